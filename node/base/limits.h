@@ -1,0 +1,47 @@
+/* Every limit on what comes from outside, in one place. A size is compared with its limit before memory is taken for
+ * it, and the refusal names both. Changing a value marked (wire) or (disk) changes what nodes accept from each other:
+ * note it in CHANGELOG.md.
+ */
+#ifndef TB_BASE_LIMITS_H
+#define TB_BASE_LIMITS_H
+
+/* ledger (wire, disk) */
+#define LEAF_BYTES_MAX 65535u        /* C2SP tlog-tiles: be16 length of an entry */
+#define LEAF_PARENTS_MAX 8u          /* log.md 1.10 */
+#define LEAF_RECIPIENTS_MAX 16u      /* log.md 1.10 */
+#define LEAF_ATTRS_MAX 64u           /* attributes of one leaf */
+#define LEAF_ATTR_BYTES_MAX 4096u    /* one attribute's value */
+#define LEAF_SIGNATURE_BYTES_MAX 4096u
+#define PAYLOAD_BYTES_MAX (256u << 10) /* one event's payload, sealed or not, with its blinding prefix */
+#define NOTE_BYTES_MAX (64u << 10)   /* signed note with all its signatures */
+#define NOTE_SIGNATURES_MAX 64u
+#define ORIGIN_NAME_BYTES_MAX 200u   /* log origin = key name */
+
+/* between nodes (wire) */
+#define BATCH_LEAVES_MAX 4096u       /* span of one batch in the author's tree */
+#define BATCH_BYTES_MAX (1u << 20)   /* entries and payloads of one batch; one entry over it travels alone */
+#define WIRE_MESSAGE_BYTES_MAX (2u << 20) /* NNG_OPT_RECVMAXSZ of the federation sockets */
+#define MEMBERS_MAX 4096u            /* provinces, cities, counties in one federation */
+#define MEMBERS_FILE_BYTES_MAX (2u << 20)
+
+/* cases */
+#define CASE_EVENTS_MAX 4096u        /* events of one case */
+#define CASE_PENDING_MAX 1024u       /* events of one case held back for missing parents */
+
+/* catalog */
+#define CATALOG_FILE_BYTES_MAX (64u << 20)
+#define CATALOG_ITEMS_MAX 100000u
+#define CATALOG_ITEM_BYTES_MAX (64u << 10) /* one item's JSON */
+
+/* local API */
+#define HTTP_BODY_BYTES_MAX (1u << 20)
+#define HTTP_CONNECTIONS_MAX 1024u
+#define HTTP_REQUEST_SECONDS_MAX 60u /* header and body must be in by then */
+#define HTTP_WAIT_MS_MAX 60000u      /* longest ?wait= of a long poll */
+#define IDEMPOTENCY_KEY_BYTES_MAX 128u
+#define JSON_DEPTH_MAX 32u
+#define LIST_ROWS_MAX 1000u          /* rows of one page */
+
+#define CONFIG_FILE_BYTES_MAX (64u << 10)
+
+#endif

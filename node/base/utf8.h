@@ -1,0 +1,26 @@
+/* UTF-8: validity, cutting, and the width of a text on a terminal (Chinese characters take two columns). */
+#ifndef TB_BASE_UTF8_H
+#define TB_BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Decodes one scalar value at @s (@size bytes left, > 0). Returns its length 1..4, or 0 when the bytes are not
+ * valid UTF-8 (overlong, surrogate, > U+10FFFF, cut). */
+size_t utf8_decode(const char *s, size_t size, uint32_t *ret_rune);
+
+/* Whole span is valid UTF-8. */
+bool utf8_is_valid(const char *s, size_t size);
+
+/* Removes a partial character that cutting left at the end of the NUL-terminated @s. */
+void utf8_trim_partial(char *s);
+
+/* Columns on a terminal: East Asian wide and fullwidth count 2, combining marks and controls 0. */
+unsigned utf8_rune_columns(uint32_t rune);
+size_t utf8_columns(const char *s);
+
+/* Number of characters (scalar values) of a valid text. */
+size_t utf8_count(const char *s, size_t size);
+
+#endif

@@ -176,6 +176,19 @@ void read_copy(struct reader *r, void *out, size_t size)
         memset(out, 0, size);
 }
 
+struct bytes read_until_newline(struct reader *r)
+{
+    size_t left = reader_left(r);
+    const uint8_t *newline = left == 0 ? NULL : memchr(r->at, '\n', left);
+    if (newline == NULL) {
+        r->failed = true;
+        return bytes_of(NULL, 0);
+    }
+    struct bytes line = read_bytes(r, (size_t)(newline - r->at));
+    r->at++;
+    return line;
+}
+
 uint8_t read_u8(struct reader *r)
 {
     uint8_t v;

@@ -7,7 +7,7 @@
 
 #include "node/base/utf8.h"
 
-static void format(char *out, size_t size, const char *fmt, va_list args)
+static PRINTF_LIKE(3, 0) void format(char *out, size_t size, const char *fmt, va_list args)
 {
     (void)vsnprintf(out, size, fmt, args); /* cut, then mended below: a cut message is still a message */
     utf8_trim_partial(out);

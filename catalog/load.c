@@ -1,0 +1,166 @@
+/* Catalog files (see load.h). The head is read by a table like everything else; the items one by one, so that a bad
+ * item does not hide the problems of the next. */
+#include "catalog/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+#include "catalog/catalog.h"
+#include "catalog/document.h"
+#include "catalog/item.h"
+#include "node/base/file.h"
+#include "node/base/limits.h"
+#include "node/base/xassert.h"
+
+struct head {
+    const char *format;
+    yyjson_val *items;
+    uint32_t node;
+    uint32_t version;
+};
+
+#define FIELD(name) .key = #name, .offset = offsetof(struct head, name), .is_required = true
+static const struct shape_field head_fields[] = {
+    {FIELD(format), .kind = SHAPE_TEXT, .min = 1, .max = 64},
+    {FIELD(items), .kind = SHAPE_VALUE},
+    {FIELD(node), .kind = SHAPE_INTEGER, .min = 110000, .max = 999999},
+    {FIELD(version), .kind = SHAPE_INTEGER, .min = 1, .max = 1000000000},
+};
+static const struct shape head_shape = {sizeof(struct head), head_fields, array_count(head_fields)};
+
+static void check_head(struct shape_walk *w, const struct head *head, const struct load_expect *expect)
+{
+    if (strcmp(head->format, LOAD_CATALOG_FORMAT) != 0)
+        shape_problem(w, ERR_UNSUPPORTED, "catalog.format", "format", "'%s' is not " LOAD_CATALOG_FORMAT, head->format);
+    if (expect->node != 0 && head->node != expect->node)
+        shape_problem(w, ERR_INVALID, "catalog.node", "node", "%u is not this node, %u", head->node, expect->node);
+    if (head->version < expect->version_min)
+        shape_problem(w, ERR_CONFLICT, "catalog.version-old", "version", "%u is older than %u, which is in force",
+                      head->version, expect->version_min);
+    if (!yyjson_is_arr(head->items))
+        shape_problem(w, ERR_INVALID, "catalog.field-type", "items", "%s is not a list",
+                      yyjson_get_type_desc(head->items));
+    else if (yyjson_arr_size(head->items) > CATALOG_ITEMS_MAX)
+        shape_problem(w, ERR_LIMIT, "catalog.too-many", "items", "%zu items, limit %u", yyjson_arr_size(head->items),
+                      CATALOG_ITEMS_MAX);
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const struct catalog_item *x = *(struct catalog_item *const *)a;
+    const struct catalog_item *y = *(struct catalog_item *const *)b;
+    int order = strcmp(x->code, y->code);
+    return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+/* Reads all items into @items, in order of the file; the number that came out well. */
+static size_t read_items(struct shape_walk *w, yyjson_val *list, uint32_t node, struct catalog_item **items)
+{
+    size_t count = 0;
+    size_t index, list_count;
+    yyjson_val *value;
+    yyjson_arr_foreach(list, index, list_count, value)
+    {
+        if (shape_is_full(w))
+            break;
+        size_t mark = shape_enter(w, "items", index);
+        struct catalog_item *item = catalog_item_read(w, value, node);
+        shape_leave(w, mark);
+        if (item == NULL)
+            continue;
+        item->index = (uint32_t)index;
+        items[count++] = item;
+    }
+    return count;
+}
+
+static void check_duplicates(struct shape_walk *w, struct catalog_item *const *items, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(items[i - 1]->code, items[i]->code) != 0)
+            continue;
+        size_t mark = shape_enter(w, "items", items[i]->index);
+        shape_problem(w, ERR_INVALID, "catalog.item-duplicate", "code", "'%s' is that of items[%u] too", items[i]->code,
+                      items[i - 1]->index);
+        shape_leave(w, mark);
+    }
+}
+
+/* Reads the items of a head that is in order; NULL after a problem. */
+static struct catalog *read_catalog(struct shape_walk *w, const struct head *head)
+{
+    struct catalog *c = NULL;
+    struct catalog_item **items = xcalloc(yyjson_arr_size(head->items) + 1, sizeof(struct catalog_item *));
+    size_t count = read_items(w, head->items, head->node, items);
+    qsort(items, count, sizeof(struct catalog_item *), compare_items);
+    check_duplicates(w, items, count);
+
+    if (w->problems->count == 0)
+        c = catalog_create(head->node, head->version);
+    for (size_t i = 0; i < count; i++) {
+        if (c == NULL) {
+            catalog_item_destroy(items[i]);
+            continue;
+        }
+        int rc = catalog_put(c, items[i], NULL);
+        xassert(rc == 0); /* the number of items has been checked */
+    }
+    free(items);
+    return c;
+}
+
+int catalog_load_text(struct bytes text, const char *name, const struct load_expect *expect, struct catalog **ret,
+                      struct shape_problems *problems, struct err *e)
+{
+    struct shape_problems *own = xcalloc(1, sizeof *own);
+    struct shape_walk walk = {.document = name, .problems = own};
+    struct arena arena = ARENA_INIT;
+    struct buf canonical = {0}; /* of the head; of no use */
+    struct head head = {0};
+    struct catalog *c = NULL;
+    yyjson_doc *doc = NULL;
+    int rc = document_parse(text, name, CATALOG_VALUES_MAX, &doc, e);
+    if (rc != 0) {
+        if (e != NULL)
+            own->list[own->count++] = *e;
+        goto out;
+    }
+
+    shape_read(&walk, &head_shape, yyjson_doc_get_root(doc), &head, &arena, &canonical);
+    if (own->count == 0)
+        check_head(&walk, &head, expect);
+    if (own->count == 0)
+        c = read_catalog(&walk, &head);
+    if (c == NULL)
+        rc = shape_problems_to_err(own, e);
+    else
+        *ret = c;
+
+out:
+    if (problems != NULL)
+        *problems = *own;
+    yyjson_doc_free(doc);
+    buf_close(&canonical);
+    arena_close(&arena);
+    free(own);
+    return rc;
+}
+
+int catalog_load(const char *path, const struct load_expect *expect, struct catalog **ret,
+                 struct shape_problems *problems, struct err *e)
+{
+    struct buf text = {0};
+    if (problems != NULL)
+        problems->count = 0;
+    int rc = file_read(path, CATALOG_FILE_BYTES_MAX, &text, e);
+    if (rc != 0)
+        return rc;
+
+    /* The file's own name is enough in messages about lines and paths of it: they are long as it is. */
+    const char *slash = strrchr(path, '/');
+    rc = catalog_load_text(buf_bytes(&text), slash == NULL ? path : slash + 1, expect, ret, problems, e);
+    buf_close(&text);
+    return rc;
+}

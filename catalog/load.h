@@ -1,0 +1,33 @@
+/* Reads a node's catalog file: {"format": "tongban-catalog/1", "node": 510000, "version": 7, "items": [ … ]}. README.md
+ * describes the format, schema/catalog.schema.json is for editors and other tools. Blocking; start-up, reload, CLI.
+ */
+#ifndef TB_CATALOG_LOAD_H
+#define TB_CATALOG_LOAD_H
+
+#include <stdint.h>
+
+#include "catalog/shape.h"
+#include "node/base/bytes.h"
+
+#define LOAD_CATALOG_FORMAT "tongban-catalog/1"
+
+struct catalog;
+
+/* What the file must be; 0 is anything. */
+struct load_expect {
+    uint32_t node;        /* division code of the node whose catalog it is */
+    uint32_t version_min; /* what is in force now: a lower version is an old file */
+};
+
+/* All or nothing: the caller destroys @ret with catalog_destroy(). Otherwise @problems (may be NULL; zeroed here) has
+ * up to SHAPE_PROBLEMS_MAX of what is wrong, each naming file, path and value, and @e the first of them. ERR_LIMIT
+ * over CATALOG_FILE_BYTES_MAX, CATALOG_ITEMS_MAX, CATALOG_ITEM_BYTES_MAX; ERR_UNSUPPORTED "catalog.format";
+ * ERR_CONFLICT "catalog.version-old"; ERR_INVALID "catalog.node", "catalog.item-duplicate" and those of item.h and
+ * shape.h. */
+int catalog_load(const char *path, const struct load_expect *expect, struct catalog **ret,
+                 struct shape_problems *problems, struct err *e) WARN_UNUSED;
+/* The same from text; @name stands in messages. */
+int catalog_load_text(struct bytes text, const char *name, const struct load_expect *expect, struct catalog **ret,
+                      struct shape_problems *problems, struct err *e) WARN_UNUSED;
+
+#endif

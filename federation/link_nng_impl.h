@@ -1,0 +1,194 @@
+/* Inside of the NNG link, for link_nng.c, link_nng_peer.c (asking) and link_nng_serve.c (answering) only.
+ *
+ * Ownership: the link owns peers, clients (one request in flight each), serves (one request being answered each) and
+ * pipe records. Clients and serves live until their aio has stopped, so their callbacks need no reference counts.
+ *
+ * Locks: `mutex` guards everything that has no other owner. NNG is never called with it held: NNG's own locks are held
+ * while the TLS engine reports a failed handshake, which takes `mutex`. So each function decides under the mutex, then
+ * acts. A client is claimed by its state: whoever moved it from IDLE may start its aio.
+ *
+ * Found in NNG 1.10.1, hence the odd corners: REM_POST may come before ADD_POST; an operation on a stopped aio never
+ * calls back, so sockets are closed before aios are stopped; each new pipe resets the dialer's backoff, so that a peer
+ * that accepts and hangs up would be dialled without pause.
+ */
+#ifndef TB_FEDERATION_LINK_NNG_IMPL_H
+#define TB_FEDERATION_LINK_NNG_IMPL_H
+
+#include <pthread.h>
+
+#include <nng/nng.h>
+
+#include "federation/link_nng.h"
+#include "node/base/clock.h"
+#include "node/base/limits.h"
+#include "node/base/list.h"
+#include "node/base/log.h"
+#include "node/base/map.h"
+#include "node/base/xassert.h"
+
+#define SP_HEADER_BYTES_MAX 64u /* request id and hops, counted by NNG_OPT_RECVMAXSZ */
+#define REASON_SIZE sizeof((struct link_event){0}.reason)
+
+enum link_nng_client_state { CLIENT_IDLE, CLIENT_SENDING, CLIENT_RECEIVING };
+
+/* One request in flight towards a peer. */
+struct link_nng_client {
+    struct link_nng_node *peer;
+    nng_ctx ctx;
+    nng_aio *aio;
+    enum link_nng_client_state state;
+    bool is_ping;
+    uint64_t token;
+    uint64_t generation;  /* peer->generation at the start: another one means the connection was lost meanwhile */
+    uint64_t deadline_ms; /* monotonic */
+};
+
+struct link_nng_node {
+    struct link_nng *link;
+    uint32_t code;
+    uint64_t serial; /* tells a removed and re-added peer apart */
+    char url[LINK_NNG_URL_BYTES_MAX];
+    nng_socket socket;
+    nng_dialer dialer;
+    bool has_dialer;
+
+    uint32_t pipe; /* of our dialer; 0 = none */
+    bool is_up;    /* the first ping came back */
+    uint64_t generation;
+    uint64_t connected_ms;
+    uint64_t heard_ms;  /* last answer */
+    uint64_t redial_ms; /* last link_redial() */
+    uint32_t backoff_ms;
+    char reason[REASON_SIZE]; /* why the pipe is being closed, or the handshake failed; "" = not by us */
+    char told[REASON_SIZE];   /* last LINK_DOWN since the last LINK_UP */
+
+    struct link_nng_client ping;
+    struct link_nng_client *requests[LINK_PEER_REQUESTS_MAX]; /* made when first needed */
+    size_t request_count;
+    unsigned served; /* its requests parked here */
+};
+
+/* A pipe of either kind, from ADD_PRE to REM_POST. */
+struct link_nng_pipe {
+    uint32_t id;
+    uint32_t code;
+    bool is_accepted;
+    unsigned open; /* accepted: requests parked here */
+    uint64_t heard_ms;
+    struct tls_engine_peer tls;
+};
+
+enum link_nng_serve_state { SERVE_RECEIVING, SERVE_OPEN, SERVE_SENDING, SERVE_CLOSED };
+
+/* One request of a peer, from its receipt until its answer is sent; then the next. */
+struct link_nng_serve {
+    struct link_nng *link;
+    nng_ctx ctx;
+    nng_aio *aio;
+    enum link_nng_serve_state state;
+    uint64_t handle;      /* OPEN: slot << 40 | number */
+    bool is_counted;      /* in the three counts of struct link_nng, peer, pipe */
+    uint32_t code;
+    uint64_t peer_serial;
+    uint32_t pipe;
+};
+
+struct link_nng_queued_event {
+    struct list node;
+    struct link_event event;
+};
+
+struct link_nng {
+    struct link base;
+    struct link_nng_config config; /* @peers, @listen_url not kept */
+    struct list registered;        /* in `links` */
+    nng_socket rep;
+    bool has_listener;
+    uint16_t port;
+    nng_aio *timer;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* a client went idle, a pipe ended, events were delivered */
+    bool closing;
+    struct map peers; /* code -> struct link_nng_node */
+    struct map pipes; /* pipe id -> struct link_nng_pipe */
+    struct link_nng_serve *serves[LINK_SERVE_MAX];
+    size_t serve_count;
+    size_t served; /* serves that hold a peer's request */
+    uint64_t next_number;
+    uint64_t next_serial;
+    uint64_t recheck_ms;
+    struct list events;
+    bool is_delivering;
+    struct log_limit refused_limit;
+    struct link_nng_stats stats;
+};
+
+static inline struct link_nng *link_of(struct link *l)
+{
+    return container_of(l, struct link_nng, base);
+}
+
+/* ---- link_nng.c ---- */
+
+/* Turns NNG's @rv into an error about @what. */
+int link_nng_failure(struct err *e, int rv, const char *what);
+int link_nng_check_url(const struct link_nng_config *config, const char *url, struct err *e) WARN_UNUSED;
+/* Who is at the other end of @pipe. 0, or ERR_AUTH. */
+int link_nng_identify(const struct link_nng *l, nng_pipe pipe, struct tls_engine_peer *ret, struct err *e) WARN_UNUSED;
+/* Registers @cb for all pipe events. Returns NNG's code. */
+int link_nng_notify(nng_socket socket, nng_pipe_cb cb, void *arg);
+/* Queues a copy of @event. Under the mutex; the caller calls link_nng_deliver() once it has let it go. */
+void link_nng_push_event(struct link_nng *l, const struct link_event *event);
+void link_nng_push_refused(struct link_nng *l, uint32_t code, const char *reason); /* the same, rate-limited */
+/* To be called by NNG's threads after they let the mutex go. Whoever finds nobody delivering delivers for all. */
+void link_nng_deliver(struct link_nng *l);
+
+/* The tables, under the mutex. Only the loop thread changes the peers, so it may look without. */
+static inline struct link_nng_node *link_nng_find_peer(const struct link_nng *l, uint32_t code)
+{
+    return map_get(&l->peers, &code, sizeof code);
+}
+
+static inline struct link_nng_pipe *link_nng_find_pipe(const struct link_nng *l, uint32_t id)
+{
+    return map_get(&l->pipes, &id, sizeof id);
+}
+
+static inline void link_nng_add_pipe(struct link_nng *l, struct link_nng_pipe record)
+{
+    void *before = map_put(&l->pipes, &record.id, sizeof record.id, xmemdup(&record, sizeof record));
+    xassert(before == NULL);
+}
+
+
+/* ---- link_nng_peer.c: asking. Loop thread unless it says otherwise ---- */
+
+/* Adds a peer and dials it. After an error of dialling the peer is there, but without a dialler. */
+int link_nng_peer_create(struct link_nng *l, const struct link_nng_peer *from, struct err *e) WARN_UNUSED;
+/* Ends all it has open (events come before the return, or are being delivered) and frees it. */
+void link_nng_peer_remove(struct link_nng *l, struct link_nng_node *p, const char *reason);
+/* Makes it dial @url, if it does not do so already. */
+int link_nng_peer_set_url(struct link_nng_node *p, const char *url, struct err *e) WARN_UNUSED;
+/* Tells a loss once, and while down every new reason once. Under the mutex, any thread. */
+void link_nng_peer_push_down(struct link_nng_node *p, const char *reason);
+/* A ping: claimed under the mutex, then sent without it. Any thread. */
+bool link_nng_peer_claim_ping(struct link_nng_node *p);
+void link_nng_peer_send_ping(struct link_nng *l, struct link_nng_node *p);
+/* Of struct link_ops. */
+int link_nng_peer_request(struct link *base, uint32_t code, struct bytes message, uint64_t token, uint32_t timeout_ms,
+                          struct err *e);
+void link_nng_peer_redial(struct link *base, uint32_t code);
+
+/* ---- link_nng_serve.c: answering. Loop thread ---- */
+
+int link_nng_serve_listen(struct link_nng *l, const char *url, struct err *e) WARN_UNUSED;
+/* Contexts for @peer_count peers; their number only grows. */
+int link_nng_serve_grow(struct link_nng *l, size_t peer_count, struct err *e) WARN_UNUSED;
+void link_nng_serve_close_accepted(struct link_nng *l, uint32_t code); /* pipes of @code */
+void link_nng_serve_close(struct link_nng *l);
+/* Of struct link_ops. */
+void link_nng_serve_reply(struct link *base, uint64_t handle, struct bytes message);
+void link_nng_serve_drop(struct link *base, uint64_t handle);
+
+#endif

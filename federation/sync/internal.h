@@ -1,0 +1,86 @@
+/* The core's inside, shared by sync.c, origin.c and replica.c only. */
+#ifndef TB_SYNC_INTERNAL_H
+#define TB_SYNC_INTERNAL_H
+
+#include "federation/sync/sync.h"
+#include "node/base/map.h"
+
+/* Follower's side of one peer.
+ *
+ *   OFFLINE -> GREETING -> PULLING -> STORING -> PULLING -> …
+ *      ^          |           |          |
+ *      |          +---> WAITING <--------+       (backoff; TIME takes it back to GREETING or PULLING)
+ *      +------------- link down, from any state
+ *   HALTED: the peer's ledger contradicts what we hold; left only by sync_set_peer()
+ */
+enum replica_state { REPLICA_OFFLINE, REPLICA_GREETING, REPLICA_PULLING, REPLICA_STORING, REPLICA_WAITING,
+                     REPLICA_HALTED, REPLICA_STATE_COUNT };
+
+struct replica {
+    enum replica_state state;
+    bool hello_done;          /* on this connection */
+    struct sync_cursor cursor; /* durable */
+    struct sync_cursor next;   /* being stored */
+    uint64_t token;            /* of the request or store in flight */
+    uint64_t retry_at_ms;      /* WAITING */
+    uint32_t backoff_ms;
+    bool hinted;               /* something new while storing or waiting */
+    char last_error[192];
+};
+
+/* Author's side of one peer. */
+struct origin_peer {
+    uint64_t acked;
+    bool parked;
+    uint64_t handle, from, deadline_ms;
+    uint32_t bytes_max;
+    uint64_t hint_token;       /* of a HINT in flight, 0 = none */
+    uint64_t hint_after_ms;    /* no next HINT before */
+    uint64_t hinted_end;       /* what the last HINT told */
+    bool conflict_told;        /* one alarm per contradiction */
+};
+
+struct peer {
+    uint32_t code;
+    bool link_up;
+    struct replica replica;
+    struct origin_peer origin;
+};
+
+struct sync {
+    struct sync_config config;
+    struct sync_host host;
+    struct map peers; /* u32 -> struct peer, owned */
+    uint64_t next_token;
+    uint64_t now_ms, wall_ms;
+};
+
+struct sync_action *sync_act(struct sync_update *u, enum sync_action_type type, uint32_t peer);
+void sync_alarm(struct sync_update *u, uint32_t peer, const char *id, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void sync_reply_error(struct sync_update *u, uint32_t peer, uint64_t handle, enum wire_error_code code,
+                      const char *id, uint32_t retry_ms, const char *fmt, ...) PRINTF_LIKE(7, 8);
+struct wire_hello sync_own_hello(const struct sync *s);
+uint64_t sync_send(struct sync *s, struct sync_update *u, uint32_t peer, const struct wire_msg *m,
+                   uint32_t timeout_ms); /* token */
+
+/* origin.c */
+void origin_pull(struct sync *s, struct peer *p, const struct sync_event *event, struct sync_update *u);
+void origin_sealed(struct sync *s, struct peer *p, struct sync_update *u);
+void origin_time(struct sync *s, struct peer *p, struct sync_update *u);
+void origin_link_down(struct peer *p);
+/* Whether @token was this peer's HINT; takes note of its end. */
+bool origin_hint_ended(struct peer *p, uint64_t token);
+uint64_t origin_timeout(const struct peer *p);
+
+/* replica.c */
+void replica_link_up(struct sync *s, struct peer *p, struct sync_update *u);
+void replica_link_down(struct peer *p);
+void replica_time(struct sync *s, struct peer *p, struct sync_update *u);
+void replica_hint(struct sync *s, struct peer *p, const struct wire_hint *hint, struct sync_update *u);
+void replica_reply(struct sync *s, struct peer *p, const struct wire_msg *m, struct sync_update *u);
+void replica_reply_failed(struct sync *s, struct peer *p, const char *text);
+void replica_stored(struct sync *s, struct peer *p, struct sync_update *u);
+void replica_store_failed(struct sync *s, struct peer *p);
+uint64_t replica_timeout(const struct peer *p);
+
+#endif

@@ -1,0 +1,297 @@
+/* The follower's side: pull, verify, store, pull on (see sync.h and the picture in internal.h).
+ *
+ * Happy path: link up -> HELLO -> PULL(cursor) -> BATCH -> verify -> STORE -> durable -> PULL(new cursor), which
+ * acknowledges. Failure modes: no answer -> backoff, HELLO again if the connection is new; a batch that does not verify
+ * -> alarm, cursor stays, long backoff; a conflict -> HALTED, alarm, the operator acts.
+ *
+ * Verification order: signed checkpoint, not older than the newest seen, frontier against its root, every entry decoded,
+ * its author and index, addressed to us with the next seq, payload against ct_hash. Only then anything is stored. Clock
+ * values in entries are never judged here: that would make replicas differ.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "federation/sync/internal.h"
+#include "node/base/xassert.h"
+
+static void wait_until(struct sync *s, struct peer *p, uint64_t delay_ms, const char *why)
+{
+    struct replica *r = &p->replica;
+    r->state = REPLICA_WAITING;
+    r->token = 0;
+    r->retry_at_ms = s->now_ms + delay_ms;
+    (void)snprintf(r->last_error, sizeof r->last_error, "%s", why);
+}
+
+static void back_off(struct sync *s, struct peer *p, const char *why)
+{
+    struct replica *r = &p->replica;
+    wait_until(s, p, r->backoff_ms, why);
+    r->backoff_ms = min_of(r->backoff_ms * 2, s->config.retry_max_ms);
+}
+
+static void pull(struct sync *s, struct peer *p, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    struct wire_msg m = {.type = WIRE_PULL};
+    m.u.pull = (struct wire_pull){.origin = p->code, .from = r->cursor.range.size, .seq_me = r->cursor.seq_me,
+                                .seq_public = r->cursor.seq_public, .max_bytes = BATCH_BYTES_MAX,
+                                .wait_ms = s->config.poll_wait_ms};
+    crange_root(&r->cursor.range, &m.u.pull.root_at_from);
+    r->state = REPLICA_PULLING;
+    r->hinted = false;
+    r->token = sync_send(s, u, p->code, &m, s->config.poll_wait_ms + s->config.reply_slack_ms);
+}
+
+static void greet(struct sync *s, struct peer *p, struct sync_update *u)
+{
+    struct wire_msg m = {.type = WIRE_HELLO};
+    m.u.hello = sync_own_hello(s);
+    p->replica.state = REPLICA_GREETING;
+    p->replica.token = sync_send(s, u, p->code, &m, s->config.reply_slack_ms);
+}
+
+static void go_on(struct sync *s, struct peer *p, struct sync_update *u)
+{
+    if (p->replica.hello_done)
+        pull(s, p, u);
+    else
+        greet(s, p, u);
+}
+
+void replica_link_up(struct sync *s, struct peer *p, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    r->hello_done = false;
+    if (r->state != REPLICA_HALTED && r->state != REPLICA_STORING)
+        greet(s, p, u);
+}
+
+void replica_link_down(struct peer *p)
+{
+    struct replica *r = &p->replica;
+    r->hello_done = false;
+    if (r->state != REPLICA_HALTED && r->state != REPLICA_STORING) {
+        r->state = REPLICA_OFFLINE;
+        r->token = 0;
+    }
+}
+
+void replica_time(struct sync *s, struct peer *p, struct sync_update *u)
+{
+    if (p->replica.state == REPLICA_WAITING && s->now_ms >= p->replica.retry_at_ms && p->link_up)
+        go_on(s, p, u);
+}
+
+void replica_hint(struct sync *s, struct peer *p, const struct wire_hint *hint, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    bool news = hint->origin == p->code &&
+                (hint->your_seq > r->cursor.seq_me || hint->public_seq > r->cursor.seq_public);
+    if (!news)
+        return;
+    if (!p->link_up)
+        sync_act(u, SYNC_ACTION_REDIAL, p->code);
+    else if (r->state == REPLICA_WAITING && r->backoff_ms < s->config.retry_max_ms)
+        r->retry_at_ms = s->now_ms; /* not when verification failed over and over: that wait is meant */
+}
+
+/* ---- verification ---- */
+
+static int check_note(struct sync *s, const struct peer *p, const struct wire_batch *b, struct checkpoint *ret,
+                      struct err *e)
+{
+    const struct sync_cursor *c = &p->replica.cursor;
+    if (b->origin != p->code)
+        return err_set(e, ERR_VERIFY, "sync.origin", "batch of ledger %u, asked for %u", b->origin, p->code);
+    int rc = s->host.open_checkpoint(s->host.ctx, p->code, b->checkpoint, ret, e);
+    if (rc != 0)
+        return rc;
+    if (ret->size != b->frontier.target)
+        return err_set(e, ERR_VERIFY, "sync.target", "batch is against size %llu, its checkpoint has %llu",
+                       (unsigned long long)b->frontier.target, (unsigned long long)ret->size);
+    if (ret->size < c->head_size)
+        return err_set(e, ERR_VERIFY, "ledger.rolled-back", "checkpoint of size %llu after one of %llu",
+                       (unsigned long long)ret->size, (unsigned long long)c->head_size);
+    if (ret->size == c->head_size && c->head_size > 0 && !merkle_hash_equal(&ret->root, &c->head_root))
+        return err_set(e, ERR_VERIFY, "ledger.equivocation", "two signed roots for size %llu",
+                       (unsigned long long)ret->size);
+    return 0;
+}
+
+/* The entry is addressed to us (or to all) with the next number. */
+static int check_seq(const struct sync *s, const struct leaf *leaf, struct sync_cursor *next, struct err *e)
+{
+    bool addressed = false;
+    for (unsigned i = 0; i < leaf->recipient_count; i++) {
+        const struct leaf_recipient *to = &leaf->recipients[i];
+        if (to->node != s->config.self && to->node != LEAF_NODE_ALL)
+            continue;
+        uint64_t *last = to->node == LEAF_NODE_ALL ? &next->seq_public : &next->seq_me;
+        if (to->seq != *last + 1)
+            return err_set(e, ERR_VERIFY, "ledger.omission", "entry %llu has number %llu for %s, the last was %llu",
+                           (unsigned long long)leaf->index, (unsigned long long)to->seq,
+                           to->node == LEAF_NODE_ALL ? "everyone" : "us", (unsigned long long)*last);
+        *last = to->seq;
+        addressed = true;
+    }
+    if (!addressed)
+        return err_set(e, ERR_VERIFY, "sync.not-addressed", "entry %llu is not addressed to this node",
+                       (unsigned long long)leaf->index);
+    return 0;
+}
+
+static int check_entry(const struct sync *s, const struct peer *p, const struct frontier_entry *in,
+                       struct sync_cursor *next, struct sync_entry *out, struct err *e)
+{
+    int rc = leaf_decode(in->leaf, &out->leaf, e);
+    if (rc != 0)
+        return err_wrap(e, "entry %llu", (unsigned long long)in->index);
+    if (out->leaf.origin != p->code || out->leaf.index != in->index)
+        return err_set(e, ERR_VERIFY, "sync.misplaced", "entry at %llu of ledger %u says it is %llu of %u",
+                       (unsigned long long)in->index, p->code, (unsigned long long)out->leaf.index, out->leaf.origin);
+    rc = check_seq(s, &out->leaf, next, e);
+    if (rc != 0)
+        return rc;
+
+    out->bytes = in->leaf;
+    out->hash = in->hash;
+    out->payload = in->payload;
+    out->payload_held = in->payload.size > 0 || out->leaf.ct_len == 0;
+    if (in->payload.size > 0) {
+        struct merkle_hash hash;
+        crypto_sha256_one(in->payload.data, in->payload.size, hash.b);
+        if (in->payload.size != out->leaf.ct_len || !merkle_hash_equal(&hash, &out->leaf.ct_hash))
+            return err_set(e, ERR_VERIFY, "sync.payload", "payload of entry %llu is not the one its leaf names",
+                           (unsigned long long)in->index);
+    }
+    return 0;
+}
+
+static int verify(struct sync *s, struct peer *p, const struct wire_batch *b, struct sync_update *u,
+                  const struct sync_entry **ret, size_t *ret_count, struct err *e)
+{
+    struct checkpoint head;
+    struct sync_cursor next = p->replica.cursor;
+    struct frontier_entry *entries;
+    size_t count;
+    int rc = check_note(s, p, b, &head, e);
+    if (rc == 0)
+        rc = frontier_verify(&next.range, &b->frontier, &head.root, u->arena, &next.range, &entries, &count, e);
+    if (rc != 0)
+        return rc;
+
+    struct sync_entry *out = arena_alloc(u->arena, (count + 1) * sizeof *out);
+    for (size_t i = 0; i < count; i++) {
+        rc = check_entry(s, p, &entries[i], &next, &out[i], e);
+        if (rc != 0)
+            return rc;
+    }
+    next.head_size = head.size;
+    next.head_root = head.root;
+    p->replica.next = next;
+    *ret = out;
+    *ret_count = count;
+    return 0;
+}
+
+/* ---- answers ---- */
+
+static void take_batch(struct sync *s, struct peer *p, const struct wire_batch *b, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    const struct sync_entry *entries;
+    size_t count;
+    struct err e = {0};
+    if (verify(s, p, b, u, &entries, &count, &e) != 0) {
+        sync_alarm(u, p->code, e.id, "batch refused, cursor stays at %llu: %s",
+                   (unsigned long long)r->cursor.range.size, e.message);
+        r->backoff_ms = s->config.retry_max_ms;
+        wait_until(s, p, s->config.verify_retry_ms, e.message);
+        if (strcmp(e.id, "ledger.equivocation") == 0)
+            r->state = REPLICA_HALTED;
+        return;
+    }
+    r->backoff_ms = s->config.retry_min_ms;
+    r->last_error[0] = '\0';
+    if (count == 0 && r->next.range.size == r->cursor.range.size) { /* nothing moved: nothing to store */
+        r->cursor = r->next;
+        pull(s, p, u);
+        return;
+    }
+    struct sync_action *a = sync_act(u, SYNC_ACTION_STORE, p->code);
+    a->token = s->next_token++;
+    a->cursor = r->next;
+    a->entries = entries;
+    a->entry_count = count;
+    a->note = b->checkpoint;
+    r->state = REPLICA_STORING;
+    r->token = a->token;
+}
+
+static void take_error(struct sync *s, struct peer *p, const struct wire_error *m, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    if (m->code == WIRE_ERROR_CONFLICT) {
+        sync_alarm(u, p->code, "ledger.conflict", "peer says our position %llu in its ledger is not its own: %s",
+                   (unsigned long long)r->cursor.range.size, m->message);
+        r->backoff_ms = s->config.retry_max_ms;
+        wait_until(s, p, s->config.verify_retry_ms, m->message);
+        return;
+    }
+    back_off(s, p, m->message);
+    if (m->retry_ms > 0)
+        r->retry_at_ms = s->now_ms + min_of(m->retry_ms, s->config.retry_max_ms);
+}
+
+void replica_reply(struct sync *s, struct peer *p, const struct wire_msg *m, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    bool greeting = r->state == REPLICA_GREETING;
+    if (!greeting && r->state != REPLICA_PULLING)
+        return;
+    if (m->type == WIRE_ERROR) {
+        take_error(s, p, &m->u.error, u);
+    } else if (greeting && m->type == WIRE_HELLO && m->u.hello.node == p->code) {
+        struct sync_action *a = sync_act(u, SYNC_ACTION_HELLO, p->code);
+        a->message = *m;
+        a->skew_ms = (int64_t)(m->u.hello.wall_ms - s->wall_ms);
+        r->hello_done = true;
+        pull(s, p, u);
+    } else if (!greeting && m->type == WIRE_BATCH) {
+        take_batch(s, p, &m->u.batch, u);
+    } else {
+        back_off(s, p, "an answer of the wrong kind");
+    }
+}
+
+void replica_reply_failed(struct sync *s, struct peer *p, const char *text)
+{
+    if (p->replica.state == REPLICA_GREETING || p->replica.state == REPLICA_PULLING)
+        back_off(s, p, text);
+}
+
+void replica_stored(struct sync *s, struct peer *p, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    r->cursor = r->next;
+    if (p->link_up) {
+        go_on(s, p, u);
+    } else {
+        r->state = REPLICA_OFFLINE;
+        r->token = 0;
+    }
+}
+
+void replica_store_failed(struct sync *s, struct peer *p)
+{
+    if (p->link_up)
+        back_off(s, p, "this node's disk refused the last batch");
+    else
+        p->replica.state = REPLICA_OFFLINE;
+}
+
+uint64_t replica_timeout(const struct peer *p)
+{
+    return p->replica.state == REPLICA_WAITING && p->link_up ? p->replica.retry_at_ms : UINT64_MAX;
+}

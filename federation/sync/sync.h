@@ -1,0 +1,161 @@
+/* Sync: the replication protocol as a pure state machine (PROTOCOL.md, "Replication").
+ *
+ *   sync_step(event) -> update
+ *
+ * Two parts for each peer. As an author (origin.c) it answers the peer's PULLs of the own ledger: at once when there is
+ * something addressed to the peer, else it parks the request until there is (long poll), so that a new entry costs half
+ * a round trip; the cursor of the next PULL is the acknowledgement. As a follower (replica.c) it pulls the peer's ledger,
+ * verifies each batch against the signed checkpoint, wants it stored, and pulls on only when it is durable.
+ *
+ * No clock, socket, store, randomness or logging of its own: time and results arrive as events, and the update lists
+ * what the shell has to do, in order. What an action refers to is borrowed: it lives in the event's message or in the
+ * core until the next step. One thread. The same code runs in the daemon and in the simulator.
+ */
+#ifndef TB_SYNC_SYNC_H
+#define TB_SYNC_SYNC_H
+
+#include "federation/ledger/checkpoint.h"
+#include "federation/ledger/crange.h"
+#include "federation/ledger/frontier.h"
+#include "federation/ledger/leaf.h"
+#include "federation/wire/wire.h"
+#include "node/base/arena.h"
+
+/* Messages are federation/wire's plain structs; the shell encodes and decodes them. */
+
+/* ---- events ---- */
+
+enum sync_event_type {
+    SYNC_EVENT_TIME,         /* nothing but time */
+    SYNC_EVENT_LINK_UP,      /* peer */
+    SYNC_EVENT_LINK_DOWN,    /* peer */
+    SYNC_EVENT_SEALED,       /* the own ledger has a new signed head */
+    SYNC_EVENT_REQUEST,      /* peer, handle, message */
+    SYNC_EVENT_REPLY,        /* peer, token, message */
+    SYNC_EVENT_REPLY_FAILED, /* peer, token; text: why (also for a reply that could not be decoded) */
+    SYNC_EVENT_STORED,       /* token of SYNC_ACTION_STORE: durable */
+    SYNC_EVENT_STORE_FAILED  /* token: not stored */
+};
+
+struct sync_event {
+    enum sync_event_type type;
+    uint64_t now_ms;  /* monotonic */
+    uint64_t wall_ms; /* for HELLO only */
+    uint32_t peer;
+    uint64_t handle;
+    uint64_t token;
+    const struct wire_msg *message; /* borrowed for the step; a batch until its STORED / STORE_FAILED */
+    const char *text;
+};
+
+/* ---- actions ---- */
+
+enum sync_action_type {
+    SYNC_ACTION_REQUEST, /* send message to peer, answer by token within timeout_ms */
+    SYNC_ACTION_REPLY,   /* answer handle with message */
+    SYNC_ACTION_BATCH,   /* build the batch [from, …] for peer against the sealed head (batch.h) and answer handle */
+    SYNC_ACTION_STORE,   /* store verified entries and the new cursor in one transaction, then STORED(token) */
+    SYNC_ACTION_ACKED,   /* peer durably holds [0, size) of the own ledger */
+    SYNC_ACTION_REDIAL,  /* dial peer now */
+    SYNC_ACTION_ALARM,   /* tell the operator: id, text; about peer */
+    SYNC_ACTION_HELLO    /* peer said hello: skew_ms, software (message.u.hello) */
+};
+
+/* An entry of a verified batch. */
+struct sync_entry {
+    struct leaf leaf;       /* decoded; borrows from bytes */
+    struct bytes bytes;
+    struct merkle_hash hash;
+    struct bytes payload;   /* checked against ct_hash; empty when the author does not hold it any more */
+    bool payload_held;
+};
+
+/* A follower's position in one ledger. */
+struct sync_cursor {
+    struct crange range;   /* [0, range.size) verified */
+    uint64_t seq_me, seq_public;
+    uint64_t head_size;    /* newest verified checkpoint */
+    struct merkle_hash head_root;
+};
+
+struct sync_action {
+    enum sync_action_type type;
+    uint32_t peer;
+    uint64_t token, handle;
+    uint32_t timeout_ms;
+    struct wire_msg message;
+    /* BATCH */
+    uint64_t from;
+    uint32_t bytes_max;
+    /* STORE; entries and note are borrowed from the batch message and the update's arena */
+    struct sync_cursor cursor;
+    const struct sync_entry *entries;
+    size_t entry_count;
+    struct bytes note;
+    /* ACKED */
+    uint64_t size;
+    /* ALARM */
+    const char *alarm_id;
+    char text[256];
+    /* HELLO */
+    int64_t skew_ms;
+};
+
+struct sync_update {
+    struct sync_action *actions; /* in the arena */
+    size_t count;
+    size_t capacity;
+    struct arena *arena;         /* the shell's; lives at least as long as the actions are used */
+};
+
+/* ---- the core ---- */
+
+/* What the core asks of the shell, at once and without side effects. */
+struct sync_host {
+    void *ctx;
+    /* Verifies a note as @origin's checkpoint. */
+    int (*open_checkpoint)(void *ctx, uint32_t origin, struct bytes note, struct checkpoint *ret, struct err *e);
+    /* Own sealed head and tree. */
+    uint64_t (*own_size)(void *ctx);
+    int (*own_root_at)(void *ctx, uint64_t size, struct merkle_hash *ret, struct err *e);
+    /* Largest own index + 1 among sealed leaves addressed to @peer or to everyone (0 = none), and their last seqs. */
+    uint64_t (*own_addressed_end)(void *ctx, uint32_t peer, uint64_t *ret_seq, uint64_t *ret_public_seq);
+};
+
+struct sync_config {
+    uint32_t self;
+    const char *software;     /* borrowed for life */
+    uint64_t members_version;
+    uint32_t poll_wait_ms;    /* long poll; default 20000 */
+    uint32_t reply_slack_ms;  /* request timeout beyond it; default 8000 */
+    uint32_t retry_min_ms, retry_max_ms; /* backoff of a follower; defaults 200, 30000 */
+    uint32_t verify_retry_ms; /* after a batch that failed verification; default 30000 */
+};
+
+struct sync;
+
+struct sync *sync_create(const struct sync_config *config, const struct sync_host *host);
+void sync_destroy(struct sync *s);
+
+/* Adds or resets a peer at start (or when the member list or the store was read again). @cursor: the stored position. */
+void sync_set_peer(struct sync *s, uint32_t peer, const struct sync_cursor *cursor, uint64_t acked);
+void sync_remove_peer(struct sync *s, uint32_t peer);
+
+/* One event; fills @update, whose arena the caller set. Total: every event is legal in every state. */
+void sync_step(struct sync *s, const struct sync_event *event, struct sync_update *update);
+
+/* When the next SYNC_EVENT_TIME is wanted (monotonic ms), UINT64_MAX = never. Ask after the actions were performed. */
+uint64_t sync_timeout(const struct sync *s);
+
+/* For status displays. */
+struct sync_peer_info {
+    bool link_up, hello_done;
+    bool pulling;           /* a PULL is out */
+    bool parked;            /* the peer's PULL waits here */
+    bool halted;            /* its ledger contradicts itself or us: nothing is pulled until the operator acts */
+    uint64_t held_size, head_size, acked_size;
+    char last_error[192];   /* "" = none since the last success */
+};
+bool sync_peer_info(const struct sync *s, uint32_t peer, struct sync_peer_info *ret);
+
+#endif

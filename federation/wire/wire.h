@@ -1,0 +1,126 @@
+/* Messages between nodes: plain structs here, protobuf inside wire.c and nowhere else.
+ *
+ *   sync ──struct wire_msg──► wire_encode() ──bytes──► link (NNG) ──bytes──► wire_decode() ──struct wire_msg──► sync
+ *
+ * Both directions apply the same limits (node/base/limits.h), so that a node never sends what its peer must refuse, and
+ * a hostile message costs at most a small multiple of its own size in memory and no more than linear time. What is in
+ * the leaf bytes, the note or the hashes is not looked at here. Pure; any thread. federation/PROTOCOL.md has the
+ * meaning of each message, federation/wire/federation.proto the encoding.
+ */
+#ifndef TB_FEDERATION_WIRE_H
+#define TB_FEDERATION_WIRE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "federation/ledger/frontier.h"
+#include "node/base/arena.h"
+#include "node/base/bytes.h"
+#include "node/base/err.h"
+#include "node/base/limits.h"
+
+#define WIRE_VERSION 1u /* protocol version spoken by this code */
+
+/* name, number on the wire (the field of Envelope.body: never renumber), name in metrics and logs */
+#define WIRE_TYPES(X)                                                                                                  \
+    X(HELLO, 1, "hello")                                                                                               \
+    X(HINT, 2, "hint")                                                                                                 \
+    X(PULL, 3, "pull")                                                                                                 \
+    X(BATCH, 4, "batch")                                                                                               \
+    X(ERROR, 5, "error")                                                                                               \
+    X(OK, 6, "ok")
+
+enum wire_type {
+#define X(name, number, text) WIRE_##name = number,
+    WIRE_TYPES(X)
+#undef X
+};
+
+/* Texts are UTF-8 and NUL-terminated; NULL counts as "". Encoding borrows everything, decoding puts everything that a
+ * message points to into the arena. */
+struct wire_hello {
+    uint32_t version_min, version_max;
+    const char *suites[WIRE_SUITES_MAX]; /* preferred first; each 1..WIRE_NAME_BYTES_MAX bytes */
+    size_t suite_count;
+    uint32_t node;            /* the sender's code */
+    const char *software;     /* up to WIRE_NAME_BYTES_MAX bytes */
+    uint64_t wall_ms;         /* the sender's clock */
+    uint64_t ledger_size;     /* sealed size of the sender's ledger */
+    uint64_t members_version; /* of the member list it uses */
+};
+
+struct wire_hint {
+    uint32_t origin;
+    uint64_t size;
+    uint64_t your_seq;
+    uint64_t public_seq;
+};
+
+struct wire_pull {
+    uint32_t origin;
+    uint64_t from;
+    struct merkle_hash root_at_from;
+    uint64_t seq_me;
+    uint64_t seq_public;
+    uint32_t max_bytes; /* wanted; the answerer has its own BATCH_BYTES_MAX */
+    uint32_t wait_ms;
+};
+
+struct wire_batch {
+    uint32_t origin;
+    struct frontier_batch frontier; /* from, to, target, items, right; leaf 1..LEAF_BYTES_MAX */
+    const bool *payload_held;       /* frontier.item_count flags (false for hashes); NULL = held where payload is not empty */
+    struct bytes checkpoint;        /* signed note, up to NOTE_BYTES_MAX */
+    struct bytes heads;             /* opening of the heads vector, up to NOTE_BYTES_MAX; empty = none */
+    bool more;                      /* there is more below target */
+};
+
+/* name, code on the wire: what an ERROR says */
+#define WIRE_ERRORS(X)                                                                                                 \
+    X(MALFORMED, 400)   /* not understood, or over a rule */                                                           \
+    X(DENIED, 403)      /* not for this peer */                                                                        \
+    X(NOT_FOUND, 404)   /* unknown origin */                                                                           \
+    X(CONFLICT, 409)    /* root_at_from is not the author's: the evidence path */                                      \
+    X(PRUNED, 410)      /* asked below min_index */                                                                    \
+    X(TOO_LARGE, 413)                                                                                                  \
+    X(TOO_MANY, 429)    /* not before retry_ms */                                                                      \
+    X(UNAVAILABLE, 503) /* not before retry_ms */
+
+enum wire_error_code {
+#define X(name, code) WIRE_ERROR_##name = code,
+    WIRE_ERRORS(X)
+#undef X
+};
+
+struct wire_error {
+    enum wire_error_code code;
+    const char *id;      /* up to WIRE_NAME_BYTES_MAX bytes */
+    const char *message; /* up to WIRE_TEXT_BYTES_MAX bytes */
+    uint32_t retry_ms;
+    uint64_t min_index;
+};
+
+struct wire_msg {
+    enum wire_type type;
+    union {
+        struct wire_hello hello;
+        struct wire_hint hint;
+        struct wire_pull pull;
+        struct wire_batch batch;
+        struct wire_error error;
+    } u; /* WIRE_OK has none */
+};
+
+/* "hello", "hint", …; "unknown" for a value that is none. For metrics and logs. */
+const char *wire_type_name(enum wire_type type);
+
+/* Appends the encoding to @out (unchanged on failure). ERR_LIMIT (wire.too-large and others that name the field) or
+ * ERR_INVALID when @m breaks a rule of the protocol. */
+int wire_encode(const struct wire_msg *m, struct buf *out, struct err *e) WARN_UNUSED;
+
+/* Decodes one message. @ret lives as long as @arena and owes nothing to @in. ERR_LIMIT over a limit; ERR_INVALID for
+ * what is not an envelope or breaks a rule; ERR_UNSUPPORTED (wire.unknown-body) for an envelope without a body this
+ * version knows. @ret untouched on failure; the arena may have grown then too. */
+int wire_decode(struct bytes in, struct arena *arena, struct wire_msg *ret, struct err *e) WARN_UNUSED;
+
+#endif

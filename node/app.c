@@ -1,0 +1,360 @@
+/* App: life, reports of the ledger and the replication, status (see app.h; app_command.c, app_query.c, app_catalog.c,
+ * app_watch.c and app_verify.c have the rest).
+ *
+ * What is kept here beside the store is derived and may be dropped: the cache of folded cases, requests in flight, who
+ * waits for what. When the ledger stops, all of it goes, and comes back from the store.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "node/app_internal.h"
+#include "node/base/clock.h"
+#include "node/base/log.h"
+#include "node/base/xassert.h"
+
+struct app *app_create(const struct app_parts *parts)
+{
+    struct app *a = xcalloc(1, sizeof *a);
+    a->config = parts->config;
+    a->members = parts->members;
+    a->regions = parts->regions;
+    a->loop = parts->loop;
+    a->catalog = parts->catalog;
+    a->origin = parts->origin;
+    a->certificate_not_after_s = parts->certificate_not_after_s;
+    a->started_ms = clock_wall_ms();
+    a->cases = case_cache_create();
+    uint64_t seed;
+    crypto_random(&seed, sizeof seed);
+    map_init(&a->requests, seed);
+    map_init(&a->serials, seed);
+    list_init(&a->peer_waits);
+    list_init(&a->watches);
+    return a;
+}
+
+void app_set_ledger(struct app *a, struct ledger *ledger, struct replication *replication)
+{
+    a->ledger = ledger;
+    a->replication = replication;
+}
+
+void app_destroy(struct app *a)
+{
+    if (a == NULL)
+        return;
+    app_waits_close(a);
+    xassert(a->requests.count == 0); /* each ended with its transaction */
+    map_close(&a->requests);
+    size_t at = 0;
+    void *serial;
+    while (map_next(&a->serials, &at, NULL, &serial))
+        free(serial);
+    map_close(&a->serials);
+    case_cache_destroy(a->cases);
+    catalog_destroy(a->catalog);
+    free(a);
+}
+
+void app_resume(struct app *a)
+{
+    app_publish_catalog(a);
+    app_take_over_arrived(a);
+}
+
+void app_on_state(struct app *a, const struct err *e)
+{
+    if (e != NULL) {
+        a->stopped = *e;
+        case_cache_clear(a->cases); /* it holds events that are not there */
+        log_error("ledger", NULL, e->id, "stopped: %s%s%s; nothing is taken in until it can be written again", e->message,
+                  e->hint[0] != '\0' ? "; " : "", e->hint);
+    } else {
+        a->stopped = (struct err){0};
+        log_info("ledger", NULL, "ledger.resumed", "writing again");
+        app_resume(a);
+    }
+}
+
+int app_check_reader(struct app *a, struct err *e)
+{
+    if (ledger_reader(a->ledger) != NULL)
+        return 0;
+    *e = a->stopped;
+    return e->code;
+}
+
+/* ---- a peer's entries ---- */
+
+static void case_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
+{
+    struct case_slot *slot;
+    struct err e = {0};
+    char peer[12];
+    (void)snprintf(peer, sizeof peer, "%u", entry->leaf.origin);
+    int rc = case_cache_get(a->cases, a->ledger, entry->leaf.case_id, &slot, &e);
+    if (rc == 0) {
+        struct case_event event;
+        case_event_of_leaf(&entry->leaf, &entry->hash, &event);
+        rc = casefile_add(slot->file, &event, &e);
+    }
+    if (rc != 0) /* stored all the same, and the next load says the same: the ledger is complete, the case has a limit */
+        log_warn("case", peer, e.id, "entry %llu: %s", (unsigned long long)entry->leaf.index, e.message);
+    if (rc != 0 && rc != ERR_CONFLICT)
+        return;
+    case_cache_touch(slot, txn);
+    app_fill_item_name(a, slot);
+    struct store_case row;
+    case_row_of(slot->file, slot->id, slot->item_name, &row);
+    ledger_txn_case(txn, &row);
+}
+
+static bool is_case_entry(const struct sync_entry *entry)
+{
+    static const uint8_t none[LEAF_CASE_ID_SIZE];
+    return entry->leaf.kind == LEAF_KIND_EVENT && memcmp(entry->leaf.case_id, none, sizeof none) != 0;
+}
+
+void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, struct ledger_txn *txn)
+{
+    struct app *a = ctx;
+    (void)peer;
+    for (size_t i = 0; i < count; i++) {
+        if (is_case_entry(&entries[i]))
+            case_entry(a, &entries[i], txn);
+        else if (entries[i].leaf.kind == LEAF_KIND_EVENT)
+            app_item_entry(a, &entries[i], txn);
+    }
+}
+
+void app_on_stored(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, bool stored)
+{
+    struct app *a = ctx;
+    (void)peer;
+    for (size_t i = 0; i < count; i++) {
+        if (!stored || !is_case_entry(&entries[i]))
+            continue; /* not stored: the cache was dropped with the ledger */
+        app_notify_case(a, entries[i].leaf.case_id);
+        app_receipt_if_arrived(a, entries[i].leaf.case_id);
+    }
+}
+
+/* ---- status ---- */
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long pages = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f == NULL)
+        return 0;
+    if (fscanf(f, "%lu %lu", &pages, &resident) != 2)
+        resident = 0;
+    (void)fclose(f);
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+const char *app_member_name(const struct app *a, uint32_t code)
+{
+    const struct member *m = members_find(a->members, code);
+    return m == NULL ? "" : m->name;
+}
+
+void app_status(struct app *a, struct arena *mem, struct app_status_view *ret)
+{
+    struct ledger_stats ledger;
+    struct replication_stats replication;
+    ledger_stats(a->ledger, &ledger);
+    replication_stats(a->replication, &replication);
+    *ret = (struct app_status_view){.code = a->config->region,
+                                    .name = a->config->name,
+                                    .federation = a->members->federation,
+                                    .origin = a->origin,
+                                    .version = TONGBAN_VERSION,
+                                    .started_ms = a->started_ms,
+                                    .ledger_size = ledger_head(a->ledger)->size,
+                                    .certificate_not_after_s = a->certificate_not_after_s,
+                                    .commits = ledger.commits,
+                                    .entries_written = ledger.entries,
+                                    .rss_bytes = resident_bytes(),
+                                    .alarm_count = replication.alarm_count};
+    struct store_reader *reader = ledger_reader(a->ledger);
+    if (reader != NULL) {
+        uint64_t items = 0;
+        uint32_t version = 0;
+        ret->case_count = store_count_cases(reader);
+        if (store_count_items(reader, a->config->region, &items, &version, NULL) == 0)
+            ret->item_count = (uint32_t)items;
+    }
+    for (size_t i = 0; i < a->members->count; i++) {
+        struct replication_peer peer;
+        if (!replication_peer(a->replication, a->members->list[i].code, &peer))
+            continue;
+        ret->peer_count++;
+        ret->peer_connected += peer.connected;
+    }
+    ret->writer = a->stopped.code == 0 ? "ok" : arena_printf(mem, "stopped: %s", a->stopped.message);
+}
+
+static uint64_t backlog_of(struct app *a, uint32_t peer, uint64_t acked)
+{
+    struct store_addressed own = ledger_last_addressed(a->ledger, peer);
+    struct store_addressed everyone = ledger_last_addressed(a->ledger, LEAF_NODE_ALL);
+    if ((own.seq == 0 || own.index < acked) && (everyone.seq == 0 || everyone.index < acked))
+        return 0;
+    struct arena scratch = ARENA_INIT;
+    uint64_t *indexes;
+    size_t count = 0;
+    if (ledger_read_addressed(a->ledger, peer, acked, ledger_head(a->ledger)->size, LIST_ROWS_MAX, &scratch, &indexes,
+                              &count, NULL) != 0)
+        count = 0;
+    arena_close(&scratch);
+    return count; /* LIST_ROWS_MAX stands for "that many or more" */
+}
+
+int app_list_peers(struct app *a, struct arena *mem, struct app_peer_view **ret, size_t *ret_count, struct err *e)
+{
+    int rc = app_check_reader(a, e);
+    if (rc != 0)
+        return rc;
+    struct app_peer_view *rows = arena_alloc(mem, a->members->count * sizeof *rows);
+    size_t count = 0;
+    for (size_t i = 0; i < a->members->count; i++) {
+        const struct member *m = &a->members->list[i];
+        struct replication_peer peer;
+        if (!replication_peer(a->replication, m->code, &peer))
+            continue;
+        uint64_t items = 0;
+        uint32_t version = 0;
+        rc = store_count_items(ledger_reader(a->ledger), m->code, &items, &version, e);
+        if (rc != 0)
+            return rc;
+        rows[count++] = (struct app_peer_view){
+            .code = m->code,
+            .name = m->name,
+            .url = m->url,
+            .state = peer.halted ? "frozen" : peer.connected ? "connected" : peer.last_heard_ms == 0 ? "connecting" : "lost",
+            .reason = arena_strdup(mem, peer.reason),
+            .since_ms = peer.since_ms,
+            .held_size = peer.held_size,
+            .known_size = peer.known_size,
+            .acked_size = peer.acked_size,
+            .backlog = backlog_of(a, m->code, peer.acked_size),
+            .last_heard_ms = peer.last_heard_ms,
+            .clock_skew_ms = peer.skew_ms,
+            .item_count = (uint32_t)items,
+            .version = arena_strdup(mem, peer.software)};
+    }
+    *ret = rows;
+    *ret_count = count;
+    return 0;
+}
+
+static void metric(struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type, name, (unsigned long long)value);
+}
+
+void app_metrics(struct app *a, struct buf *ret)
+{
+    struct arena mem = ARENA_INIT;
+    struct app_status_view s;
+    struct replication_stats r;
+    app_status(a, &mem, &s);
+    replication_stats(a->replication, &r);
+    metric(ret, "tongban_ledger_size", "gauge", "Sealed leaves of the own ledger.", s.ledger_size);
+    metric(ret, "tongban_cases", "gauge", "Cases held.", s.case_count);
+    metric(ret, "tongban_peers", "gauge", "Members other than this node.", s.peer_count);
+    metric(ret, "tongban_peers_connected", "gauge", "Of them, connected now.", s.peer_connected);
+    metric(ret, "tongban_writer_ok", "gauge", "1 while the ledger can be written.", a->stopped.code == 0);
+    metric(ret, "tongban_commits_total", "counter", "Transactions made durable.", s.commits);
+    metric(ret, "tongban_entries_written_total", "counter", "Entries made durable, own and peers'.", s.entries_written);
+    metric(ret, "tongban_batches_in_total", "counter", "Batches of peers' entries taken.", r.batches_in);
+    metric(ret, "tongban_entries_in_total", "counter", "Entries in them.", r.entries_in);
+    metric(ret, "tongban_batches_out_total", "counter", "Batches sent to peers.", r.batches_out);
+    metric(ret, "tongban_entries_out_total", "counter", "Entries in them.", r.entries_out);
+    metric(ret, "tongban_batches_refused_total", "counter", "Batches that failed verification, and other alarms.",
+           r.batches_refused);
+    metric(ret, "tongban_requests_failed_total", "counter", "Requests to peers without an answer.", r.requests_failed);
+    metric(ret, "tongban_resident_bytes", "gauge", "Memory in use.", s.rss_bytes);
+    metric(ret, "tongban_certificate_not_after_seconds", "gauge", "End of the own certificate, seconds since 1970.",
+           s.certificate_not_after_s);
+    arena_close(&mem);
+}
+
+/* ---- ledger reading ---- */
+
+int app_checkpoint(struct app *a, uint32_t origin, struct arena *mem, struct bytes *ret_note, struct err *e)
+{
+    bool own = origin == 0 || origin == a->config->region;
+    struct bytes note = own ? ledger_head(a->ledger)->note : replication_note(a->replication, origin);
+    if (note.size == 0)
+        return err_set(e, ERR_NOT_FOUND, "ledger.no-checkpoint", "no checkpoint of node %u is held", origin);
+    *ret_note = arena_bytes(mem, note);
+    return 0;
+}
+
+static void entry_view(const struct store_entry *in, struct app_entry_view *ret)
+{
+    *ret = (struct app_entry_view){.origin = in->origin, .index = in->index, .leaf = in->leaf,
+                                   .payload_held = in->payload_held, .payload_size = in->payload.size};
+    memcpy(ret->hash, in->hash, sizeof ret->hash);
+}
+
+/* What is not sealed yet was not said to anybody. */
+static bool is_sealed(const struct app *a, uint32_t origin, uint64_t index)
+{
+    return origin != a->config->region || index < ledger_head(a->ledger)->size;
+}
+
+int app_get_entry(struct app *a, uint32_t origin, uint64_t index, struct arena *mem, struct app_entry_view *ret,
+                  struct err *e)
+{
+    origin = origin == 0 ? a->config->region : origin;
+    struct store_entry entry;
+    int rc = app_check_reader(a, e);
+    if (rc == 0 && !is_sealed(a, origin, index))
+        rc = err_set(e, ERR_NOT_FOUND, "ledger.no-entry", "entry %llu is not in the own ledger of %llu entries",
+                     (unsigned long long)index, (unsigned long long)ledger_head(a->ledger)->size);
+    if (rc == 0)
+        rc = store_read_entry(ledger_reader(a->ledger), origin, index, mem, &entry, e);
+    if (rc == 0)
+        entry_view(&entry, ret);
+    return rc;
+}
+
+struct listing {
+    struct app *a;
+    struct arena *mem;
+    struct app_entry_view *rows;
+    size_t count, limit;
+};
+
+static int list_entry(void *ctx, const struct store_entry *entry, struct err *e)
+{
+    struct listing *l = ctx;
+    (void)e;
+    if (l->count == l->limit || !is_sealed(l->a, entry->origin, entry->index))
+        return 1;
+    struct store_entry copy = *entry;
+    copy.leaf = arena_bytes(l->mem, entry->leaf);
+    entry_view(&copy, &l->rows[l->count++]);
+    return 0;
+}
+
+int app_list_entries(struct app *a, uint32_t origin, uint64_t from, size_t limit, struct arena *mem,
+                     struct app_entry_view **ret, size_t *ret_count, struct err *e)
+{
+    limit = min_of(limit, (size_t)LIST_ROWS_MAX);
+    struct listing l = {.a = a, .mem = mem, .limit = limit, .rows = arena_alloc(mem, limit * sizeof *l.rows)};
+    int rc = app_check_reader(a, e);
+    if (rc == 0)
+        rc = store_scan_entries(ledger_reader(a->ledger), origin == 0 ? a->config->region : origin, from, list_entry, &l,
+                                e);
+    if (rc < 0)
+        return rc;
+    *ret = l.rows;
+    *ret_count = l.count;
+    return 0;
+}

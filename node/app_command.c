@@ -1,0 +1,692 @@
+/* Commands: an application at the window, events on a case, and 签收 by the node itself (see app.h).
+ *
+ * Happy path: idempotency key -> item, route, identity -> drafts -> case_command_check() for each -> leaves, row, key in one
+ * transaction -> durable -> callback (and, if asked, when every other participant has it too).
+ * Failure modes: refused by a rule -> callback with the reason, nothing written; the commit fails -> callback with why,
+ * the ledger drops what was in memory; the same key again -> the first one's result, whether it is done or still on its way.
+ *
+ * Several events of one request are checked in turn on a copy of the case file first: all of them, or none.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog/item.h"
+#include "catalog/service.h"
+#include "node/app_internal.h"
+#include "node/base/clock.h"
+#include "node/base/log.h"
+#include "node/base/xassert.h"
+#include "node/cases/command.h"
+#include "node/cases/identity.h"
+
+#define DRAFTS_MAX 16u
+#define BLIND_SIZE 32u /* random bytes before a payload: its hash in the ledger must not be guessable */
+#define PEER_WAIT_MS 5000u
+
+/* One event to be written. */
+struct draft {
+    struct case_command command;
+    struct bytes payload; /* JSON; empty = none */
+};
+
+/* A request with an Idempotency-Key that is on its way: the same again waits for the same end. */
+struct request_flight {
+    uint8_t key_hash[32];
+    uint8_t body_hash[32];
+    struct list waiters; /* struct command */
+};
+
+/* One command from its call to its callback. */
+struct command {
+    struct list link; /* in a flight's waiters */
+    struct loop_item later;
+    struct app *app;
+    app_command_cb cb;
+    void *ctx;
+    struct app_command_result result;
+    struct err error;
+    struct request_flight *flight; /* it leads this one */
+    uint8_t body_hash[32];
+    bool wait_peers;
+    uint32_t wait_ms;
+    uint32_t peers[LEAF_RECIPIENTS_MAX];
+    size_t peer_count;
+};
+
+/* ---- ending ---- */
+
+static void command_end(struct command *c)
+{
+    c->cb(c->ctx, &c->result, &c->error);
+    free(c);
+}
+
+static void later_run(struct loop_item *item)
+{
+    command_end(container_of(item, struct command, later));
+}
+
+/* The callback never runs from inside the call. */
+static void command_end_later(struct command *c)
+{
+    c->later.run = later_run;
+    list_init(&c->later.link);
+    loop_post(c->app->loop, &c->later);
+}
+
+static void fail_later(struct command *c, const struct err *e)
+{
+    c->error = *e;
+    command_end_later(c);
+}
+
+static struct command *command_create(struct app *a, const struct app_request *r, app_command_cb cb, void *ctx)
+{
+    struct command *c = xcalloc(1, sizeof *c);
+    list_init(&c->link);
+    c->app = a;
+    c->cb = cb;
+    c->ctx = ctx;
+    c->result.origin = a->config->region;
+    if (r != NULL) {
+        memcpy(c->body_hash, r->body_hash, sizeof c->body_hash);
+        c->wait_peers = r->wait_peers;
+        c->wait_ms = r->wait_ms == 0 ? PEER_WAIT_MS : r->wait_ms;
+    }
+    return c;
+}
+
+/* ---- idempotency ---- */
+
+static int key_conflict(struct err *e)
+{
+    err_set(e, ERR_CONFLICT, "request.key-reused", "this Idempotency-Key was used before with another request");
+    err_hint(e, "a new request needs a new key; a repeated one must be the same to the byte");
+    return ERR_CONFLICT;
+}
+
+/* True when the key settles the command: done before, on its way, or reused; it was then ended or queued. */
+static bool settle_by_key(struct command *c, const char *key)
+{
+    struct app *a = c->app;
+    struct err e = {0};
+    struct store_request row;
+    uint8_t hash[32];
+    struct bytes parts[] = {bytes_of_string("tongban/idempotency-key/1\n"), bytes_of_string(key)};
+    crypto_sha256(parts, array_count(parts), hash);
+
+    struct request_flight *flight = map_get(&a->requests, hash, sizeof hash);
+    if (flight != NULL) {
+        if (memcmp(flight->body_hash, c->body_hash, sizeof c->body_hash) == 0)
+            list_append(&flight->waiters, &c->link);
+        else
+            (void)key_conflict(&e);
+    } else if (store_read_request(ledger_reader(a->ledger), hash, &row, &e) == 0) {
+        if (memcmp(row.body_hash, c->body_hash, sizeof c->body_hash) == 0) {
+            memcpy(c->result.case_id, row.case_id, sizeof row.case_id);
+            c->result.first_index = row.first_index;
+            c->result.count = row.count;
+            c->result.replayed = true;
+            command_end_later(c);
+        } else {
+            (void)key_conflict(&e);
+        }
+    } else if (e.code == ERR_NOT_FOUND) {
+        flight = xcalloc(1, sizeof *flight);
+        memcpy(flight->key_hash, hash, sizeof hash);
+        memcpy(flight->body_hash, c->body_hash, sizeof c->body_hash);
+        list_init(&flight->waiters);
+        (void)map_put(&a->requests, hash, sizeof hash, flight);
+        c->flight = flight;
+        return false;
+    }
+    if (e.code != 0)
+        fail_later(c, &e);
+    return true;
+}
+
+/* The leader of a flight has ended: so have those who asked the same meanwhile. */
+static void flight_end(struct command *c)
+{
+    struct request_flight *flight = c->flight;
+    if (flight == NULL)
+        return;
+    c->flight = NULL;
+    (void)map_remove(&c->app->requests, flight->key_hash, sizeof flight->key_hash);
+    struct list *at;
+    while ((at = list_pop_first(&flight->waiters)) != NULL) {
+        struct command *waiter = container_of(at, struct command, link);
+        waiter->result = c->result;
+        waiter->result.replayed = true;
+        waiter->error = c->error;
+        command_end_later(waiter);
+    }
+    free(flight);
+}
+
+static void fail_leader(struct command *c, const struct err *e)
+{
+    c->error = *e;
+    flight_end(c);
+    command_end_later(c);
+}
+
+/* ---- writing ---- */
+
+static void peers_reached(void *ctx, bool reached)
+{
+    struct command *c = ctx;
+    c->result.peers_durable = reached;
+    command_end(c);
+}
+
+static void committed(void *ctx, const struct err *e)
+{
+    struct command *c = ctx;
+    c->error = *e;
+    flight_end(c);
+    if (e->code == 0)
+        app_notify_case(c->app, c->result.case_id);
+    if (e->code != 0 || !c->wait_peers) {
+        command_end(c);
+        return;
+    }
+    struct peer_wait_request w = {.end = c->result.first_index + c->result.count, .peer_count = c->peer_count,
+                                  .timeout_ms = c->wait_ms, .done = peers_reached, .ctx = c};
+    memcpy(w.peers, c->peers, sizeof w.peers);
+    app_wait_peers(c->app, &w);
+}
+
+static void add_peer(const struct app *a, uint32_t code, uint32_t *peers, size_t *count)
+{
+    if (code == 0 || code == a->config->region || members_find(a->members, code) == NULL)
+        return;
+    size_t at = 0;
+    while (at < *count && peers[at] < code)
+        at++;
+    if ((at < *count && peers[at] == code) || *count == LEAF_RECIPIENTS_MAX)
+        return;
+    memmove(&peers[at + 1], &peers[at], (*count - at) * sizeof *peers);
+    peers[at] = code;
+    ++*count;
+}
+
+/* Every other node that has a part in the case: ascending, as the leaf wants them. */
+static size_t participants(const struct app *a, struct casefile *file, const struct draft *drafts, size_t count,
+                           uint32_t peers[LEAF_RECIPIENTS_MAX])
+{
+    size_t n = 0;
+    const struct case_state *state = casefile_state(file);
+    add_peer(a, state->receiving, peers, &n);
+    add_peer(a, state->lead, peers, &n);
+    const struct case_effect *effects;
+    size_t effect_count = casefile_effects(file, &effects);
+    for (size_t i = 0; i < effect_count; i++) {
+        add_peer(a, effects[i].event->origin, peers, &n);
+        add_peer(a, effects[i].event->lead, peers, &n);
+    }
+    for (size_t i = 0; i < count; i++)
+        add_peer(a, drafts[i].command.lead, peers, &n);
+    return n;
+}
+
+/* Whether all drafts would be accepted one after the other; on a copy, with made-up ids. */
+static int rehearse(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], const struct draft *drafts, size_t count,
+                    struct err *e)
+{
+    struct casefile *copy = casefile_create(case_id);
+    const struct case_effect *effects;
+    struct case_event event;
+    int rc = 0;
+    size_t held = casefile_effects(file, &effects);
+    for (size_t i = 0; rc == 0 && i < held; i++) {
+        case_event_of_held(effects[i].event, &event);
+        rc = casefile_add(copy, &event, e);
+    }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = case_command_check(copy, &drafts[i].command, &event, e);
+        if (rc != 0)
+            break;
+        crypto_random(event.id, sizeof event.id);
+        event.index = MERKLE_SIZE_MAX - count + i;
+        event.hlc = casefile_state(copy)->updated_hlc + 1;
+        rc = casefile_add(copy, &event, e);
+    }
+    casefile_destroy(copy);
+    return rc;
+}
+
+static struct bytes blinded(struct arena *a, struct bytes payload)
+{
+    if (payload.size == 0)
+        return payload;
+    uint8_t *copy = arena_alloc(a, BLIND_SIZE + payload.size);
+    crypto_random(copy, BLIND_SIZE);
+    memcpy(copy + BLIND_SIZE, payload.data, payload.size);
+    return bytes_of(copy, BLIND_SIZE + payload.size);
+}
+
+/* Checks, appends, and takes one draft into the case file. */
+static int append_draft(struct case_slot *slot, const struct draft *d, const uint32_t *peers, size_t peer_count,
+                        struct ledger_txn *txn, uint64_t *ret_index, struct err *e)
+{
+    struct case_event event;
+    int rc = case_command_check(slot->file, &d->command, &event, e);
+    if (rc != 0)
+        return rc;
+
+    struct buf storage = {0};
+    struct case_attr attrs[CASE_EVENT_ATTRS_MAX];
+    unsigned attr_count;
+    case_event_encode_attrs(&event, &storage, attrs, array_count(attrs), &attr_count);
+    const struct case_state *state = casefile_state(slot->file);
+    const char *item_code = event.type == CASE_EVENT_SUBMIT ? event.item_code : state->item_code;
+    struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = event.type, .role = event.role,
+                        .rules_version = event.rules_version, .service = service_code(item_code),
+                        .parent_count = event.parent_count, .attr_count = (uint16_t)attr_count};
+    memcpy(leaf.case_id, slot->id, sizeof leaf.case_id);
+    for (unsigned i = 0; i < event.parent_count; i++) {
+        leaf.parents[i] = (struct leaf_parent){.node = event.parents[i].origin, .index = event.parents[i].index};
+        memcpy(leaf.parents[i].hash.b, event.parents[i].id, sizeof leaf.parents[i].hash.b);
+    }
+    for (unsigned i = 0; i < attr_count; i++)
+        leaf.attrs[i] = (struct leaf_attr){.tag = attrs[i].tag, .value = attrs[i].value};
+
+    struct merkle_hash hash;
+    ledger_txn_append(txn, &leaf, state->updated_hlc, peers, peer_count, blinded(ledger_txn_arena(txn), d->payload), &hash);
+    case_event_of_leaf(&leaf, &hash, &event);
+    buf_close(&storage);
+    rc = casefile_add(slot->file, &event, e);
+    *ret_index = leaf.index;
+    return rc;
+}
+
+static int check_room(struct app *a, const struct draft *drafts, size_t count, struct casefile *file, struct err *e)
+{
+    int rc = ledger_check_writable(a->ledger, e);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        if (drafts[i].payload.size > PAYLOAD_BYTES_MAX - BLIND_SIZE)
+            return err_set(e, ERR_LIMIT, "case.payload-size", "the content has %zu bytes, the limit is %u",
+                           drafts[i].payload.size, PAYLOAD_BYTES_MAX - BLIND_SIZE);
+    const struct case_state *state = casefile_state(file);
+    if (state->event_count + state->pending_count + count > CASE_EVENTS_MAX)
+        return err_set(e, ERR_LIMIT, "case.too-many-events", "the case has %u events, the limit is %u",
+                       state->event_count + state->pending_count, CASE_EVENTS_MAX);
+    return 0;
+}
+
+/* Writes @drafts on @slot's case, with @counter when not NULL. @c ends with the transaction. */
+static int write_drafts(struct command *c, struct case_slot *slot, const struct draft *drafts, size_t count,
+                        const struct store_counter *counter, struct err *e)
+{
+    struct app *a = c->app;
+    int rc = check_room(a, drafts, count, slot->file, e);
+    if (rc == 0)
+        rc = rehearse(slot->file, slot->id, drafts, count, e);
+    if (rc != 0)
+        return rc;
+
+    c->peer_count = participants(a, slot->file, drafts, count, c->peers);
+    struct ledger_txn *txn = ledger_txn_create(a->ledger);
+    memcpy(c->result.case_id, slot->id, sizeof c->result.case_id);
+    c->result.count = (uint32_t)count;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t index;
+        rc = append_draft(slot, &drafts[i], c->peers, c->peer_count, txn, &index, e);
+        xassert(rc == 0); /* it was rehearsed */
+        if (i == 0)
+            c->result.first_index = index;
+    }
+    case_cache_touch(slot, txn);
+    app_fill_item_name(a, slot);
+    struct store_case row;
+    case_row_of(slot->file, slot->id, slot->item_name, &row);
+    ledger_txn_case(txn, &row);
+    if (counter != NULL)
+        ledger_txn_counter(txn, counter);
+    if (c->flight != NULL) {
+        struct store_request request = {.first_index = c->result.first_index, .count = c->result.count};
+        memcpy(request.key_hash, c->flight->key_hash, sizeof request.key_hash);
+        memcpy(request.body_hash, c->flight->body_hash, sizeof request.body_hash);
+        memcpy(request.case_id, slot->id, sizeof request.case_id);
+        ledger_txn_request(txn, &request);
+    }
+    ledger_commit(txn, committed, c);
+    return 0;
+}
+
+/* ---- application at the window ---- */
+
+static void warn(struct app_command_result *r, const char *text)
+{
+    if (r->warning_count < array_count(r->warnings))
+        (void)snprintf(r->warnings[r->warning_count++], sizeof r->warnings[0], "%s", text);
+}
+
+/* 身份核验. GB 11643 must hold; a wrong check digit of GB 32100 is a warning (some codes in use have one). */
+static int check_identity(struct app *a, const struct app_submission *s, uint32_t *ret_division,
+                          struct app_command_result *result, struct err *e)
+{
+    struct identity_fault fault;
+    char text[IDENTITY_TEXT_SIZE];
+    size_t size = strlen(s->id_number);
+    uint32_t division = 0;
+    if (strcmp(s->id_type, "citizen_id") == 0) {
+        struct identity_citizen citizen;
+        if (!identity_check_citizen(s->id_number, size, clock_china_date(clock_wall_ms()), &citizen, &fault)) {
+            identity_explain(&fault, text);
+            return err_set(e, ERR_INVALID, identity_rule_id(fault.rule), "applicant.id_number (公民身份号码): %s", text);
+        }
+        division = citizen.division;
+    } else if (strcmp(s->id_type, "uscc") == 0) {
+        struct identity_credit credit;
+        if (!identity_check_credit(s->id_number, size, &credit, &fault)) {
+            identity_explain(&fault, text);
+            return err_set(e, ERR_INVALID, identity_rule_id(fault.rule),
+                           "applicant.id_number (统一社会信用代码): %s", text);
+        }
+        if (credit.has_wrong_check || credit.has_wrong_org_check) {
+            identity_explain(&credit.warning, text);
+            warn(result, text);
+        }
+        division = credit.division;
+    }
+    if (division != 0 && region_find(a->regions, division) == NULL) {
+        (void)snprintf(text, sizeof text, "division %u of the number is in no table of divisions", division);
+        warn(result, text);
+    }
+    *ret_division = s->division != 0 ? s->division : division;
+    return 0;
+}
+
+/* The item, by its deciding node. Without a node: the one that publishes it, or of several the one whose area holds
+ * the division. */
+static int find_item(struct app *a, const struct app_submission *s, uint32_t division, struct arena *mem,
+                     struct app_item_view *ret, struct err *e)
+{
+    int rc = app_get_item(a, s->item_node, s->item_code, mem, ret, e);
+    if (rc == ERR_CONFLICT && s->item_node == 0 && division != 0) {
+        uint32_t codes[64];
+        size_t count = min_of(a->members->count, array_count(codes));
+        for (size_t i = 0; i < count; i++)
+            codes[i] = a->members->list[i].code;
+        uint32_t owner = region_owner(codes, count, division);
+        if (owner != 0)
+            rc = app_get_item(a, owner, s->item_code, mem, ret, e);
+    }
+    return rc;
+}
+
+static int check_mode(const struct catalog_item *item, uint8_t wanted, uint8_t *ret, struct err *e)
+{
+    static const struct {
+        uint8_t mode;
+        unsigned bit;
+        const char *text;
+    } modes[] = {{CASE_MODE_COLLECT, 1u << CATALOG_MODE_FORWARDED, "异地代收代办"},
+                 {CASE_MODE_ONLINE, 1u << CATALOG_MODE_ONLINE, "全程网办"},
+                 {CASE_MODE_JOINT, 1u << CATALOG_MODE_JOINT, "多地联办"}};
+    for (size_t i = 0; i < array_count(modes); i++) {
+        bool offered = item->modes == 0 || (item->modes & modes[i].bit) != 0; /* 0: the source does not say */
+        if (wanted == modes[i].mode && !offered)
+            return err_set(e, ERR_INVALID, "case.mode", "mode %s is not offered for item '%s'", modes[i].text, item->code);
+        if (offered && (wanted == 0 || wanted == modes[i].mode)) {
+            *ret = modes[i].mode;
+            return 0;
+        }
+    }
+    return err_set(e, ERR_INVALID, "case.mode", "mode %u is not known", wanted);
+}
+
+/* 形式审查 of what the node can check: the item takes applications, the division is the deciding node's. */
+static int check_form(struct app *a, const struct app_submission *s, const struct app_item_view *view, uint32_t division,
+                      uint8_t *ret_mode, struct err *e)
+{
+    struct catalog_item *item;
+    int rc = catalog_item_parse(view->json, view->node, view->code, &item, e);
+    if (rc != 0)
+        return rc;
+    if (view->withdrawn || !catalog_item_is_open(item, clock_china_date(clock_wall_ms())))
+        rc = err_set(e, ERR_CONFLICT, "case.item-closed", "item '%s' of node %u takes no applications now", view->code,
+                     view->node);
+    else if (members_find(a->members, view->node) == NULL)
+        rc = err_set(e, ERR_NOT_FOUND, "case.no-member", "node %u is no member", view->node);
+    else if (division == 0)
+        rc = err_set(e, ERR_INVALID, "case.division", "division is missing: the home division of the matter, six digits");
+    else if (!region_contains(view->node, division)) {
+        rc = err_set(e, ERR_INVALID, "case.route", "division %u does not belong to node %u, which decides item '%s'",
+                     division, view->node, view->code);
+        err_hint(e, "give the home division of the matter in 'division' when it is not the one of the identity number");
+    } else
+        rc = check_mode(item, s->mode, ret_mode, e);
+    catalog_item_destroy(item);
+    return rc;
+}
+
+/* Time-ordered (RFC 9562 UUID version 7): 48 bits of milliseconds, the rest random; new cases lie side by side on disk. */
+static void new_case_id(uint8_t id[CASE_ID_SIZE])
+{
+    uint8_t stamp[8];
+    put_be64(stamp, clock_wall_ms() << 16);
+    crypto_random(id, CASE_ID_SIZE);
+    memcpy(id, stamp, 6);
+    id[6] = (uint8_t)(0x70 | (id[6] & 0x0f));
+    id[8] = (uint8_t)(0x80 | (id[8] & 0x3f));
+}
+
+static int submit(struct command *c, const struct app_submission *s, struct err *e)
+{
+    struct app *a = c->app;
+    struct arena mem = ARENA_INIT;
+    struct app_item_view item;
+    uint32_t division;
+    struct draft drafts[4] = {0};
+    struct case_slot *slot;
+    uint8_t id[CASE_ID_SIZE];
+    int rc = check_identity(a, s, &division, &c->result, e);
+    if (rc == 0)
+        rc = find_item(a, s, division, &mem, &item, e);
+    uint8_t mode = 0;
+    if (rc == 0)
+        rc = check_form(a, s, &item, division, &mode, e);
+    if (rc != 0)
+        goto out;
+
+    static const uint16_t types[] = {CASE_EVENT_SUBMIT, CASE_EVENT_IDENTITY, CASE_EVENT_FORM, CASE_EVENT_FORWARD};
+    size_t count = s->forward ? 4 : 3;
+    for (size_t i = 0; i < count; i++)
+        drafts[i].command = (struct case_command){.self = a->config->region, .type = types[i], .role = CASE_ROLE_WINDOW};
+    drafts[0].payload = s->payload;
+    struct case_command *root = &drafts[0].command;
+    root->lead = item.node;
+    root->division = division;
+    root->item_version = item.version;
+    root->mode = mode;
+    (void)snprintf(root->item_code, sizeof root->item_code, "%s", item.code);
+
+    new_case_id(id);
+    rc = case_cache_get(a->cases, a->ledger, id, &slot, e);
+    if (rc == 0) {
+        (void)snprintf(slot->item_name, sizeof slot->item_name, "%s", item.name);
+        rc = write_drafts(c, slot, drafts, count, NULL, e);
+    }
+
+out:
+    arena_close(&mem);
+    return rc;
+}
+
+void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb, void *ctx)
+{
+    struct command *c = command_create(a, r, cb, ctx);
+    struct err e = {0};
+    if (app_check_reader(a, &e) != 0) {
+        fail_later(c, &e);
+        return;
+    }
+    if (r->idempotency_key != NULL && settle_by_key(c, r->idempotency_key))
+        return;
+    if (submit(c, s, &e) != 0)
+        fail_leader(c, &e);
+}
+
+/* ---- events on a case ---- */
+
+static uint16_t role_for(uint16_t type)
+{
+    switch (type) {
+    case CASE_EVENT_WITHDRAW:
+    case CASE_EVENT_EVALUATE:
+        return CASE_ROLE_APPLICANT;
+    case CASE_EVENT_SUBMIT:
+    case CASE_EVENT_IDENTITY:
+    case CASE_EVENT_FORM:
+    case CASE_EVENT_FORWARD:
+    case CASE_EVENT_RETURN:
+    case CASE_EVENT_SUPPLEMENT:
+        return CASE_ROLE_WINDOW;
+    case CASE_EVENT_RECEIPT: /* gives the case its number: the node's act, whoever asks for it */
+        return CASE_ROLE_SYSTEM;
+    case CASE_EVENT_SUPERVISE:
+        return CASE_ROLE_SUPERVISOR;
+    default:
+        return CASE_ROLE_DECIDER;
+    }
+}
+
+static int draft_of(struct app *a, const struct case_state *state, const struct app_event *in, struct draft *ret,
+                    struct err *e)
+{
+    struct case_command *cmd = &ret->command;
+    *cmd = (struct case_command){.self = a->config->region, .type = in->type, .role = role_for(in->type),
+                                 .decision = in->decision, .grade = in->grade, .channel = in->channel,
+                                 .pause_kind = in->pause_kind, .expected_days = in->expected_days, .lead = in->lead};
+    ret->payload = in->payload;
+    if (cmd->role == CASE_ROLE_DECIDER && state->lead != cmd->self)
+        cmd->role = CASE_ROLE_WINDOW; /* deliver, note, object at the receiving side; the rest is refused by the rules */
+    if (in->reason_code != NULL && strlen(in->reason_code) >= sizeof cmd->reason)
+        return err_set(e, ERR_LIMIT, "case.reason-size", "reason_code has %zu bytes, the limit is %zu",
+                       strlen(in->reason_code), sizeof cmd->reason - 1);
+    if (in->reason_code != NULL)
+        (void)snprintf(cmd->reason, sizeof cmd->reason, "%s", in->reason_code);
+    if (in->type == CASE_EVENT_HANDOVER && members_find(a->members, in->lead) == NULL)
+        return err_set(e, ERR_NOT_FOUND, "case.no-member", "node %u is no member", in->lead);
+    if (in->type == CASE_EVENT_HANDOVER && in->lead != state->receiving && in->lead != state->lead)
+        return err_set(e, ERR_UNSUPPORTED, "case.handover-newcomer",
+                       "handover (转办) to node %u, which has no part in the case yet, is not supported by this version",
+                       in->lead);
+    return 0;
+}
+
+/* 办件编码: item code, day, and a serial that the deciding node counts per item and day. */
+static int next_number(struct app *a, const char *item_code, char out[64], struct store_counter *counter, struct err *e)
+{
+    uint32_t date = clock_china_date(clock_wall_ms());
+    (void)snprintf(counter->name, sizeof counter->name, "number/%s/%u", item_code, date);
+    uint64_t *last = map_get(&a->serials, counter->name, strlen(counter->name));
+    if (last == NULL) {
+        last = xcalloc(1, sizeof *last);
+        int rc = store_read_counter(ledger_reader(a->ledger), counter->name, last, e);
+        if (rc != 0) {
+            free(last);
+            return rc;
+        }
+        (void)map_put(&a->serials, counter->name, strlen(counter->name), last);
+    }
+    counter->value = ++*last; /* numbers of failed transactions are not used again: gaps are allowed, doubles are not */
+    (void)snprintf(out, 64, "%s%u%04llu", item_code, date, (unsigned long long)counter->value);
+    return 0;
+}
+
+static int append(struct command *c, const uint8_t case_id[CASE_ID_SIZE], const struct app_event *events, size_t count,
+                  struct err *e)
+{
+    struct app *a = c->app;
+    struct case_slot *slot;
+    struct draft drafts[DRAFTS_MAX] = {0};
+    if (count == 0 || count > DRAFTS_MAX)
+        return err_set(e, ERR_LIMIT, "case.events-of-request", "%zu events in one request, allowed are 1 to %u", count,
+                       DRAFTS_MAX);
+    int rc = case_cache_get(a->cases, a->ledger, case_id, &slot, e);
+    if (rc != 0)
+        return rc;
+    const struct case_state *state = casefile_state(slot->file);
+    if (state->root == NULL)
+        return err_set(e, ERR_NOT_FOUND, "case.unknown", "no such case is held here");
+
+    struct store_counter counter = {0};
+    bool numbered = false;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = draft_of(a, state, &events[i], &drafts[i], e);
+        if (rc == 0 && events[i].type == CASE_EVENT_RECEIPT && state->lead == a->config->region && !numbered) {
+            rc = next_number(a, state->item_code, drafts[i].command.number, &counter, e);
+            numbered = true;
+        }
+    }
+    if (rc == 0)
+        rc = write_drafts(c, slot, drafts, count, numbered ? &counter : NULL, e);
+    return rc;
+}
+
+void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_event *events, size_t count,
+                const struct app_request *r, app_command_cb cb, void *ctx)
+{
+    struct command *c = command_create(a, r, cb, ctx);
+    struct err e = {0};
+    if (app_check_reader(a, &e) != 0) {
+        fail_later(c, &e);
+        return;
+    }
+    if (r->idempotency_key != NULL && settle_by_key(c, r->idempotency_key))
+        return;
+    if (append(c, case_id, events, count, &e) != 0)
+        fail_leader(c, &e);
+}
+
+/* ---- 签收 by the node ---- */
+
+static void receipt_cb(void *ctx, const struct app_command_result *result, const struct err *e)
+{
+    (void)ctx;
+    (void)result;
+    if (e->code != 0 && e->code != ERR_CONFLICT) /* a person was faster, or the ledger stopped: it is taken up again */
+        log_warn("case", NULL, e->id, "automatic receipt (签收) failed: %s", e->message);
+}
+
+/* A forwarded case that has arrived gets its 签收 and its number at once: the sender's proof that it is here. */
+void app_receipt_if_arrived(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
+{
+    struct case_slot *slot;
+    if (ledger_reader(a->ledger) == NULL || case_cache_get(a->cases, a->ledger, case_id, &slot, NULL) != 0)
+        return;
+    const struct case_state *state = casefile_state(slot->file);
+    if (state->status != CASE_STATUS_FORWARDED || state->lead != a->config->region)
+        return;
+    struct app_event event = {.type = CASE_EVENT_RECEIPT};
+    struct command *c = command_create(a, NULL, receipt_cb, NULL);
+    struct err e = {0};
+    if (append(c, case_id, &event, 1, &e) != 0)
+        fail_later(c, &e);
+}
+
+void app_take_over_arrived(struct app *a)
+{
+    struct store_case_filter f = {.lead = a->config->region, .status = CASE_STATUS_FORWARDED, .limit = LIST_ROWS_MAX};
+    struct store_case_list list = {.next_before_no = 1};
+    while (list.next_before_no != 0 && ledger_reader(a->ledger) != NULL) {
+        struct arena mem = ARENA_INIT;
+        struct err e = {0};
+        int rc = store_list_cases(ledger_reader(a->ledger), &f, &mem, &list, &e);
+        if (rc != 0)
+            log_warn("case", NULL, e.id, "cannot look for forwarded cases: %s", e.message);
+        for (size_t i = 0; rc == 0 && i < list.count; i++)
+            app_receipt_if_arrived(a, list.rows[i].case_id);
+        f.before_no = list.next_before_no;
+        arena_close(&mem);
+        if (rc != 0)
+            return;
+    }
+}

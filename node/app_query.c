@@ -1,0 +1,196 @@
+/* Queries about cases (see app.h): views of the folded state and of every event with its effect.
+ *
+ * Only what is durable is shown. A case with something in flight is read from the store apart, which sees committed
+ * entries only; every other one is answered from the cache.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "node/app_internal.h"
+#include "node/base/log.h"
+#include "node/base/xassert.h"
+#include "node/mask.h"
+
+#define PAYLOAD_BLIND_SIZE 32u
+
+int app_committed_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct casefile **ret,
+                       struct casefile **ret_apart, struct case_slot **ret_slot, struct err *e)
+{
+    *ret_apart = NULL;
+    int rc = app_check_reader(a, e);
+    if (rc == 0)
+        rc = case_cache_get(a->cases, a->ledger, case_id, ret_slot, e);
+    if (rc != 0)
+        return rc;
+    *ret = (*ret_slot)->file;
+    if (case_cache_in_flight(*ret_slot, a->ledger)) {
+        rc = case_file_load(ledger_reader(a->ledger), case_id, ret_apart, e);
+        if (rc != 0)
+            return rc;
+        *ret = *ret_apart;
+    }
+    if (casefile_state(*ret)->root == NULL && casefile_state(*ret)->pending_count == 0) {
+        casefile_destroy(*ret_apart);
+        *ret_apart = NULL;
+        char hex[2 * CASE_ID_SIZE + 1];
+        hex_encode(case_id, CASE_ID_SIZE, hex);
+        return err_set(e, ERR_NOT_FOUND, "case.unknown", "case %s is not held here", hex);
+    }
+    return 0;
+}
+
+static const char *level_name(uint8_t level)
+{
+    return level == CASE_LEVEL_SEQUENCED ? "sequenced" : "tentative";
+}
+
+static void row_view(const struct store_case *row, struct app_case_view *ret)
+{
+    *ret = (struct app_case_view){.receiving = row->receiving, .lead = row->lead, .division = row->division,
+                                  .status = row->status, .status_name = case_status_name((uint8_t)row->status),
+                                  .status_chinese = case_status_chinese((uint8_t)row->status),
+                                  .level_name = level_name(row->level), .contested = (row->flags & 1) != 0,
+                                  .frozen = (row->flags & 2) != 0, .created_ms = row->created_ms,
+                                  .updated_ms = row->updated_ms, .event_count = row->event_count,
+                                  .version = row->event_count};
+    memcpy(ret->case_id, row->case_id, sizeof ret->case_id);
+    memcpy(ret->digest, row->digest, sizeof ret->digest);
+    memcpy(ret->number, row->number, sizeof ret->number);
+    memcpy(ret->item_code, row->item_code, sizeof ret->item_code);
+    memcpy(ret->item_name, row->item_name, sizeof ret->item_name);
+}
+
+static int event_view(struct app *a, const struct case_effect *effect, struct arena *mem,
+                      struct app_case_event_view *ret, struct err *e)
+{
+    const struct case_held *h = effect->event;
+    *ret = (struct app_case_event_view){.origin = h->origin, .index = h->index, .at_ms = h->hlc >> 16, .type = h->type,
+                                        .role = h->role, .effect = case_effect_name(effect->kind),
+                                        .sequenced = effect->sequenced};
+    memcpy(ret->id, h->id, sizeof ret->id);
+    char text[CASE_EXPLAIN_SIZE];
+    ret->explanation = arena_strdup(mem, case_effect_explain(effect, text, sizeof text));
+    case_event_of_held(h, &ret->attrs);
+
+    struct store_entry entry;
+    int rc = store_read_entry(ledger_reader(a->ledger), h->origin, h->index, mem, &entry, e);
+    if (rc != 0)
+        return rc;
+    if (entry.payload.size > PAYLOAD_BLIND_SIZE)
+        ret->payload = mask_payload(
+            bytes_of(entry.payload.data + PAYLOAD_BLIND_SIZE, entry.payload.size - PAYLOAD_BLIND_SIZE), mem);
+    return 0;
+}
+
+int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
+                 struct err *e)
+{
+    struct casefile *file, *apart;
+    struct case_slot *slot;
+    int rc = app_committed_case(a, case_id, &file, &apart, &slot, e);
+    if (rc != 0)
+        return rc;
+    app_fill_item_name(a, slot);
+    struct store_case row;
+    struct app_case_view view;
+    case_row_of(file, case_id, slot->item_name, &row);
+    row_view(&row, &view);
+    view.mode = casefile_state(file)->mode;
+    view.pending_count = casefile_state(file)->pending_count;
+
+    const struct case_effect *effects;
+    size_t count = casefile_effects(file, &effects);
+    struct app_case_event_view *events = arena_alloc(mem, (count + 1) * sizeof *events);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = event_view(a, &effects[i], mem, &events[i], e);
+    view.events = events;
+    view.events_listed = count;
+    casefile_destroy(apart);
+    if (rc == 0)
+        *ret = view;
+    return rc;
+}
+
+int app_get_payload(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t origin, uint64_t index,
+                    const char *purpose, struct arena *mem, struct bytes *ret, struct err *e)
+{
+    struct store_entry entry;
+    int rc = app_check_reader(a, e);
+    if (rc == 0)
+        rc = store_read_entry(ledger_reader(a->ledger), origin, index, mem, &entry, e);
+    if (rc != 0)
+        return rc;
+    if (!entry.has_case || memcmp(entry.case_id, case_id, CASE_ID_SIZE) != 0)
+        return err_set(e, ERR_NOT_FOUND, "case.no-event", "entry %llu of node %u is no event of this case",
+                       (unsigned long long)index, origin);
+    if (entry.payload.size <= PAYLOAD_BLIND_SIZE)
+        return err_set(e, ERR_NOT_FOUND, "case.no-payload", "entry %llu of node %u has no content here",
+                       (unsigned long long)index, origin);
+    char hex[2 * CASE_ID_SIZE + 1];
+    hex_encode(case_id, CASE_ID_SIZE, hex);
+    log_info("access", hex, "case.payload-read", "content of entry %u/%llu was read, purpose '%s'", origin,
+             (unsigned long long)index, purpose);
+    *ret = bytes_of(entry.payload.data + PAYLOAD_BLIND_SIZE, entry.payload.size - PAYLOAD_BLIND_SIZE);
+    return 0;
+}
+
+int app_find_case(struct app *a, const char *ref, uint8_t ret_case_id[CASE_ID_SIZE], struct err *e)
+{
+    struct store_case row;
+    uint8_t prefix[CASE_ID_SIZE];
+    size_t size = 0;
+    size_t length = strlen(ref);
+    int rc = app_check_reader(a, e);
+    if (rc != 0)
+        return rc;
+    if (length >= 8 && length <= 2 * CASE_ID_SIZE && hex_decode(ref, length, prefix, sizeof prefix, &size) == 0) {
+        rc = store_find_case(ledger_reader(a->ledger), bytes_of(prefix, size), NULL, &row, e);
+        if (rc != ERR_NOT_FOUND) {
+            if (rc == 0)
+                memcpy(ret_case_id, row.case_id, CASE_ID_SIZE);
+            return rc;
+        }
+    }
+    rc = store_find_case(ledger_reader(a->ledger), bytes_of(NULL, 0), ref, &row, e);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(e, ERR_NOT_FOUND, "case.unknown",
+                       "no case '%.64s' is held here (32 hex digits, a prefix of an even number of at least 8, or the "
+                       "case number 办件编码)",
+                       ref);
+    if (rc == 0)
+        memcpy(ret_case_id, row.case_id, CASE_ID_SIZE);
+    return rc;
+}
+
+int app_list_cases(struct app *a, const struct app_case_filter *f, struct arena *mem, struct app_case_list *ret,
+                   struct err *e)
+{
+    struct store_case_filter filter = {.before_no = f->before, .limit = f->limit};
+    int rc = app_check_reader(a, e);
+    if (rc != 0)
+        return rc;
+    if (f->status != NULL) {
+        filter.status = case_status_from_name(f->status);
+        if (filter.status == CASE_STATUS_NONE)
+            return err_set(e, ERR_INVALID, "case.status", "'%.64s' is no status of a case", f->status);
+    }
+    if (f->role != NULL && strcmp(f->role, "receiving") == 0)
+        filter.receiving = a->config->region;
+    else if (f->role != NULL && strcmp(f->role, "deciding") == 0)
+        filter.lead = a->config->region;
+    else if (f->role != NULL)
+        return err_set(e, ERR_INVALID, "case.role", "'%.64s' is not one of receiving, deciding", f->role);
+    if (f->item_code != NULL)
+        (void)snprintf(filter.item_code, sizeof filter.item_code, "%s", f->item_code);
+
+    struct store_case_list list;
+    rc = store_list_cases(ledger_reader(a->ledger), &filter, mem, &list, e);
+    if (rc != 0)
+        return rc;
+    ret->rows = arena_alloc(mem, (list.count + 1) * sizeof *ret->rows);
+    ret->count = list.count;
+    ret->next_before = list.next_before_no;
+    for (size_t i = 0; i < list.count; i++)
+        row_view(&list.rows[i], &ret->rows[i]);
+    return 0;
+}

@@ -1,0 +1,160 @@
+/* Waiting: for a change of a case (long poll, CLI watch), and for peers to have made entries durable (see app.h). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/app_internal.h"
+#include "node/base/xassert.h"
+
+struct watch {
+    struct list link;
+    struct app *app;
+    uint64_t ticket;
+    uint8_t case_id[CASE_ID_SIZE];
+    struct loop_timer *timer;
+    bool changed; /* known at the start: the timer only brings it to a later turn */
+    app_watch_cb cb;
+    void *ctx;
+};
+
+static void watch_end(struct watch *w)
+{
+    list_remove(&w->link);
+    loop_timer_destroy(w->timer);
+    free(w);
+}
+
+static void watch_fire(struct watch *w, bool changed)
+{
+    app_watch_cb cb = w->cb;
+    void *ctx = w->ctx;
+    watch_end(w);
+    cb(ctx, changed);
+}
+
+static void watch_timer_cb(void *ctx)
+{
+    struct watch *w = ctx;
+    watch_fire(w, w->changed);
+}
+
+uint64_t app_watch(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint64_t after_version, uint32_t timeout_ms,
+                   app_watch_cb cb, void *ctx)
+{
+    struct watch *w = xcalloc(1, sizeof *w);
+    w->app = a;
+    w->ticket = ++a->next_ticket;
+    memcpy(w->case_id, case_id, sizeof w->case_id);
+    w->cb = cb;
+    w->ctx = ctx;
+    w->timer = loop_timer_create(a->loop, watch_timer_cb, w);
+    list_append(&a->watches, &w->link);
+
+    struct arena mem = ARENA_INIT;
+    struct app_case_view view;
+    struct err e = {0};
+    int rc = app_get_case(a, case_id, &mem, &view, &e);
+    w->changed = rc != 0 || view.version > after_version;
+    arena_close(&mem);
+    loop_timer_set(w->timer, w->changed ? 0 : min_of(timeout_ms, HTTP_WAIT_MS_MAX));
+    return w->ticket;
+}
+
+void app_unwatch(struct app *a, uint64_t ticket)
+{
+    list_for_each(at, &a->watches)
+    {
+        struct watch *w = container_of(at, struct watch, link);
+        if (w->ticket == ticket) {
+            watch_end(w);
+            return;
+        }
+    }
+}
+
+void app_notify_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
+{
+    struct list hit;
+    list_init(&hit);
+    list_for_each_safe(at, &a->watches)
+    {
+        struct watch *w = container_of(at, struct watch, link);
+        if (memcmp(w->case_id, case_id, CASE_ID_SIZE) == 0) {
+            list_remove(at);
+            list_append(&hit, at);
+        }
+    }
+    struct list *at;
+    while ((at = list_pop_first(&hit)) != NULL)
+        watch_fire(container_of(at, struct watch, link), true);
+}
+
+/* ---- peers ---- */
+
+struct peer_wait {
+    struct list link;
+    struct peer_wait_request request;
+    struct loop_timer *timer;
+};
+
+static void peer_wait_end(struct peer_wait *w, bool reached)
+{
+    struct peer_wait_request request = w->request;
+    list_remove(&w->link);
+    loop_timer_destroy(w->timer);
+    free(w);
+    request.done(request.ctx, reached);
+}
+
+static void peer_wait_timer_cb(void *ctx)
+{
+    peer_wait_end(ctx, false);
+}
+
+/* Takes @peer off the list of those still awaited. */
+static void strike(struct peer_wait_request *w, uint32_t peer)
+{
+    for (size_t i = 0; i < w->peer_count; i++)
+        if (w->peers[i] == peer)
+            w->peers[i--] = w->peers[--w->peer_count];
+}
+
+void app_wait_peers(struct app *a, const struct peer_wait_request *request)
+{
+    struct peer_wait *w = xcalloc(1, sizeof *w);
+    w->request = *request;
+    w->timer = loop_timer_create(a->loop, peer_wait_timer_cb, w);
+    list_append(&a->peer_waits, &w->link);
+    for (size_t i = w->request.peer_count; i-- > 0;) {
+        struct replication_peer peer;
+        uint32_t code = w->request.peers[i];
+        if (!replication_peer(a->replication, code, &peer) || peer.acked_size >= request->end)
+            strike(&w->request, code);
+    }
+    if (w->request.peer_count == 0)
+        peer_wait_end(w, true);
+    else
+        loop_timer_set(w->timer, request->timeout_ms);
+}
+
+void app_on_acked(void *ctx, uint32_t peer, uint64_t size)
+{
+    struct app *a = ctx;
+    list_for_each_safe(at, &a->peer_waits)
+    {
+        struct peer_wait *w = container_of(at, struct peer_wait, link);
+        if (w->request.end > size)
+            continue;
+        strike(&w->request, peer);
+        if (w->request.peer_count == 0)
+            peer_wait_end(w, true);
+    }
+}
+
+void app_waits_close(struct app *a)
+{
+    struct list *at;
+    while ((at = list_pop_first(&a->peer_waits)) != NULL)
+        peer_wait_end(container_of(at, struct peer_wait, link), false);
+    while ((at = list_pop_first(&a->watches)) != NULL)
+        watch_fire(container_of(at, struct watch, link), false);
+}

@@ -1,0 +1,55 @@
+/* Case cache: the cases in use, folded, in memory. Between the ledger's entries and node/cases.
+ *
+ * A slot holds every event of its case that this node knows, those still on their way to the disk included, so that a
+ * command is judged by what will be there; queries about such a case read the committed entries instead (rule "durable
+ * before said"). Slots with something in flight stay; others leave when more than CASE_CACHE_MAX are held, the longest
+ * unused first. Loop thread only.
+ */
+#ifndef TB_NODE_CASE_CACHE_H
+#define TB_NODE_CASE_CACHE_H
+
+#include "federation/ledger/leaf.h"
+#include "node/base/list.h"
+#include "node/cases/casefile.h"
+#include "node/ledger.h"
+
+#define CASE_CACHE_MAX 2048u
+
+struct case_slot {
+    struct list lru;
+    uint8_t id[CASE_ID_SIZE];
+    struct casefile *file;
+    uint64_t touched;   /* number of the last transaction that changed it */
+    char item_name[256];
+};
+
+struct case_cache;
+
+struct case_cache *case_cache_create(void);
+void case_cache_destroy(struct case_cache *c); /* NULL is fine */
+void case_cache_clear(struct case_cache *c);
+
+/* The slot of @case_id, read from the store when not cached; an unknown case gives an empty case file. Borrowed until the
+ * next call. */
+int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t case_id[CASE_ID_SIZE],
+                   struct case_slot **ret, struct err *e) WARN_UNUSED;
+/* @slot got events that @txn will make durable. */
+void case_cache_touch(struct case_slot *slot, const struct ledger_txn *txn);
+/* Whether some of its events are not durable yet. */
+bool case_cache_in_flight(const struct case_slot *slot, const struct ledger *ledger);
+
+/* A case event of a decoded leaf. Attributes that do not parse leave the event malformed: it is folded as denied. */
+void case_event_of_leaf(const struct leaf *leaf, const struct merkle_hash *hash, struct case_event *ret);
+
+/* The event that a case file holds, by value again. */
+void case_event_of_held(const struct case_held *h, struct case_event *ret);
+
+/* The events of a case as committed, in a file of its own: the caller destroys @ret. */
+int case_file_load(struct store_reader *reader, const uint8_t case_id[CASE_ID_SIZE], struct casefile **ret,
+                   struct err *e) WARN_UNUSED;
+
+/* The row that the fold gives: what the store keeps for lists, and what the verifier compares. */
+void case_row_of(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], const char *item_name,
+                 struct store_case *ret);
+
+#endif

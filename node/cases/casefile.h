@@ -1,0 +1,221 @@
+/* A case file: the events of one case that this node holds, put in one order and folded into one state. Pure; base only.
+ *
+ *     ledger leaf ─parse─► case_event ─casefile_add─► dag (what is causally complete) ─replay─► order ─fold─► state
+ *                                                                                    └► one effect per event, explained
+ *
+ * Guarantee: two nodes that hold the same events of a case have the same order, effects, state and digest, whatever
+ * the order of arrival and however often each event came. Nothing here reads a clock, a payload or a configuration.
+ *
+ * Order: the events of the deciding node (the lead) are the sequence; before each of them comes what it had seen and
+ * nobody applied yet. What the lead has seen is SEQUENCED and stays; the rest follows as a TENTATIVE suffix. replay.h
+ * has the details, rules.h the law as tables.
+ *
+ * Cost: an event that cites all tips (every event made by case_command_check() does) is folded in O(parents); others
+ * refold the suffix or, rarely, the case, when the state is next asked for. About 300 bytes per event.
+ *
+ * Ownership: the caller owns the case file; what it returns is borrowed and ends with the next casefile_add(),
+ * casefile_mark_forked() or casefile_destroy(). One thread at a time.
+ */
+#ifndef TB_CASES_CASEFILE_H
+#define TB_CASES_CASEFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/base/bytes.h"
+#include "node/base/limits.h"
+#include "node/cases/event.h"
+#include "node/cases/status.h"
+
+struct casefile;
+
+/* An event as the case file holds it. Texts are "" when absent, numbers 0. Lives until casefile_destroy(). */
+struct case_held {
+    uint8_t id[32];
+    uint64_t index;
+    uint64_t hlc;
+    uint64_t last_leaf; /* if has_last_leaf */
+    uint32_t origin;
+    uint32_t lead;
+    uint32_t division;
+    uint32_t item_version;
+    uint16_t type; /* enum case_event_type, or unknown */
+    uint16_t role;
+    uint16_t rules_version;
+    uint16_t expected_days;
+    uint8_t mode;
+    uint8_t decision;
+    uint8_t grade;
+    uint8_t channel;
+    uint8_t pause_kind;
+    uint8_t parent_count;
+    bool malformed; /* its attributes did not parse */
+    bool has_request;
+    bool has_last_leaf;
+    uint8_t request[16];
+    const char *item_code;
+    const char *number;
+    const char *reason;
+    const struct case_parent *parents; /* parent_count of them */
+};
+
+/* What an event did. In digests: never renumber. */
+#define CASE_EFFECTS(X)                                                                                                \
+    X(CASE_EFFECT_PENDING, 0, "pending") /* a parent is not held; not folded */                                        \
+    X(CASE_EFFECT_OK, 1, "ok")                                                                                         \
+    X(CASE_EFFECT_DENIED, 2, "denied")   /* not this node's or role's act, or not well-formed */                       \
+    X(CASE_EFFECT_GUARD, 3, "guard")     /* the state of the case did not allow it */                                  \
+    X(CASE_EFFECT_LATE, 4, "late")       /* would have been right earlier */                                           \
+    X(CASE_EFFECT_NOOP, 5, "noop")       /* nothing to do */
+
+enum case_effect_kind {
+#define X(name, value, text) name = value,
+    CASE_EFFECTS(X)
+#undef X
+};
+const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
+
+/* Why, for case_effect_explain(). `code` is stable text for programs. Not in digests. */
+#define CASE_WHYS(X)                                                                                                   \
+    X(CASE_WHY_APPLIED, "applied")                                                                                     \
+    X(CASE_WHY_RECORDED, "recorded")               /* ok, the status stays */                                          \
+    X(CASE_WHY_VOIDS, "voids_decision")            /* ok, `voids` names the decision */                                \
+    X(CASE_WHY_SECOND_CORRECTION, "second_correction") /* ok, but against art. 32(4) */                                \
+    X(CASE_WHY_PARENT_MISSING, "parent_missing")                                                                       \
+    X(CASE_WHY_NO_ROOT, "no_root")                                                                                     \
+    X(CASE_WHY_SECOND_ROOT, "second_root")                                                                             \
+    X(CASE_WHY_ROOT_HAS_PARENTS, "root_has_parents")                                                                   \
+    X(CASE_WHY_RULES_UNKNOWN, "rules_unknown")                                                                         \
+    X(CASE_WHY_MALFORMED, "malformed")                                                                                 \
+    X(CASE_WHY_CITATION, "wrong_citation")         /* cites an id under another author or index */                     \
+    X(CASE_WHY_STRAY, "stray")                     /* does not follow from the root */                                 \
+    X(CASE_WHY_TYPE_UNKNOWN, "type_unknown")                                                                           \
+    X(CASE_WHY_FORKED, "forked")                   /* the lead wrote two leaves at this index or before */             \
+    X(CASE_WHY_CUT_OFF, "cut_off")                 /* after the last leaf a supervisor accepted */                     \
+    X(CASE_WHY_NODE, "node")                       /* another node's act */                                            \
+    X(CASE_WHY_ROLE, "role")                                                                                           \
+    X(CASE_WHY_ATTRIBUTE, "attribute_missing")                                                                         \
+    X(CASE_WHY_REPEATED, "repeated")               /* same request id as an event that took effect */                  \
+    X(CASE_WHY_FROZEN, "frozen")                                                                                       \
+    X(CASE_WHY_STATUS, "status")                   /* not in this status */                                            \
+    X(CASE_WHY_CHECKS_MISSING, "checks_missing")   /* forward before identity and form check */                        \
+    X(CASE_WHY_ONCE, "once")                       /* evaluated already */                                             \
+    X(CASE_WHY_NOT_GRANTED, "not_granted")         /* revoke without a grant */                                        \
+    X(CASE_WHY_SAME_LEAD, "same_lead")             /* handover to the node that leads already */                       \
+    X(CASE_WHY_DECISION_KNOWN, "decision_known")   /* late: its author had seen the decision */                        \
+    X(CASE_WHY_DELIVERED, "delivered")             /* late: the result had been delivered */                           \
+    X(CASE_WHY_TOO_LATE, "too_late")               /* late: the case had moved on */                                   \
+    X(CASE_WHY_ALREADY, "already")                 /* noop: it is so */                                                \
+    X(CASE_WHY_SEEN, "seen")                       /* noop: an acknowledgement */
+
+enum case_why {
+#define X(name, code) name,
+    CASE_WHYS(X)
+#undef X
+    CASE_WHY_COUNT
+};
+const char *case_why_code(uint8_t why); /* NULL for an unknown value */
+
+struct case_effect {
+    const struct case_held *event;
+    const struct case_held *voids; /* the decision that this event made void, or NULL */
+    uint32_t lead;                 /* deciding node before this event */
+    uint32_t receiving;            /* receiving node (origin of the root), 0 without a root */
+    uint8_t kind;                  /* enum case_effect_kind */
+    uint8_t why;                   /* enum case_why */
+    uint8_t status_before;         /* enum case_status */
+    uint8_t status_after;
+    bool sequenced;                /* part of the prefix that the lead has seen */
+};
+
+/* One English sentence with the Chinese terms, e.g. "refused: accept (受理) is the deciding node's act (510000), the
+ * author is 440000". Returns @out, cut to @size (CASE_EXPLAIN_SIZE always fits). */
+#define CASE_EXPLAIN_SIZE 384
+const char *case_effect_explain(const struct case_effect *effect, char *out, size_t size);
+
+enum case_level {
+    CASE_LEVEL_TENTATIVE = 1, /* the status rests on an event that the lead has not cited yet */
+    CASE_LEVEL_SEQUENCED = 2  /* the status rests on the lead's own sequence */
+};
+
+enum case_flag {
+    CASE_FLAG_CONTESTED = 1u << 0,         /* several roots, or a node other than the lead wrote two leaves at one index */
+    CASE_FLAG_FROZEN = 1u << 1,            /* the lead did */
+    CASE_FLAG_SUPERVISED = 1u << 2,        /* a supervisor replaced the lead */
+    CASE_FLAG_IDENTITY_CHECKED = 1u << 3,
+    CASE_FLAG_FORM_CHECKED = 1u << 4,
+    CASE_FLAG_CORRECTION = 1u << 5,        /* told to correct (补正告知) */
+    CASE_FLAG_SECOND_CORRECTION = 1u << 6, /* told again: violation of art. 32(4), punishable by art. 72(4) */
+    CASE_FLAG_DECISION_VOIDED = 1u << 7,   /* a withdrawal crossed the decision and won */
+    CASE_FLAG_LATE_WITHDRAWAL = 1u << 8,   /* a withdrawal came too late: to be read as a request to revoke */
+    CASE_FLAG_DELIVERED = 1u << 9,
+    CASE_FLAG_EVALUATED = 1u << 10,
+    CASE_FLAG_OBJECTED = 1u << 11,
+    CASE_FLAG_RULES_UNKNOWN = 1u << 12     /* written under rules that this program does not know: update it */
+};
+
+/* Texts are borrowed like the state itself and never NULL. */
+struct case_state {
+    const struct case_held *root;     /* the SUBMIT that counts, or NULL */
+    const struct case_held *decision_event; /* the decision that stands, or NULL */
+    const char *item_code;
+    const char *number;               /* 办件编码 */
+    const char *reason;               /* reason code of the last event that set the status, "" if it gave none */
+    uint64_t created_hlc;             /* of the root */
+    uint64_t updated_hlc;             /* largest of all folded events */
+    uint32_t lead;                    /* deciding node (B), 0 without a root */
+    uint32_t receiving;               /* receiving node (A), 0 without a root */
+    uint32_t sequenced_lead;
+    uint32_t division;
+    uint32_t item_version;
+    uint32_t flags;                   /* enum case_flag */
+    uint32_t event_count;             /* folded events */
+    uint32_t sequenced_count;         /* the first so many of them are sequenced */
+    uint32_t pending_count;           /* held, a parent missing */
+    uint16_t rules_version;
+    uint16_t expected_days;           /* of the last pause */
+    uint8_t status;                   /* enum case_status, tentative events included */
+    uint8_t sequenced_status;         /* enum case_status at the end of the sequenced prefix; show both if they differ */
+    uint8_t level;                    /* enum case_level of `status` */
+    uint8_t mode;                     /* enum case_mode */
+    uint8_t decision;                 /* enum case_decision of the decision that stands, or 0 */
+    uint8_t closed_as;                /* 4, 5, 11 or 13: how it ended, kept after delivery; 0 while open */
+    uint8_t grade;                    /* 1..5, 0 = not evaluated */
+    uint8_t pause_kind;               /* of the last pause */
+};
+
+struct casefile *casefile_create(const uint8_t case_id[CASE_ID_SIZE]);
+void casefile_destroy(struct casefile *c); /* accepts NULL */
+
+/* Adds an event of this case; copies it. An event held already changes nothing and gives 0.
+ * ERR_LIMIT: CASE_EVENTS_MAX events, or CASE_PENDING_MAX pending ones, are held; the event is not.
+ * ERR_CONFLICT: another event with the same origin and index is held. Keep both as evidence: both ARE held, the case
+ * counts as forked at that index (see casefile_mark_forked), and adding either again gives 0. */
+int casefile_add(struct casefile *c, const struct case_event *event, struct err *e) WARN_UNUSED;
+
+/* @origin is known to have written two leaves at @index or before (evidence seen elsewhere). While @origin leads, its
+ * events from @index on are invalid and the case is frozen until a supervisor names another lead (log format, 3.5);
+ * a fork by another node only sets CASE_FLAG_CONTESTED, because invalid events of a non-lead would let it take back
+ * what the lead has already sequenced. The smallest index counts. */
+void casefile_mark_forked(struct casefile *c, uint32_t origin, uint64_t index);
+
+/* Folds what is new. */
+const struct case_state *casefile_state(struct casefile *c);
+
+/* One per held event: the folded ones in fold order, then the pending ones in order of arrival. Returns the count. */
+size_t casefile_effects(struct casefile *c, const struct case_effect **ret);
+
+/* What a new event of this node should cite: the events that nobody cites yet, the newest LEAF_PARENTS_MAX of them
+ * (by hlc), strictly ascending by (origin, index). Returns the count. */
+unsigned casefile_tips(struct casefile *c, struct case_parent ret[LEAF_PARENTS_MAX]);
+
+/* Parents that held events cite and this node does not hold, each once, ascending by (origin, index, id); at most
+ * @max. Returns how many were written. */
+unsigned casefile_missing(struct casefile *c, struct case_parent *ret, unsigned max);
+
+/* Appends the canonical bytes that two nodes compare (by hash): fixed-size fields of the state, then every folded
+ * event's id and effect in order. Equal on nodes that hold the same events. */
+void casefile_digest_input(struct casefile *c, struct buf *out);
+
+#endif

@@ -1,0 +1,211 @@
+/* Why an event did what it did, as one English sentence with the Chinese terms (casefile.h). It reads nothing but the
+ * effect, so that the sentence is the same on every node and in the API, the console and the CLI. Pure, any thread.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "node/base/utf8.h"
+#include "node/cases/casefile.h"
+#include "node/cases/rules.h"
+
+const char *case_effect_name(uint8_t kind)
+{
+    switch (kind) {
+#define X(name, value, text)                                                                                           \
+    case name:                                                                                                         \
+        return text;
+        CASE_EFFECTS(X)
+#undef X
+    default:
+        return NULL;
+    }
+}
+
+const char *case_why_code(uint8_t why)
+{
+    switch (why) {
+#define X(name, code)                                                                                                  \
+    case name:                                                                                                         \
+        return code;
+        CASE_WHYS(X)
+#undef X
+    default:
+        return NULL;
+    }
+}
+
+/* "accept (受理)" */
+#define TERM_SIZE 64
+static const char *event_term(uint16_t type, char *out)
+{
+    const char *name = case_event_name(type);
+    if (name == NULL)
+        (void)snprintf(out, TERM_SIZE, "event type %u", type);
+    else
+        (void)snprintf(out, TERM_SIZE, "%s (%s)", name, case_event_chinese(type));
+    return out;
+}
+
+static const char *status_term(uint8_t status, char *out)
+{
+    (void)snprintf(out, TERM_SIZE, "%s (%s)", case_status_name(status), case_status_chinese(status));
+    return out;
+}
+
+static const struct rule *any_rule(uint16_t type)
+{
+    return rules_find(CASE_RULES_VERSION, type);
+}
+
+static void explain_node(const struct case_effect *f, const char *what, char *out, size_t size)
+{
+    const struct rule *row = any_rule(f->event->type);
+    const char *whose = "the deciding node's";
+    uint32_t node = f->lead;
+    if (row != NULL && row->who == RULE_WHO_RECEIVING) {
+        whose = "the receiving node's";
+        node = f->receiving;
+    }
+    if (row != NULL && row->who == RULE_WHO_EITHER)
+        (void)snprintf(out, size, "refused: %s is an act of the receiving node (%u) or the deciding node (%u), the author is %u",
+                       what, f->receiving, f->lead, f->event->origin);
+    else if (row != NULL && row->who == RULE_WHO_SUPERVISOR)
+        (void)snprintf(out, size,
+                       "refused: %s is the act of a superior of the deciding node (%u) and of the node it names, and has "
+                       "to cite the last leaf it accepts; the author is %u",
+                       what, f->lead, f->event->origin);
+    else
+        (void)snprintf(out, size, "refused: %s is %s act (%u), the author is %u", what, whose, node, f->event->origin);
+}
+
+static void explain_role(const struct case_effect *f, const char *what, char *out, size_t size)
+{
+    const char *role = case_role_name(f->event->role);
+    if (role == NULL)
+        (void)snprintf(out, size, "refused: %s cannot be done in role %u", what, f->event->role);
+    else
+        (void)snprintf(out, size, "refused: %s cannot be done in the role %s (%s)", what, role,
+                       case_role_chinese(f->event->role));
+}
+
+static void explain_ok(const struct case_effect *f, const char *what, char *out, size_t size)
+{
+    char before[TERM_SIZE];
+    char after[TERM_SIZE];
+    uint32_t author = f->event->origin;
+    (void)status_term(f->status_before, before);
+    (void)status_term(f->status_after, after);
+    switch ((enum case_why)f->why) {
+    case CASE_WHY_VOIDS:
+        (void)snprintf(out, size,
+                       "done: %s by %u makes the decision of %u void, which its author had not seen and which was not "
+                       "delivered; the case is %s",
+                       what, author, f->voids->origin, after);
+        break;
+    case CASE_WHY_SECOND_CORRECTION:
+        (void)snprintf(out, size,
+                       "done, but against 行政许可法第三十二条第一款第四项: %s by %u was told a second time, it has to "
+                       "be told once and completely; the case is %s",
+                       what, author, after);
+        break;
+    case CASE_WHY_RECORDED:
+        if (f->event->type == CASE_EVENT_HANDOVER || f->event->type == CASE_EVENT_SUPERVISE)
+            (void)snprintf(out, size, "done: %s by %u, the deciding node is %u instead of %u", what, author,
+                           f->event->lead, f->lead);
+        else
+            (void)snprintf(out, size, "done: %s by %u, the case stays %s", what, author, after);
+        break;
+    default:
+        if (f->status_before == CASE_STATUS_NONE)
+            (void)snprintf(out, size, "done: %s by %u, the case is %s", what, author, after);
+        else
+            (void)snprintf(out, size, "done: %s by %u, the case goes from %s to %s", what, author, before, after);
+    }
+}
+
+static void explain_status(const struct case_effect *f, const char *what, char *out, size_t size)
+{
+    char status[TERM_SIZE];
+    const struct rule *row = any_rule(f->event->type);
+    (void)snprintf(out, size, "refused: %s is not possible while the case is %s%s%s", what,
+                   status_term(f->status_before, status), row == NULL ? "" : "; rule: ", row == NULL ? "" : row->source);
+}
+
+/* Reasons that are one sentence about the event: %s is the event's term. */
+static const char *plain_text(uint8_t why)
+{
+    switch ((enum case_why)why) {
+    case CASE_WHY_PARENT_MISSING:
+        return "waiting: %s cites an event that this node does not hold yet";
+    case CASE_WHY_NO_ROOT:
+        return "refused: %s belongs to a case that was never handed in (收件)";
+    case CASE_WHY_SECOND_ROOT:
+        return "refused: %s is a second one, the case was handed in before; the smaller id counts";
+    case CASE_WHY_ROOT_HAS_PARENTS:
+        return "refused: %s opens a case and cannot cite earlier events";
+    case CASE_WHY_RULES_UNKNOWN:
+        return "refused: %s stands under rules that this program does not know; update it";
+    case CASE_WHY_MALFORMED:
+        return "refused: %s has an attribute of no valid form";
+    case CASE_WHY_CITATION:
+        return "refused: %s cites an event under another author or index";
+    case CASE_WHY_STRAY:
+        return "refused: %s does not follow from the event that opened the case";
+    case CASE_WHY_TYPE_UNKNOWN:
+        return "no effect: %s is unknown to this version of the rules";
+    case CASE_WHY_FORKED:
+        return "refused: %s is invalid, its author wrote two different leaves at this index or before";
+    case CASE_WHY_CUT_OFF:
+        return "refused: %s comes after the last leaf that the supervisor (监督部门) accepted";
+    case CASE_WHY_ATTRIBUTE:
+        return "refused: %s lacks an attribute that it needs";
+    case CASE_WHY_REPEATED:
+        return "no effect: %s repeats a request that was done before";
+    case CASE_WHY_FROZEN:
+        return "refused: %s has to wait, the case is frozen (冻结) until a supervisor (监督部门) names another deciding node";
+    case CASE_WHY_CHECKS_MISSING:
+        return "refused: %s needs identity_check (身份核验) and form_check (形式审查) first";
+    case CASE_WHY_ONCE:
+        return "refused: %s was made before, there is one for each case (一次一评)";
+    case CASE_WHY_NOT_GRANTED:
+        return "refused: %s needs a decision that grants (准予), there is none";
+    case CASE_WHY_SAME_LEAD:
+        return "refused: %s names the node that decides already";
+    case CASE_WHY_DECISION_KNOWN:
+        return "too late: %s was written by somebody who had seen the decision; read it as a request to revoke (撤销)";
+    case CASE_WHY_DELIVERED:
+        return "too late: %s crossed the delivery (送达) of the result, which stands";
+    case CASE_WHY_TOO_LATE:
+        return "too late: %s came after the case had moved on";
+    case CASE_WHY_ALREADY:
+        return "no effect: %s was done before";
+    case CASE_WHY_SEEN:
+        return "no effect: %s only shows what its author has seen";
+    default:
+        return NULL;
+    }
+}
+
+static void put_plain(const char *text, const char *what, char *out, size_t size)
+{
+    const char *gap = strstr(text, "%s");
+    (void)snprintf(out, size, "%.*s%s%s", (int)(gap - text), text, what, gap + 2);
+}
+
+const char *case_effect_explain(const struct case_effect *effect, char *out, size_t size)
+{
+    char what[TERM_SIZE];
+    (void)event_term(effect->event->type, what);
+    if (effect->kind == CASE_EFFECT_OK)
+        explain_ok(effect, what, out, size);
+    else if (effect->why == CASE_WHY_NODE)
+        explain_node(effect, what, out, size);
+    else if (effect->why == CASE_WHY_ROLE)
+        explain_role(effect, what, out, size);
+    else if (effect->why == CASE_WHY_STATUS)
+        explain_status(effect, what, out, size);
+    else
+        put_plain(plain_text(effect->why), what, out, size);
+    utf8_trim_partial(out);
+    return out;
+}

@@ -1,0 +1,189 @@
+/* Config (see config.h). The table is the documentation of the keys; README.md prints the same. */
+#include "node/config.h"
+
+#include <string.h>
+#include <yyjson.h>
+
+#include "node/base/file.h"
+#include "node/base/limits.h"
+#include "node/base/log.h"
+#include "node/base/xassert.h"
+
+enum kind { KIND_TEXT, KIND_PATH, KIND_CODE };
+
+struct key {
+    const char *section; /* NULL = top level */
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    bool required;
+    const char *fallback;
+};
+
+#define FIELD(member) offsetof(struct config, member)
+static const struct key keys[] = {
+    {NULL, "region", KIND_CODE, FIELD(region), true, NULL},
+    {NULL, "name", KIND_TEXT, FIELD(name), true, NULL},
+    {"federation", "listen", KIND_TEXT, FIELD(listen), true, NULL},
+    {"federation", "advertise", KIND_TEXT, FIELD(advertise), false, ""},
+    {NULL, "http", KIND_TEXT, FIELD(http), false, ""},
+    {NULL, "catalog", KIND_PATH, FIELD(catalog), false, ""},
+    {NULL, "data", KIND_PATH, FIELD(data), true, NULL},
+    {NULL, "log", KIND_TEXT, FIELD(log), false, "info"},
+};
+
+struct load {
+    const char *path;
+    struct config *config;
+    struct err *e;
+};
+
+static const char *under_dir(struct config *c, const char *path)
+{
+    return path[0] == '/' || path[0] == '\0' ? path : arena_printf(&c->arena, "%s/%s", c->dir, path);
+}
+
+static int bad(struct load *l, const struct key *k, const char *what)
+{
+    return err_set(l->e, ERR_INVALID, "config.value", "%s: %s%s%s: %s", l->path, k->section == NULL ? "" : k->section,
+                   k->section == NULL ? "" : ".", k->name, what);
+}
+
+static int take(struct load *l, const struct key *k, yyjson_val *value)
+{
+    void *field = (char *)l->config + k->offset;
+    if (k->kind == KIND_CODE) {
+        uint64_t code = yyjson_is_uint(value) ? yyjson_get_uint(value) : 0;
+        if (code < 110000 || code > 829999)
+            return bad(l, k, "a division code of six digits is wanted, such as 510000");
+        uint32_t narrow = (uint32_t)code;
+        memcpy(field, &narrow, sizeof narrow);
+        return 0;
+    }
+    const char *text = yyjson_get_str(value);
+    if (text == NULL && !yyjson_is_null(value))
+        return bad(l, k, "a text is wanted");
+    if (text == NULL)
+        text = k->fallback;
+    if (text == NULL || (k->required && text[0] == '\0'))
+        return bad(l, k, "must not be empty");
+    if (strlen(text) != yyjson_get_len(value) && yyjson_is_str(value))
+        return bad(l, k, "holds a NUL character");
+    text = arena_strdup(&l->config->arena, text);
+    if (k->kind == KIND_PATH)
+        text = under_dir(l->config, text);
+    memcpy(field, &text, sizeof text);
+    return 0;
+}
+
+static const struct key *find_key(const char *section, const char *name)
+{
+    for (size_t i = 0; i < array_count(keys); i++) {
+        bool same_section = section == NULL ? keys[i].section == NULL
+                                            : keys[i].section != NULL && strcmp(keys[i].section, section) == 0;
+        if (same_section && strcmp(keys[i].name, name) == 0)
+            return &keys[i];
+    }
+    return NULL;
+}
+
+/* One object: @section NULL is the document itself, whose only inner object is "federation". */
+static int take_object(struct load *l, const char *section, yyjson_val *object, uint32_t *seen)
+{
+    size_t i, count;
+    yyjson_val *name, *value;
+    yyjson_obj_foreach(object, i, count, name, value)
+    {
+        const char *text = yyjson_get_str(name);
+        const struct key *k = find_key(section, text);
+        if (k == NULL && section == NULL && strcmp(text, "federation") == 0 && yyjson_is_obj(value)) {
+            int rc = take_object(l, "federation", value, seen);
+            if (rc != 0)
+                return rc;
+            continue;
+        }
+        if (k == NULL)
+            return err_set(l->e, ERR_INVALID, "config.key", "%s: unknown key '%.60s'%s%s", l->path, text,
+                           section == NULL ? "" : " in ", section == NULL ? "" : section);
+        uint32_t bit = 1u << (k - keys);
+        if ((*seen & bit) != 0)
+            return bad(l, k, "stands twice");
+        *seen |= bit;
+        int rc = take(l, k, value);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int fill_missing(struct load *l, uint32_t seen)
+{
+    for (size_t i = 0; i < array_count(keys); i++) {
+        const struct key *k = &keys[i];
+        if ((seen & (1u << i)) != 0)
+            continue;
+        if (k->required)
+            return bad(l, k, "is missing");
+        memcpy((char *)l->config + k->offset, &k->fallback, sizeof k->fallback);
+    }
+    enum log_level level;
+    if (log_parse_level(l->config->log, &level) != 0)
+        return bad(l, find_key(NULL, "log"), "is not one of error, warn, info, debug");
+    if (strncmp(l->config->listen, "tls+tcp://", 10) != 0)
+        return bad(l, find_key("federation", "listen"), "does not begin with tls+tcp://");
+    return 0;
+}
+
+static void derive(struct config *c)
+{
+    c->socket_path = under_dir(c, "api.sock");
+    c->token_path = under_dir(c, "api.token");
+    c->members_path = under_dir(c, "members.note");
+    c->federation_path = under_dir(c, "federation.pub");
+    c->ca_path = under_dir(c, "ca.crt");
+    c->crl_path = under_dir(c, "crl.pem");
+    c->cert_path = under_dir(c, "tls.crt");
+    c->key_path = under_dir(c, "tls.key");
+    c->ledger_key_path = under_dir(c, "ledger.key");
+}
+
+int config_load(const char *path, struct config *ret, struct err *e)
+{
+    struct config config = {0};
+    struct load l = {.path = path, .config = &config, .e = e};
+    struct buf text = {0};
+    yyjson_doc *doc = NULL;
+    int rc = file_read(path, CONFIG_FILE_BYTES_MAX, &text, e);
+    if (rc != 0)
+        return rc;
+
+    const char *slash = strrchr(path, '/');
+    config.dir = slash == NULL ? "." : arena_strndup(&config.arena, path, (size_t)(slash - path) + (slash == path));
+    yyjson_read_err why;
+    doc = yyjson_read_opts((char *)text.data, text.size, 0, NULL, &why);
+    if (doc == NULL || !yyjson_is_obj(yyjson_doc_get_root(doc))) {
+        rc = err_set(e, ERR_INVALID, "config.json", "%s: not a JSON object%s%s at byte %zu", path,
+                     doc == NULL ? ": " : "", doc == NULL ? why.msg : "", doc == NULL ? why.pos : (size_t)0);
+        goto out;
+    }
+    uint32_t seen = 0;
+    rc = take_object(&l, NULL, yyjson_doc_get_root(doc), &seen);
+    if (rc == 0)
+        rc = fill_missing(&l, seen);
+    if (rc == 0) {
+        derive(&config);
+        *ret = config;
+    }
+
+out:
+    if (rc != 0)
+        arena_close(&config.arena);
+    yyjson_doc_free(doc);
+    buf_close(&text);
+    return rc;
+}
+
+void config_close(struct config *c)
+{
+    arena_close(&c->arena);
+}

@@ -1,0 +1,38 @@
+/* Config: what `DIR/node.json` says, and the files that stand beside it.
+ *
+ *   {"region":510000, "name":"四川省",
+ *    "federation":{"listen":"tls+tcp://0.0.0.0:7510","advertise":"tls+tcp://sc.example:7510"},
+ *    "http":"127.0.0.1:8510", "catalog":"/etc/tongban/sichuan.json", "data":"/usr/share/tongban", "log":"info"}
+ *
+ * One table of keys drives the parser (node/config.c); an unknown key, a wrong type or a bad value is an error that names
+ * file, key and value. Relative paths are relative to DIR. Read once at start.
+ */
+#ifndef TB_NODE_CONFIG_H
+#define TB_NODE_CONFIG_H
+
+#include <stdint.h>
+
+#include "node/base/arena.h"
+#include "node/base/err.h"
+
+struct config {
+    struct arena arena;     /* owns every text */
+    const char *dir;        /* folder of node.json */
+    uint32_t region;        /* own node code */
+    const char *name;       /* "四川省" */
+    const char *listen;     /* tls+tcp://host:port */
+    const char *advertise;  /* as in the member list; "" = listen */
+    const char *http;       /* host:port on loopback; "" = unix socket only */
+    const char *catalog;    /* own catalog file; "" = publishes nothing */
+    const char *data;       /* folder with divisions.tsv, divisions_historic.tsv, holidays.json */
+    const char *log;        /* level */
+    /* derived paths in dir */
+    const char *socket_path, *token_path, *members_path, *federation_path, *ca_path, *crl_path, *cert_path, *key_path,
+        *ledger_key_path;
+};
+
+/* @path: of node.json. */
+int config_load(const char *path, struct config *ret, struct err *e) WARN_UNUSED;
+void config_close(struct config *c);
+
+#endif

@@ -1,0 +1,20 @@
+/* Shared by the cmd_*.c files: asking the node of this invocation, and printing its answer as it came. */
+#ifndef TB_CTL_CMD_H
+#define TB_CTL_CMD_H
+
+#include "node/ctl/client.h"
+#include "node/ctl/ctl.h"
+#include "node/ctl/output.h"
+
+/* GET @path of the node in c->dir. */
+int cmd_get(struct ctl *c, const char *path, struct client_reply *ret, struct err *e) WARN_UNUSED;
+/* With --json prints the answer as it is and returns true. */
+bool cmd_print_json(struct ctl *c, const struct client_reply *reply);
+/* "/v1/cases/<ref><rest>", encoded, in c->mem. */
+const char *cmd_case_path(struct ctl *c, const char *ref, const char *rest);
+/* Appends "?name=value" or "&name=value" unless @value is NULL. */
+void cmd_put_param(struct buf *url, const char *name, const char *value);
+/* Prints pairs as text or, with --json, as one object. */
+void cmd_print_pairs(struct ctl *c, const struct output_pair *pairs, size_t count);
+
+#endif

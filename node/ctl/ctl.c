@@ -1,0 +1,232 @@
+/* The command table and the way from a command line to an exit status (see ctl.h). */
+#include "node/ctl/ctl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/base/xassert.h"
+
+#define DIR_DEFAULT "/var/lib/tongban"
+
+#define OPTION_WAIT_PEERS                                                                                              \
+    {"--wait-peers", NULL, false, false, "return only when every participant has it on disk"}
+#define OPTION_REASON                                                                                                  \
+    {"--reason", "TEXT", false, false, "the reason in words, for the participants only"},                              \
+    {"--reason-code", "CODE", false, false, "the reason as a code: a-z 0-9 _ . -"}
+#define OPTION_NOTE {"--note", "TEXT", false, false, "a remark, for the participants only"}
+#define OPTION_LIMIT {"--limit", "N", false, false, "at most N rows"}
+#define OPTION_END {NULL, NULL, false, false, NULL}
+
+static const struct ctl_option no_options[] = {OPTION_END};
+static const struct ctl_option list_items_options[] = {
+    {"--node", "CODE", false, false, "only items of this node, such as 510000"},
+    OPTION_LIMIT,
+    {"--after", "TOKEN", false, false, "the next page: what the last one named"},
+    OPTION_END,
+};
+static const struct ctl_option item_options[] = {
+    {"--node", "CODE", false, false, "the node that publishes it, when several do"}, OPTION_END};
+static const struct ctl_option submit_options[] = {
+    {"--item", "CODE", false, false, "service item of the deciding province"},
+    {"--name", "TEXT", false, false, "name of the applicant"},
+    {"--id", "NUMBER", false, false, "identity number of the applicant"},
+    {"--id-type", "TYPE", false, false, "citizen_id (default), uscc or other"},
+    {"--kind", "KIND", false, false, "person (default) or organisation"},
+    {"--phone", "NUMBER", false, false, "telephone"},
+    {"--node", "CODE", false, false, "deciding node, when it does not follow from the division"},
+    {"--division", "CODE", false, false, "home division of the matter (default: from the identity number)"},
+    {"--mode", "MODE", false, false, "online, collect or joint"},
+    {"--form", "KEY=VALUE", false, true, "a field of the form"},
+    {"--material", "CODE=FILE", false, true, "a material; its SHA-256 and size are taken from the file"},
+    {"--no-forward", NULL, false, false, "take in only, forward later"},
+    {"--json-file", "FILE", false, false, "the whole application as JSON, - for standard input (instead of the above)"},
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
+static const struct ctl_option list_cases_options[] = {
+    {"--status", "NAME", false, false, "only cases in this state, such as accepted"},
+    {"--role", "ROLE", false, false, "only cases where this node is receiving or deciding"},
+    {"--item", "CODE", false, false, "only cases of this item"},
+    OPTION_LIMIT,
+    {"--before", "N", false, false, "the next page: what the last one named"},
+    OPTION_END,
+};
+static const struct ctl_option step_options[] = {OPTION_REASON, OPTION_NOTE, OPTION_WAIT_PEERS, OPTION_END};
+static const struct ctl_option decide_options[] = {
+    {"--grant", NULL, false, false, "准予: grant the application"},
+    {"--deny", NULL, false, false, "不予: deny it"},
+    {"--keep-open", NULL, false, false, "decide only, close the case later"},
+    OPTION_REASON,
+    OPTION_NOTE,
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
+static const struct ctl_option deliver_options[] = {
+    {"--channel", "CHANNEL", true, false, "window, post or electronic"}, OPTION_NOTE, OPTION_WAIT_PEERS, OPTION_END};
+static const struct ctl_option note_options[] = {
+    {"--note", "TEXT", true, false, "the remark, for the participants only"}, OPTION_WAIT_PEERS, OPTION_END};
+static const struct ctl_option event_options[] = {
+    {"--json-file", "FILE", true, false, "one event, or {\"events\": [...]}, - for standard input"},
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
+static const struct ctl_option watch_options[] = {
+    {"--until", "NAME", false, false, "stop at this state instead of the last one"}, OPTION_END};
+static const struct ctl_option origin_options[] = {
+    {"--origin", "CODE", false, false, "of this node (default: the own one)"}, OPTION_END};
+static const struct ctl_option entries_options[] = {
+    {"--origin", "CODE", false, false, "ledger of this node (default: the own one)"},
+    {"--from", "INDEX", false, false, "first entry (default 0)"},
+    OPTION_LIMIT,
+    OPTION_END,
+};
+static const struct ctl_option ca_init_options[] = {
+    {"--name", "NAME", true, false, "name of the federation: lower-case letters, digits, dots"},
+    {"--days", "N", false, false, "how long the CA's certificate is valid (default 3650)"},
+    OPTION_END,
+};
+static const struct ctl_option ca_issue_options[] = {
+    {"--node", "NODEDIR", true, false, "folder made by 'node init'"},
+    {"--days", "N", false, false, "how long the certificate is valid (default 365)"},
+    OPTION_END,
+};
+static const struct ctl_option ca_revoke_options[] = {
+    {"--serial", "HEX", false, false, "one certificate"},
+    {"--code", "CODE", false, false, "every valid certificate of a node"},
+    {"--reason", "REASON", false, false, "unspecified (default), key-compromise, superseded or cessation"},
+    {"--dismiss", NULL, false, false, "with --code: also take the node off the member list"},
+    OPTION_END,
+};
+static const struct ctl_option node_init_options[] = {
+    {"--region", "CODE", true, false, "division code of the node, such as 510000"},
+    {"--name", "TEXT", true, false, "its name, such as 四川省"},
+    {"--federation-listen", "URL", true, false, "where it listens for other nodes: tls+tcp://host:port"},
+    {"--advertise", "URL", false, false, "where the others reach it (default: the same)"},
+    {"--http", "HOST:PORT", false, false, "local API on TCP too, on loopback only"},
+    {"--catalog", "FILE", false, false, "its own service catalog"},
+    {"--data", "DIR", false, false, "folder of divisions and calendars (default: as installed)"},
+    OPTION_END,
+};
+
+#define STEP(name, help) {"case " name, "CASE", 1, 1, false, step_options, cmd_case_step, help, "tongban case " name " c0010203"}
+
+const struct ctl_command ctl_commands[] = {
+    {"help", "[COMMAND]", 0, 2, false, no_options, cmd_help, "explain a command", "tongban help case submit"},
+    {"version", "", 0, 0, false, no_options, cmd_version, "print the version", "tongban version"},
+    {"status", "", 0, 0, false, no_options, cmd_status, "how the node is", "tongban status"},
+    {"peer list", "", 0, 0, false, no_options, cmd_peer_list, "the other nodes and how far each has come",
+     "tongban peer list"},
+    {"catalog list", "", 0, 0, false, list_items_options, cmd_catalog_list, "service items of all nodes",
+     "tongban catalog list --node 510000"},
+    {"catalog search", "TEXT", 1, 1, false, list_items_options, cmd_catalog_search, "find service items by their text",
+     "tongban catalog search 户口迁移"},
+    {"catalog show", "CODE", 1, 1, false, item_options, cmd_catalog_show, "one service item, whole",
+     "tongban catalog show 000105001000 --node 510000"},
+    {"case submit", "", 0, 0, false, submit_options, cmd_case_submit, "take in an application (收件) and forward it",
+     "tongban case submit --item 000105001000 --name 张三 --id 510104190507290029"},
+    {"case list", "", 0, 0, false, list_cases_options, cmd_case_list, "cases that this node takes part in",
+     "tongban case list --role deciding --status received"},
+    {"case show", "CASE", 1, 1, false, no_options, cmd_case_show, "one case with its events", "tongban case show c0010203"},
+    {"case watch", "CASE", 1, 1, false, watch_options, cmd_case_watch, "print each change until the case is closed",
+     "tongban case watch c0010203"},
+    STEP("receipt", "it has arrived here (签收)"),
+    STEP("accept", "take it up (受理)"),
+    STEP("correct", "ask once for everything that is missing (补正告知)"),
+    STEP("refuse", "not this body's power (不予受理)"),
+    STEP("process", "the department starts (办理)"),
+    {"case decide", "CASE", 1, 1, false, decide_options, cmd_case_decide, "decide (决定) and close (办结)",
+     "tongban case decide c0010203 --grant"},
+    STEP("close", "close a decided case (办结)"),
+    {"case deliver", "CASE", 1, 1, false, deliver_options, cmd_case_step, "the applicant has the result (送达)",
+     "tongban case deliver c0010203 --channel window"},
+    STEP("withdraw", "the applicant takes it back (撤回)"),
+    {"case note", "CASE", 1, 1, false, note_options, cmd_case_step, "add a remark (备注)",
+     "tongban case note c0010203 --note 已电话联系"},
+    {"case event", "CASE", 1, 1, false, event_options, cmd_case_event, "add any event, from JSON",
+     "tongban case event c0010203 --json-file event.json"},
+    {"ledger show", "", 0, 0, false, no_options, cmd_ledger_show, "size and root of the own ledger", "tongban ledger show"},
+    {"ledger entries", "", 0, 0, false, entries_options, cmd_ledger_entries, "entries of a ledger",
+     "tongban ledger entries --origin 510000 --from 100 --limit 20"},
+    {"ledger verify", "", 0, 0, false, no_options, cmd_ledger_verify,
+     "recompute every tree, signature and case from the stored bytes", "tongban ledger verify"},
+    {"ledger checkpoint", "", 0, 0, false, origin_options, cmd_ledger_checkpoint, "the last signed checkpoint",
+     "tongban ledger checkpoint --origin 510000"},
+    {"node init", "", 0, 0, true, node_init_options, cmd_node_init, "make the folder of a new node",
+     "tongban node init --dir /var/lib/tongban --region 510000 --name 四川省 --federation-listen tls+tcp://0.0.0.0:7510 "
+     "--advertise tls+tcp://node.example:7510"},
+    {"ca init", "", 0, 0, true, ca_init_options, cmd_ca_init, "make a federation: its certificate authority and member list",
+     "tongban ca init --dir /etc/tongban-ca --name tongban.example"},
+    {"ca issue", "", 0, 0, true, ca_issue_options, cmd_ca_issue, "certify a node and enter it in the member list",
+     "tongban ca issue --dir /etc/tongban-ca --node /var/lib/tongban"},
+    {"ca revoke", "", 0, 0, true, ca_revoke_options, cmd_ca_revoke, "take back certificates",
+     "tongban ca revoke --dir /etc/tongban-ca --code 510000 --reason key-compromise"},
+    {"ca publish", "NODEDIR...", 1, CTL_ARGS_MAX, true, no_options, cmd_ca_publish,
+     "copy CA certificate, revocation list and member list to nodes", "tongban ca publish --dir /etc/tongban-ca /var/lib/tongban"},
+    {NULL, NULL, 0, 0, false, NULL, NULL, NULL, NULL},
+};
+
+int cmd_version(struct ctl *c, struct err *e)
+{
+    (void)e;
+    fprintf(c->out, c->json ? "{\"version\":\"%s\"}\n" : "tongban %s\n", TONGBAN_VERSION);
+    return 0;
+}
+
+int cmd_help(struct ctl *c, struct err *e)
+{
+    if (c->arg_count == 0) {
+        ctl_print_help(c->out);
+        return 0;
+    }
+    const char *name = c->arg_count == 2 ? arena_printf(&c->mem, "%s %s", c->args[0], c->args[1]) : c->args[0];
+    size_t size = strlen(name);
+    bool found = false;
+    for (const struct ctl_command *command = ctl_commands; command->name != NULL; command++) {
+        bool in_group = strncmp(command->name, name, size) == 0 && command->name[size] == ' ';
+        if (strcmp(command->name, name) != 0 && !in_group)
+            continue;
+        if (found)
+            fputc('\n', c->out);
+        ctl_print_command_help(command, c->out);
+        found = true;
+    }
+    if (found)
+        return 0;
+    int rc = err_set(e, ERR_INVALID, "ctl.unknown-command", "there is no command '%.64s'", name);
+    err_hint(e, "'tongban help' lists the commands");
+    return rc;
+}
+
+static void print_error(const struct err *e, FILE *err)
+{
+    fprintf(err, "tongban: %s (%s)\n", e->message, e->id);
+    if (e->hint[0] != '\0')
+        fprintf(err, "hint: %s\n", e->hint);
+}
+
+int ctl_main(int argc, char **argv, FILE *out, FILE *err)
+{
+    struct ctl *c = xcalloc(1, sizeof *c);
+    struct err e = {0};
+    const char *dir = getenv("TONGBAN_DIR");
+    c->dir = dir != NULL && dir[0] != '\0' ? dir : DIR_DEFAULT;
+    c->out = out;
+
+    int rc = 0;
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        ctl_print_help(out);
+    } else {
+        rc = ctl_parse(c, argc, argv, &e);
+        if (rc == 0 && c->help)
+            ctl_print_command_help(c->command, out);
+        else if (rc == 0)
+            rc = c->command->run(c, &e);
+    }
+    if (rc == 0 && fflush(out) != 0)
+        rc = err_set(&e, ERR_IO, "ctl.output", "cannot write the output");
+    if (rc != 0)
+        print_error(&e, err);
+    arena_close(&c->mem);
+    free(c);
+    return err_exit_code(rc);
+}

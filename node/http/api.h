@@ -1,0 +1,42 @@
+/* Handlers of the route table, one file per resource (api_case.c, …). Each decodes the request, calls one app_*
+ * function and encodes what it said; rules, storage and links are not known here.
+ *
+ * A handler returns 0 when it has replied or called request_wait(); otherwise a negative code with @e, which becomes
+ * the error body. Loop thread only.
+ */
+#ifndef TB_HTTP_API_H
+#define TB_HTTP_API_H
+
+#include "node/http/request.h"
+
+typedef int (*api_handler)(struct request *r, struct err *e);
+
+/* api_status.c */
+int api_get_healthz(struct request *r, struct err *e);
+int api_get_status(struct request *r, struct err *e);
+int api_get_metrics(struct request *r, struct err *e);
+
+/* api_peer.c */
+int api_list_peers(struct request *r, struct err *e);
+
+/* api_catalog.c */
+int api_list_items(struct request *r, struct err *e);
+int api_get_item(struct request *r, struct err *e);         /* {code} */
+int api_get_item_of_node(struct request *r, struct err *e); /* {node}/{code} */
+
+/* api_case.c: reading */
+int api_list_cases(struct request *r, struct err *e);
+int api_get_case(struct request *r, struct err *e);
+int api_list_case_events(struct request *r, struct err *e);
+/* api_command.c: writing */
+int api_post_case(struct request *r, struct err *e);
+int api_post_case_events(struct request *r, struct err *e);
+
+/* api_ledger.c */
+int api_get_ledger(struct request *r, struct err *e);
+int api_get_checkpoint(struct request *r, struct err *e);
+int api_list_entries(struct request *r, struct err *e);
+int api_get_entry(struct request *r, struct err *e);
+int api_post_verify(struct request *r, struct err *e);
+
+#endif

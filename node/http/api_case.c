@@ -1,0 +1,193 @@
+/* /v1/cases, reading: lists, one case with its events, and the long poll that waits for a change. */
+#include "node/http/api.h"
+
+#include <string.h>
+
+#include "node/base/limits.h"
+#include "node/http/names.h"
+
+#define ROWS_DEFAULT 50
+#define WAIT_MS_DEFAULT 30000
+
+/* Attributes that the type does not use are left out. */
+static void put_attrs(struct json_out *out, yyjson_mut_val *to, const struct case_event *a)
+{
+    if (a->lead != 0)
+        json_put_u64(out, to, "lead", a->lead);
+    if (a->division != 0)
+        json_put_u64(out, to, "division", a->division);
+    if (a->item_code[0] != '\0')
+        json_put_string(out, to, "item_code", a->item_code);
+    if (a->item_version != 0)
+        json_put_u64(out, to, "item_version", a->item_version);
+    if (a->mode != 0)
+        json_put_string(out, to, "mode", names_text(names_modes, a->mode));
+    if (a->decision != 0)
+        json_put_string(out, to, "decision", names_text(names_decisions, a->decision));
+    if (a->grade != 0)
+        json_put_u64(out, to, "grade", a->grade);
+    if (a->channel != 0)
+        json_put_string(out, to, "channel", names_text(names_channels, a->channel));
+    if (a->number[0] != '\0')
+        json_put_string(out, to, "number", a->number);
+    if (a->reason[0] != '\0')
+        json_put_string(out, to, "reason_code", a->reason);
+    if (a->has_request)
+        json_put_hex(out, to, "request", a->request, sizeof a->request);
+    if (a->has_last_leaf)
+        json_put_u64(out, to, "last_leaf", a->last_leaf);
+}
+
+static void put_event(struct json_out *out, yyjson_mut_val *to, const struct app_case_event_view *v)
+{
+    json_put_u64(out, to, "origin", v->origin);
+    json_put_u64(out, to, "index", v->index);
+    json_put_hex(out, to, "id", v->id, sizeof v->id);
+    json_put_time(out, to, "written", v->at_ms);
+    const char *name = case_event_name(v->type);
+    json_put_string(out, to, "type", name != NULL ? name : arena_printf(out->mem, "%u", v->type));
+    json_put_string(out, to, "chinese", case_event_chinese(v->type));
+    json_put_string(out, to, "role", case_role_name(v->role));
+    json_put_string(out, to, "effect", v->effect);
+    json_put_string(out, to, "explanation", v->explanation);
+    json_put_bool(out, to, "sequenced", v->sequenced);
+    put_attrs(out, json_put_object(out, to, "attributes"), &v->attrs);
+    json_put_json(out, to, "payload", v->payload);
+}
+
+static void put_events(struct json_out *out, yyjson_mut_val *to, const struct app_case_view *v)
+{
+    yyjson_mut_val *list = json_put_array(out, to, "events");
+    for (size_t i = 0; i < v->events_listed; i++)
+        put_event(out, json_put_object(out, list, NULL), &v->events[i]);
+}
+
+static void put_case(struct json_out *out, yyjson_mut_val *to, const struct app_case_view *v)
+{
+    json_put_hex(out, to, "case", v->case_id, sizeof v->case_id);
+    json_put_string(out, to, "number", v->number[0] != '\0' ? v->number : NULL);
+    json_put_string(out, to, "item_code", v->item_code);
+    json_put_string(out, to, "item_name", v->item_name);
+    json_put_string(out, to, "status", v->status_name);
+    json_put_string(out, to, "status_chinese", v->status_chinese);
+    json_put_string(out, to, "level", v->level_name);
+    json_put_u64(out, to, "receiving", v->receiving);
+    json_put_u64(out, to, "lead", v->lead);
+    json_put_u64(out, to, "division", v->division);
+    json_put_string(out, to, "mode", names_text(names_modes, v->mode));
+    json_put_bool(out, to, "contested", v->contested);
+    json_put_bool(out, to, "frozen", v->frozen);
+    json_put_time(out, to, "created", v->created_ms);
+    json_put_time(out, to, "updated", v->updated_ms);
+    json_put_u64(out, to, "event_count", v->event_count);
+    json_put_u64(out, to, "pending_count", v->pending_count);
+    json_put_hex(out, to, "digest", v->digest, sizeof v->digest);
+    json_put_u64(out, to, "version", v->version);
+}
+
+static int reply_case(struct request *r, const struct app_case_view *v)
+{
+    struct json_out out = json_out_open(&r->mem);
+    put_case(&out, out.root, v);
+    put_events(&out, out.root, v);
+    request_reply_json(r, 200, &out);
+    return 0;
+}
+
+int api_list_cases(struct request *r, struct err *e)
+{
+    uint64_t limit = ROWS_DEFAULT;
+    struct app_case_filter f = {.status = request_param(r, "status"),
+                                .role = request_param(r, "role"),
+                                .item_code = request_param(r, "item")};
+    if (f.role != NULL && strcmp(f.role, "receiving") != 0 && strcmp(f.role, "deciding") != 0)
+        return err_set(e, ERR_INVALID, "http.parameter",
+                       "parameter 'role' is '%.64s', it must be one of: receiving, deciding", f.role);
+    int rc = request_param_u64(r, "limit", 1, LIST_ROWS_MAX, &limit, e);
+    if (rc == 0)
+        rc = request_param_u64(r, "before", 1, UINT64_MAX, &f.before, e);
+    if (rc != 0)
+        return rc;
+    f.limit = (size_t)limit;
+
+    struct app_case_list list = {0};
+    rc = app_list_cases(r->app, &f, &r->mem, &list, e);
+    if (rc != 0)
+        return rc;
+
+    struct json_out out = json_out_open(&r->mem);
+    yyjson_mut_val *rows = json_put_array(&out, out.root, "cases");
+    for (size_t i = 0; i < list.count; i++)
+        put_case(&out, json_put_object(&out, rows, NULL), &list.rows[i]);
+    if (list.next_before != 0)
+        json_put_u64(&out, out.root, "next", list.next_before);
+    else
+        json_put_null(&out, out.root, "next");
+    request_reply_json(r, 200, &out);
+    return 0;
+}
+
+static void watch_cb(void *ctx, bool changed)
+{
+    /* Changed or not, the answer is the case as it is now; the client compares `version`. */
+    (void)changed;
+    struct request *r = ctx;
+    struct app_case_view v = {0};
+    struct err e = {0};
+    if (app_get_case(r->app, r->case_id, &r->mem, &v, &e) == 0)
+        (void)reply_case(r, &v);
+    else
+        request_reply_error(r, &e);
+    request_finish(r);
+}
+
+static void cancel_watch(struct request *r)
+{
+    app_unwatch(r->app, r->watch_ticket);
+}
+
+int api_get_case(struct request *r, struct err *e)
+{
+    bool wait = request_param(r, "wait") != NULL;
+    uint64_t version = 0, timeout_ms = WAIT_MS_DEFAULT;
+    int rc = request_param_u64(r, "wait", 0, UINT64_MAX, &version, e);
+    if (rc == 0)
+        rc = request_param_u64(r, "timeout_ms", 1, HTTP_WAIT_MS_MAX, &timeout_ms, e);
+    if (rc == 0 && !wait && request_param(r, "timeout_ms") != NULL)
+        rc = err_set(e, ERR_INVALID, "http.parameter", "parameter 'timeout_ms' needs 'wait' beside it");
+    if (rc == 0)
+        rc = app_find_case(r->app, r->args[0], r->case_id, e);
+    if (rc != 0)
+        return rc;
+
+    struct app_case_view v = {0};
+    rc = app_get_case(r->app, r->case_id, &r->mem, &v, e);
+    if (rc != 0)
+        return rc;
+    if (!wait || v.version > version)
+        return reply_case(r, &v);
+
+    arena_close(&r->mem); /* a long poll keeps nothing of this first look */
+    r->args[0] = NULL;
+    request_wait(r);
+    r->cancel_cb = cancel_watch;
+    r->watch_ticket = app_watch(r->app, r->case_id, version, (uint32_t)timeout_ms, watch_cb, r);
+    return 0;
+}
+
+int api_list_case_events(struct request *r, struct err *e)
+{
+    uint8_t id[CASE_ID_SIZE];
+    struct app_case_view v = {0};
+    int rc = app_find_case(r->app, r->args[0], id, e);
+    if (rc == 0)
+        rc = app_get_case(r->app, id, &r->mem, &v, e);
+    if (rc != 0)
+        return rc;
+    struct json_out out = json_out_open(&r->mem);
+    json_put_hex(&out, out.root, "case", id, sizeof id);
+    json_put_u64(&out, out.root, "version", v.version);
+    put_events(&out, out.root, &v);
+    request_reply_json(r, 200, &out);
+    return 0;
+}

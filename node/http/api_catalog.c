@@ -1,0 +1,95 @@
+/* /v1/catalog: the service items of this node and of its peers. */
+#include "node/http/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/base/limits.h"
+
+#define ROWS_DEFAULT 100
+
+static void put_summary(struct json_out *out, yyjson_mut_val *to, const struct app_item_view *v)
+{
+    json_put_u64(out, to, "node", v->node);
+    json_put_string(out, to, "node_name", v->node_name);
+    json_put_string(out, to, "code", v->code);
+    json_put_string(out, to, "name", v->name);
+    json_put_u64(out, to, "version", v->version);
+    json_put_bool(out, to, "withdrawn", v->withdrawn);
+}
+
+/* A page token is "<node>:<code>" of the last row of the page before. */
+static int decode_after(struct request *r, struct app_item_filter *f, struct err *e)
+{
+    const char *token = request_param(r, "after");
+    if (token == NULL)
+        return 0;
+    const char *colon = strchr(token, ':');
+    uint64_t node = 0;
+    if (colon == NULL || colon[1] == '\0' ||
+        decimal_parse(bytes_of(token, (size_t)(colon - token)), &node) != 0 || node > UINT32_MAX)
+        return err_set(e, ERR_INVALID, "http.parameter",
+                       "parameter 'after' is '%.64s', it must be the 'next' of an earlier page", token);
+    f->after_node = (uint32_t)node;
+    f->after_code = colon + 1;
+    return 0;
+}
+
+int api_list_items(struct request *r, struct err *e)
+{
+    uint64_t node = 0, limit = ROWS_DEFAULT;
+    struct app_item_filter f = {.text = request_param(r, "text")};
+    int rc = request_param_u64(r, "node", 100000, 999999, &node, e);
+    if (rc == 0)
+        rc = request_param_u64(r, "limit", 1, LIST_ROWS_MAX, &limit, e);
+    if (rc == 0)
+        rc = decode_after(r, &f, e);
+    if (rc != 0)
+        return rc;
+    f.node = (uint32_t)node;
+    f.limit = (size_t)limit;
+
+    struct app_item_view *rows = NULL;
+    size_t count = 0;
+    rc = app_list_items(r->app, &f, &r->mem, &rows, &count, e);
+    if (rc != 0)
+        return rc;
+
+    struct json_out out = json_out_open(&r->mem);
+    yyjson_mut_val *list = json_put_array(&out, out.root, "items");
+    for (size_t i = 0; i < count; i++)
+        put_summary(&out, json_put_object(&out, list, NULL), &rows[i]);
+    if (count == f.limit)
+        json_put_string(&out, out.root, "next",
+                        arena_printf(&r->mem, "%u:%s", rows[count - 1].node, rows[count - 1].code));
+    else
+        json_put_null(&out, out.root, "next");
+    request_reply_json(r, 200, &out);
+    return 0;
+}
+
+static int reply_item(struct request *r, uint32_t node, const char *code, struct err *e)
+{
+    struct app_item_view v = {0};
+    int rc = app_get_item(r->app, node, code, &r->mem, &v, e);
+    if (rc != 0)
+        return rc;
+    struct json_out out = json_out_open(&r->mem);
+    put_summary(&out, out.root, &v);
+    json_put_json(&out, out.root, "item", v.json);
+    request_reply_json(r, 200, &out);
+    return 0;
+}
+
+int api_get_item(struct request *r, struct err *e)
+{
+    return reply_item(r, 0, r->args[0], e);
+}
+
+int api_get_item_of_node(struct request *r, struct err *e)
+{
+    uint64_t node = 0;
+    if (decimal_parse(bytes_of_string(r->args[0]), &node) != 0 || node < 100000 || node > 999999)
+        return err_set(e, ERR_INVALID, "http.parameter", "'%.64s' is no node code of six digits", r->args[0]);
+    return reply_item(r, (uint32_t)node, r->args[1], e);
+}

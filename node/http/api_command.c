@@ -1,0 +1,368 @@
+/* /v1/cases, writing: an application at the window, and events on a case.
+ *
+ * Happy path: the body is parsed into the scratch arena and decoded; request_wait(); app_submit() or app_append() copies
+ * what it needs; the scratch arena goes. When the events are durable command_cb() encodes the result and
+ * request_finish() hands it to the connection, or to nobody when the client went away: the command counts all the same,
+ * and the same Idempotency-Key gives its result again.
+ * Failure modes: a body that breaks a rule is refused before the app hears of it; a refusal of the app comes through
+ * command_cb() with its code.
+ */
+#include "node/http/api.h"
+
+#include <string.h>
+
+#include "certs/crypto.h"
+#include "node/base/limits.h"
+#include "node/base/xassert.h"
+#include "node/http/names.h"
+
+#define EVENTS_MAX 16      /* of one request: app_append() */
+#define MATERIALS_MAX 64
+#define TEXT_BYTES_MAX 4096 /* reason and note in words */
+#define NAME_BYTES_MAX 256
+#define ID_NUMBER_BYTES_MAX 64
+#define ITEM_CODE_BYTES_MAX 47 /* struct case_event.item_code */
+
+/* ---- the request's frame ---- */
+
+static int decode_request(const struct request *r, struct app_request *ret, struct err *e)
+{
+    const char *durable = request_param(r, "durable");
+    uint64_t wait_ms = 0;
+    int rc = request_param_u64(r, "timeout_ms", 1, HTTP_WAIT_MS_MAX, &wait_ms, e);
+    if (rc != 0)
+        return rc;
+    if (durable != NULL && strcmp(durable, "peers") != 0)
+        return err_set(e, ERR_INVALID, "http.parameter", "parameter 'durable' is '%.64s', it must be 'peers'", durable);
+    if (durable == NULL && wait_ms != 0)
+        return err_set(e, ERR_INVALID, "http.parameter", "parameter 'timeout_ms' needs 'durable=peers' beside it");
+
+    ret->idempotency_key = r->idempotency_key;
+    ret->wait_peers = durable != NULL;
+    ret->wait_ms = (uint32_t)wait_ms;
+    const struct bytes parts[] = {bytes_of_string(r->method), bytes_of_string("\n"), bytes_of_string(r->path),
+                                  bytes_of_string("\n"), buf_bytes(&r->body)};
+    crypto_sha256(parts, array_count(parts), ret->body_hash);
+    return 0;
+}
+
+static int check_payload(struct bytes payload, const char *what, struct err *e)
+{
+    if (payload.size <= PAYLOAD_BYTES_MAX)
+        return 0;
+    return err_set(e, ERR_LIMIT, "case.payload-size", "%s has %zu bytes of content, the limit is %u", what, payload.size,
+                   PAYLOAD_BYTES_MAX);
+}
+
+static void command_cb(void *ctx, const struct app_command_result *result, const struct err *e)
+{
+    struct request *r = ctx;
+    if (e->code != 0) {
+        request_reply_error(r, e);
+        request_finish(r);
+        return;
+    }
+
+    struct json_out out = json_out_open(&r->mem);
+    json_put_hex(&out, out.root, "case", result->case_id, sizeof result->case_id);
+    json_put_u64(&out, out.root, "origin", result->origin);
+    json_put_u64(&out, out.root, "first_index", result->first_index);
+    json_put_u64(&out, out.root, "count", result->count);
+    json_put_bool(&out, out.root, "replayed", result->replayed);
+    yyjson_mut_val *warnings = json_put_array(&out, out.root, "warnings");
+    for (uint32_t i = 0; i < result->warning_count && i < array_count(result->warnings); i++)
+        json_put_string(&out, warnings, NULL, arena_strdup(&r->mem, result->warnings[i]));
+    if (request_param(r, "durable") != NULL)
+        json_put_bool(&out, out.root, "peers_durable", result->peers_durable);
+
+    char id[2 * CASE_ID_SIZE + 1];
+    hex_encode(result->case_id, sizeof result->case_id, id);
+    r->location = arena_printf(&r->mem, "/v1/cases/%s", id);
+    request_reply_json(r, 201, &out);
+    request_finish(r);
+}
+
+/* ---- POST /v1/cases ---- */
+
+/* "510104" */
+static int decode_division(const struct json_object *o, uint32_t *ret, struct err *e)
+{
+    const char *text = NULL;
+    int rc = json_get_string(o, "division", false, 64, &text, e);
+    if (rc != 0 || text == NULL)
+        return rc;
+    uint64_t v = 0;
+    if (strlen(text) != 6 || decimal_parse(bytes_of_string(text), &v) != 0 || v < 100000)
+        return err_set(e, ERR_INVALID, "case.division", "'%s' is '%s', it must be a division code of six digits",
+                       json_path(o, "division"), text);
+    *ret = (uint32_t)v;
+    return 0;
+}
+
+static int decode_applicant(const struct json_object *body, struct app_submission *s, struct err *e)
+{
+    static const char *const fields[] = {"kind", "name", "id_type", "id_number", "phone"};
+    struct json_object o;
+    const char *phone = NULL;
+    unsigned kind = 0, id_type = 0;
+    int rc = json_get_object(body, "applicant", true, &o, e);
+    if (rc == 0)
+        rc = json_check_fields(&o, fields, array_count(fields), e);
+    if (rc == 0)
+        rc = names_get(&o, "kind", true, names_applicant_kinds, &kind, &s->applicant_kind, e);
+    if (rc == 0)
+        rc = json_get_string(&o, "name", true, NAME_BYTES_MAX, &s->applicant_name, e);
+    if (rc == 0)
+        rc = names_get(&o, "id_type", true, names_id_types, &id_type, &s->id_type, e);
+    if (rc == 0)
+        rc = json_get_string(&o, "id_number", true, ID_NUMBER_BYTES_MAX, &s->id_number, e);
+    if (rc == 0)
+        rc = json_get_string(&o, "phone", false, ID_NUMBER_BYTES_MAX, &phone, e);
+    return rc;
+}
+
+static int check_material(const struct json_object *o, struct err *e)
+{
+    static const char *const fields[] = {"code", "name", "sha256", "size"};
+    const char *code = NULL, *name = NULL, *hash = NULL;
+    uint64_t size = 0;
+    int rc = json_check_fields(o, fields, array_count(fields), e);
+    if (rc == 0)
+        rc = json_get_string(o, "code", true, NAME_BYTES_MAX, &code, e);
+    if (rc == 0)
+        rc = json_get_string(o, "name", true, NAME_BYTES_MAX, &name, e);
+    if (rc == 0)
+        rc = json_get_string(o, "sha256", true, 64, &hash, e);
+    if (rc == 0)
+        rc = json_get_u64(o, "size", true, 0, INT64_MAX, &size, e);
+    if (rc != 0)
+        return rc;
+
+    uint8_t digest[CRYPTO_HASH_SIZE];
+    size_t digest_size = 0;
+    if (hex_decode(hash, strlen(hash), digest, sizeof digest, &digest_size) != 0 || digest_size != sizeof digest)
+        return err_set(e, ERR_INVALID, "case.material-hash", "'%s' must be 64 hex digits, it is '%s'",
+                       json_path(o, "sha256"), hash);
+    return 0;
+}
+
+static int check_materials(const struct json_object *body, struct err *e)
+{
+    yyjson_val *list = NULL;
+    int rc = json_get_array(body, "materials", MATERIALS_MAX, &list, e);
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    for (size_t i = 0; rc == 0 && yyjson_arr_iter_has_next(&it); i++) {
+        struct json_object o;
+        rc = json_as_object(body->mem, yyjson_arr_iter_next(&it), json_path_index(body, "materials", i), &o, e);
+        if (rc == 0)
+            rc = check_material(&o, e);
+    }
+    return rc;
+}
+
+static int decode_submission(const struct json_object *o, struct app_submission *s, struct err *e)
+{
+    static const char *const fields[] = {"item", "node", "division", "mode", "applicant", "form", "materials", "forward"};
+    struct json_object form;
+    uint64_t node = 0;
+    unsigned mode = 0;
+    s->forward = true;
+    int rc = json_check_fields(o, fields, array_count(fields), e);
+    if (rc == 0)
+        rc = json_get_string(o, "item", true, ITEM_CODE_BYTES_MAX, &s->item_code, e);
+    if (rc == 0)
+        rc = json_get_u64(o, "node", false, 100000, 999999, &node, e);
+    if (rc == 0)
+        rc = decode_division(o, &s->division, e);
+    if (rc == 0)
+        rc = names_get(o, "mode", false, names_modes, &mode, NULL, e);
+    if (rc == 0)
+        rc = decode_applicant(o, s, e);
+    if (rc == 0)
+        rc = json_get_object(o, "form", false, &form, e);
+    if (rc == 0)
+        rc = check_materials(o, e);
+    if (rc == 0)
+        rc = json_get_bool(o, "forward", &s->forward, e);
+    s->item_node = (uint32_t)node;
+    s->mode = (uint8_t)mode;
+    return rc;
+}
+
+int api_post_case(struct request *r, struct err *e)
+{
+    struct app_submission s = {0};
+    struct app_request frame = {0};
+    struct json_object o;
+    yyjson_val *root = NULL;
+    int rc = decode_request(r, &frame, e);
+    if (rc == 0)
+        rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
+    if (rc == 0)
+        rc = json_as_object(&r->scratch, root, "", &o, e);
+    if (rc == 0)
+        rc = decode_submission(&o, &s, e);
+    if (rc != 0)
+        return rc;
+    s.payload = json_canonical(&r->scratch, root);
+    rc = check_payload(s.payload, "the application", e);
+    if (rc != 0)
+        return rc;
+
+    request_wait(r);
+    app_submit(r->app, &s, &frame, command_cb, r);
+    return 0;
+}
+
+/* ---- POST /v1/cases/{case}/events ---- */
+
+static int decode_reason_code(const struct json_object *o, const char **ret, struct err *e)
+{
+    int rc = json_get_string(o, "reason_code", false, 64, ret, e);
+    if (rc != 0 || *ret == NULL)
+        return rc;
+    size_t good = strspn(*ret, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
+    if (good == 0 || (*ret)[good] != '\0')
+        return err_set(e, ERR_INVALID, "case.reason-code", "'%s' is '%s'; a reason code is made of a-z 0-9 _ . -",
+                       json_path(o, "reason_code"), *ret);
+    return 0;
+}
+
+/* The payload: the object under "payload" with "reason" and "note" beside it put in. */
+static int decode_payload(const struct json_object *o, struct bytes *ret, struct err *e)
+{
+    static const char *const words[] = {"reason", "note"};
+    struct json_object given;
+    int rc = json_get_object(o, "payload", false, &given, e);
+    if (rc != 0)
+        return rc;
+
+    struct json_out out = json_out_open(o->mem);
+    if (given.value != NULL) {
+        out.root = yyjson_val_mut_copy(out.doc, given.value);
+        yyjson_mut_doc_set_root(out.doc, out.root);
+    }
+    for (size_t i = 0; i < array_count(words); i++) {
+        const char *text = NULL;
+        rc = json_get_string(o, words[i], false, TEXT_BYTES_MAX, &text, e);
+        if (rc != 0)
+            return rc;
+        if (text == NULL)
+            continue;
+        if (given.value != NULL && yyjson_obj_get(given.value, words[i]) != NULL)
+            return err_set(e, ERR_INVALID, "case.payload-twice", "'%s' stands beside the payload and in it",
+                           json_path(o, words[i]));
+        json_put_string(&out, out.root, words[i], text);
+    }
+    if (yyjson_mut_obj_size(out.root) == 0)
+        return 0;
+
+    struct bytes text = json_out_text(&out);
+    yyjson_val *root = NULL;
+    rc = json_parse(o->mem, text, &root, e);
+    if (rc != 0)
+        return rc;
+    *ret = json_canonical(o->mem, root);
+    return check_payload(*ret, o->path[0] != '\0' ? o->path : "the event", e);
+}
+
+static int decode_event_type(const struct json_object *o, uint16_t *ret, struct err *e)
+{
+    const char *type = NULL;
+    int rc = json_get_string(o, "type", true, 64, &type, e);
+    if (rc != 0)
+        return rc;
+    *ret = case_event_from_name(type);
+    if (*ret != CASE_EVENT_NONE)
+        return 0;
+    rc = err_set(e, ERR_INVALID, "case.event-type", "'%s' is '%s', there is no such event", json_path(o, "type"), type);
+    err_hint(e, "accept, correct, refuse, process, decide, close, deliver, withdraw, note, …: see node/API.md");
+    return rc;
+}
+
+static int decode_event(const struct json_object *o, struct app_event *v, struct err *e)
+{
+    static const char *const fields[] = {"type",  "decision", "grade", "channel", "pause_kind", "expected_days",
+                                         "lead",  "reason_code", "reason", "note", "payload"};
+    unsigned decision = 0, channel = 0;
+    uint64_t grade = 0, pause_kind = 0, days = 0, lead = 0;
+    int rc = json_check_fields(o, fields, array_count(fields), e);
+    if (rc == 0)
+        rc = decode_event_type(o, &v->type, e);
+    if (rc == 0)
+        rc = names_get(o, "decision", false, names_decisions, &decision, NULL, e);
+    if (rc == 0)
+        rc = names_get(o, "channel", false, names_channels, &channel, NULL, e);
+    if (rc == 0)
+        rc = json_get_u64(o, "grade", false, 1, 5, &grade, e);
+    if (rc == 0)
+        rc = json_get_u64(o, "pause_kind", false, 1, UINT8_MAX, &pause_kind, e);
+    if (rc == 0)
+        rc = json_get_u64(o, "expected_days", false, 1, UINT16_MAX, &days, e);
+    if (rc == 0)
+        rc = json_get_u64(o, "lead", false, 100000, 999999, &lead, e);
+    if (rc == 0)
+        rc = decode_reason_code(o, &v->reason_code, e);
+    if (rc == 0)
+        rc = decode_payload(o, &v->payload, e);
+    v->decision = (uint8_t)decision;
+    v->channel = (uint8_t)channel;
+    v->grade = (uint8_t)grade;
+    v->pause_kind = (uint8_t)pause_kind;
+    v->expected_days = (uint16_t)days;
+    v->lead = (uint32_t)lead;
+    return rc;
+}
+
+/* One event object, or {"events": [1..16 of them]}. */
+static int decode_events(const struct json_object *body, struct app_event events[EVENTS_MAX], size_t *ret_count,
+                         struct err *e)
+{
+    static const char *const fields[] = {"events"};
+    if (yyjson_obj_get(body->value, "events") == NULL) {
+        *ret_count = 1;
+        return decode_event(body, &events[0], e);
+    }
+
+    yyjson_val *list = NULL;
+    int rc = json_check_fields(body, fields, array_count(fields), e);
+    if (rc == 0)
+        rc = json_get_array(body, "events", EVENTS_MAX, &list, e);
+    if (rc != 0)
+        return rc;
+    if (yyjson_arr_size(list) == 0)
+        return err_set(e, ERR_INVALID, "json.missing", "'events' is empty, 1 to %d events are expected", EVENTS_MAX);
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    for (size_t i = 0; rc == 0 && yyjson_arr_iter_has_next(&it); i++) {
+        struct json_object o;
+        rc = json_as_object(body->mem, yyjson_arr_iter_next(&it), json_path_index(body, "events", i), &o, e);
+        if (rc == 0)
+            rc = decode_event(&o, &events[i], e);
+    }
+    *ret_count = yyjson_arr_size(list);
+    return rc;
+}
+
+int api_post_case_events(struct request *r, struct err *e)
+{
+    struct app_event events[EVENTS_MAX] = {{0}};
+    struct app_request frame = {0};
+    struct json_object o;
+    yyjson_val *root = NULL;
+    size_t count = 0;
+    int rc = decode_request(r, &frame, e);
+    if (rc == 0)
+        rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
+    if (rc == 0)
+        rc = json_as_object(&r->scratch, root, "", &o, e);
+    if (rc == 0)
+        rc = decode_events(&o, events, &count, e);
+    if (rc == 0)
+        rc = app_find_case(r->app, r->args[0], r->case_id, e);
+    if (rc != 0)
+        return rc;
+
+    request_wait(r);
+    app_append(r->app, r->case_id, events, count, &frame, command_cb, r);
+    return 0;
+}

@@ -1,0 +1,49 @@
+/* Wire names of small enums (see names.h). */
+#include "node/http/names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/cases/event.h"
+
+const struct names_row names_modes[] = {
+    {CASE_MODE_ONLINE, "online"}, {CASE_MODE_COLLECT, "collect"}, {CASE_MODE_JOINT, "joint"}, {0, NULL}};
+const struct names_row names_decisions[] = {{CASE_DECISION_GRANT, "grant"}, {CASE_DECISION_DENY, "deny"}, {0, NULL}};
+const struct names_row names_channels[] = {{CASE_CHANNEL_WINDOW, "window"},
+                                           {CASE_CHANNEL_POST, "post"},
+                                           {CASE_CHANNEL_ELECTRONIC, "electronic"},
+                                           {0, NULL}};
+const struct names_row names_applicant_kinds[] = {{1, "person"}, {2, "organisation"}, {0, NULL}};
+const struct names_row names_id_types[] = {{1, "citizen_id"}, {2, "uscc"}, {3, "other"}, {0, NULL}};
+
+const char *names_text(const struct names_row *rows, unsigned value)
+{
+    for (; rows->text != NULL; rows++)
+        if (rows->value == value)
+            return rows->text;
+    return NULL;
+}
+
+int names_get(const struct json_object *o, const char *name, bool required, const struct names_row *rows,
+              unsigned *ret, const char **ret_text, struct err *e)
+{
+    const char *text = NULL;
+    int rc = json_get_string(o, name, required, 64, &text, e);
+    if (rc != 0 || text == NULL)
+        return rc;
+
+    char choices[128] = "";
+    size_t at = 0;
+    for (; rows->text != NULL; rows++) {
+        if (strcmp(rows->text, text) == 0) {
+            *ret = rows->value;
+            if (ret_text != NULL)
+                *ret_text = rows->text;
+            return 0;
+        }
+        int n = snprintf(choices + at, sizeof choices - at, "%s%s", at > 0 ? ", " : "", rows->text);
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return err_set(e, ERR_INVALID, "json.choice", "'%s' is '%s', it must be one of: %s", json_path(o, name), text,
+                   choices);
+}

@@ -1,0 +1,108 @@
+/* One HTTP request (see request.h for the flow and who owns what). */
+#include "node/http/request.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/base/xassert.h"
+
+#define TYPE_JSON "application/json; charset=utf-8"
+
+struct request *request_create(struct app *app)
+{
+    struct request *r = xcalloc(1, sizeof *r);
+    r->app = app;
+    return r;
+}
+
+static void destroy(struct request *r)
+{
+    buf_close(&r->body);
+    arena_close(&r->scratch);
+    arena_close(&r->mem);
+    free(r);
+}
+
+void request_release(struct request *r)
+{
+    xassert(!r->released);
+    r->released = true;
+    if (r->waiting && r->cancel_cb != NULL) {
+        r->cancel_cb(r); /* its callback does not come any more */
+        r->waiting = false;
+    }
+    if (!r->waiting)
+        destroy(r);
+}
+
+void request_wait(struct request *r)
+{
+    xassert(!r->waiting && !r->replied);
+    r->waiting = true;
+}
+
+void request_finish(struct request *r)
+{
+    xassert(r->waiting);
+    r->waiting = false;
+    if (r->released) {
+        destroy(r);
+        return;
+    }
+    xassert(r->replied);
+    if (r->finished_cb != NULL)
+        r->finished_cb(r);
+}
+
+const char *request_param(const struct request *r, const char *name)
+{
+    for (size_t i = 0; i < r->param_count; i++)
+        if (strcmp(r->params[i].name, name) == 0)
+            return r->params[i].value;
+    return NULL;
+}
+
+int request_param_u64(const struct request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret,
+                      struct err *e)
+{
+    const char *text = request_param(r, name);
+    if (text == NULL)
+        return 0;
+    uint64_t v = 0;
+    if (decimal_parse(bytes_of_string(text), &v) != 0 || v < min || v > max)
+        return err_set(e, ERR_INVALID, "http.parameter", "parameter '%s' is '%.64s', it must be a number from %" PRIu64
+                       " to %" PRIu64, name, text, min, max);
+    *ret = v;
+    return 0;
+}
+
+void request_reply(struct request *r, int status, const char *type, struct bytes text)
+{
+    xassert(!r->replied);
+    r->replied = true;
+    r->status = status;
+    r->reply_type = type;
+    r->reply = text;
+}
+
+void request_reply_json(struct request *r, int status, struct json_out *out)
+{
+    request_reply(r, status, TYPE_JSON, json_out_text(out));
+}
+
+void request_reply_error_status(struct request *r, int status, const struct err *e)
+{
+    struct json_out out = json_out_open(&r->mem);
+    json_put_string(&out, out.root, "code", err_name(e->code));
+    json_put_string(&out, out.root, "id", arena_strdup(&r->mem, e->id));
+    json_put_string(&out, out.root, "message", arena_strdup(&r->mem, e->message));
+    json_put_string(&out, out.root, "hint", arena_strdup(&r->mem, e->hint));
+    r->retry_later = e->code == ERR_BUSY;
+    request_reply_json(r, status, &out);
+}
+
+void request_reply_error(struct request *r, const struct err *e)
+{
+    request_reply_error_status(r, err_http_status(e->code), e);
+}

@@ -1,0 +1,92 @@
+/* One HTTP request on its way through the node, without any HTTP library: the server (server.c) fills the input part,
+ * route_dispatch() finds the handler, the handler answers now or later, the server sends the reply.
+ *
+ *   server ──fill──► route_dispatch ──► handler ──request_reply_*──► server sends
+ *                                          └─request_wait, app_… ─► callback: request_reply_*, request_finish ─► server
+ *
+ * Ownership: two parties hold a request, the connection and the operation that a handler has started. The memory goes
+ * when both have let go: request_release() by the server (the answer was sent, or the client went away), and
+ * request_finish() by the callback. A client that disappears meanwhile so leaves a callback that finds nobody to answer.
+ * Loop thread only.
+ */
+#ifndef TB_HTTP_REQUEST_H
+#define TB_HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/app.h"
+#include "node/base/arena.h"
+#include "node/base/bytes.h"
+#include "node/base/err.h"
+#include "node/http/json.h"
+
+#define REQUEST_PARAMS_MAX 16
+#define REQUEST_ARGS_MAX 2
+
+struct request_param {
+    const char *name;
+    const char *value;
+};
+
+struct request {
+    /* Input: set by the server before route_dispatch(); borrowed until request_release(), except the copies said. */
+    struct app *app;
+    const char *method;
+    const char *path;            /* decoded, UTF-8, without the query */
+    const char *content_type;    /* NULL = none sent */
+    const char *idempotency_key; /* NULL = none sent */
+    struct request_param params[REQUEST_PARAMS_MAX];
+    size_t param_count;
+    struct buf body; /* freed when the handler has returned */
+
+    struct arena mem;     /* until the answer is sent */
+    struct arena scratch; /* until the handler has returned: parsed bodies */
+
+    /* Set by route_dispatch(). */
+    const char *args[REQUEST_ARGS_MAX]; /* what stood for {…} in the route, in mem */
+
+    /* The answer. */
+    bool replied;
+    int status;
+    const char *reply_type; /* static text */
+    struct bytes reply;     /* in mem */
+    const char *location;   /* header fields, NULL = none; in mem or static */
+    const char *allow;
+    bool retry_later; /* Retry-After: 1 */
+
+    /* An operation under way. */
+    bool waiting;                            /* a callback will call request_finish() */
+    bool released;                           /* the server has let go */
+    void (*finished_cb)(struct request *r);  /* the server's: the answer of a waiting request is there */
+    void *server_data;                       /* the server's */
+    void (*cancel_cb)(struct request *r);    /* ends the operation early; NULL = it cannot be ended */
+    uint64_t watch_ticket;                   /* of app_watch, for cancel_cb */
+    uint8_t case_id[CASE_ID_SIZE];           /* what a long poll is about */
+};
+
+/* On the heap, zeroed. */
+struct request *request_create(struct app *app);
+
+/* The server lets go of the request. Frees it, or leaves that to the operation under way (which is cancelled when it can be). */
+void request_release(struct request *r);
+
+/* Says that a callback will answer. To be followed by request_finish() exactly once. */
+void request_wait(struct request *r);
+/* For the callback, at its end: the reply is set, or nobody wants it any more. @r is not to be touched afterwards. */
+void request_finish(struct request *r);
+
+/* NULL when absent. */
+const char *request_param(const struct request *r, const char *name);
+/* Decimal parameter within min..max; *ret untouched when absent. ERR_INVALID names parameter and value. */
+int request_param_u64(const struct request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret,
+                      struct err *e) WARN_UNUSED;
+
+/* Exactly one of these per request. @text must live in r->mem or be static. */
+void request_reply(struct request *r, int status, const char *type, struct bytes text);
+void request_reply_json(struct request *r, int status, struct json_out *out);
+/* {code, id, message, hint}; the status is that of the code. */
+void request_reply_error(struct request *r, const struct err *e);
+void request_reply_error_status(struct request *r, int status, const struct err *e);
+
+#endif

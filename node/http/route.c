@@ -1,0 +1,180 @@
+/* Route table and dispatch (see route.h). A path is compared segment by segment; {x} takes one non-empty segment. */
+#include "node/http/route.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "node/base/xassert.h"
+#include "node/http/api.h"
+
+#define BODY_NONE 0
+#define BODY_JSON 1
+
+struct route {
+    const char *method;
+    const char *path;
+    const char *params; /* allowed query parameters, separated by spaces */
+    int body;
+    api_handler handler;
+};
+
+/* First match wins: the fixed path stands before the one with {…} of the same length. */
+static const struct route routes[] = {
+    {"GET", "/healthz", "", BODY_NONE, api_get_healthz},
+    {"GET", "/metrics", "", BODY_NONE, api_get_metrics},
+    {"GET", "/v1/status", "", BODY_NONE, api_get_status},
+    {"GET", "/v1/peers", "", BODY_NONE, api_list_peers},
+    {"GET", "/v1/catalog", "node text limit after", BODY_NONE, api_list_items},
+    {"GET", "/v1/catalog/{code}", "", BODY_NONE, api_get_item},
+    {"GET", "/v1/catalog/{node}/{code}", "", BODY_NONE, api_get_item_of_node},
+    {"GET", "/v1/cases", "status role item limit before", BODY_NONE, api_list_cases},
+    {"POST", "/v1/cases", "durable timeout_ms", BODY_JSON, api_post_case},
+    {"GET", "/v1/cases/{case}", "wait timeout_ms", BODY_NONE, api_get_case},
+    {"GET", "/v1/cases/{case}/events", "", BODY_NONE, api_list_case_events},
+    {"POST", "/v1/cases/{case}/events", "durable timeout_ms", BODY_JSON, api_post_case_events},
+    {"GET", "/v1/ledger", "", BODY_NONE, api_get_ledger},
+    {"GET", "/v1/ledger/checkpoint", "origin", BODY_NONE, api_get_checkpoint},
+    {"GET", "/v1/ledger/entries", "origin from limit", BODY_NONE, api_list_entries},
+    {"GET", "/v1/ledger/entries/{index}", "origin", BODY_NONE, api_get_entry},
+    {"POST", "/v1/ledger/verify", "", BODY_NONE, api_post_verify},
+};
+
+static bool same_method(const struct route *route, const char *method)
+{
+    /* HEAD is GET whose answer the server sends without its body */
+    return strcmp(route->method, method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
+/* Compares @path with @pattern; fills @args (spans of @path) for each {…}. */
+static bool path_matches(const char *pattern, const char *path, struct bytes args[REQUEST_ARGS_MAX])
+{
+    size_t arg_count = 0;
+    while (*pattern != '\0') {
+        if (*pattern != '{') {
+            if (*pattern++ != *path++)
+                return false;
+            continue;
+        }
+        size_t size = strcspn(path, "/");
+        if (size == 0)
+            return false;
+        xassert(arg_count < REQUEST_ARGS_MAX);
+        args[arg_count++] = bytes_of(path, size);
+        path += size;
+        pattern = strchr(pattern, '}') + 1;
+    }
+    return *path == '\0';
+}
+
+/* The route, or NULL with *ret_allow = the methods of the path ("" when there is no such path). */
+static const struct route *find_route(const char *method, const char *path, struct bytes args[REQUEST_ARGS_MAX],
+                                      const char **ret_allow)
+{
+    bool get = false, post = false;
+    for (size_t i = 0; i < array_count(routes); i++) {
+        struct bytes found[REQUEST_ARGS_MAX] = {{0}};
+        if (!path_matches(routes[i].path, path, found))
+            continue;
+        if (same_method(&routes[i], method)) {
+            memcpy(args, found, sizeof found);
+            return &routes[i];
+        }
+        get = get || routes[i].method[0] == 'G';
+        post = post || routes[i].method[0] == 'P';
+    }
+    *ret_allow = get && post ? "GET, HEAD, POST" : get ? "GET, HEAD" : post ? "POST" : "";
+    return NULL;
+}
+
+bool route_is_open(const char *method, const char *path)
+{
+    return (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) && strcmp(path, "/healthz") == 0;
+}
+
+/* Whether the words of @list, separated by spaces, hold @name. */
+static bool list_has(const char *list, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = list; *at != '\0';) {
+        size_t n = strcspn(at, " ");
+        if (n == size && memcmp(at, name, n) == 0)
+            return true;
+        at += n;
+        at += strspn(at, " ");
+    }
+    return false;
+}
+
+static int check_params(const struct request *r, const struct route *route, struct err *e)
+{
+    for (size_t i = 0; i < r->param_count; i++) {
+        const char *name = r->params[i].name;
+        if (!list_has(route->params, name)) {
+            int rc = err_set(e, ERR_INVALID, "http.parameter", "unknown parameter '%.64s'", name);
+            if (route->params[0] != '\0')
+                err_hint(e, "%s takes: %s", route->path, route->params);
+            return rc;
+        }
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(r->params[j].name, name) == 0)
+                return err_set(e, ERR_INVALID, "http.parameter", "parameter '%s' stands twice", name);
+    }
+    return 0;
+}
+
+/* "application/json", with or without parameters such as charset. */
+static bool is_json_type(const char *type)
+{
+    static const char json[] = "application/json";
+    if (type == NULL || strncasecmp(type, json, sizeof json - 1) != 0)
+        return false;
+    char next = type[sizeof json - 1];
+    return next == '\0' || next == ';' || next == ' ';
+}
+
+static int check_type(const struct request *r, const struct route *route, struct err *e)
+{
+    if (route->body != BODY_JSON || is_json_type(r->content_type))
+        return 0;
+    return err_set(e, ERR_UNSUPPORTED, "http.media-type", "the body is '%.64s', this path takes application/json",
+                   r->content_type != NULL ? r->content_type : "of no said type");
+}
+
+bool route_check(struct request *r)
+{
+    struct bytes args[REQUEST_ARGS_MAX] = {{0}};
+    const char *allow = "";
+    struct err e = {0};
+    const struct route *route = find_route(r->method, r->path, args, &allow);
+    if (route == NULL && allow[0] == '\0') {
+        (void)err_set(&e, ERR_NOT_FOUND, "http.path", "no such path: '%.128s'", r->path);
+        err_hint(&e, "node/API.md lists the paths");
+        request_reply_error(r, &e);
+    } else if (route == NULL) {
+        (void)err_set(&e, ERR_UNSUPPORTED, "http.method", "%.32s is not possible on '%.128s'; it takes %s", r->method,
+                      r->path, allow);
+        r->allow = allow;
+        request_reply_error_status(r, 405, &e);
+    } else if (check_params(r, route, &e) != 0 || check_type(r, route, &e) != 0) {
+        request_reply_error(r, &e);
+    }
+    return !r->replied;
+}
+
+void route_dispatch(struct request *r)
+{
+    struct bytes args[REQUEST_ARGS_MAX] = {{0}};
+    const char *allow;
+    struct err e = {0};
+    const struct route *route = find_route(r->method, r->path, args, &allow);
+    xassert(route != NULL); /* route_check() has passed */
+    for (size_t i = 0; i < REQUEST_ARGS_MAX && args[i].data != NULL; i++)
+        r->args[i] = arena_strndup(&r->mem, (const char *)args[i].data, args[i].size);
+
+    int rc = route->handler(r, &e);
+    if (rc != 0)
+        request_reply_error(r, &e);
+    xassert(r->replied || r->waiting);
+    buf_close(&r->body);
+    arena_close(&r->scratch);
+}

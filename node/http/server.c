@@ -1,0 +1,662 @@
+/* HTTP server (see server.h): libmicrohttpd driven by libuv.
+ *
+ * Happy path of one request:
+ *   libuv says that the daemon's epoll descriptor is readable → MHD_run() → uri_cb (a request line is there) →
+ *   access_cb with the header (begin_request: all checks that need no body) → access_cb with pieces of the body
+ *   (take_body) → access_cb at the end: route_dispatch(). The handler has replied: send_reply(). Or it waits: the
+ *   connection is suspended until request_finish() calls finished_cb(), which resumes it; access_cb comes once more and
+ *   sends the reply. completed_cb lets go of the request; the connection is ready for the next one.
+ *
+ * Failure modes: a client that goes away → completed_cb earlier, request_release() keeps the request for the callback
+ * still to come. A slow client → its connection stands in `deadlines`, oldest first, and is shut down. A body over the
+ * limit is read on and dropped up to DISCARD_BYTES_MAX, so that the client sees the answer, then the connection is cut.
+ *
+ * Ownership: struct conn lives as long as the connection and holds the one request under way on it.
+ */
+#include "node/http/server.h"
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "certs/crypto.h"
+#include "node/base/clock.h"
+#include "node/base/limits.h"
+#include "node/base/list.h"
+#include "node/base/log.h"
+#include "node/base/utf8.h"
+#include "node/base/xassert.h"
+#include "node/http/listen.h"
+#include "node/http/request.h"
+#include "node/http/route.h"
+
+#define CONNECTION_MEMORY_BYTES (32u << 10) /* request line and header; more is answered with 431 */
+#define DISCARD_BYTES_MAX (4u << 20)        /* of a refused body */
+#define TOKEN_BYTES_MIN 32
+
+/* One listening socket with its MHD daemon. */
+struct door {
+    struct http_server *server;
+    struct MHD_Daemon *mhd; /* NULL = this door is not used */
+    uv_poll_t poll;         /* on the daemon's epoll descriptor */
+    uv_timer_t timer;       /* when the daemon wants to run without an event */
+    bool is_tcp;
+    bool run_again; /* a connection has gone: MHD listens again only in its next round */
+};
+
+struct http_server {
+    struct app *app;
+    uv_loop_t *loop;
+    struct door doors[2]; /* unix, TCP */
+    uv_timer_t sweep;     /* looks at the deadlines */
+    struct list deadlines; /* conns whose client is to act, oldest first */
+    struct list suspended; /* conns that wait for a callback */
+    uint32_t request_ms_max;
+    size_t bodies_bytes; /* held for all requests */
+    char *unix_path;     /* NULL = none */
+    char *token;
+    char *tcp_host;
+    uint16_t tcp_port;
+    bool stopping;
+    unsigned open_handles;
+    void (*stopped_cb)(void *ctx);
+    void *stopped_ctx;
+};
+
+struct conn {
+    struct list link; /* in deadlines or suspended */
+    struct door *door;
+    struct MHD_Connection *mhd;
+    int fd;
+    uint64_t deadline_ms;
+    /* the request under way */
+    struct request *request; /* NULL before begin_request() and after completed_cb() */
+    size_t body_bytes;       /* counted in server->bodies_bytes */
+    size_t dropped_bytes;    /* of a refused body */
+    bool bad_uri;            /* %00 in it: MHD would cut the path there */
+    bool dispatched;
+    bool cut_off; /* the server stops: the waiting request was let go */
+    bool close;   /* after the answer */
+};
+
+/* ---- connections and their deadlines ---- */
+
+static void start_deadline(struct conn *c)
+{
+    struct http_server *s = c->door->server;
+    c->deadline_ms = clock_mono_ms() + s->request_ms_max;
+    list_remove(&c->link);
+    list_append(&s->deadlines, &c->link);
+}
+
+static void sweep_cb(uv_timer_t *timer)
+{
+    struct http_server *s = timer->data;
+    uint64_t now_ms = clock_mono_ms();
+    while (!list_is_empty(&s->deadlines)) {
+        struct conn *c = container_of(s->deadlines.next, struct conn, link);
+        if (c->deadline_ms > now_ms)
+            break;
+        list_remove(&c->link);
+        (void)shutdown(c->fd, SHUT_RDWR); /* MHD sees the end and closes; there is nobody to tell */
+    }
+}
+
+static void connection_cb(void *cls, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        struct conn *c = xcalloc(1, sizeof *c);
+        list_init(&c->link);
+        c->door = cls;
+        c->mhd = mhd;
+        c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        start_deadline(c);
+        *socket_context = c;
+        return;
+    }
+    struct conn *c = *socket_context;
+    if (c != NULL) {
+        xassert(c->request == NULL);
+        c->door->run_again = true;
+        list_remove(&c->link);
+        free(c);
+        *socket_context = NULL;
+    }
+}
+
+static void return_body(struct conn *c)
+{
+    c->door->server->bodies_bytes -= c->body_bytes;
+    c->body_bytes = 0;
+}
+
+/* The request is over: answered, or its client went away. */
+static void completed_cb(void *cls, struct MHD_Connection *mhd, void **req_cls, enum MHD_RequestTerminationCode why)
+{
+    (void)cls;
+    (void)mhd;
+    (void)why;
+    struct conn *c = *req_cls;
+    if (c == NULL)
+        return;
+    return_body(c);
+    struct request *r = c->request;
+    c->request = NULL;
+    if (r != NULL) {
+        r->server_data = NULL;
+        request_release(r);
+    }
+    start_deadline(c);
+}
+
+/* ---- the header ---- */
+
+struct header {
+    const char *host, *authorization, *origin, *content_type, *content_length, *transfer_encoding, *idempotency_key,
+        *expect;
+    bool repeated; /* one of these stands twice */
+    bool has_nul;
+};
+
+static enum MHD_Result header_cb(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size,
+                                 const char *value, size_t value_size)
+{
+    struct header *h = cls;
+    const struct {
+        const char *name;
+        size_t size;
+        const char **field;
+    } known[] = {
+        {"Host", 4, &h->host},
+        {"Authorization", 13, &h->authorization},
+        {"Origin", 6, &h->origin},
+        {"Content-Type", 12, &h->content_type},
+        {"Content-Length", 14, &h->content_length},
+        {"Transfer-Encoding", 17, &h->transfer_encoding},
+        {"Idempotency-Key", 15, &h->idempotency_key},
+        {"Expect", 6, &h->expect},
+    };
+    (void)kind;
+    if (value == NULL)
+        value = "";
+    if (memchr(key, '\0', key_size) != NULL || memchr(value, '\0', value_size) != NULL)
+        h->has_nul = true;
+    for (size_t i = 0; i < array_count(known); i++) {
+        if (known[i].size != key_size || strncasecmp(known[i].name, key, key_size) != 0)
+            continue;
+        h->repeated = h->repeated || *known[i].field != NULL;
+        *known[i].field = value;
+        break;
+    }
+    return MHD_YES;
+}
+
+struct params {
+    struct request *request;
+    bool too_many;
+    bool bad_text;
+};
+
+static enum MHD_Result param_cb(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value,
+                                size_t value_size)
+{
+    struct params *p = cls;
+    struct request *r = p->request;
+    (void)kind;
+    if (value == NULL)
+        value = "";
+    p->bad_text = p->bad_text || memchr(key, '\0', key_size) != NULL || memchr(value, '\0', value_size) != NULL ||
+                  !utf8_is_valid(key, key_size) || !utf8_is_valid(value, value_size);
+    p->too_many = p->too_many || r->param_count == REQUEST_PARAMS_MAX;
+    if (!p->too_many)
+        r->params[r->param_count++] = (struct request_param){.name = key, .value = value};
+    return MHD_YES;
+}
+
+/* What no client does by accident: two readings of one request. */
+static int check_framing(const struct conn *c, const struct header *h, struct err *e)
+{
+    if (c->bad_uri || h->has_nul)
+        return err_set(e, ERR_INVALID, "http.nul", "the request holds a NUL character in its %s",
+                       c->bad_uri ? "path" : "header");
+    if (h->content_length != NULL && h->transfer_encoding != NULL)
+        return err_set(e, ERR_INVALID, "http.framing", "Content-Length and Transfer-Encoding stand together");
+    if (h->repeated)
+        return err_set(e, ERR_INVALID, "http.framing", "a header field that may stand once stands twice");
+    return 0;
+}
+
+/* Whether @host is a name of this machine with our port. */
+static bool is_our_host(const struct http_server *s, const char *host)
+{
+    const char *const names[] = {"localhost", "127.0.0.1", "[::1]", s->tcp_host};
+    for (size_t i = 0; host != NULL && i < array_count(names); i++) {
+        size_t size = strlen(names[i]);
+        char port[8];
+        (void)snprintf(port, sizeof port, ":%u", s->tcp_port);
+        if (strncasecmp(host, names[i], size) == 0 &&
+            (strcmp(host + size, port) == 0 || (s->tcp_port == 80 && host[size] == '\0')))
+            return true;
+    }
+    return false;
+}
+
+static bool is_our_token(const struct http_server *s, const char *authorization)
+{
+    static const char scheme[] = "Bearer ";
+    if (authorization == NULL || strncasecmp(authorization, scheme, sizeof scheme - 1) != 0)
+        return false;
+    const char *given = authorization + sizeof scheme - 1;
+    size_t size = strlen(s->token);
+    return strlen(given) == size && crypto_equal(given, s->token, size);
+}
+
+static int check_credential(const struct conn *c, const struct request *r, const struct header *h, struct err *e)
+{
+    const struct http_server *s = c->door->server;
+    if (!c->door->is_tcp)
+        return 0;
+    if (!is_our_host(s, h->host))
+        return err_set(e, ERR_DENIED, "http.host", "the Host is '%.64s', this is localhost:%u",
+                       h->host != NULL ? h->host : "", s->tcp_port);
+    if (h->origin != NULL)
+        return err_set(e, ERR_DENIED, "http.origin", "requests of web pages are refused (Origin '%.64s')", h->origin);
+    if (route_is_open(r->method, r->path) || is_our_token(s, h->authorization))
+        return 0;
+    int rc = err_set(e, ERR_AUTH, "http.token", "%s", h->authorization == NULL ? "the token is missing" : "the token is wrong");
+    err_hint(e, "send 'Authorization: Bearer' with the content of api.token of the node's folder");
+    return rc;
+}
+
+static int check_idempotency_key(const struct request *r, struct err *e)
+{
+    const char *key = r->idempotency_key;
+    if (key == NULL)
+        return 0;
+    size_t size = strlen(key);
+    bool visible = true;
+    for (size_t i = 0; i < size; i++)
+        visible = visible && key[i] > 0x20 && key[i] < 0x7f;
+    if (size >= 1 && size <= IDEMPOTENCY_KEY_BYTES_MAX && visible)
+        return 0;
+    return err_set(e, ERR_INVALID, "http.idempotency-key",
+                   "the Idempotency-Key has %zu bytes; it must have 1 to %u visible ASCII characters", size,
+                   IDEMPOTENCY_KEY_BYTES_MAX);
+}
+
+static int too_large(struct err *e)
+{
+    return err_set(e, ERR_LIMIT, "http.body-size", "the body is larger than the limit of %u bytes", HTTP_BODY_BYTES_MAX);
+}
+
+static int check_input(struct conn *c, struct request *r, const struct header *h, const struct params *p,
+                       uint64_t content_length, struct err *e)
+{
+    int rc = check_framing(c, h, e);
+    if (rc != 0) {
+        c->close = true; /* where the next request begins is anybody's guess */
+        return rc;
+    }
+    if (!utf8_is_valid(r->path, strlen(r->path)) || p->bad_text)
+        return err_set(e, ERR_INVALID, "http.path", "path or parameters are not UTF-8 text");
+    rc = check_credential(c, r, h, e);
+    if (rc != 0)
+        return rc;
+    if (p->too_many)
+        return err_set(e, ERR_INVALID, "http.parameter", "the request has more than %d parameters", REQUEST_PARAMS_MAX);
+    if (content_length > HTTP_BODY_BYTES_MAX)
+        return too_large(e);
+    return check_idempotency_key(r, e);
+}
+
+/* All that can be said before the body is there. A refusal is in the request as its reply. */
+static void begin_request(struct conn *c, const char *url, const char *method, bool *ret_answer_now)
+{
+    struct header h = {0};
+    uint64_t content_length = 0;
+    struct err e = {0};
+    struct request *r = request_create(c->door->server->app);
+    struct params p = {.request = r};
+    c->request = r;
+    r->server_data = c;
+    r->method = method;
+    r->path = url;
+    (void)MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, header_cb, &h);
+    (void)MHD_get_connection_values_n(c->mhd, MHD_GET_ARGUMENT_KIND, param_cb, &p);
+    r->content_type = h.content_type;
+    r->idempotency_key = h.idempotency_key;
+    if (h.content_length != NULL && decimal_parse(bytes_of_string(h.content_length), &content_length) != 0)
+        content_length = UINT64_MAX; /* MHD has read it as a number; ours is stricter */
+
+    if (c->door->server->stopping)
+        (void)err_set(&e, ERR_CLOSED, "http.closing", "the node is shutting down");
+    else
+        (void)check_input(c, r, &h, &p, content_length, &e);
+    if (e.code != 0)
+        request_reply_error(r, &e);
+    else
+        (void)route_check(r);
+
+    /* An answer at this point makes MHD close the connection, and a client that is still sending might not read it:
+     * let it finish, within reason. */
+    *ret_answer_now = r->replied && (h.expect != NULL || content_length > DISCARD_BYTES_MAX || c->close);
+}
+
+/* ---- body, dispatch, answer ---- */
+
+static enum MHD_Result take_body(struct conn *c, const char *data, size_t size)
+{
+    struct request *r = c->request;
+    struct http_server *s = c->door->server;
+    struct err e = {0};
+    if (r->replied) {
+        c->dropped_bytes += size;
+        return c->dropped_bytes <= DISCARD_BYTES_MAX ? MHD_YES : MHD_NO;
+    }
+    if (r->body.size + size > HTTP_BODY_BYTES_MAX) {
+        (void)too_large(&e);
+    } else if (s->bodies_bytes + size > HTTP_BODIES_BYTES_MAX) {
+        (void)err_set(&e, ERR_BUSY, "http.bodies", "requests under way hold %zu bytes, the limit is %u", s->bodies_bytes,
+                      HTTP_BODIES_BYTES_MAX);
+    } else {
+        buf_put(&r->body, data, size);
+        s->bodies_bytes += size;
+        c->body_bytes += size;
+        return MHD_YES;
+    }
+    request_reply_error(r, &e);
+    buf_close(&r->body);
+    return_body(c);
+    return MHD_YES;
+}
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (value != NULL)
+        (void)MHD_add_response_header(response, name, value); /* fails only for malformed values: ours are not */
+}
+
+static enum MHD_Result send_reply(struct conn *c)
+{
+    struct request *r = c->request;
+    /* the reply lives in the request's arena, until completed_cb */
+    struct MHD_Response *response = MHD_create_response_from_buffer_static(r->reply.size, r->reply.data);
+    if (response == NULL)
+        return MHD_NO;
+    add_header(response, "Content-Type", r->reply_type);
+    add_header(response, "Cache-Control", "no-store");
+    add_header(response, "Location", r->location);
+    add_header(response, "Allow", r->allow);
+    add_header(response, "Retry-After", r->retry_later ? "1" : NULL);
+    add_header(response, "WWW-Authenticate", r->status == 401 ? "Bearer" : NULL);
+    add_header(response, "Connection", c->close ? "close" : NULL);
+    enum MHD_Result result = MHD_queue_response(c->mhd, (unsigned)r->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* The server stops while the request waited. */
+static enum MHD_Result send_closing(struct conn *c)
+{
+    static const char text[] = "{\"code\":\"closing\",\"id\":\"http.closing\",\"message\":\"the node is shutting down; what was "
+                               "asked may still happen\",\"hint\":\"ask again with the same Idempotency-Key\"}";
+    struct MHD_Response *response = MHD_create_response_from_buffer_static(sizeof text - 1, text);
+    if (response == NULL)
+        return MHD_NO;
+    add_header(response, "Content-Type", "application/json; charset=utf-8");
+    add_header(response, "Connection", "close");
+    enum MHD_Result result = MHD_queue_response(c->mhd, 503, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* A callback has replied: the connection goes on. */
+static void finished_cb(struct request *r)
+{
+    struct conn *c = r->server_data;
+    if (c == NULL || !c->dispatched)
+        return; /* answered from inside the handler: access_cb sends it */
+    start_deadline(c);
+    MHD_resume_connection(c->mhd); /* also makes the epoll descriptor readable */
+}
+
+static enum MHD_Result run_request(struct conn *c)
+{
+    struct request *r = c->request;
+    r->finished_cb = finished_cb;
+    route_dispatch(r);
+    return_body(c);
+    c->dispatched = true;
+    if (!r->waiting)
+        return send_reply(c);
+    list_remove(&c->link);
+    list_append(&c->door->server->suspended, &c->link);
+    MHD_suspend_connection(c->mhd);
+    return MHD_YES;
+}
+
+static enum MHD_Result access_cb(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
+                                 const char *version, const char *data, size_t *size, void **req_cls)
+{
+    (void)cls;
+    (void)mhd;
+    (void)version;
+    struct conn *c = *req_cls;
+    xassert(c != NULL);
+    if (c->cut_off)
+        return send_closing(c);
+    if (c->request == NULL) {
+        bool answer_now = false;
+        begin_request(c, url, method, &answer_now);
+        return answer_now ? send_reply(c) : MHD_YES;
+    }
+    if (*size > 0) {
+        enum MHD_Result result = take_body(c, data, *size);
+        *size = 0;
+        return result;
+    }
+    if (c->request->replied)
+        return send_reply(c);
+    return c->dispatched ? MHD_YES : run_request(c);
+}
+
+/* A request line is there: a fresh request on this connection. */
+static void *uri_cb(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+    (void)cls;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct conn *c = info->socket_context;
+    xassert(c != NULL && c->request == NULL);
+    c->dropped_bytes = 0;
+    c->dispatched = c->cut_off = c->close = false;
+    c->bad_uri = strstr(uri, "%00") != NULL;
+    return c;
+}
+
+/* ---- the daemons on the loop ---- */
+
+static void run_door(struct door *d);
+
+static void door_timer_cb(uv_timer_t *timer)
+{
+    run_door(container_of(timer, struct door, timer));
+}
+
+static void run_door(struct door *d)
+{
+    uint64_t wait_ms = 0;
+    do {
+        d->run_again = false;
+        (void)MHD_run(d->mhd);
+    } while (d->run_again);
+    if (MHD_get_timeout64(d->mhd, &wait_ms) == MHD_YES)
+        (void)uv_timer_start(&d->timer, door_timer_cb, wait_ms, 0);
+    else
+        (void)uv_timer_stop(&d->timer);
+}
+
+static void door_poll_cb(uv_poll_t *poll, int status, int events)
+{
+    (void)status; /* the epoll descriptor is ours; MHD sees for itself what is ready */
+    (void)events;
+    run_door(container_of(poll, struct door, poll));
+}
+
+PRINTF_LIKE(2, 0) static void mhd_log_cb(void *cls, const char *fmt, va_list args)
+{
+    char text[200];
+    (void)cls;
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    utf8_trim_partial(text);
+    log_debug("http", NULL, "http.library", "%s", text);
+}
+
+/* Starts the daemon of @d on the listening socket @fd, which it takes. */
+static int open_door(struct http_server *s, struct door *d, int fd, bool is_tcp, unsigned connections_max, struct err *e)
+{
+    d->server = s;
+    d->is_tcp = is_tcp;
+    d->mhd = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, access_cb, d,
+        MHD_OPTION_EXTERNAL_LOGGER, mhd_log_cb, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, uri_cb, d,
+        MHD_OPTION_NOTIFY_COMPLETED, completed_cb, d, MHD_OPTION_NOTIFY_CONNECTION, connection_cb, d,
+        MHD_OPTION_CONNECTION_LIMIT, connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, MHD_OPTION_END);
+    if (d->mhd == NULL)
+        return err_set(e, ERR_INTERNAL, "http.start", "the HTTP library did not start on the %s socket",
+                       is_tcp ? "TCP" : "unix");
+
+    int epoll_fd = MHD_get_daemon_info(d->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    int rc = uv_timer_init(s->loop, &d->timer);
+    xassert(rc == 0);
+    d->timer.data = s;
+    s->open_handles++;
+    rc = uv_poll_init(s->loop, &d->poll, epoll_fd);
+    xassert(rc == 0);
+    d->poll.data = s;
+    s->open_handles++;
+    rc = uv_poll_start(&d->poll, UV_READABLE, door_poll_cb);
+    xassert(rc == 0);
+    run_door(d);
+    return 0;
+}
+
+static int open_doors(struct http_server *s, const struct http_server_config *config, struct err *e)
+{
+    unsigned connections_max = config->connections_max > 0 ? config->connections_max : HTTP_CONNECTIONS_MAX;
+    int fd = -1;
+    int rc = 0;
+    if (config->unix_path != NULL) {
+        rc = listen_unix(config->unix_path, &fd, e);
+        if (rc == 0) {
+            s->unix_path = xstrdup(config->unix_path);
+            rc = open_door(s, &s->doors[0], fd, false, connections_max, e);
+        }
+    }
+    if (rc == 0 && config->tcp_host != NULL) {
+        rc = listen_tcp(config->tcp_host, config->tcp_port, &fd, &s->tcp_port, e);
+        if (rc == 0)
+            rc = open_door(s, &s->doors[1], fd, true, connections_max, e);
+    }
+    return rc;
+}
+
+int http_server_start(const struct http_server_config *config, struct http_server **ret, struct err *e)
+{
+    if (config->tcp_host != NULL && (config->token == NULL || strlen(config->token) < TOKEN_BYTES_MIN))
+        return err_set(e, ERR_INVALID, "http.token", "the API token has fewer than %d bytes", TOKEN_BYTES_MIN);
+
+    struct http_server *s = xcalloc(1, sizeof *s);
+    s->app = config->app;
+    s->loop = config->loop;
+    s->request_ms_max = config->request_ms_max > 0 ? config->request_ms_max : HTTP_REQUEST_SECONDS_MAX * 1000;
+    s->token = config->token != NULL ? xstrdup(config->token) : NULL;
+    /* an IPv6 literal stands in brackets in a Host */
+    bool brackets = config->tcp_host != NULL && strchr(config->tcp_host, ':') != NULL;
+    struct buf host = {0};
+    buf_printf(&host, "%s%s%s", brackets ? "[" : "", config->tcp_host != NULL ? config->tcp_host : "", brackets ? "]" : "");
+    s->tcp_host = xstrdup(buf_cstr(&host));
+    buf_close(&host);
+    list_init(&s->deadlines);
+    list_init(&s->suspended);
+
+    int rc = uv_timer_init(s->loop, &s->sweep);
+    xassert(rc == 0);
+    s->sweep.data = s;
+    s->open_handles++;
+    uint64_t sweep_ms = min_of(s->request_ms_max / 4 + 1, 1000u);
+    (void)uv_timer_start(&s->sweep, sweep_cb, sweep_ms, sweep_ms);
+
+    rc = open_doors(s, config, e);
+    if (rc != 0) {
+        http_server_stop(s, NULL, NULL);
+        return rc;
+    }
+    *ret = s;
+    return 0;
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+    return s->tcp_port;
+}
+
+/* ---- stop ---- */
+
+static void closed_cb(uv_handle_t *handle)
+{
+    struct http_server *s = handle->data;
+    if (--s->open_handles > 0)
+        return;
+    if (s->stopped_cb != NULL)
+        s->stopped_cb(s->stopped_ctx);
+    if (s->token != NULL)
+        crypto_wipe(s->token, strlen(s->token));
+    free(s->token);
+    free(s->tcp_host);
+    free(s->unix_path);
+    free(s);
+}
+
+static void close_door(struct door *d)
+{
+    if (d->mhd == NULL)
+        return;
+    (void)uv_poll_stop(&d->poll); /* before MHD closes the descriptor under it */
+    (void)MHD_run(d->mhd);        /* sends what the resumed connections have to say */
+    MHD_stop_daemon(d->mhd);
+    d->mhd = NULL;
+    uv_close((uv_handle_t *)&d->poll, closed_cb);
+    uv_close((uv_handle_t *)&d->timer, closed_cb);
+}
+
+void http_server_stop(struct http_server *s, void (*stopped_cb)(void *ctx), void *ctx)
+{
+    xassert(!s->stopping);
+    s->stopping = true;
+    s->stopped_cb = stopped_cb;
+    s->stopped_ctx = ctx;
+
+    list_for_each_safe(at, &s->suspended) {
+        struct conn *c = container_of(at, struct conn, link);
+        struct request *r = c->request;
+        c->request = NULL;
+        c->cut_off = true;
+        r->server_data = NULL;
+        request_release(r); /* stays for its callback, which finds nobody */
+        start_deadline(c);
+        MHD_resume_connection(c->mhd);
+    }
+    close_door(&s->doors[0]);
+    close_door(&s->doors[1]);
+    if (s->unix_path != NULL)
+        (void)unlink(s->unix_path); /* may be gone already; the next start removes a dead one */
+    uv_close((uv_handle_t *)&s->sweep, closed_cb);
+}

@@ -1,0 +1,649 @@
+/* Ledger (see ledger.h): in-memory state of the own ledger, the queue, the group commit, stopping and reopening.
+ *
+ * Happy path: ledger_txn_append() assigns and hashes -> ledger_commit() queues -> start_batch() merges everything
+ * queued into one job -> writer -> batch_done(): head, on_sealed, callbacks; the next batch was started before them.
+ * Failure modes: a job fails -> stop(): every callback gets the error, memory is dropped, reopen_cb() tries each second.
+ * A lost head swap stops for good: somebody else signs for this ledger.
+ *
+ * Private to the loop thread; the writer sees only its job.
+ */
+#include "node/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/base/clock.h"
+#include "node/base/map.h"
+#include "node/base/xassert.h"
+#include "node/recent.h"
+#include "node/txn.h"
+
+#define REOPEN_MS 1000
+#define BATCH_ENTRIES_MAX 8192u /* bounds one transaction; the rest is the next batch */
+
+struct ledger {
+    struct ledger_config config;
+
+    /* live state, valid while !stopped */
+    struct store_reader *reader;
+    struct ledger_writer *writer;
+    struct tiles *tiles;
+    struct ledger_txn *appending; /* txn whose arena takes tiles that fill up */
+    struct list unsaved;          /* unsaved_tile: full, but not committed yet */
+    struct map recipients;        /* u32 -> struct store_addressed, ours */
+    struct recent *recent;
+    uint64_t hlc;
+    struct ledger_head head;
+    struct buf head_note;
+
+    /* queue and job */
+    struct list queue; /* ledger_txn */
+    struct list running;
+    struct ledger_txn *merged; /* rows of the running job */
+    struct ledger_writer_job job;
+    bool job_running;
+
+    /* stopped */
+    bool stopped, stopped_for_good;
+    struct err why;
+    struct loop_timer *reopen_timer;
+
+    uint64_t txn_made, txn_done; /* numbers */
+    struct ledger_stats stats;
+};
+
+/* A tile that filled up in a transaction that is still queued: the store does not have it yet, and a batch for a peer may
+ * need its inner nodes already. */
+struct unsaved_tile {
+    struct list link;
+    unsigned level;
+    uint64_t index;
+    uint8_t hashes[TILES_BYTES];
+};
+
+/* ---- opening ---- */
+
+static int tile_save(void *ctx, unsigned level, uint64_t index, const uint8_t tile[TILES_BYTES], struct err *e)
+{
+    struct ledger *l = ctx;
+    (void)e;
+    xassert(l->appending != NULL); /* a restore saves nothing */
+    struct bytes copy = arena_bytes(&l->appending->arena, bytes_of(tile, TILES_BYTES));
+    txn_tile(l->appending, &(struct store_tile){.level = (uint8_t)level, .number = index, .hashes = copy.data});
+    struct unsaved_tile *u = xcalloc(1, sizeof *u);
+    u->level = level;
+    u->index = index;
+    memcpy(u->hashes, tile, TILES_BYTES);
+    list_append(&l->unsaved, &u->link);
+    return 0;
+}
+
+/* Forgets the unsaved tiles that lie below @size, which is committed now. */
+static void drop_unsaved(struct ledger *l, uint64_t size)
+{
+    list_for_each_safe(at, &l->unsaved)
+    {
+        struct unsaved_tile *u = container_of(at, struct unsaved_tile, link);
+        if ((u->index + 1) << (8 * (u->level + 1)) <= size) {
+            list_remove(at);
+            free(u);
+        }
+    }
+}
+
+static int tile_load(void *ctx, unsigned level, uint64_t index, uint8_t out[TILES_BYTES], struct err *e)
+{
+    struct ledger *l = ctx;
+    list_for_each(at, &l->unsaved)
+    {
+        const struct unsaved_tile *u = container_of(at, struct unsaved_tile, link);
+        if (u->level == level && u->index == index) {
+            memcpy(out, u->hashes, TILES_BYTES);
+            return 0;
+        }
+    }
+    return store_read_tile(l->reader, (uint8_t)level, index, out, e);
+}
+
+static void set_recipient(struct ledger *l, const struct store_addressed *a)
+{
+    struct store_addressed *slot = map_get(&l->recipients, &a->recipient, sizeof a->recipient);
+    if (slot == NULL) {
+        slot = xcalloc(1, sizeof *slot);
+        (void)map_put(&l->recipients, &a->recipient, sizeof a->recipient, slot);
+    }
+    *slot = *a;
+}
+
+static int restore_tree(struct ledger *l, uint64_t size, struct err *e)
+{
+    uint64_t tail = size % TILES_WIDTH;
+    struct merkle_hash hashes[TILES_WIDTH];
+    int rc = store_read_leaf_hashes(l->reader, size - tail, tail, hashes[0].b, e);
+    if (rc != 0)
+        return rc;
+    return tiles_restore(l->tiles, size, hashes, tail, e);
+}
+
+/* The store must hold at least what was signed, and the same. */
+static int check_head(struct ledger *l, const struct store_head *head, uint64_t size, struct err *e)
+{
+    if (head->size > size) {
+        err_set(e, ERR_CORRUPT, "ledger.older-than-head",
+                "ledger.db holds %llu leaves, but a checkpoint over %llu has been signed: this is an older copy",
+                (unsigned long long)size, (unsigned long long)head->size);
+        err_hint(e, "restore the newest ledger.db; never delete heads.db, it keeps this node from contradicting itself");
+        return ERR_CORRUPT;
+    }
+    struct merkle_hash root;
+    int rc = ledger_root_at(l, head->size, &root, e);
+    if (rc != 0)
+        return err_wrap(e, "recomputing the tree");
+    if (head->size > 0 && memcmp(root.b, head->root, sizeof root.b) != 0)
+        return err_set(e, ERR_CORRUPT, "ledger.root-differs",
+                       "the stored leaves do not give the root that was signed at size %llu",
+                       (unsigned long long)head->size);
+    return 0;
+}
+
+static void take_head(struct ledger *l, const struct checkpoint *head, struct bytes note)
+{
+    buf_reset(&l->head_note);
+    buf_put(&l->head_note, note.data, note.size);
+    l->head = (struct ledger_head){.size = head->size, .root = head->root, .note = buf_bytes(&l->head_note)};
+}
+
+static void prepare_seal(struct ledger *l, uint64_t old_size, const struct merkle_hash *old_root, uint64_t size,
+                         const struct merkle_hash *root)
+{
+    struct ledger_writer_job *job = &l->job;
+    const char *origin = l->config.signer->key.name;
+    job->seal = true;
+    job->signer = l->config.signer;
+    job->old = (struct checkpoint){.size = old_size, .root = *old_root};
+    job->head = (struct checkpoint){.size = size, .root = *root};
+    memcpy(job->head.origin, origin, strlen(origin) + 1);
+}
+
+/* A new ledger signs its empty tree, so that there is always a checkpoint; a crash between commit and seal is mended. */
+static int seal_at_start(struct ledger *l, struct store *store, uint64_t size, struct err *e)
+{
+    struct arena a = ARENA_INIT;
+    struct store_head head;
+    struct merkle_hash root, old_root;
+    int rc = store_head_get(store, &a, &head, e);
+    if (rc == 0)
+        rc = check_head(l, &head, size, e);
+    if (rc != 0)
+        goto out;
+
+    tiles_root(l->tiles, &root);
+    memcpy(old_root.b, head.root, sizeof old_root.b);
+    prepare_seal(l, head.size, &old_root, size, &root);
+    if (head.size < size || head.note.size == 0) {
+        l->job.error = (struct err){0};
+        rc = ledger_writer_seal(store, &l->job);
+        if (rc != 0) {
+            *e = l->job.error;
+            goto out;
+        }
+        head.note = buf_bytes(&l->job.note);
+    }
+    take_head(l, &l->job.head, head.note);
+
+out:
+    arena_close(&a);
+    return rc;
+}
+
+static void drop_live(struct ledger *l)
+{
+    ledger_writer_stop(l->writer);
+    l->writer = NULL;
+    store_reader_close(l->reader);
+    l->reader = NULL;
+    tiles_destroy(l->tiles);
+    l->tiles = NULL;
+    drop_unsaved(l, UINT64_MAX);
+    recent_destroy(l->recent);
+    l->recent = NULL;
+    size_t at = 0;
+    void *slot;
+    while (map_next(&l->recipients, &at, NULL, &slot))
+        free(slot);
+    map_close(&l->recipients);
+}
+
+static int load_live(struct ledger *l, struct err *e)
+{
+    struct store *store = NULL;
+    struct arena a = ARENA_INIT;
+    struct store_ledger_state state;
+    uint64_t seed;
+    crypto_random(&seed, sizeof seed);
+    map_init(&l->recipients, seed);
+    l->recent = recent_create();
+    l->tiles = tiles_create(&(struct tiles_store){.save = tile_save, .load = tile_load, .ctx = l});
+
+    int rc = store_open(l->config.dir, l->config.self, &store, e);
+    if (rc == 0)
+        rc = store_reader_open(l->config.dir, &l->reader, e);
+    if (rc == 0)
+        rc = store_read_ledger_state(l->reader, &a, &state, e);
+    if (rc == 0)
+        rc = restore_tree(l, state.size, e);
+    if (rc == 0)
+        rc = seal_at_start(l, store, state.size, e);
+    if (rc != 0) {
+        store_close(store);
+        drop_live(l);
+        goto out;
+    }
+    for (size_t i = 0; i < state.recipient_count; i++)
+        set_recipient(l, &state.recipients[i]);
+    l->hlc = state.hlc_max;
+    l->writer = ledger_writer_start(store, l->config.loop);
+    l->stopped = false;
+    l->config.on_reload(l->config.ctx, &state);
+
+out:
+    arena_close(&a);
+    return rc;
+}
+
+static void reopen_cb(void *ctx);
+static void batch_done(struct loop_item *item);
+
+int ledger_open(const struct ledger_config *config, struct ledger **ret, struct err *e)
+{
+    struct ledger *l = xcalloc(1, sizeof *l);
+    l->config = *config;
+    l->job.done.run = batch_done;
+    list_init(&l->job.done.link);
+    list_init(&l->queue);
+    list_init(&l->running);
+    list_init(&l->unsaved);
+    *ret = l; /* on_reload may use it */
+    int rc = load_live(l, e);
+    if (rc != 0) {
+        *ret = NULL;
+        buf_close(&l->job.note);
+        buf_close(&l->head_note);
+        free(l);
+        return rc;
+    }
+    l->reopen_timer = loop_timer_create(config->loop, reopen_cb, l);
+    return 0;
+}
+
+/* ---- reading ---- */
+
+int ledger_check_writable(const struct ledger *l, struct err *e)
+{
+    if (!l->stopped)
+        return 0;
+    if (e != NULL)
+        *e = l->why;
+    return l->why.code;
+}
+
+const struct ledger_head *ledger_head(const struct ledger *l)
+{
+    return &l->head;
+}
+
+struct store_reader *ledger_reader(struct ledger *l)
+{
+    return l->reader;
+}
+
+struct merkle_source ledger_source(struct ledger *l)
+{
+    xassert(l->tiles != NULL);
+    return tiles_source(l->tiles);
+}
+
+int ledger_root_at(struct ledger *l, uint64_t size, struct merkle_hash *ret, struct err *e)
+{
+    if (l->tiles == NULL)
+        return err_set(e, ERR_CLOSED, "ledger.stopped", "the ledger is stopped");
+    struct merkle_source source = tiles_source(l->tiles);
+    return merkle_root(&source, size, ret, e);
+}
+
+struct store_addressed ledger_last_addressed(const struct ledger *l, uint32_t recipient)
+{
+    const struct store_addressed *slot = map_get(&l->recipients, &recipient, sizeof recipient);
+    return slot == NULL ? (struct store_addressed){.recipient = recipient} : *slot;
+}
+
+int ledger_read_entry(struct ledger *l, uint64_t index, struct arena *a, struct bytes *ret_leaf,
+                      struct bytes *ret_payload, bool *ret_held, struct err *e)
+{
+    if (l->stopped)
+        return err_set(e, ERR_CLOSED, "ledger.stopped", "the ledger is stopped");
+    const struct recent_entry *recent = recent_get(l->recent, index);
+    if (recent != NULL) {
+        *ret_leaf = recent->leaf; /* valid until the next append: the caller encodes within this turn */
+        *ret_payload = recent->payload;
+        *ret_held = true;
+        return 0;
+    }
+    struct store_entry entry;
+    int rc = store_read_entry(l->reader, l->config.self, index, a, &entry, e);
+    if (rc != 0)
+        return rc;
+    *ret_leaf = entry.leaf;
+    *ret_payload = entry.payload;
+    *ret_held = entry.payload_held;
+    return 0;
+}
+
+static bool recent_is_for(const struct recent_entry *entry, uint32_t recipient)
+{
+    for (unsigned i = 0; i < entry->recipient_count; i++)
+        if (entry->recipients[i] == recipient || entry->recipients[i] == LEAF_NODE_ALL)
+            return true;
+    return false;
+}
+
+/* Two ascending lists into one; both belong to the same leaf at most once. */
+static size_t merge_indexes(const struct store_addressed *a, size_t a_count, const struct store_addressed *b,
+                            size_t b_count, uint64_t below, size_t limit, uint64_t *out)
+{
+    size_t i = 0, k = 0, n = 0;
+    while (n < limit && (i < a_count || k < b_count)) {
+        bool first = k == b_count || (i < a_count && a[i].index <= b[k].index);
+        uint64_t index = first ? a[i].index : b[k].index;
+        i += first || a[i].index == index;
+        k += !first || (k < b_count && b[k].index == index);
+        if (index >= below)
+            break;
+        out[n++] = index;
+    }
+    return n;
+}
+
+int ledger_read_addressed(struct ledger *l, uint32_t recipient, uint64_t from, uint64_t below, size_t limit,
+                          struct arena *a, uint64_t **ret, size_t *ret_count, struct err *e)
+{
+    if (l->stopped)
+        return err_set(e, ERR_CLOSED, "ledger.stopped", "the ledger is stopped");
+    uint64_t *out = arena_alloc(a, limit * sizeof *out);
+    size_t count = 0;
+    if (from >= recent_first(l->recent)) {
+        for (uint64_t index = from; index < below && count < limit; index++) {
+            const struct recent_entry *entry = recent_get(l->recent, index);
+            xassert(entry != NULL);
+            if (recent_is_for(entry, recipient))
+                out[count++] = index;
+        }
+    } else {
+        struct store_addressed *own, *everyone;
+        size_t own_count, everyone_count;
+        int rc = store_read_addressed(l->reader, recipient, from, limit, a, &own, &own_count, e);
+        if (rc == 0)
+            rc = store_read_addressed(l->reader, LEAF_NODE_ALL, from, limit, a, &everyone, &everyone_count, e);
+        if (rc != 0)
+            return rc;
+        count = merge_indexes(own, own_count, everyone, everyone_count, below, limit, out);
+    }
+    *ret = out;
+    *ret_count = count;
+    return 0;
+}
+
+/* ---- appending ---- */
+
+static struct ledger_txn *txn_alloc(struct ledger *l)
+{
+    struct ledger_txn *t = xcalloc(1, sizeof *t);
+    list_init(&t->link);
+    t->ledger = l;
+    return t;
+}
+
+struct ledger_txn *ledger_txn_create(struct ledger *l)
+{
+    struct ledger_txn *t = txn_alloc(l);
+    t->number = ++l->txn_made;
+    return t;
+}
+
+uint64_t ledger_txn_number(const struct ledger_txn *t)
+{
+    return t->number;
+}
+
+uint64_t ledger_done_number(const struct ledger *l)
+{
+    return l->txn_done;
+}
+
+struct arena *ledger_txn_arena(struct ledger_txn *t)
+{
+    return &t->arena;
+}
+
+static uint64_t next_hlc(struct ledger *l, uint64_t parents_hlc_max)
+{
+    uint64_t now = clock_wall_ms() << 16;
+    uint64_t hlc = max_of(now, l->hlc + 1);
+    l->hlc = max_of(hlc, parents_hlc_max + 1);
+    return l->hlc;
+}
+
+static void set_recipients(struct ledger_txn *t, struct leaf *leaf, const uint32_t *recipients, size_t count)
+{
+    xassert(count <= LEAF_RECIPIENTS_MAX);
+    leaf->recipient_count = (uint8_t)count;
+    for (size_t i = 0; i < count; i++) {
+        struct store_addressed a = ledger_last_addressed(t->ledger, recipients[i]);
+        a.seq++;
+        a.index = leaf->index;
+        leaf->recipients[i] = (struct leaf_recipient){.node = recipients[i], .seq = a.seq};
+        set_recipient(t->ledger, &a);
+        txn_addressed(t, &a);
+    }
+}
+
+void ledger_txn_append(struct ledger_txn *t, struct leaf *leaf, uint64_t parents_hlc_max, const uint32_t *recipients,
+                       size_t recipient_count, struct bytes payload, struct merkle_hash *ret_hash)
+{
+    struct ledger *l = t->ledger;
+    xassert(!l->stopped && payload.size <= PAYLOAD_BYTES_MAX);
+    leaf->suite = LEAF_SUITE_SHA256_ED25519_AES256GCM;
+    leaf->origin = l->config.self;
+    leaf->index = tiles_size(l->tiles);
+    leaf->hlc = next_hlc(l, parents_hlc_max);
+    crypto_random(leaf->salt, sizeof leaf->salt);
+    leaf->ct_len = (uint32_t)payload.size;
+    memset(&leaf->ct_hash, 0, sizeof leaf->ct_hash);
+    if (payload.size > 0)
+        crypto_sha256_one(payload.data, payload.size, leaf->ct_hash.b);
+    set_recipients(t, leaf, recipients, recipient_count);
+
+    struct buf encoded = {0};
+    int rc = leaf_encode(leaf, &encoded, NULL);
+    xassert(rc == 0);
+    struct store_entry entry = {.origin = leaf->origin, .index = leaf->index, .payload_held = true};
+    entry.leaf = arena_bytes(&t->arena, buf_bytes(&encoded));
+    entry.payload = arena_bytes(&t->arena, payload);
+    entry.stored_ms = clock_wall_ms();
+    buf_close(&encoded);
+
+    leaf_hash(entry.leaf, ret_hash);
+    memcpy(entry.hash, ret_hash->b, sizeof entry.hash);
+    static const uint8_t no_case[LEAF_CASE_ID_SIZE];
+    entry.has_case = memcmp(leaf->case_id, no_case, sizeof no_case) != 0;
+    memcpy(entry.case_id, leaf->case_id, sizeof entry.case_id);
+    ledger_txn_entry(t, &entry);
+
+    l->appending = t;
+    rc = tiles_append(l->tiles, ret_hash, NULL);
+    l->appending = NULL;
+    xassert(rc == 0); /* tile_save() cannot fail */
+    t->own_count++;
+
+    struct recent_entry recent = {.index = leaf->index, .leaf = entry.leaf, .payload = entry.payload};
+    recent.recipient_count = leaf->recipient_count;
+    for (unsigned i = 0; i < leaf->recipient_count; i++)
+        recent.recipients[i] = leaf->recipients[i].node;
+    recent_put(l->recent, &recent);
+}
+
+/* ---- group commit ---- */
+
+static void txn_destroy(struct ledger_txn *t)
+{
+    arena_close(&t->arena);
+    free(t);
+}
+
+/* All of @txns have ended, one way or the other. */
+static void set_done(struct ledger *l, const struct list *txns)
+{
+    if (!list_is_empty(txns))
+        l->txn_done = container_of(txns->prev, struct ledger_txn, link)->number;
+}
+
+static void finish(struct list *txns, const struct err *e)
+{
+    struct list *at;
+    while ((at = list_pop_first(txns)) != NULL) {
+        struct ledger_txn *t = container_of(at, struct ledger_txn, link);
+        t->cb(t->cb_ctx, e);
+        txn_destroy(t);
+    }
+}
+
+static void take_queue(struct ledger *l, uint64_t *ret_own)
+{
+    size_t entries = 0;
+    *ret_own = 0;
+    while (!list_is_empty(&l->queue) && entries < BATCH_ENTRIES_MAX) {
+        struct ledger_txn *t = container_of(list_pop_first(&l->queue), struct ledger_txn, link);
+        entries += t->batch.entry_count;
+        *ret_own += t->own_count;
+        txn_merge(l->merged, &t->batch);
+        list_append(&l->running, &t->link);
+        l->stats.queued_txns--;
+    }
+}
+
+static void start_batch(struct ledger *l)
+{
+    if (l->job_running || l->stopped || list_is_empty(&l->queue))
+        return;
+    l->merged = txn_alloc(l);
+    uint64_t own_count;
+    take_queue(l, &own_count);
+
+    l->job.batch = &l->merged->batch;
+    l->job.seal = own_count > 0;
+    l->job.rc = 0;
+    l->job.error = (struct err){0};
+    if (own_count > 0) {
+        struct merkle_hash root;
+        uint64_t size = l->head.size + own_count;
+        int rc = ledger_root_at(l, size, &root, &l->job.error);
+        xassert(rc == 0); /* the right edge is in memory or among the unsaved tiles */
+        struct merkle_hash old_root = l->head.root;
+        prepare_seal(l, l->head.size, &old_root, size, &root);
+    }
+    l->job_running = true;
+    ledger_writer_submit(l->writer, &l->job);
+}
+
+void ledger_commit(struct ledger_txn *t, ledger_commit_cb cb, void *ctx)
+{
+    struct ledger *l = t->ledger;
+    t->cb = cb;
+    t->cb_ctx = ctx;
+    list_append(&l->queue, &t->link);
+    l->stats.queued_txns++;
+    start_batch(l);
+}
+
+static void stop(struct ledger *l, const struct err *why, bool for_good)
+{
+    l->stopped = true;
+    l->stopped_for_good = for_good;
+    l->why = *why;
+    l->stats.queued_txns = 0;
+    list_splice(&l->running, &l->queue);
+    set_done(l, &l->running);
+    drop_live(l);
+    l->config.on_state(l->config.ctx, &l->why);
+    finish(&l->running, &l->why);
+    if (!for_good)
+        loop_timer_set(l->reopen_timer, REOPEN_MS);
+}
+
+static void batch_done(struct loop_item *item)
+{
+    struct ledger *l = container_of(item, struct ledger, job.done);
+    l->job_running = false;
+    if (l->job.rc != 0) {
+        struct err why = l->job.error;
+        txn_destroy(l->merged);
+        l->merged = NULL;
+        if (l->job.sealed_lost)
+            err_hint(&why, "another process or an older copy signs for this ledger: stop one of them");
+        stop(l, &why, l->job.sealed_lost);
+        return;
+    }
+    l->stats.commits++;
+    l->stats.entries += l->merged->batch.entry_count;
+    bool sealed = l->job.seal;
+    if (sealed) {
+        l->stats.seals++;
+        take_head(l, &l->job.head, buf_bytes(&l->job.note));
+        drop_unsaved(l, l->head.size);
+    }
+    txn_destroy(l->merged);
+    l->merged = NULL;
+    struct list done;
+    list_init(&done);
+    list_splice(&done, &l->running);
+    set_done(l, &done);
+    start_batch(l); /* the writer works while the answers go out */
+    if (sealed)
+        l->config.on_sealed(l->config.ctx);
+    finish(&done, &(const struct err){0});
+}
+
+static void reopen_cb(void *ctx)
+{
+    struct ledger *l = ctx;
+    struct err e = {0};
+    if (load_live(l, &e) != 0) {
+        l->why = e;
+        loop_timer_set(l->reopen_timer, REOPEN_MS);
+        return;
+    }
+    l->config.on_state(l->config.ctx, NULL);
+    l->config.on_sealed(l->config.ctx);
+}
+
+bool ledger_is_idle(const struct ledger *l)
+{
+    return !l->job_running && list_is_empty(&l->queue);
+}
+
+void ledger_close(struct ledger *l)
+{
+    if (l == NULL)
+        return;
+    xassert(ledger_is_idle(l));
+    drop_live(l);
+    loop_timer_destroy(l->reopen_timer);
+    buf_close(&l->job.note);
+    buf_close(&l->head_note);
+    free(l);
+}
+
+void ledger_stats(const struct ledger *l, struct ledger_stats *ret)
+{
+    *ret = l->stats;
+}

@@ -1,0 +1,113 @@
+/* Ledger: the own ledger as the loop thread sees it, and the queue of everything that is to become durable.
+ *
+ *   txn: append leaves, add rows -> ledger_commit() -> [queue] -> writer: one transaction, seal -> on_sealed, callbacks
+ *
+ * Appending gives a leaf its index, sequence numbers and hash at once, in memory; nobody outside hears of it before
+ * the writer has made it durable and sealed it (a signed checkpoint over the new size). When a commit fails, everything
+ * queued fails with it, the in-memory state is thrown away and read again from the store, every second, until that
+ * succeeds; meanwhile the ledger refuses new work and says why. Loop thread only.
+ */
+#ifndef TB_NODE_LEDGER_H
+#define TB_NODE_LEDGER_H
+
+#include "federation/ledger/checkpoint.h"
+#include "federation/ledger/leaf.h"
+#include "federation/ledger/tiles.h"
+#include "node/ledger_writer.h"
+#include "node/loop.h"
+#include "node/store/store.h"
+
+struct ledger;
+
+/* A signed state of the own ledger that may be shown to others. */
+struct ledger_head {
+    uint64_t size;
+    struct merkle_hash root;
+    struct bytes note; /* the ledger's until the next seal */
+};
+
+struct ledger_config {
+    const char *dir;                  /* node folder; borrowed for life */
+    uint32_t self;
+    const struct note_signer *signer; /* borrowed for life */
+    struct loop *loop;
+    /* After each seal, before the callbacks of its transactions. */
+    void (*on_sealed)(void *ctx);
+    /* The ledger stopped (@e says why) or works again (@e NULL). After a stop and before it works again, on_reload:
+     * whatever the owner derived from memory must be dropped and read anew. */
+    void (*on_state)(void *ctx, const struct err *e);
+    void (*on_reload)(void *ctx, const struct store_ledger_state *state);
+    void *ctx;
+};
+
+/* Opens the store, restores the tree, compares it with the signed head, seals a commit that was not sealed. Refuses
+ * (ERR_CORRUPT, ledger.older-than-head) a store that is shorter than the head it once signed: an old copy must not go on
+ * signing. on_reload is called before it returns. */
+int ledger_open(const struct ledger_config *config, struct ledger **ret, struct err *e) WARN_UNUSED;
+/* Nothing queued, no batch in flight: ledger_close() may be called. */
+bool ledger_is_idle(const struct ledger *l);
+/* Closes the store. The ledger must be idle; NULL is fine. */
+void ledger_close(struct ledger *l);
+
+/* 0, or why it takes nothing at the moment (ERR_FULL, ERR_IO, …). */
+int ledger_check_writable(const struct ledger *l, struct err *e) WARN_UNUSED;
+const struct ledger_head *ledger_head(const struct ledger *l);
+/* For queries on the loop thread; sees committed data only. NULL while the ledger is stopped. */
+struct store_reader *ledger_reader(struct ledger *l);
+/* Root of the own tree at an older size. */
+int ledger_root_at(struct ledger *l, uint64_t size, struct merkle_hash *ret, struct err *e) WARN_UNUSED;
+struct merkle_source ledger_source(struct ledger *l);
+
+/* Last index and seq addressed to @recipient (0 = public), among sealed or queued leaves; seq 0 = none yet. */
+struct store_addressed ledger_last_addressed(const struct ledger *l, uint32_t recipient);
+
+/* ---- writing ---- */
+
+/* One all-or-nothing set of changes. Made, filled and committed within one turn of the loop. */
+struct ledger_txn;
+typedef void (*ledger_commit_cb)(void *ctx, const struct err *e); /* e->code 0 = durable and sealed */
+
+struct ledger_txn *ledger_txn_create(struct ledger *l);
+struct arena *ledger_txn_arena(struct ledger_txn *t); /* lives until the commit callback has returned */
+
+/* Transactions are numbered as they are made and end in that order: all up to ledger_done_number() are durable or failed. */
+uint64_t ledger_txn_number(const struct ledger_txn *t);
+uint64_t ledger_done_number(const struct ledger *l);
+
+/* Appends an own leaf. In @leaf the caller sets kind, event_type, role, case_id, service, rules_version, parents, attrs,
+ * key fields; the ledger sets suite, origin, index, hlc (after every parent's @parents_hlc_max), salt, recipients with
+ * their seqs, ct_len and ct_hash of @payload. @recipients: node codes, ascending, distinct, without self, or
+ * {LEAF_NODE_ALL}. Copies the payload. Sizes were checked before: a leaf that cannot be encoded is a programmer's error.
+ * @leaf is complete on return; its hash in @ret_hash. */
+void ledger_txn_append(struct ledger_txn *t, struct leaf *leaf, uint64_t parents_hlc_max, const uint32_t *recipients,
+                       size_t recipient_count, struct bytes payload, struct merkle_hash *ret_hash);
+
+/* Rows for the same transaction. Structs are copied; what their spans and pointers point to must be in the txn's arena
+ * or outlive the callback. */
+void ledger_txn_entry(struct ledger_txn *t, const struct store_entry *row); /* a peer's */
+void ledger_txn_replica(struct ledger_txn *t, const struct store_replica *row);
+void ledger_txn_ack(struct ledger_txn *t, const struct store_ack *row);
+void ledger_txn_case(struct ledger_txn *t, const struct store_case *row);
+void ledger_txn_item(struct ledger_txn *t, const struct store_item *row);
+void ledger_txn_request(struct ledger_txn *t, const struct store_request *row);
+void ledger_txn_counter(struct ledger_txn *t, const struct store_counter *row);
+
+/* Queues; takes @t. @cb runs exactly once, never from inside this call. */
+void ledger_commit(struct ledger_txn *t, ledger_commit_cb cb, void *ctx);
+
+/* ---- reading for peers ---- */
+
+/* One own entry: from memory when recent, else from the store. */
+int ledger_read_entry(struct ledger *l, uint64_t index, struct arena *a, struct bytes *ret_leaf, struct bytes *ret_payload,
+                      bool *ret_held, struct err *e) WARN_UNUSED;
+/* Indexes in [from, below) addressed to @recipient or to everyone, ascending, at most @limit. */
+int ledger_read_addressed(struct ledger *l, uint32_t recipient, uint64_t from, uint64_t below, size_t limit,
+                          struct arena *a, uint64_t **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+
+struct ledger_stats {
+    uint64_t commits, entries, seals;
+    uint64_t queued_txns;
+};
+void ledger_stats(const struct ledger *l, struct ledger_stats *ret);
+
+#endif

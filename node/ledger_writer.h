@@ -1,0 +1,39 @@
+/* Ledger writer: the one thread that makes things durable.
+ *
+ * It owns the store's writing handle. A job is one transaction (everything that had queued up) and, when the job holds
+ * own leaves, the seal after it: compare-and-swap of the head, then the signed checkpoint. One job in flight; what
+ * arrives meanwhile is the next one, which is the group commit. The signature is computed before the swap and handed
+ * out only after it is durable, so that one fsync covers both; a swap that loses throws the signature away.
+ */
+#ifndef TB_NODE_LEDGER_WRITER_H
+#define TB_NODE_LEDGER_WRITER_H
+
+#include "federation/ledger/checkpoint.h"
+#include "node/loop.h"
+#include "node/store/store.h"
+
+struct ledger_writer;
+
+struct ledger_writer_job {
+    struct loop_item done;            /* the submitter's: runs on the loop thread when the job has ended */
+    const struct store_batch *batch;  /* borrowed until done */
+    bool seal;                        /* swap the head from @old to @head and sign */
+    struct checkpoint old, head;
+    const struct note_signer *signer;
+    struct buf note;                  /* out: the signed checkpoint */
+    int rc;                           /* out: 0, or the first failure */
+    bool sealed_lost;                 /* out: the swap was lost: somebody else signs for this ledger */
+    struct err error;
+};
+
+/* Starts the thread; takes @store (closes it at stop). */
+struct ledger_writer *ledger_writer_start(struct store *store, struct loop *loop);
+/* Loop thread, one job at a time: the next only after `done` has run. */
+void ledger_writer_submit(struct ledger_writer *w, struct ledger_writer_job *job);
+/* Waits for the job in flight (its `done` is still posted), ends the thread, closes the store. NULL is fine. */
+void ledger_writer_stop(struct ledger_writer *w);
+
+/* The seal alone, on the caller's thread: used at start-up when the last commit had not been sealed. */
+int ledger_writer_seal(struct store *store, struct ledger_writer_job *job) WARN_UNUSED;
+
+#endif

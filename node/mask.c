@@ -1,0 +1,133 @@
+/* Masking of payloads (see mask.h). What is shown is a list, what is hidden is the rest: an unknown field never leaks. */
+#include "node/mask.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <yyjson.h>
+
+#include "node/base/limits.h"
+#include "node/base/utf8.h"
+#include "node/base/xassert.h"
+#include "node/cases/identity.h"
+
+#define HIDDEN "***"
+
+static yyjson_mut_val *text(yyjson_mut_doc *doc, const char *value, size_t size)
+{
+    return yyjson_mut_strncpy(doc, value, size);
+}
+
+/* 张三 -> 张* */
+static yyjson_mut_val *mask_name(yyjson_mut_doc *doc, const char *name, size_t size)
+{
+    uint32_t rune;
+    size_t first = size == 0 ? 0 : utf8_decode(name, size, &rune);
+    char out[8] = {0};
+    memcpy(out, name, first);
+    out[first] = '*';
+    return text(doc, out, first + 1);
+}
+
+static yyjson_mut_val *mask_phone(yyjson_mut_doc *doc, const char *phone, size_t size)
+{
+    char out[16] = "*******";
+    if (size < 8)
+        return text(doc, HIDDEN, strlen(HIDDEN));
+    memcpy(out + 7, phone + size - 4, 4);
+    return text(doc, out, 11);
+}
+
+static yyjson_mut_val *mask_number(yyjson_mut_doc *doc, const char *number, size_t size)
+{
+    char out[IDENTITY_SIZE + 1];
+    identity_mask(number, size, out);
+    return text(doc, out, strlen(out));
+}
+
+/* A person's or organisation's object: known fields masked one by one, others hidden. */
+static yyjson_mut_val *mask_person(yyjson_mut_doc *doc, yyjson_val *person)
+{
+    yyjson_mut_val *out = yyjson_mut_obj(doc);
+    size_t i, count;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(person, i, count, key, value)
+    {
+        const char *name = yyjson_get_str(key);
+        const char *s = yyjson_is_str(value) ? yyjson_get_str(value) : "";
+        size_t size = yyjson_is_str(value) ? yyjson_get_len(value) : 0;
+        yyjson_mut_val *masked;
+        if (strcmp(name, "kind") == 0 || strcmp(name, "id_type") == 0)
+            masked = text(doc, s, size);
+        else if (strcmp(name, "name") == 0)
+            masked = mask_name(doc, s, size);
+        else if (strcmp(name, "id_number") == 0)
+            masked = mask_number(doc, s, size);
+        else if (strcmp(name, "phone") == 0)
+            masked = mask_phone(doc, s, size);
+        else
+            masked = text(doc, HIDDEN, strlen(HIDDEN));
+        (void)yyjson_mut_obj_add(out, yyjson_mut_strcpy(doc, name), masked);
+    }
+    return out;
+}
+
+/* Fields that say nothing about a person: shown as they are. */
+static bool is_plain(const char *name)
+{
+    static const char *const plain[] = {"item", "node", "division", "mode", "forward", "reason", "note", "materials"};
+    for (size_t i = 0; i < array_count(plain); i++)
+        if (strcmp(plain[i], name) == 0)
+            return true;
+    return false;
+}
+
+static yyjson_mut_val *mask_keys(yyjson_mut_doc *doc, yyjson_val *object)
+{
+    yyjson_mut_val *out = yyjson_mut_obj(doc);
+    size_t i, count;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, count, key, value)
+        (void)yyjson_mut_obj_add(out, yyjson_mut_strcpy(doc, yyjson_get_str(key)), text(doc, HIDDEN, strlen(HIDDEN)));
+    return out;
+}
+
+static yyjson_mut_val *mask_field(yyjson_mut_doc *doc, const char *name, yyjson_val *value)
+{
+    static const char *const persons[] = {"applicant", "agent", "guardian"};
+    for (size_t k = 0; k < array_count(persons); k++)
+        if (strcmp(persons[k], name) == 0 && yyjson_is_obj(value))
+            return mask_person(doc, value);
+    if (is_plain(name))
+        return yyjson_val_mut_copy(doc, value);
+    if (yyjson_is_obj(value))
+        return mask_keys(doc, value);
+    return text(doc, HIDDEN, strlen(HIDDEN));
+}
+
+struct bytes mask_payload(struct bytes payload, struct arena *a)
+{
+    struct bytes result = bytes_of(NULL, 0);
+    yyjson_doc *in = yyjson_read((const char *)payload.data, payload.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(in);
+    if (!yyjson_is_obj(root)) {
+        yyjson_doc_free(in);
+        return result;
+    }
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    xassert(doc != NULL);
+    yyjson_mut_val *out = yyjson_mut_obj(doc);
+    size_t i, count;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(root, i, count, key, value)
+        (void)yyjson_mut_obj_add(out, yyjson_mut_strcpy(doc, yyjson_get_str(key)),
+                                 mask_field(doc, yyjson_get_str(key), value));
+    yyjson_mut_doc_set_root(doc, out);
+    size_t size;
+    char *json = yyjson_mut_write(doc, 0, &size);
+    if (json != NULL)
+        result = arena_bytes(a, bytes_of(json, size));
+    free(json);
+    yyjson_mut_doc_free(doc);
+    yyjson_doc_free(in);
+    return result;
+}

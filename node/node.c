@@ -1,0 +1,405 @@
+/* Node (see node.h).
+ *
+ * Start: identity (key, federation, members) -> data (divisions, catalog) -> loop -> TLS -> replication, app -> ledger
+ * (restores the tree, seals what a crash left unsealed) -> link (peers may ask) -> HTTP (windows may ask) -> resume.
+ * Stop: HTTP answers what waits, link closes, the ledger finishes its batch, then everything goes in reverse order.
+ */
+#include "node/node.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog/load.h"
+#include "certs/keystore.h"
+#include "federation/link_nng.h"
+#include "federation/tls_engine.h"
+#include "node/app_internal.h"
+#include "node/base/clock.h"
+#include "node/base/file.h"
+#include "node/base/log.h"
+#include "node/base/xassert.h"
+#include "node/http/server.h"
+#include "node/verify.h"
+
+#define NNG_TASK_THREADS 2
+#define DRAIN_MS 5
+
+/* Who we are and whom we know; read from files, checked against each other. */
+struct identity {
+    struct members members;
+    const struct member *self;
+    struct crypto_signer *key;
+    struct note_signer signer;
+};
+
+struct node {
+    const struct config *config;
+    struct identity identity;
+    struct region_table *regions;
+    struct loop *loop;
+    struct tls_engine *tls;
+    struct app *app;
+    struct replication *replication;
+    struct ledger *ledger;
+    pthread_mutex_t link_lock; /* NNG's threads report failed handshakes to the link while it is there */
+    struct link *link;
+    struct http_server *http;
+    struct loop_timer *drain_timer;
+    bool stopping;
+};
+
+/* ---- identity ---- */
+
+static int read_line(const char *path, char *out, size_t size, struct err *e)
+{
+    struct buf text = {0};
+    int rc = file_read(path, size - 1, &text, e);
+    if (rc != 0)
+        return rc;
+    (void)snprintf(out, size, "%s", buf_cstr(&text));
+    out[strcspn(out, "\r\n")] = '\0';
+    buf_close(&text);
+    if (out[0] == '\0')
+        return err_set(e, ERR_INVALID, "node.empty-file", "'%s' is empty", path);
+    return 0;
+}
+
+static int load_identity(const struct config *c, struct identity *id, struct err *e)
+{
+    char vkey[ORIGIN_NAME_BYTES_MAX + 128];
+    uint8_t public_key[CRYPTO_ED25519_KEY_SIZE];
+    int rc = read_line(c->federation_path, vkey, sizeof vkey, e);
+    if (rc == 0)
+        rc = members_load(c->members_path, vkey, &id->members, e);
+    if (rc == 0)
+        rc = keystore_load_signing_key(c->ledger_key_path, &id->key, e);
+    if (rc != 0)
+        return rc;
+
+    id->self = members_find(&id->members, c->region);
+    if (id->self == NULL)
+        return err_set(e, ERR_NOT_FOUND, "node.no-member", "'%s' has no member %u: has the federation's CA issued this node?",
+                       c->members_path, c->region);
+    crypto_signer_public(id->key, public_key);
+    if (!crypto_equal(public_key, id->self->key.public_key, sizeof public_key))
+        return err_set(e, ERR_VERIFY, "node.ledger-key", "'%s' is not the key that the member list names for node %u",
+                       c->ledger_key_path, c->region);
+    return note_signer_init(id->self->key.name, NOTE_TYPE_ED25519, id->key, &id->signer, e);
+}
+
+static void close_identity(struct identity *id)
+{
+    crypto_signer_destroy(id->key);
+    members_close(&id->members);
+}
+
+static int load_regions(const struct config *c, struct region_table **ret, struct err *e)
+{
+    struct arena a = ARENA_INIT;
+    int rc = region_table_load(arena_printf(&a, "%s/divisions.tsv", c->data),
+                               arena_printf(&a, "%s/divisions_historic.tsv", c->data), ret, e);
+    arena_close(&a);
+    return rc;
+}
+
+static int load_catalog(const struct config *c, struct catalog **ret, struct err *e)
+{
+    *ret = NULL;
+    if (c->catalog[0] == '\0')
+        return 0;
+    struct shape_problems *problems = xcalloc(1, sizeof *problems);
+    int rc = catalog_load(c->catalog, &(struct load_expect){.node = c->region}, ret, problems, e);
+    for (size_t i = 0; rc != 0 && i < problems->count; i++)
+        log_error("catalog", NULL, problems->list[i].id, "%s", problems->list[i].message);
+    free(problems);
+    return rc;
+}
+
+/* ---- TLS ---- */
+
+static bool is_member_cb(void *ctx, uint32_t code)
+{
+    const struct node *n = ctx;
+    return members_find(&n->identity.members, code) != NULL; /* never changed while the node runs */
+}
+
+static void handshake_failed_cb(void *ctx, const struct tls_engine_failure *failure)
+{
+    struct node *n = ctx;
+    pthread_mutex_lock(&n->link_lock);
+    if (n->link != NULL)
+        link_nng_handshake_failed(n->link, failure);
+    pthread_mutex_unlock(&n->link_lock);
+}
+
+static void set_link(struct node *n, struct link *link)
+{
+    pthread_mutex_lock(&n->link_lock);
+    n->link = link;
+    pthread_mutex_unlock(&n->link_lock);
+    if (n->replication != NULL)
+        replication_set_link(n->replication, link);
+}
+
+static int start_tls(struct node *n, struct err *e)
+{
+    const struct config *c = n->config;
+    struct tls_engine_options o = {.federation = n->identity.members.federation, .ca_path = c->ca_path,
+                                   .crl_path = c->crl_path, .cert_path = c->cert_path, .key_path = c->key_path,
+                                   .is_member_cb = is_member_cb, .failed_cb = handshake_failed_cb, .ctx = n};
+    link_nng_limit_threads(NNG_TASK_THREADS);
+    return tls_engine_create(&o, &n->tls, e);
+}
+
+/* ---- ledger and replication ---- */
+
+static void on_sealed(void *ctx)
+{
+    struct node *n = ctx;
+    replication_sealed(n->replication);
+}
+
+static void on_state(void *ctx, const struct err *e)
+{
+    struct node *n = ctx;
+    app_on_state(n->app, e);
+}
+
+static void on_reload(void *ctx, const struct store_ledger_state *state)
+{
+    struct node *n = ctx;
+    replication_set_ledger(n->replication, n->ledger);
+    app_set_ledger(n->app, n->ledger, n->replication);
+    replication_reload(n->replication, state);
+}
+
+static int start_ledger(struct node *n, struct err *e)
+{
+    const struct config *c = n->config;
+    struct catalog *catalog;
+    struct tls_engine_status tls;
+    int rc = load_catalog(c, &catalog, e);
+    if (rc != 0)
+        return rc;
+    tls_engine_status(n->tls, &tls);
+    n->app = app_create(&(struct app_parts){.config = c, .members = &n->identity.members, .regions = n->regions,
+                                            .loop = n->loop, .catalog = catalog, .origin = n->identity.self->key.name,
+                                            .certificate_not_after_s = tls.own.not_after_s});
+    n->replication = replication_create(&(struct replication_config){
+        .self = c->region, .software = "tongban/" TONGBAN_VERSION, .loop = n->loop, .members = &n->identity.members,
+        .on_entries = app_on_entries, .on_stored = app_on_stored, .on_acked = app_on_acked, .ctx = n->app});
+    struct ledger_config ledger = {.dir = c->dir, .self = c->region, .signer = &n->identity.signer, .loop = n->loop,
+                                   .on_sealed = on_sealed, .on_state = on_state, .on_reload = on_reload, .ctx = n};
+    return ledger_open(&ledger, &n->ledger, e);
+}
+
+static int start_link(struct node *n, struct err *e)
+{
+    const struct members *m = &n->identity.members;
+    struct link_nng_peer *peers = xcalloc(m->count, sizeof *peers);
+    for (size_t i = 0; i < m->count; i++)
+        peers[i] = (struct link_nng_peer){.code = m->list[i].code, .url = m->list[i].url};
+    struct link_nng_config config = {.code = n->config->region, .listen_url = n->config->listen, .peers = peers,
+                                     .peer_count = m->count, .tls = n->tls, .event_cb = replication_link_event,
+                                     .ctx = n->replication};
+    struct link *link;
+    int rc = link_nng_open(&config, &link, e);
+    free(peers);
+    if (rc == 0)
+        set_link(n, link);
+    return rc;
+}
+
+/* ---- HTTP ---- */
+
+static int split_host(const struct config *c, char host[64], uint16_t *ret_port, struct err *e)
+{
+    const char *colon = strrchr(c->http, ':');
+    uint64_t port = 0;
+    if (colon == NULL || (size_t)(colon - c->http) >= 64 || colon == c->http ||
+        decimal_parse(bytes_of_string(colon + 1), &port) != 0 || port > 65535)
+        return err_set(e, ERR_INVALID, "config.http", "http: '%s' is not host:port with a port up to 65535", c->http);
+    (void)snprintf(host, 64, "%.*s", (int)(colon - c->http), c->http);
+    *ret_port = (uint16_t)port;
+    return 0;
+}
+
+static int start_http(struct node *n, struct err *e)
+{
+    const struct config *c = n->config;
+    char host[64], token[256] = "";
+    struct http_server_config http = {.loop = loop_uv(n->loop), .app = n->app, .unix_path = c->socket_path};
+    int rc = 0;
+    if (c->http[0] != '\0') {
+        rc = split_host(c, host, &http.tcp_port, e);
+        if (rc == 0)
+            rc = read_line(c->token_path, token, sizeof token, e);
+        http.tcp_host = host;
+        http.token = token;
+    }
+    if (rc == 0)
+        rc = http_server_start(&http, &n->http, e);
+    crypto_wipe(token, sizeof token);
+    return rc;
+}
+
+/* ---- running ---- */
+
+static void drain_cb(void *ctx)
+{
+    struct node *n = ctx;
+    if (ledger_is_idle(n->ledger))
+        loop_stop(n->loop);
+    else
+        loop_timer_set(n->drain_timer, DRAIN_MS);
+}
+
+static void close_link(struct node *n)
+{
+    struct link *link = n->link;
+    set_link(n, NULL);
+    if (link != NULL)
+        link_close(link);
+}
+
+static void http_stopped_cb(void *ctx)
+{
+    struct node *n = ctx;
+    n->http = NULL;
+    close_link(n);
+    loop_timer_set(n->drain_timer, DRAIN_MS);
+}
+
+static void signal_cb(void *ctx, int number)
+{
+    struct node *n = ctx;
+    struct err e = {0};
+    if (number == SIGHUP) {
+        if (n->tls == NULL || n->stopping)
+            return;
+        if (tls_engine_reload(n->tls, &e) != 0) {
+            log_error("node", NULL, e.id, "certificates stay as they were: %s", e.message);
+            return;
+        }
+        link_nng_recheck(n->link);
+        log_info("node", NULL, "node.reloaded", "certificates and revocations read again");
+    } else if (!n->stopping) {
+        n->stopping = true;
+        log_info("node", NULL, "node.stopping", "stopping on signal %d", number);
+        http_server_stop(n->http, http_stopped_cb, n);
+    }
+}
+
+static int start_parts(struct node *n, struct err *e)
+{
+    int rc = load_identity(n->config, &n->identity, e);
+    if (rc == 0)
+        rc = load_regions(n->config, &n->regions, e);
+    if (rc == 0)
+        rc = loop_create(&n->loop, e);
+    if (rc == 0)
+        rc = start_tls(n, e);
+    if (rc == 0)
+        rc = start_ledger(n, e);
+    if (rc == 0)
+        rc = start_link(n, e);
+    if (rc == 0)
+        rc = start_http(n, e);
+    return rc;
+}
+
+int node_start(const struct config *config, struct node **ret, struct err *e)
+{
+    struct node *n = xcalloc(1, sizeof *n);
+    n->config = config;
+    int mutex = pthread_mutex_init(&n->link_lock, NULL);
+    xassert(mutex == 0);
+    int rc = start_parts(n, e);
+    if (rc != 0) {
+        node_destroy(n);
+        return rc;
+    }
+    n->drain_timer = loop_timer_create(n->loop, drain_cb, n);
+    loop_on_signal(n->loop, signal_cb, n);
+    char code[12];
+    (void)snprintf(code, sizeof code, "%u", config->region);
+    log_info("node", code, "node.started", "%s serves %s at %s, API at %s%s%s; ledger %s has %llu entries", config->name,
+             n->identity.members.federation, config->listen, config->socket_path, config->http[0] != '\0' ? " and " : "",
+             config->http, n->identity.self->key.name, (unsigned long long)ledger_head(n->ledger)->size);
+    app_resume(n->app);
+    *ret = n;
+    return 0;
+}
+
+void node_run(struct node *n)
+{
+    loop_run(n->loop);
+    log_info("node", NULL, "node.stopped", "stopped");
+}
+
+void node_destroy(struct node *n)
+{
+    if (n == NULL)
+        return;
+    close_link(n);
+    tls_engine_destroy(n->tls);
+    ledger_close(n->ledger);
+    app_destroy(n->app);
+    loop_timer_destroy(n->drain_timer);
+    if (n->loop != NULL)
+        loop_drain(n->loop);
+    replication_destroy(n->replication);
+    loop_destroy(n->loop);
+    region_table_destroy(n->regions);
+    close_identity(&n->identity);
+    pthread_mutex_destroy(&n->link_lock);
+    free(n);
+}
+
+/* ---- without a daemon ---- */
+
+int node_check(const struct config *config, struct err *e)
+{
+    struct node n = {.config = config, .link_lock = PTHREAD_MUTEX_INITIALIZER};
+    struct catalog *catalog = NULL;
+    int rc = load_identity(config, &n.identity, e);
+    if (rc == 0)
+        rc = load_regions(config, &n.regions, e);
+    if (rc == 0)
+        rc = load_catalog(config, &catalog, e);
+    if (rc == 0)
+        rc = start_tls(&n, e);
+    tls_engine_destroy(n.tls);
+    catalog_destroy(catalog);
+    region_table_destroy(n.regions);
+    close_identity(&n.identity);
+    return rc;
+}
+
+int node_verify(const struct config *config, struct err *e)
+{
+    struct identity id = {0};
+    struct arena a = ARENA_INIT;
+    struct store *store = NULL;
+    struct store_head head;
+    struct verify_result r = {0};
+    int rc = load_identity(config, &id, e);
+    if (rc == 0)
+        rc = store_open(config->dir, config->region, &store, e);
+    if (rc == 0)
+        rc = store_head_get(store, &a, &head, e);
+    if (rc == 0)
+        rc = verify_store(&(struct verify_input){.dir = config->dir, .self = config->region, .members = &id.members,
+                                                 .head_size = head.size, .note = head.note},
+                          &r, e);
+    printf("own entries %llu, peers' entries %llu, payloads %llu, cases %llu, items %llu: %s\n",
+           (unsigned long long)r.own_leaves, (unsigned long long)r.replica_leaves, (unsigned long long)r.payloads,
+           (unsigned long long)r.cases, (unsigned long long)r.items, rc == 0 ? "all verified" : "FAILED");
+    store_close(store);
+    arena_close(&a);
+    close_identity(&id);
+    return rc;
+}

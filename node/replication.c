@@ -1,0 +1,644 @@
+/* Replication (see replication.h).
+ *
+ * Happy path of an own entry: ledger seals -> replication_sealed() -> SYNC_ACTION_BATCH for each parked PULL -> reply.
+ * Happy path of a peer's: link reply -> decode -> SYNC_ACTION_STORE -> on_entries -> commit -> on_stored, STORED -> PULL.
+ * Failure modes: a message that does not decode is a failed reply or an error answer; a request the link cannot take is
+ * a failed reply; a commit that fails is STORE_FAILED, and the ledger's reload sets every peer's cursor anew.
+ */
+#include "node/replication.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "federation/sync/batch.h"
+#include "federation/wire/wire.h"
+#include "node/base/clock.h"
+#include "node/base/log.h"
+#include "node/base/map.h"
+#include "node/base/xassert.h"
+
+#define ACK_FLUSH_MS 5000u
+#define ALARMS_MAX 64u
+
+/* A decoded message, and everything that a step made of it. */
+struct inbound {
+    struct arena arena;
+    struct wire_msg message;
+    unsigned references;
+};
+
+struct peer_state {
+    struct replication_peer view;
+    struct buf note;
+    uint64_t acked;
+    bool ack_dirty;
+};
+
+struct alarm {
+    char id[48];
+    uint32_t peer;
+};
+
+struct replication {
+    struct replication_config config;
+    struct link *link;
+    struct ledger *ledger;
+    struct sync *sync;
+    struct map peers; /* u32 -> struct peer_state */
+    struct loop_timer *timer, *ack_timer;
+    bool ack_flush_set;
+    struct alarm alarms[ALARMS_MAX];
+    struct replication_stats stats;
+    struct buf scratch; /* encoding */
+};
+
+static void step(struct replication *r, struct sync_event *event, struct inbound *inbound);
+
+static struct peer_state *find(const struct replication *r, uint32_t code)
+{
+    return map_get(&r->peers, &code, sizeof code);
+}
+
+static struct inbound *inbound_create(void)
+{
+    struct inbound *in = xcalloc(1, sizeof *in);
+    in->references = 1;
+    return in;
+}
+
+static void inbound_release(struct inbound *in)
+{
+    if (--in->references > 0)
+        return;
+    arena_close(&in->arena);
+    free(in);
+}
+
+static const char *code_text(uint32_t code, char out[12])
+{
+    (void)snprintf(out, 12, "%u", code);
+    return out;
+}
+
+/* ---- what sync asks ---- */
+
+static int host_open_checkpoint(void *ctx, uint32_t origin, struct bytes note, struct checkpoint *ret, struct err *e)
+{
+    struct replication *r = ctx;
+    const struct member *member = members_find(r->config.members, origin);
+    if (member == NULL)
+        return err_set(e, ERR_NOT_FOUND, "sync.no-member", "node %u is no member", origin);
+    struct checkpoint_opened opened;
+    int rc = checkpoint_open(note, &member->key, NULL, 0, &opened, e);
+    if (rc == 0)
+        *ret = opened.head;
+    return rc;
+}
+
+static uint64_t host_own_size(void *ctx)
+{
+    struct replication *r = ctx;
+    return ledger_head(r->ledger)->size;
+}
+
+static int host_own_root_at(void *ctx, uint64_t size, struct merkle_hash *ret, struct err *e)
+{
+    struct replication *r = ctx;
+    return ledger_root_at(r->ledger, size, ret, e);
+}
+
+static uint64_t host_addressed_end(void *ctx, uint32_t peer, uint64_t *ret_seq, uint64_t *ret_public_seq)
+{
+    struct replication *r = ctx;
+    struct store_addressed own = ledger_last_addressed(r->ledger, peer);
+    struct store_addressed everyone = ledger_last_addressed(r->ledger, LEAF_NODE_ALL);
+    uint64_t own_end = own.seq == 0 ? 0 : own.index + 1;
+    uint64_t everyone_end = everyone.seq == 0 ? 0 : everyone.index + 1;
+    *ret_seq = own.seq;
+    *ret_public_seq = everyone.seq;
+    /* What is queued but not sealed does not count yet: the seal will wake the same peers again. */
+    return min_of(max_of(own_end, everyone_end), ledger_head(r->ledger)->size);
+}
+
+/* ---- actions ---- */
+
+static bool encode(struct replication *r, const struct wire_msg *m)
+{
+    struct err e = {0};
+    buf_reset(&r->scratch);
+    if (wire_encode(m, &r->scratch, &e) == 0)
+        return true;
+    log_error("replication", NULL, e.id, "cannot encode a message: %s", e.message);
+    return false;
+}
+
+static void send_reply(struct replication *r, uint64_t handle, const struct wire_msg *m)
+{
+    if (encode(r, m))
+        link_reply(r->link, handle, buf_bytes(&r->scratch));
+    else
+        link_drop(r->link, handle);
+}
+
+static void send_request(struct replication *r, const struct sync_action *a)
+{
+    struct err e = {0};
+    int rc = ERR_INTERNAL;
+    if (encode(r, &a->message))
+        rc = link_request(r->link, a->peer, buf_bytes(&r->scratch), a->token, a->timeout_ms, &e);
+    if (rc != 0) {
+        r->stats.requests_failed++;
+        struct inbound *in = inbound_create();
+        struct sync_event event = {.type = SYNC_EVENT_REPLY_FAILED, .peer = a->peer, .token = a->token,
+                                   .text = arena_strdup(&in->arena, e.message)};
+        step(r, &event, in); /* leads to a wait, never to a request: no recursion beyond this */
+        inbound_release(in);
+    }
+}
+
+static int source_addressed(void *ctx, uint32_t peer, uint64_t from, uint64_t below, size_t limit, struct arena *a,
+                            uint64_t **ret, size_t *ret_count, struct err *e)
+{
+    struct replication *r = ctx;
+    return ledger_read_addressed(r->ledger, peer, from, below, limit, a, ret, ret_count, e);
+}
+
+static int source_entry(void *ctx, uint64_t index, struct arena *a, struct bytes *ret_leaf, struct bytes *ret_payload,
+                        bool *ret_held, struct err *e)
+{
+    struct replication *r = ctx;
+    return ledger_read_entry(r->ledger, index, a, ret_leaf, ret_payload, ret_held, e);
+}
+
+static void send_batch(struct replication *r, const struct sync_action *action)
+{
+    struct arena a = ARENA_INIT;
+    struct err e = {0};
+    struct wire_msg m = {.type = WIRE_BATCH};
+    const struct ledger_head *head = ledger_head(r->ledger);
+    int rc = ledger_check_writable(r->ledger, &e);
+    if (rc == 0) {
+        struct batch_source source = {.ctx = r, .tree = ledger_source(r->ledger), .addressed = source_addressed,
+                                      .entry = source_entry};
+        rc = batch_build(&source, r->config.self, action->peer, action->from, head->size, head->note,
+                         action->bytes_max, &a, &m.u.batch, &e);
+    }
+    if (rc == 0) {
+        r->stats.batches_out++;
+        for (size_t i = 0; i < m.u.batch.frontier.item_count; i++)
+            r->stats.entries_out += m.u.batch.frontier.items[i].kind == FRONTIER_KIND_ENTRY;
+        m.u.batch.more = m.u.batch.frontier.to < m.u.batch.frontier.target;
+    } else {
+        char peer[12];
+        log_warn("replication", code_text(action->peer, peer), e.id, "cannot answer a PULL: %s", e.message);
+        m = (struct wire_msg){.type = WIRE_ERROR};
+        m.u.error = (struct wire_error){.code = WIRE_ERROR_UNAVAILABLE, .id = "sync.unavailable", .retry_ms = 1000,
+                                        .message = "the ledger cannot be read now"};
+    }
+    send_reply(r, action->handle, &m);
+    arena_close(&a);
+}
+
+/* A batch on its way to the disk. */
+struct storing {
+    struct replication *r;
+    struct inbound *inbound;
+    uint32_t peer;
+    uint64_t token;
+    const struct sync_entry *entries;
+    size_t count;
+    struct bytes note;
+};
+
+static void stored_cb(void *ctx, const struct err *e)
+{
+    struct storing *s = ctx;
+    struct replication *r = s->r;
+    bool ok = e->code == 0;
+    struct peer_state *p = find(r, s->peer);
+    if (ok && p != NULL) {
+        buf_reset(&p->note);
+        buf_put(&p->note, s->note.data, s->note.size);
+    }
+    struct sync_event event = {.type = ok ? SYNC_EVENT_STORED : SYNC_EVENT_STORE_FAILED, .peer = s->peer,
+                               .token = s->token};
+    if (r->link != NULL)
+        step(r, &event, s->inbound); /* first: the next PULL carries the acknowledgement */
+    r->config.on_stored(r->config.ctx, s->peer, s->entries, s->count, ok);
+    inbound_release(s->inbound);
+    free(s);
+}
+
+static void add_dirty_acks(struct replication *r, struct ledger_txn *txn)
+{
+    size_t at = 0;
+    void *value;
+    while (map_next(&r->peers, &at, NULL, &value)) {
+        struct peer_state *p = value;
+        if (!p->ack_dirty)
+            continue;
+        p->ack_dirty = false;
+        ledger_txn_ack(txn, &(struct store_ack){.peer = p->view.code, .size = p->acked, .at_ms = clock_wall_ms()});
+    }
+}
+
+static void add_entries(const struct sync_action *a, struct ledger_txn *txn)
+{
+    uint64_t now = clock_wall_ms();
+    static const uint8_t no_case[LEAF_CASE_ID_SIZE];
+    for (size_t i = 0; i < a->entry_count; i++) {
+        const struct sync_entry *in = &a->entries[i];
+        struct store_entry row = {.origin = a->peer, .index = in->leaf.index, .leaf = in->bytes, .payload = in->payload,
+                                  .payload_held = in->payload_held, .stored_ms = now};
+        memcpy(row.hash, in->hash.b, sizeof row.hash);
+        memcpy(row.case_id, in->leaf.case_id, sizeof row.case_id);
+        row.has_case = memcmp(row.case_id, no_case, sizeof no_case) != 0;
+        ledger_txn_entry(txn, &row);
+    }
+}
+
+static void store_batch_action(struct replication *r, const struct sync_action *a, struct inbound *inbound)
+{
+    struct err e = {0};
+    if (ledger_check_writable(r->ledger, &e) != 0) {
+        struct sync_event event = {.type = SYNC_EVENT_STORE_FAILED, .peer = a->peer, .token = a->token};
+        step(r, &event, inbound);
+        return;
+    }
+    r->stats.batches_in++;
+    r->stats.entries_in += a->entry_count;
+    struct ledger_txn *txn = ledger_txn_create(r->ledger);
+    add_entries(a, txn);
+    struct buf frontier = {0};
+    crange_encode(&a->cursor.range, &frontier);
+    struct store_replica row = {.origin = a->peer, .size = a->cursor.range.size, .seq_me = a->cursor.seq_me,
+                                .seq_public = a->cursor.seq_public, .note = a->note, .note_size = a->cursor.head_size,
+                                .checked_ms = clock_wall_ms()};
+    row.frontier = arena_bytes(ledger_txn_arena(txn), buf_bytes(&frontier));
+    buf_close(&frontier);
+    ledger_txn_replica(txn, &row);
+    add_dirty_acks(r, txn);
+    r->config.on_entries(r->config.ctx, a->peer, a->entries, a->entry_count, txn);
+
+    struct storing *s = xcalloc(1, sizeof *s);
+    *s = (struct storing){.r = r, .inbound = inbound, .peer = a->peer, .token = a->token, .entries = a->entries,
+                          .count = a->entry_count, .note = a->note};
+    inbound->references++;
+    ledger_commit(txn, stored_cb, s);
+}
+
+static void acked(struct replication *r, uint32_t peer, uint64_t size)
+{
+    struct peer_state *p = find(r, peer);
+    if (p == NULL)
+        return;
+    p->acked = size;
+    p->ack_dirty = true;
+    if (!r->ack_flush_set) {
+        r->ack_flush_set = true;
+        loop_timer_set(r->ack_timer, ACK_FLUSH_MS);
+    }
+    r->config.on_acked(r->config.ctx, peer, size);
+}
+
+static void ack_flushed(void *ctx, const struct err *e)
+{
+    (void)ctx;
+    (void)e; /* for displays only: the peer's next PULL says it again */
+}
+
+/* Positions of peers are written with whatever is written next; when nothing is, on their own after a while. */
+static void ack_timer_cb(void *ctx)
+{
+    struct replication *r = ctx;
+    r->ack_flush_set = false;
+    if (r->link == NULL || ledger_check_writable(r->ledger, NULL) != 0)
+        return;
+    struct ledger_txn *txn = ledger_txn_create(r->ledger);
+    add_dirty_acks(r, txn);
+    ledger_commit(txn, ack_flushed, NULL);
+}
+
+static void alarm_raise(struct replication *r, const struct sync_action *a)
+{
+    char peer[12];
+    log_error("replication", code_text(a->peer, peer), a->alarm_id, "%s", a->text);
+    r->stats.batches_refused++;
+    uint32_t count = min_of(r->stats.alarm_count, ALARMS_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        if (r->alarms[i].peer == a->peer && strcmp(r->alarms[i].id, a->alarm_id) == 0)
+            return;
+    struct alarm *slot = &r->alarms[r->stats.alarm_count++ % ALARMS_MAX];
+    slot->peer = a->peer;
+    (void)snprintf(slot->id, sizeof slot->id, "%s", a->alarm_id);
+}
+
+static void greeted(struct replication *r, const struct sync_action *a)
+{
+    struct peer_state *p = find(r, a->peer);
+    if (p == NULL)
+        return;
+    p->view.skew_ms = a->skew_ms;
+    (void)snprintf(p->view.software, sizeof p->view.software, "%s", a->message.u.hello.software);
+    char code[12];
+    if (a->skew_ms > 60000 || a->skew_ms < -60000)
+        log_warn("peer", code_text(a->peer, code), "peer.clock-skew", "its clock differs from ours by %lld ms",
+                 (long long)a->skew_ms);
+}
+
+static void perform(struct replication *r, const struct sync_action *a, struct inbound *inbound)
+{
+    switch (a->type) {
+    case SYNC_ACTION_REQUEST:
+        send_request(r, a);
+        break;
+    case SYNC_ACTION_REPLY:
+        send_reply(r, a->handle, &a->message);
+        break;
+    case SYNC_ACTION_BATCH:
+        send_batch(r, a);
+        break;
+    case SYNC_ACTION_STORE:
+        store_batch_action(r, a, inbound);
+        break;
+    case SYNC_ACTION_ACKED:
+        acked(r, a->peer, a->size);
+        break;
+    case SYNC_ACTION_REDIAL:
+        link_redial(r->link, a->peer);
+        break;
+    case SYNC_ACTION_ALARM:
+        alarm_raise(r, a);
+        break;
+    case SYNC_ACTION_HELLO:
+        greeted(r, a);
+        break;
+    }
+}
+
+/* One step and its actions. The actions live in @inbound's arena. */
+static void step(struct replication *r, struct sync_event *event, struct inbound *inbound)
+{
+    struct sync_update update = {.arena = &inbound->arena};
+    event->now_ms = clock_mono_ms();
+    event->wall_ms = clock_wall_ms();
+    sync_step(r->sync, event, &update);
+    for (size_t i = 0; i < update.count; i++)
+        perform(r, &update.actions[i], inbound);
+    uint64_t at = sync_timeout(r->sync);
+    if (at == UINT64_MAX)
+        loop_timer_cancel(r->timer);
+    else
+        loop_timer_set(r->timer, at > event->now_ms ? at - event->now_ms : 0);
+}
+
+static void step_alone(struct replication *r, struct sync_event *event)
+{
+    struct inbound *in = inbound_create();
+    step(r, event, in);
+    inbound_release(in);
+}
+
+static void timer_cb(void *ctx)
+{
+    const struct replication *r = ctx;
+    if (r->link == NULL)
+        return;
+    struct sync_event event = {.type = SYNC_EVENT_TIME};
+    step_alone(ctx, &event);
+}
+
+void replication_sealed(struct replication *r)
+{
+    if (r->link == NULL)
+        return; /* starting or closing: nobody asks */
+    struct sync_event event = {.type = SYNC_EVENT_SEALED};
+    step_alone(r, &event);
+}
+
+/* ---- link events ---- */
+
+struct posted {
+    struct loop_item item;
+    struct replication *r;
+    struct link_event event;
+};
+
+static void set_state(struct replication *r, const struct link_event *event, bool connected)
+{
+    struct peer_state *p = find(r, event->peer);
+    char code[12];
+    if (p == NULL || p->view.connected == connected) {
+        if (p != NULL && !connected)
+            (void)snprintf(p->view.reason, sizeof p->view.reason, "%s", event->reason);
+        return;
+    }
+    p->view.connected = connected;
+    p->view.since_ms = clock_wall_ms();
+    (void)snprintf(p->view.reason, sizeof p->view.reason, "%s", connected ? "" : event->reason);
+    if (connected)
+        log_info("peer", code_text(event->peer, code), "peer.connected", "connected");
+    else
+        log_warn("peer", code_text(event->peer, code), "peer.lost", "connection lost: %s; redialling", event->reason);
+}
+
+static void message_in(struct replication *r, const struct link_event *event)
+{
+    struct inbound *in = inbound_create();
+    struct err e = {0};
+    struct peer_state *p = find(r, event->peer);
+    bool request = event->type == LINK_REQUEST;
+    struct sync_event out = {.type = request ? SYNC_EVENT_REQUEST : SYNC_EVENT_REPLY, .peer = event->peer,
+                             .handle = event->handle, .token = event->token, .message = &in->message};
+    if (p != NULL)
+        p->view.last_heard_ms = clock_wall_ms();
+    if (wire_decode(bytes_of(event->data, event->size), &in->arena, &in->message, &e) == 0) {
+        step(r, &out, in);
+    } else if (request) {
+        struct wire_msg m = {.type = WIRE_ERROR};
+        m.u.error = (struct wire_error){.code = WIRE_ERROR_MALFORMED, .id = e.id, .message = e.message};
+        send_reply(r, event->handle, &m);
+    } else {
+        out.type = SYNC_EVENT_REPLY_FAILED;
+        out.text = e.message;
+        step(r, &out, in);
+    }
+    inbound_release(in);
+}
+
+static void link_event_run(struct loop_item *item)
+{
+    struct posted *posted = container_of(item, struct posted, item);
+    struct replication *r = posted->r;
+    const struct link_event *event = &posted->event;
+    struct sync_event out = {.peer = event->peer, .token = event->token, .text = event->reason};
+    char code[12];
+    if (r->link == NULL) { /* closed meanwhile: the last events only hand back their memory */
+        free(posted->event.data);
+        free(posted);
+        return;
+    }
+    switch (event->type) {
+    case LINK_UP:
+        set_state(r, event, true);
+        out.type = SYNC_EVENT_LINK_UP;
+        step_alone(r, &out);
+        break;
+    case LINK_DOWN:
+        set_state(r, event, false);
+        out.type = SYNC_EVENT_LINK_DOWN;
+        step_alone(r, &out);
+        break;
+    case LINK_REQUEST:
+    case LINK_REPLY:
+        message_in(r, event);
+        break;
+    case LINK_REPLY_FAILED:
+        r->stats.requests_failed++;
+        out.type = SYNC_EVENT_REPLY_FAILED;
+        step_alone(r, &out);
+        break;
+    case LINK_REFUSED:
+        log_warn("peer", event->peer == 0 ? NULL : code_text(event->peer, code), "peer.refused", "refused: %s",
+                 event->reason);
+        break;
+    }
+    free(posted->event.data);
+    free(posted);
+}
+
+void replication_link_event(void *ctx, const struct link_event *event)
+{
+    struct replication *r = ctx;
+    struct posted *posted = xcalloc(1, sizeof *posted);
+    list_init(&posted->item.link);
+    posted->item.run = link_event_run;
+    posted->r = r;
+    posted->event = *event;
+    loop_post(r->config.loop, &posted->item);
+}
+
+/* ---- life ---- */
+
+struct replication *replication_create(const struct replication_config *config)
+{
+    struct replication *r = xcalloc(1, sizeof *r);
+    r->config = *config;
+    map_init(&r->peers, config->self);
+    struct sync_config sync = {.self = config->self, .software = config->software,
+                               .members_version = config->members->version};
+    struct sync_host host = {.ctx = r, .open_checkpoint = host_open_checkpoint, .own_size = host_own_size,
+                             .own_root_at = host_own_root_at, .own_addressed_end = host_addressed_end};
+    r->sync = sync_create(&sync, &host);
+    r->timer = loop_timer_create(config->loop, timer_cb, r);
+    r->ack_timer = loop_timer_create(config->loop, ack_timer_cb, r);
+    for (size_t i = 0; i < config->members->count; i++) {
+        uint32_t code = config->members->list[i].code;
+        if (code == config->self)
+            continue;
+        struct peer_state *p = xcalloc(1, sizeof *p);
+        p->view = (struct replication_peer){.code = code, .skew_ms = INT64_MIN, .since_ms = clock_wall_ms()};
+        (void)map_put(&r->peers, &code, sizeof code, p);
+    }
+    return r;
+}
+
+void replication_destroy(struct replication *r)
+{
+    if (r == NULL)
+        return;
+    size_t at = 0;
+    void *value;
+    while (map_next(&r->peers, &at, NULL, &value)) {
+        struct peer_state *p = value;
+        buf_close(&p->note);
+        free(p);
+    }
+    map_close(&r->peers);
+    sync_destroy(r->sync);
+    loop_timer_destroy(r->timer);
+    loop_timer_destroy(r->ack_timer);
+    buf_close(&r->scratch);
+    free(r);
+}
+
+void replication_set_link(struct replication *r, struct link *link)
+{
+    r->link = link;
+}
+
+void replication_set_ledger(struct replication *r, struct ledger *ledger)
+{
+    r->ledger = ledger;
+}
+
+/* A stored position that does not decode is started anew from nothing: the peer's ledger proves itself again. */
+static void load_cursor(struct replication *r, const struct store_replica *row, struct sync_cursor *ret)
+{
+    struct err e = {0};
+    struct checkpoint head;
+    char code[12];
+    *ret = (struct sync_cursor){0};
+    if (crange_decode(row->frontier, &ret->range, &e) != 0 ||
+        (row->note.size > 0 && host_open_checkpoint(r, row->origin, row->note, &head, &e) != 0)) {
+        log_error("replication", code_text(row->origin, code), e.id, "stored position of the ledger is damaged: %s; "
+                  "pulling it from the beginning", e.message);
+        *ret = (struct sync_cursor){0};
+        return;
+    }
+    ret->seq_me = row->seq_me;
+    ret->seq_public = row->seq_public;
+    if (row->note.size > 0) {
+        ret->head_size = head.size;
+        ret->head_root = head.root;
+    }
+}
+
+void replication_reload(struct replication *r, const struct store_ledger_state *state)
+{
+    size_t at = 0;
+    void *value;
+    while (map_next(&r->peers, &at, NULL, &value)) {
+        struct peer_state *p = value;
+        struct sync_cursor cursor = {0};
+        for (size_t i = 0; i < state->replica_count; i++) {
+            if (state->replicas[i].origin != p->view.code)
+                continue;
+            load_cursor(r, &state->replicas[i], &cursor);
+            buf_reset(&p->note);
+            buf_put(&p->note, state->replicas[i].note.data, state->replicas[i].note.size);
+        }
+        for (size_t i = 0; i < state->ack_count; i++)
+            if (state->acks[i].peer == p->view.code)
+                p->acked = max_of(p->acked, state->acks[i].size);
+        sync_set_peer(r->sync, p->view.code, &cursor, p->acked);
+    }
+}
+
+bool replication_peer(const struct replication *r, uint32_t code, struct replication_peer *ret)
+{
+    const struct peer_state *p = find(r, code);
+    struct sync_peer_info info;
+    if (p == NULL || !sync_peer_info(r->sync, code, &info))
+        return false;
+    *ret = p->view;
+    ret->held_size = info.held_size;
+    ret->known_size = info.head_size;
+    ret->acked_size = info.acked_size;
+    ret->halted = info.halted;
+    if (info.last_error[0] != '\0' && ret->reason[0] == '\0')
+        memcpy(ret->reason, info.last_error, sizeof ret->reason);
+    return true;
+}
+
+struct bytes replication_note(const struct replication *r, uint32_t peer)
+{
+    const struct peer_state *p = find(r, peer);
+    return p == NULL ? bytes_of(NULL, 0) : buf_bytes(&p->note);
+}
+
+void replication_stats(const struct replication *r, struct replication_stats *ret)
+{
+    *ret = r->stats;
+}

@@ -1,0 +1,254 @@
+/* Store: everything a node keeps on disk, behind one interface. The only folder with SQL.
+ *
+ * Two databases in the node's folder: `ledger.db` (own ledger, replicas of peers' ledgers, cases, catalogs) and
+ * `heads.db` (the largest checkpoint ever signed, changed by compare-and-swap only, never restored from a backup).
+ *
+ * One `struct store` writes; it is used by one thread at a time (the writer thread). A write is a `store_batch`: one
+ * transaction, all or nothing, durable when store_commit() returns 0 (WAL, synchronous=FULL). Any number of
+ * `struct store_reader` read, one per thread; each sees the last committed batch and never blocks the writer.
+ *
+ * Node codes are mapped to small slots inside (table `origin`), so that an entry's row id is slot << 40 | index and
+ * each ledger is one dense run in the B-tree. No SQLite type appears here; another engine can stand behind it.
+ *
+ * Errors: ERR_IO / ERR_FULL (the batch is not there; the handle must be closed and opened again), ERR_CORRUPT (stored
+ * bytes fail a check), ERR_NOT_FOUND where said, ERR_CONFLICT where said. Messages name the table and key.
+ */
+#ifndef TB_STORE_STORE_H
+#define TB_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/base/arena.h"
+#include "node/base/bytes.h"
+
+#define STORE_NODE_EVERYONE 0u /* recipient 0: the public stream of a ledger */
+#define STORE_CASE_ID_SIZE 16
+
+/* One ledger entry, own or replicated. */
+struct store_entry {
+    uint32_t origin;                    /* author's node code */
+    uint64_t index;                     /* position in its ledger, < 2^40 */
+    uint8_t hash[32];                   /* leaf hash: stored beside the bytes, compared by the verifier */
+    struct bytes leaf;                  /* the signed bytes, verbatim */
+    struct bytes payload;               /* what ct_hash covers; empty when none or not held */
+    bool payload_held;                  /* false: hash only (erased, or not a participant) */
+    bool has_case;
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint64_t stored_ms;                 /* wall time of storing at this node; for people, never for rules */
+};
+
+/* Own leaf @index is addressed to @recipient with @seq (contiguous per recipient from 1). */
+struct store_addressed {
+    uint32_t recipient; /* node code or STORE_NODE_EVERYONE */
+    uint64_t index;
+    uint64_t seq;
+};
+
+/* Full tile of the own tree (C2SP tlog-tiles, height 8): 256 hashes. Written once. */
+struct store_tile {
+    uint8_t level;
+    uint64_t number;
+    const uint8_t *hashes; /* 8192 bytes */
+};
+
+/* How far a peer's ledger is held. */
+struct store_replica {
+    uint32_t origin;
+    uint64_t size;         /* cursor: leaves [0,size) are verified */
+    struct bytes frontier; /* crange_encode() of [0,size) */
+    uint64_t seq_me;       /* last contiguous seq addressed to this node */
+    uint64_t seq_public;
+    struct bytes note;     /* last verified checkpoint, as received */
+    uint64_t note_size;    /* its tree size, >= size */
+    uint64_t checked_ms;   /* wall time of the last verified answer */
+};
+
+/* What a peer has acknowledged of the own ledger: its cursor, durable there. */
+struct store_ack {
+    uint32_t peer;
+    uint64_t size;
+    uint64_t at_ms;
+};
+
+/* Row of a case: the fold's result, derivable from the entries. */
+struct store_case {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    char number[64];      /* 办件编码, "" until the deciding node assigned it */
+    char item_code[48];
+    char item_name[256];
+    uint32_t receiving;   /* node codes */
+    uint32_t lead;
+    uint32_t division;    /* applicant's home division, 6 digits */
+    uint16_t status;      /* enum case_status (node/cases) */
+    uint8_t level;        /* enum case_level */
+    uint8_t flags;
+    uint32_t event_count;
+    uint64_t created_ms;  /* from hlc of the root */
+    uint64_t updated_ms;  /* from hlc of the newest event */
+    uint8_t digest[32];   /* state digest, equal on every node that holds the same events */
+};
+
+/* Published item, own or a peer's: newest version per (node, code). */
+struct store_item {
+    uint32_t node;
+    char code[48];
+    char name[256];
+    uint32_t version;
+    uint64_t index;    /* ledger position of the publishing entry */
+    bool withdrawn;
+    struct bytes json; /* canonical bytes as published */
+};
+
+/* Idempotency-Key, kept for ever. */
+struct store_request {
+    uint8_t key_hash[32];  /* SHA-256 of client-visible key, see node/http */
+    uint8_t body_hash[32]; /* SHA-256 of method, path and body */
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint64_t first_index;  /* own entries it made: [first_index, first_index + count) */
+    uint32_t count;
+};
+
+/* Named counters, e.g. serial numbers per item and day. */
+struct store_counter {
+    char name[80];
+    uint64_t value;
+};
+
+/* One transaction. Everything is borrowed until store_commit() returns. Order inside: entries, addressed, tiles,
+ * replicas, acks, cases, items, requests, counters. */
+struct store_batch {
+    const struct store_entry *entries;
+    size_t entry_count;
+    const struct store_addressed *addressed;
+    size_t addressed_count;
+    const struct store_tile *tiles;
+    size_t tile_count;
+    const struct store_replica *replicas;
+    size_t replica_count;
+    const struct store_ack *acks;
+    size_t ack_count;
+    const struct store_case *cases; /* inserted or replaced by case_id */
+    size_t case_count;
+    const struct store_item *items;
+    size_t item_count;
+    const struct store_request *requests;
+    size_t request_count;
+    const struct store_counter *counters;
+    size_t counter_count;
+};
+
+struct store;
+struct store_reader;
+
+/* Opens or creates the databases in @dir for node @self; runs migrations; refuses a database of a newer schema
+ * (ERR_UNSUPPORTED), of another node (ERR_CONFLICT), or one opened for writing by another process (ERR_BUSY). */
+int store_open(const char *dir, uint32_t self, struct store **ret, struct err *e) WARN_UNUSED;
+void store_close(struct store *s); /* NULL is fine; checkpoints the WAL */
+
+/* Applies @b in one transaction and makes it durable. Fails with ERR_CONFLICT, nothing written, when an entry with the
+ * same (origin, index) but other bytes exists; the same entry again is not an error (idempotent). A request key that
+ * exists is ERR_CONFLICT. */
+int store_commit(struct store *s, const struct store_batch *b, struct err *e) WARN_UNUSED;
+
+/* Head of the own ledger. Empty store: size 0, note empty. @ret_note is copied into @a. */
+struct store_head {
+    uint64_t size;
+    uint8_t root[32];
+    struct bytes note; /* signed checkpoint */
+};
+int store_head_get(struct store *s, struct arena *a, struct store_head *ret, struct err *e) WARN_UNUSED;
+/* Replaces the head if it still is (@old_size, @old_root); durable on return. ERR_CONFLICT when it is another one or
+ * @next->size < @old_size: another process or an older copy of this node has signed; the caller must stop signing. */
+int store_head_swap(struct store *s, uint64_t old_size, const uint8_t old_root[32], const struct store_head *next,
+                    struct err *e) WARN_UNUSED;
+
+/* ---- reading ---- */
+
+int store_reader_open(const char *dir, struct store_reader **ret, struct err *e) WARN_UNUSED;
+void store_reader_close(struct store_reader *r);
+
+/* Spans in results are copied into @a and live as long as it does. */
+
+struct store_ledger_state {
+    uint64_t size;                          /* own leaves [0,size) */
+    struct store_addressed *recipients;     /* last index and seq per recipient */
+    size_t recipient_count;
+    struct store_replica *replicas;
+    size_t replica_count;
+    struct store_ack *acks;
+    size_t ack_count;
+    uint64_t hlc_max;                       /* largest hlc of own leaves (bytes 22..29 of the last leaf) */
+};
+int store_read_ledger_state(struct store_reader *r, struct arena *a, struct store_ledger_state *ret, struct err *e)
+    WARN_UNUSED;
+
+int store_read_tile(struct store_reader *r, uint8_t level, uint64_t number, uint8_t ret_hashes[8192], struct err *e)
+    WARN_UNUSED; /* ERR_NOT_FOUND */
+int store_read_entry(struct store_reader *r, uint32_t origin, uint64_t index, struct arena *a,
+                     struct store_entry *ret, struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+/* Leaf hashes of own entries [from, from+count), in order, 32 bytes each; ERR_CORRUPT when one is missing. */
+int store_read_leaf_hashes(struct store_reader *r, uint64_t from, uint64_t count, uint8_t *ret, struct err *e)
+    WARN_UNUSED;
+/* Own leaves addressed to @recipient with index >= @from, ascending, at most @limit. */
+int store_read_addressed(struct store_reader *r, uint32_t recipient, uint64_t from, size_t limit, struct arena *a,
+                         struct store_addressed **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+/* All entries of a case (own and replicated), by (origin, index); at most CASE_EVENTS_MAX, ERR_LIMIT over it. */
+int store_read_case_entries(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct arena *a,
+                            struct store_entry **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+/* Entries of one ledger in order from @from; stops when @cb returns non-zero and passes that on. For verification and
+ * export; memory does not grow. */
+int store_scan_entries(struct store_reader *r, uint32_t origin, uint64_t from,
+                       int (*cb)(void *ctx, const struct store_entry *entry, struct err *e), void *ctx, struct err *e)
+    WARN_UNUSED;
+int store_scan_cases(struct store_reader *r, int (*cb)(void *ctx, const struct store_case *row, struct err *e),
+                     void *ctx, struct err *e) WARN_UNUSED;
+
+int store_read_case(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct store_case *ret,
+                    struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+/* Case whose id begins with @prefix (1..16 bytes) or whose number is @number; ERR_NOT_FOUND, ERR_CONFLICT if several. */
+int store_find_case(struct store_reader *r, struct bytes id_prefix, const char *number, struct store_case *ret,
+                    struct err *e) WARN_UNUSED;
+
+struct store_case_filter {
+    uint32_t receiving;  /* 0 = any */
+    uint32_t lead;       /* 0 = any */
+    uint16_t status;     /* 0 = any */
+    char item_code[48];  /* "" = any */
+    uint64_t before_no;  /* page: rows older than this position; 0 = newest */
+    size_t limit;        /* <= LIST_ROWS_MAX */
+};
+struct store_case_list {
+    struct store_case *rows; /* newest first */
+    size_t count;
+    uint64_t next_before_no; /* 0 = no more */
+};
+int store_list_cases(struct store_reader *r, const struct store_case_filter *f, struct arena *a,
+                     struct store_case_list *ret, struct err *e) WARN_UNUSED;
+/* Cases of which @lead is the deciding node and whose status is @status: what an automatic step looks for at start. */
+uint64_t store_count_cases(struct store_reader *r); /* 0 on error */
+
+int store_read_item(struct store_reader *r, uint32_t node, const char *code, struct arena *a, struct store_item *ret,
+                    struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+struct store_item_filter {
+    uint32_t node;         /* 0 = any */
+    const char *text;      /* NULL = any; part of the name or of the code */
+    bool with_withdrawn;
+    const char *after_code; /* page: rows after (after_node, after_code); NULL = first */
+    uint32_t after_node;
+    size_t limit;          /* <= LIST_ROWS_MAX */
+};
+int store_list_items(struct store_reader *r, const struct store_item_filter *f, struct arena *a,
+                     struct store_item **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+int store_count_items(struct store_reader *r, uint32_t node, uint64_t *ret_count, uint32_t *ret_version_max,
+                      struct err *e) WARN_UNUSED;
+
+int store_read_request(struct store_reader *r, const uint8_t key_hash[32], struct store_request *ret, struct err *e)
+    WARN_UNUSED; /* ERR_NOT_FOUND */
+int store_read_counter(struct store_reader *r, const char *name, uint64_t *ret, struct err *e) WARN_UNUSED; /* 0 if absent */
+
+/* Checks what the engine and this folder can check alone: page structure, every table's rows against their stored
+ * check values, order and contiguity of indexes and seqs, row counts. Slow; own reader. ERR_CORRUPT names the place. */
+int store_check(struct store_reader *r, struct err *e) WARN_UNUSED;
+
+#endif

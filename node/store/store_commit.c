@@ -1,0 +1,610 @@
+/* store_commit(): one batch, one transaction, one fsync (see store.h).
+ *
+ * Happy path: form of the batch (store_batch.c) -> BEGIN IMMEDIATE -> rows in the order of struct store_batch ->
+ * COMMIT, which appends the changed pages to the WAL and syncs it once.
+ * Failure modes: a refusal (ERR_INVALID, ERR_LIMIT, ERR_CONFLICT) rolls back and the handle goes on; a failure of the
+ * engine rolls back and stops the handle, because after a failed write or fsync nobody knows what the disk holds until
+ * the file has been opened and recovered again.
+ *
+ * Cost: an entry is one insert at the end of its ledger's run, one look-up or insert in case_ref and one short index
+ * row; nothing here reads more when the ledger is longer, apart from the depth of the trees.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "node/base/xassert.h"
+#include "node/store/store_row.h"
+#include "node/store/store_writer.h"
+
+/* Parameters of all statements on case_row: 1 no, 2 receiving, 3 lead, 4 division, 5 status, 6 level, 7 flags,
+ * 8 event_count, 9 created_ms, 10 updated_ms, 11 digest, 12 number, 13 item_code, 14 item_name, 15 ck. A column that
+ * stands in SET costs its index a delete and an insert even when the value stays, hence three kinds of update. */
+#define CASE_UPDATE_PLAIN                                                                                              \
+    "UPDATE case_row SET division=?4, level=?6, flags=?7, event_count=?8, created_ms=?9, updated_ms=?10, digest=?11,"  \
+    " item_name=?14, ck=?15"
+
+const char *const store_write_texts[STORE_WRITE_COUNT] = {
+    [STORE_WRITE_BEGIN] = "BEGIN IMMEDIATE",
+    [STORE_WRITE_COMMIT] = "COMMIT",
+    [STORE_WRITE_ROLLBACK] = "ROLLBACK",
+    [STORE_WRITE_META_PUT] = "INSERT OR REPLACE INTO meta(key, value, ck) VALUES(?1, ?2, ?3)",
+    [STORE_WRITE_NODE_INSERT] = "INSERT INTO node(slot, node) VALUES(?1, ?2)",
+    [STORE_WRITE_CASE_REF_FIND] = "SELECT no FROM case_ref WHERE case_id = ?1",
+    [STORE_WRITE_CASE_REF_INSERT] = "INSERT INTO case_ref(case_id) VALUES(?1)",
+    [STORE_WRITE_ENTRY_INSERT] = "INSERT INTO entry(id, case_no, stored_ms, ck, hash, leaf, payload)"
+                                 " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+    [STORE_WRITE_ENTRY_FIND] = "SELECT case_no, stored_ms, hash, leaf, payload FROM entry WHERE id = ?1",
+    [STORE_WRITE_ENTRY_FILL] = "UPDATE entry SET payload = ?2, ck = ?3 WHERE id = ?1",
+    [STORE_WRITE_ADDRESSED_INSERT] = "INSERT INTO addressed(id, seq, ck) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    [STORE_WRITE_ADDRESSED_FIND] = "SELECT seq FROM addressed WHERE id = ?1",
+    [STORE_WRITE_ADDRESSED_LAST] =
+        "SELECT id, seq FROM addressed WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1",
+    [STORE_WRITE_TILE_INSERT] = "INSERT INTO tile(id, ck, hashes) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    [STORE_WRITE_TILE_FIND] = "SELECT hashes FROM tile WHERE id = ?1",
+    [STORE_WRITE_REPLICA_PUT] = "INSERT OR REPLACE INTO replica(slot, size, seq_me, seq_public, note_size, checked_ms,"
+                                " ck, frontier, note) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [STORE_WRITE_ACK_PUT] = "INSERT OR REPLACE INTO ack(slot, size, at_ms, ck) VALUES(?1, ?2, ?3, ?4)",
+    [STORE_WRITE_CASE_FIND] = "SELECT receiving, lead, status, number, item_code FROM case_row WHERE no = ?1",
+    [STORE_WRITE_CASE_INSERT] =
+        "INSERT INTO case_row(no, receiving, lead, division, status, level, flags, event_count, created_ms, updated_ms,"
+        " digest, number, item_code, item_name, ck)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    [STORE_WRITE_CASE_UPDATE_PLAIN] = CASE_UPDATE_PLAIN " WHERE no=?1",
+    [STORE_WRITE_CASE_UPDATE_STATUS] = CASE_UPDATE_PLAIN ", status=?5 WHERE no=?1",
+    [STORE_WRITE_CASE_UPDATE_ALL] =
+        CASE_UPDATE_PLAIN ", status=?5, receiving=?2, lead=?3, number=?12, item_code=?13 WHERE no=?1",
+    [STORE_WRITE_ITEM_FIND] = "SELECT json_id, idx FROM item WHERE node = ?1 AND code = ?2",
+    [STORE_WRITE_ITEM_PUT] = "INSERT OR REPLACE INTO item(node, code, name, version, idx, withdrawn, json_id, ck)"
+                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [STORE_WRITE_ITEM_JSON_INSERT] = "INSERT INTO item_json(ck, json) VALUES(?1, ?2)",
+    [STORE_WRITE_ITEM_JSON_UPDATE] = "UPDATE item_json SET ck = ?1, json = ?2 WHERE id = ?3",
+    [STORE_WRITE_REQUEST_FIND] =
+        "SELECT no FROM request WHERE substr(key_hash, 1, 6) = substr(?1, 1, 6) AND key_hash = ?1",
+    [STORE_WRITE_REQUEST_INSERT] = "INSERT INTO request(first_index, count, ck, key_hash, body_hash, case_id)"
+                                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [STORE_WRITE_COUNTER_PUT] = "INSERT OR REPLACE INTO counter(name, value, ck) VALUES(?1, ?2, ?3)",
+};
+
+/* One transaction at work, and what to restore when it is rolled back. */
+struct commit {
+    struct store *s;
+    struct err *e;
+    uint64_t old_own_size;
+    uint64_t old_case_count;
+    size_t old_slot_count;
+    uint32_t old_slot_next;
+    uint64_t memo_no; /* number of memo_case, 0 = none: events of one case come together */
+    uint8_t memo_case[STORE_CASE_ID_SIZE];
+};
+
+static int get(struct commit *t, enum store_write_stmt id, sqlite3_stmt **ret)
+{
+    return store_sql_get(&t->s->ledger, id, ret, t->e);
+}
+
+static int run(struct commit *t, sqlite3_stmt *stmt)
+{
+    return store_sql_run(&t->s->ledger, stmt, t->e);
+}
+
+static int run_plain(struct commit *t, enum store_write_stmt id)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, id, &stmt);
+    return rc != 0 ? rc : run(t, stmt);
+}
+
+/* Whether the INSERT … ON CONFLICT DO NOTHING that ran last did something. */
+static bool changed(const struct commit *t)
+{
+    return sqlite3_changes64(t->s->ledger.db) > 0;
+}
+
+static int put_meta(struct commit *t, const char *key, uint64_t value)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_META_PUT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_text(stmt, 1, key);
+    store_sql_bind_u64(stmt, 2, value);
+    store_sql_bind_u64(stmt, 3, store_row_meta_ck(key, value));
+    return run(t, stmt);
+}
+
+/* ---- nodes and cases: small numbers for long names ---- */
+
+static int slot_of(struct commit *t, uint32_t node, struct store_slot **ret)
+{
+    struct store *s = t->s;
+    uint8_t key[4];
+    put_be32(key, node);
+    *ret = map_get(&s->slots, key, sizeof key);
+    if (*ret != NULL)
+        return 0;
+
+    if (s->slot_next > STORE_SLOT_PEERS_MAX)
+        return err_set(t->e, ERR_LIMIT, "store.too-many-nodes", "node %" PRIu32 " would be peer number %" PRIu32
+                       ", limit %u", node, s->slot_next, STORE_SLOT_PEERS_MAX);
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_NODE_INSERT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, s->slot_next);
+    store_sql_bind_u64(stmt, 2, node);
+    rc = run(t, stmt);
+    if (rc == 0)
+        *ret = store_writer_add_slot(s, node, s->slot_next++);
+    return rc;
+}
+
+static int case_no_of(struct commit *t, const uint8_t case_id[STORE_CASE_ID_SIZE], uint64_t *ret)
+{
+    if (t->memo_no != 0 && memcmp(t->memo_case, case_id, STORE_CASE_ID_SIZE) == 0) {
+        *ret = t->memo_no;
+        return 0;
+    }
+    struct bytes id = bytes_of(case_id, STORE_CASE_ID_SIZE);
+    sqlite3_stmt *stmt = NULL;
+    uint64_t no = 0;
+    int rc = get(t, STORE_WRITE_CASE_REF_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_bytes(stmt, 1, id);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    if (rc == 1)
+        no = store_sql_u64(stmt, 0);
+    store_sql_done(stmt);
+
+    if (rc == 0) {
+        rc = get(t, STORE_WRITE_CASE_REF_INSERT, &stmt);
+        if (rc != 0)
+            return rc;
+        store_sql_bind_bytes(stmt, 1, id);
+        rc = run(t, stmt);
+        no = (uint64_t)sqlite3_last_insert_rowid(t->s->ledger.db);
+    }
+    if (rc < 0)
+        return rc;
+    t->memo_no = *ret = no;
+    memcpy(t->memo_case, case_id, STORE_CASE_ID_SIZE);
+    return 0;
+}
+
+/* ---- ledger rows ---- */
+
+static int entry_conflict(struct commit *t, const struct store_entry *entry, const char *what)
+{
+    return err_set(t->e, ERR_CONFLICT, "store.entry-conflict",
+                   "entry (%" PRIu32 ", %" PRIu64 ") exists with another %s", entry->origin, entry->index, what);
+}
+
+static int fill_payload(struct commit *t, uint64_t id, uint64_t case_no, const struct store_entry *entry)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_ENTRY_FILL, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, id);
+    store_sql_bind_bytes(stmt, 2, entry->payload);
+    store_sql_bind_u64(stmt, 3, store_row_entry_ck(id, case_no, entry));
+    return run(t, stmt);
+}
+
+/* The id is taken: the same leaf is fine, and a payload that comes later than its leaf is added. */
+static int meet_entry(struct commit *t, uint64_t id, const struct store_entry *entry)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_ENTRY_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, id);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    if (rc < 0)
+        goto out;
+    xassert(rc == 1);
+
+    rc = 0;
+    struct store_entry whole = *entry;
+    whole.stored_ms = store_sql_u64(stmt, 1);
+    uint64_t case_no = store_sql_u64(stmt, 0);
+    bool held = sqlite3_column_type(stmt, 4) != SQLITE_NULL;
+    if (!bytes_equal(store_sql_bytes(stmt, 3), entry->leaf))
+        rc = entry_conflict(t, entry, "leaf");
+    else if (held && entry->payload_held && !bytes_equal(store_sql_bytes(stmt, 4), entry->payload))
+        rc = entry_conflict(t, entry, "payload");
+    else if (!held && entry->payload_held)
+        rc = fill_payload(t, id, case_no, &whole);
+out:
+    store_sql_done(stmt);
+    return rc;
+}
+
+static int put_entry(struct commit *t, const struct store_entry *entry)
+{
+    struct store *s = t->s;
+    if (entry->origin == s->self && entry->index > s->own_size)
+        return err_set(t->e, ERR_INVALID, "store.gap", "own entry %" PRIu64 " does not follow: the ledger has %" PRIu64,
+                       entry->index, s->own_size);
+    struct store_slot *slot = NULL;
+    uint64_t case_no = 0;
+    sqlite3_stmt *stmt = NULL;
+    int rc = slot_of(t, entry->origin, &slot);
+    if (rc == 0 && entry->has_case)
+        rc = case_no_of(t, entry->case_id, &case_no);
+    if (rc == 0)
+        rc = get(t, STORE_WRITE_ENTRY_INSERT, &stmt);
+    if (rc != 0)
+        return rc;
+
+    uint64_t id = store_row_id(slot->slot, entry->index);
+    (void)sqlite3_clear_bindings(stmt);
+    store_sql_bind_u64(stmt, 1, id);
+    if (entry->has_case)
+        store_sql_bind_u64(stmt, 2, case_no);
+    store_sql_bind_u64(stmt, 3, entry->stored_ms);
+    store_sql_bind_u64(stmt, 4, store_row_entry_ck(id, case_no, entry));
+    store_sql_bind_bytes(stmt, 5, bytes_of(entry->hash, sizeof entry->hash));
+    store_sql_bind_bytes(stmt, 6, entry->leaf);
+    if (entry->payload_held)
+        store_sql_bind_bytes(stmt, 7, entry->payload);
+    rc = run(t, stmt);
+    if (rc != 0)
+        return rc;
+    if (!changed(t))
+        return meet_entry(t, id, entry);
+    if (entry->origin == s->self)
+        s->own_size = entry->index + 1;
+    return 0;
+}
+
+static int load_last_addressed(struct commit *t, struct store_slot *slot)
+{
+    if (slot->last_known)
+        return 0;
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_ADDRESSED_LAST, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, store_row_id(slot->slot, 0));
+    store_sql_bind_u64(stmt, 2, store_row_id(slot->slot, STORE_INDEX_MAX));
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    slot->last_seq = rc == 1 ? store_sql_u64(stmt, 1) : 0;
+    slot->last_index = rc == 1 ? store_sql_u64(stmt, 0) & STORE_INDEX_MAX : 0;
+    slot->last_known = rc >= 0;
+    store_sql_done(stmt);
+    return rc < 0 ? rc : 0;
+}
+
+/* The same (recipient, index) again must have the same seq. */
+static int meet_addressed(struct commit *t, uint64_t id, const struct store_addressed *a)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_ADDRESSED_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, id);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    uint64_t seq = rc == 1 ? store_sql_u64(stmt, 0) : 0;
+    store_sql_done(stmt);
+    if (rc < 0)
+        return rc;
+    if (seq != a->seq)
+        return err_set(t->e, ERR_CONFLICT, "store.addressed-conflict",
+                       "own entry %" PRIu64 " to node %" PRIu32 " would be seq %" PRIu64 ", %s %" PRIu64, a->index,
+                       a->recipient, a->seq, seq == 0 ? "but nothing is addressed there; last index" : "stored is", seq);
+    return 0;
+}
+
+static int put_addressed(struct commit *t, const struct store_addressed *a)
+{
+    if (a->index >= t->s->own_size)
+        return err_set(t->e, ERR_INVALID, "store.addressed-index",
+                       "own entry %" PRIu64 " is addressed to node %" PRIu32 " but the ledger has %" PRIu64 " entries",
+                       a->index, a->recipient, t->s->own_size);
+    struct store_slot *slot = NULL;
+    sqlite3_stmt *stmt = NULL;
+    int rc = slot_of(t, a->recipient, &slot);
+    if (rc == 0)
+        rc = load_last_addressed(t, slot);
+    if (rc != 0)
+        return rc;
+
+    uint64_t id = store_row_id(slot->slot, a->index);
+    if (slot->last_seq != 0 && a->index <= slot->last_index)
+        return meet_addressed(t, id, a);
+    if (a->seq != slot->last_seq + 1)
+        return err_set(t->e, ERR_CONFLICT, "store.addressed-conflict",
+                       "own entry %" PRIu64 " to node %" PRIu32 " has seq %" PRIu64 ", the next is %" PRIu64, a->index,
+                       a->recipient, a->seq, slot->last_seq + 1);
+    rc = get(t, STORE_WRITE_ADDRESSED_INSERT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, id);
+    store_sql_bind_u64(stmt, 2, a->seq);
+    store_sql_bind_u64(stmt, 3, store_row_addressed_ck(id, a->seq));
+    rc = run(t, stmt);
+    slot->last_seq = a->seq;
+    slot->last_index = a->index;
+    return rc;
+}
+
+static int put_tile(struct commit *t, const struct store_tile *tile)
+{
+    uint64_t id = store_row_tile_id(tile->level, tile->number);
+    struct bytes hashes = bytes_of(tile->hashes, 8192);
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_TILE_INSERT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, id);
+    store_sql_bind_u64(stmt, 2, store_row_tile_ck(id, hashes));
+    store_sql_bind_bytes(stmt, 3, hashes);
+    rc = run(t, stmt);
+    if (rc != 0 || changed(t))
+        return rc;
+
+    rc = get(t, STORE_WRITE_TILE_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, id);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    if (rc == 1 && bytes_equal(store_sql_bytes(stmt, 0), hashes))
+        rc = 0;
+    else if (rc >= 0)
+        rc = err_set(t->e, ERR_CONFLICT, "store.tile-conflict", "tile (%u, %" PRIu64 ") exists with other hashes",
+                     tile->level, tile->number);
+    store_sql_done(stmt);
+    return rc;
+}
+
+static int put_replica(struct commit *t, const struct store_replica *r)
+{
+    struct store_slot *slot = NULL;
+    sqlite3_stmt *stmt = NULL;
+    int rc = slot_of(t, r->origin, &slot);
+    if (rc == 0)
+        rc = get(t, STORE_WRITE_REPLICA_PUT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, slot->slot);
+    store_sql_bind_u64(stmt, 2, r->size);
+    store_sql_bind_u64(stmt, 3, r->seq_me);
+    store_sql_bind_u64(stmt, 4, r->seq_public);
+    store_sql_bind_u64(stmt, 5, r->note_size);
+    store_sql_bind_u64(stmt, 6, r->checked_ms);
+    store_sql_bind_u64(stmt, 7, store_row_replica_ck(slot->slot, r));
+    store_sql_bind_bytes(stmt, 8, r->frontier);
+    store_sql_bind_bytes(stmt, 9, r->note);
+    return run(t, stmt);
+}
+
+static int put_ack(struct commit *t, const struct store_ack *a)
+{
+    struct store_slot *slot = NULL;
+    sqlite3_stmt *stmt = NULL;
+    int rc = slot_of(t, a->peer, &slot);
+    if (rc == 0)
+        rc = get(t, STORE_WRITE_ACK_PUT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, slot->slot);
+    store_sql_bind_u64(stmt, 2, a->size);
+    store_sql_bind_u64(stmt, 3, a->at_ms);
+    store_sql_bind_u64(stmt, 4, store_row_ack_ck(slot->slot, a));
+    return run(t, stmt);
+}
+
+/* ---- rows of cases, items, requests, counters ---- */
+
+/* Which statement brings case row @no to @row. */
+static int pick_case_stmt(struct commit *t, uint64_t no, const struct store_case *row, enum store_write_stmt *ret)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_CASE_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, no);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    if (rc == 0) {
+        *ret = STORE_WRITE_CASE_INSERT;
+    } else if (rc == 1) {
+        bool same = store_sql_u64(stmt, 0) == row->receiving && store_sql_u64(stmt, 1) == row->lead &&
+                    bytes_equal(store_sql_bytes(stmt, 3), bytes_of_string(row->number)) &&
+                    bytes_equal(store_sql_bytes(stmt, 4), bytes_of_string(row->item_code));
+        bool same_status = store_sql_u64(stmt, 2) == row->status;
+        *ret = !same ? STORE_WRITE_CASE_UPDATE_ALL
+                     : (same_status ? STORE_WRITE_CASE_UPDATE_PLAIN : STORE_WRITE_CASE_UPDATE_STATUS);
+    }
+    store_sql_done(stmt);
+    return rc < 0 ? rc : 0;
+}
+
+static int put_case(struct commit *t, const struct store_case *row)
+{
+    uint64_t no = 0;
+    enum store_write_stmt which = STORE_WRITE_CASE_INSERT;
+    sqlite3_stmt *stmt = NULL;
+    int rc = case_no_of(t, row->case_id, &no);
+    if (rc == 0)
+        rc = pick_case_stmt(t, no, row, &which);
+    if (rc == 0)
+        rc = get(t, which, &stmt);
+    if (rc != 0)
+        return rc;
+
+    uint64_t ints[] = {no,         row->receiving, row->lead,        row->division,   row->status,
+                       row->level, row->flags,     row->event_count, row->created_ms, row->updated_ms};
+    for (size_t i = 0; i < array_count(ints); i++)
+        store_sql_bind_u64(stmt, (int)i + 1, ints[i]);
+    store_sql_bind_bytes(stmt, 11, bytes_of(row->digest, sizeof row->digest));
+    store_sql_bind_text(stmt, 12, row->number);
+    store_sql_bind_text(stmt, 13, row->item_code);
+    store_sql_bind_text(stmt, 14, row->item_name);
+    store_sql_bind_u64(stmt, 15, store_row_case_ck(no, row));
+    rc = run(t, stmt);
+    if (rc == 0 && which == STORE_WRITE_CASE_INSERT)
+        t->s->case_count++;
+    return rc;
+}
+
+/* Finds the item's JSON row (0 = none yet) and whether the stored version is newer than @item. */
+static int find_item(struct commit *t, const struct store_item *item, uint64_t *ret_json_id, bool *ret_newer)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_ITEM_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, item->node);
+    store_sql_bind_text(stmt, 2, item->code);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    *ret_json_id = rc == 1 ? store_sql_u64(stmt, 0) : 0;
+    *ret_newer = rc == 1 && store_sql_u64(stmt, 1) > item->index;
+    store_sql_done(stmt);
+    return rc < 0 ? rc : 0;
+}
+
+static int put_item(struct commit *t, const struct store_item *item)
+{
+    uint64_t json_id = 0;
+    bool newer = false;
+    sqlite3_stmt *stmt = NULL;
+    int rc = find_item(t, item, &json_id, &newer);
+    if (rc != 0 || newer)
+        return rc;
+
+    rc = get(t, json_id == 0 ? STORE_WRITE_ITEM_JSON_INSERT : STORE_WRITE_ITEM_JSON_UPDATE, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, store_row_item_json_ck(item->json));
+    store_sql_bind_bytes(stmt, 2, item->json);
+    if (json_id != 0)
+        store_sql_bind_u64(stmt, 3, json_id);
+    rc = run(t, stmt);
+    if (json_id == 0)
+        json_id = (uint64_t)sqlite3_last_insert_rowid(t->s->ledger.db);
+
+    if (rc == 0)
+        rc = get(t, STORE_WRITE_ITEM_PUT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, item->node);
+    store_sql_bind_text(stmt, 2, item->code);
+    store_sql_bind_text(stmt, 3, item->name);
+    store_sql_bind_u64(stmt, 4, item->version);
+    store_sql_bind_u64(stmt, 5, item->index);
+    store_sql_bind_u64(stmt, 6, item->withdrawn);
+    store_sql_bind_u64(stmt, 7, json_id);
+    store_sql_bind_u64(stmt, 8, store_row_item_ck(item, json_id));
+    return run(t, stmt);
+}
+
+static int put_request(struct commit *t, const struct store_request *r)
+{
+    struct bytes key = bytes_of(r->key_hash, sizeof r->key_hash);
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_REQUEST_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_bytes(stmt, 1, key);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    store_sql_done(stmt);
+    if (rc == 1) {
+        char hex[17];
+        hex_encode(r->key_hash, 8, hex);
+        return err_set(t->e, ERR_CONFLICT, "store.request-conflict", "request key %s… has been used", hex);
+    }
+    if (rc == 0)
+        rc = get(t, STORE_WRITE_REQUEST_INSERT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, r->first_index);
+    store_sql_bind_u64(stmt, 2, r->count);
+    store_sql_bind_u64(stmt, 3, store_row_request_ck(r));
+    store_sql_bind_bytes(stmt, 4, key);
+    store_sql_bind_bytes(stmt, 5, bytes_of(r->body_hash, sizeof r->body_hash));
+    store_sql_bind_bytes(stmt, 6, bytes_of(r->case_id, sizeof r->case_id));
+    return run(t, stmt);
+}
+
+static int put_counter(struct commit *t, const struct store_counter *c)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = get(t, STORE_WRITE_COUNTER_PUT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_text(stmt, 1, c->name);
+    store_sql_bind_u64(stmt, 2, c->value);
+    store_sql_bind_u64(stmt, 3, store_row_counter_ck(c));
+    return run(t, stmt);
+}
+
+/* ---- the transaction ---- */
+
+static int put_all(struct commit *t, const struct store_batch *b)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < b->entry_count; i++)
+        rc = put_entry(t, &b->entries[i]);
+    for (size_t i = 0; rc == 0 && i < b->addressed_count; i++)
+        rc = put_addressed(t, &b->addressed[i]);
+    for (size_t i = 0; rc == 0 && i < b->tile_count; i++)
+        rc = put_tile(t, &b->tiles[i]);
+    for (size_t i = 0; rc == 0 && i < b->replica_count; i++)
+        rc = put_replica(t, &b->replicas[i]);
+    for (size_t i = 0; rc == 0 && i < b->ack_count; i++)
+        rc = put_ack(t, &b->acks[i]);
+    for (size_t i = 0; rc == 0 && i < b->case_count; i++)
+        rc = put_case(t, &b->cases[i]);
+    for (size_t i = 0; rc == 0 && i < b->item_count; i++)
+        rc = put_item(t, &b->items[i]);
+    for (size_t i = 0; rc == 0 && i < b->request_count; i++)
+        rc = put_request(t, &b->requests[i]);
+    for (size_t i = 0; rc == 0 && i < b->counter_count; i++)
+        rc = put_counter(t, &b->counters[i]);
+    if (rc == 0 && t->s->case_count != t->old_case_count)
+        rc = put_meta(t, "case_count", t->s->case_count);
+    return rc;
+}
+
+static void roll_back(struct commit *t, int rc)
+{
+    struct store *s = t->s;
+    bool refusal = rc == ERR_INVALID || rc == ERR_LIMIT || rc == ERR_CONFLICT;
+    struct commit quiet = {.s = s, .e = NULL}; /* the first error is the one to tell */
+    bool undone = sqlite3_get_autocommit(s->ledger.db) != 0 || run_plain(&quiet, STORE_WRITE_ROLLBACK) == 0;
+    if (!refusal || !undone)
+        s->ledger_failed = true;
+
+    s->own_size = t->old_own_size;
+    s->case_count = t->old_case_count;
+    s->slot_next = t->old_slot_next;
+    while (s->slot_count > t->old_slot_count)
+        store_writer_drop_slot(s);
+    for (size_t i = 0; i < s->slot_count; i++)
+        s->slot_list[i]->last_known = false;
+}
+
+int store_commit(struct store *s, const struct store_batch *b, struct err *e)
+{
+    if (s->ledger_failed)
+        return err_set(e, ERR_IO, "store.stopped", "ledger.db: an earlier commit failed; open the store again");
+    int rc = store_batch_check(s, b, e);
+    if (rc != 0)
+        return rc;
+
+    struct commit t = {.s = s,
+                       .e = e,
+                       .old_own_size = s->own_size,
+                       .old_case_count = s->case_count,
+                       .old_slot_count = s->slot_count,
+                       .old_slot_next = s->slot_next};
+    rc = run_plain(&t, STORE_WRITE_BEGIN);
+    if (rc == 0)
+        rc = put_all(&t, b);
+    if (rc == 0)
+        rc = run_plain(&t, STORE_WRITE_COMMIT);
+    if (rc != 0)
+        roll_back(&t, rc);
+    return rc;
+}

@@ -1,0 +1,66 @@
+/* Inside of a reading handle, shared by store_read.c (ledger rows), store_list.c (cases, items) and store_check.c.
+ *
+ * Internal to node/store. One thread per handle.
+ */
+#ifndef TB_STORE_STORE_READER_H
+#define TB_STORE_STORE_READER_H
+
+#include "node/store/store.h"
+#include "node/store/store_schema.h"
+#include "node/store/store_sql.h"
+
+/* Statements of a reading connection; texts in store_read.c. */
+enum store_read_stmt {
+    STORE_READ_BEGIN,
+    STORE_READ_END,
+    STORE_READ_NODES,
+    STORE_READ_SLOT,
+    STORE_READ_ENTRY_LAST,
+    STORE_READ_ENTRY,
+    STORE_READ_ENTRIES,
+    STORE_READ_CASE_ENTRY_COUNT,
+    STORE_READ_CASE_ENTRIES,
+    STORE_READ_LEAVES,
+    STORE_READ_ADDRESSED,
+    STORE_READ_ADDRESSED_LAST,
+    STORE_READ_TILE,
+    STORE_READ_REPLICAS,
+    STORE_READ_REPLICA_COUNT,
+    STORE_READ_ACKS,
+    STORE_READ_ACK_COUNT,
+    STORE_READ_CASE_NO,
+    STORE_READ_CASE,
+    STORE_READ_CASES,
+    STORE_READ_CASES_BY_ID,
+    STORE_READ_CASES_BY_NUMBER,
+    STORE_READ_LIST_ALL, /* the next five and the four probes after them in the order of enum list_key (store_list.c) */
+    STORE_READ_LIST_ITEM,
+    STORE_READ_LIST_LEAD,
+    STORE_READ_LIST_RECEIVING,
+    STORE_READ_LIST_STATUS,
+    STORE_READ_PROBE_ITEM,
+    STORE_READ_PROBE_LEAD,
+    STORE_READ_PROBE_RECEIVING,
+    STORE_READ_PROBE_STATUS,
+    STORE_READ_ITEM,
+    STORE_READ_ITEM_NAMES,
+    STORE_READ_ITEM_COUNT,
+    STORE_READ_ITEM_COUNT_ALL,
+    STORE_READ_REQUEST,
+    STORE_READ_COUNTER,
+    STORE_READ_COUNT
+};
+
+struct store_reader {
+    struct store_sql sql;
+    char *dir; /* owned; store_check() opens heads.db beside it */
+};
+
+/* Statement @id, ready to bind. */
+int store_reader_get(struct store_reader *r, enum store_read_stmt id, sqlite3_stmt **ret, struct err *e) WARN_UNUSED;
+
+/* One snapshot for several statements. The end always succeeds: there is nothing to write. */
+int store_reader_begin(struct store_reader *r, struct err *e) WARN_UNUSED;
+void store_reader_end(struct store_reader *r);
+
+#endif

@@ -1,0 +1,154 @@
+/* The tables, byte for byte what is on disk (see store_schema.h).
+ *
+ * Row ids carry meaning: entry.id and addressed.id are slot << 40 | index, tile.id is level << 48 | number, so that a
+ * ledger, a peer's stream and a tree level are each one dense run, and "the last one" is one seek. `slot` stands for a
+ * node code (table node). Entries of one case are found through case_ref.no, a small number that grows with time; the
+ * ids themselves are time-ordered too, so that all indexes of the write path grow at their end or in few warm places.
+ *
+ * `ck` is store_sql_check_value() over the row. Tables without it (node, case_ref) keep every value twice, in the
+ * table and in a unique index, and the engine's integrity check compares the two.
+ *
+ * Derived from the entries, can be dropped and made again: addressed, tile, case_row, item, item_json. Not derived:
+ * entry, node, case_ref, replica, ack, request, counter, meta, and head in heads.db.
+ */
+#include "node/store/store_schema.h"
+
+#include <inttypes.h>
+
+#include "node/base/xassert.h"
+
+static const char *const ledger_migrations[] = {
+    /* 0 -> 1 */
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL, ck INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE node(slot INTEGER PRIMARY KEY, node INTEGER NOT NULL UNIQUE) STRICT;"
+    "CREATE TABLE case_ref(no INTEGER PRIMARY KEY, case_id BLOB NOT NULL UNIQUE) STRICT;"
+    "CREATE TABLE entry(id INTEGER PRIMARY KEY, case_no INTEGER, stored_ms INTEGER NOT NULL, ck INTEGER NOT NULL,"
+    " hash BLOB NOT NULL, leaf BLOB NOT NULL, payload BLOB) STRICT;"
+    "CREATE INDEX entry_case ON entry(case_no) WHERE case_no IS NOT NULL;"
+    "CREATE TABLE addressed(id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, ck INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE tile(id INTEGER PRIMARY KEY, ck INTEGER NOT NULL, hashes BLOB NOT NULL) STRICT;"
+    "CREATE TABLE replica(slot INTEGER PRIMARY KEY, size INTEGER NOT NULL, seq_me INTEGER NOT NULL,"
+    " seq_public INTEGER NOT NULL, note_size INTEGER NOT NULL, checked_ms INTEGER NOT NULL, ck INTEGER NOT NULL,"
+    " frontier BLOB NOT NULL, note BLOB NOT NULL) STRICT;"
+    "CREATE TABLE ack(slot INTEGER PRIMARY KEY, size INTEGER NOT NULL, at_ms INTEGER NOT NULL, ck INTEGER NOT NULL)"
+    " STRICT;"
+    "CREATE TABLE case_row(no INTEGER PRIMARY KEY, receiving INTEGER NOT NULL, lead INTEGER NOT NULL,"
+    " division INTEGER NOT NULL, status INTEGER NOT NULL, level INTEGER NOT NULL, flags INTEGER NOT NULL,"
+    " event_count INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, ck INTEGER NOT NULL,"
+    " digest BLOB NOT NULL, number TEXT NOT NULL, item_code TEXT NOT NULL, item_name TEXT NOT NULL) STRICT;"
+    "CREATE INDEX case_row_receiving ON case_row(receiving);"
+    "CREATE INDEX case_row_lead ON case_row(lead);"
+    "CREATE INDEX case_row_status ON case_row(status);"
+    "CREATE INDEX case_row_item ON case_row(item_code);"
+    "CREATE INDEX case_row_number ON case_row(number) WHERE number <> '';"
+    "CREATE TABLE item(node INTEGER NOT NULL, code TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,"
+    " idx INTEGER NOT NULL, withdrawn INTEGER NOT NULL, json_id INTEGER NOT NULL, ck INTEGER NOT NULL,"
+    " PRIMARY KEY(node, code)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE item_json(id INTEGER PRIMARY KEY, ck INTEGER NOT NULL, json BLOB NOT NULL) STRICT;"
+    "CREATE TABLE request(no INTEGER PRIMARY KEY, first_index INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " ck INTEGER NOT NULL, key_hash BLOB NOT NULL, body_hash BLOB NOT NULL, case_id BLOB NOT NULL) STRICT;"
+    /* Six bytes find the row, the row has the rest: a quarter of the size of an index over whole keys. */
+    "CREATE INDEX request_key ON request(substr(key_hash, 1, 6));"
+    "CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL, ck INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+};
+
+static const char *const heads_migrations[] = {
+    /* 0 -> 1 */
+    "CREATE TABLE head(id INTEGER PRIMARY KEY CHECK(id = 1), node INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " ck INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL) STRICT;",
+};
+
+/* "TBlg" and "TBhd" */
+const struct store_schema store_schema_ledger = {0x54426c67, ledger_migrations, array_count(ledger_migrations)};
+const struct store_schema store_schema_heads = {0x54426864, heads_migrations, array_count(heads_migrations)};
+
+/* What the file says it is. An empty file is version 0 of anything. */
+static int read_version(struct store_sql *c, const struct store_schema *s, uint64_t *ret, struct err *e)
+{
+    uint64_t application_id = 0, version = 0, tables = 0;
+    int rc = store_sql_exec_u64(c, "PRAGMA application_id", &application_id, e);
+    if (rc == 0)
+        rc = store_sql_exec_u64(c, "PRAGMA user_version", &version, e);
+    if (rc == 0)
+        rc = store_sql_exec_u64(c, "SELECT count(*) FROM sqlite_schema", &tables, e);
+    if (rc != 0)
+        return rc;
+
+    bool is_empty = application_id == 0 && version == 0 && tables == 0;
+    if (application_id != s->application_id && !is_empty)
+        return err_set(e, ERR_UNSUPPORTED, "store.foreign-file",
+                       "%s: application id %" PRIx64 " where this program writes %" PRIx32, c->name, application_id,
+                       s->application_id);
+    if (version > s->count) {
+        (void)err_set(e, ERR_UNSUPPORTED, "store.newer-schema",
+                      "%s: schema version %" PRIu64 ", this program knows up to %u", c->name, version, s->count);
+        err_hint(e, "start the program version that wrote it, or a newer one; there is no way back");
+        return ERR_UNSUPPORTED;
+    }
+    *ret = version;
+    return 0;
+}
+
+static int migrate_one(struct store_sql *c, const struct store_schema *s, uint64_t from, struct err *e)
+{
+    struct buf stamp = {0};
+    buf_printf(&stamp, "PRAGMA application_id=%" PRIu32 "; PRAGMA user_version=%" PRIu64, s->application_id, from + 1);
+    int rc = store_sql_exec(c, "BEGIN IMMEDIATE", e);
+    if (rc == 0)
+        rc = store_sql_exec(c, s->migrations[from], e);
+    if (rc == 0)
+        rc = store_sql_exec(c, buf_cstr(&stamp), e);
+    if (rc == 0)
+        rc = store_sql_exec(c, "COMMIT", e);
+    if (rc != 0 && sqlite3_get_autocommit(c->db) == 0)
+        (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL); /* the first error is the one to tell */
+    buf_close(&stamp);
+    return rc != 0 ? err_wrap(e, "schema version %" PRIu64 " to %" PRIu64, from, from + 1) : 0;
+}
+
+int store_schema_open_writer(struct store_sql *c, const struct store_schema *s, struct err *e)
+{
+    uint64_t version = 0;
+    int rc = read_version(c, s, &version, e);
+    if (rc != 0)
+        return rc;
+
+    /* A larger WAL than the default 1,000 pages, so that pages changed again and again are written back once; the
+     * limit gives the disk space back after a reader held it up. */
+    rc = store_sql_exec(c,
+                        "PRAGMA page_size=8192;"
+                        "PRAGMA journal_mode=WAL;"
+                        "PRAGMA synchronous=FULL;"
+                        "PRAGMA foreign_keys=OFF;"
+                        "PRAGMA temp_store=MEMORY;"
+                        "PRAGMA cache_size=-8000;"
+                        "PRAGMA mmap_size=0;"
+                        "PRAGMA wal_autocheckpoint=2000;"
+                        "PRAGMA journal_size_limit=67108864;"
+                        "PRAGMA cell_size_check=ON;"
+                        "PRAGMA secure_delete=ON;"
+                        "PRAGMA trusted_schema=OFF;",
+                        e);
+    for (; rc == 0 && version < s->count; version++)
+        rc = migrate_one(c, s, version, e);
+    return rc;
+}
+
+int store_schema_open_reader(struct store_sql *c, const struct store_schema *s, struct err *e)
+{
+    uint64_t version = 0;
+    int rc = read_version(c, s, &version, e);
+    if (rc == 0 && version != s->count)
+        rc = err_set(e, ERR_UNSUPPORTED, "store.older-schema",
+                     "%s: schema version %" PRIu64 ", this program reads %u", c->name, version, s->count);
+    if (rc == 0)
+        rc = store_sql_exec(c,
+                            "PRAGMA query_only=ON;"
+                            "PRAGMA temp_store=MEMORY;"
+                            "PRAGMA cache_size=-2000;"
+                            "PRAGMA mmap_size=0;"
+                            "PRAGMA cell_size_check=ON;"
+                            "PRAGMA trusted_schema=OFF;",
+                            e);
+    return rc;
+}

@@ -1,0 +1,81 @@
+/* Inside of the writing handle, shared by store.c (open, close, head) and store_commit.c (batches).
+ *
+ * Internal to node/store. One thread at a time, like the handle itself.
+ */
+#ifndef TB_STORE_STORE_WRITER_H
+#define TB_STORE_STORE_WRITER_H
+
+#include "node/base/map.h"
+#include "node/store/store.h"
+#include "node/store/store_schema.h"
+#include "node/store/store_sql.h"
+
+/* Statements of the writing connection to ledger.db; texts in store_commit.c. */
+enum store_write_stmt {
+    STORE_WRITE_BEGIN,
+    STORE_WRITE_COMMIT,
+    STORE_WRITE_ROLLBACK,
+    STORE_WRITE_META_PUT,
+    STORE_WRITE_NODE_INSERT,
+    STORE_WRITE_CASE_REF_FIND,
+    STORE_WRITE_CASE_REF_INSERT,
+    STORE_WRITE_ENTRY_INSERT,
+    STORE_WRITE_ENTRY_FIND,
+    STORE_WRITE_ENTRY_FILL,
+    STORE_WRITE_ADDRESSED_INSERT,
+    STORE_WRITE_ADDRESSED_FIND,
+    STORE_WRITE_ADDRESSED_LAST,
+    STORE_WRITE_TILE_INSERT,
+    STORE_WRITE_TILE_FIND,
+    STORE_WRITE_REPLICA_PUT,
+    STORE_WRITE_ACK_PUT,
+    STORE_WRITE_CASE_FIND,
+    STORE_WRITE_CASE_INSERT,
+    STORE_WRITE_CASE_UPDATE_PLAIN,
+    STORE_WRITE_CASE_UPDATE_STATUS,
+    STORE_WRITE_CASE_UPDATE_ALL,
+    STORE_WRITE_ITEM_FIND,
+    STORE_WRITE_ITEM_PUT,
+    STORE_WRITE_ITEM_JSON_INSERT,
+    STORE_WRITE_ITEM_JSON_UPDATE,
+    STORE_WRITE_REQUEST_FIND,
+    STORE_WRITE_REQUEST_INSERT,
+    STORE_WRITE_COUNTER_PUT,
+    STORE_WRITE_COUNT
+};
+extern const char *const store_write_texts[STORE_WRITE_COUNT];
+
+/* A node met before: its slot, and the end of the stream addressed to it. */
+struct store_slot {
+    uint32_t node;
+    uint32_t slot;
+    bool last_known; /* the two fields below are what the table says */
+    uint64_t last_seq;
+    uint64_t last_index; /* meaningless while last_seq is 0 */
+};
+
+struct store {
+    struct store_sql ledger;
+    struct store_sql heads;
+    int lock_fd; /* holds the flock(2) that keeps other writers out; -1 while opening */
+    uint32_t self;
+    bool ledger_failed; /* a commit failed in the engine: refuse more until opened again */
+    bool heads_failed;
+
+    /* Mirrors of the database as of the last commit, restored when a transaction is rolled back. */
+    uint64_t own_size;
+    uint64_t case_count;
+    struct map slots;              /* node code (4 bytes, big-endian) -> struct store_slot */
+    struct store_slot **slot_list; /* owned, in the order of creation */
+    size_t slot_count;
+    uint32_t slot_next; /* for the next peer */
+};
+
+/* Adds a slot to the mirror, or takes away the newest. */
+struct store_slot *store_writer_add_slot(struct store *s, uint32_t node, uint32_t slot);
+void store_writer_drop_slot(struct store *s);
+
+/* Limits and form of everything in a batch, before the transaction begins: ERR_INVALID, ERR_LIMIT. */
+int store_batch_check(const struct store *s, const struct store_batch *b, struct err *e) WARN_UNUSED;
+
+#endif

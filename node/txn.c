@@ -1,0 +1,53 @@
+/* Growing a store_batch (see txn.h): one function for all arrays, one list of the arrays. */
+#include "node/txn.h"
+
+#include <string.h>
+
+#include "node/base/xassert.h"
+
+void *txn_grow(struct arena *a, const void **array, size_t *count, size_t *capacity, size_t element_size)
+{
+    if (*count == *capacity) {
+        size_t bigger = max_of((size_t)4, *capacity * 2);
+        void *copy = arena_alloc(a, bigger * element_size);
+        if (*count > 0)
+            memcpy(copy, *array, *count * element_size);
+        *array = copy;
+        *capacity = bigger;
+    }
+    /* The arena owns the memory; the const in store_batch is for its reader. */
+    return (uint8_t *)(uintptr_t)*array + (*count)++ * element_size;
+}
+
+/* array in store_batch, its count, its capacity, row type */
+#define TXN_ARRAYS(X)                                                                                                  \
+    X(entries, entry_count, struct store_entry, ledger_txn_entry)                                                      \
+    X(addressed, addressed_count, struct store_addressed, txn_addressed)                                               \
+    X(tiles, tile_count, struct store_tile, txn_tile)                                                                  \
+    X(replicas, replica_count, struct store_replica, ledger_txn_replica)                                               \
+    X(acks, ack_count, struct store_ack, ledger_txn_ack)                                                               \
+    X(cases, case_count, struct store_case, ledger_txn_case)                                                           \
+    X(items, item_count, struct store_item, ledger_txn_item)                                                           \
+    X(requests, request_count, struct store_request, ledger_txn_request)                                               \
+    X(counters, counter_count, struct store_counter, ledger_txn_counter)
+
+
+#define X(array, count, type, function)                                                                                \
+    void function(struct ledger_txn *t, const type *row)                                                               \
+    {                                                                                                                  \
+        const void *base = t->batch.array;                                                                             \
+        type *slot = txn_grow(&t->arena, &base, &t->batch.count, &t->capacity.array, sizeof *slot);                    \
+        t->batch.array = base;                                                                                         \
+        *slot = *row;                                                                                                  \
+    }
+TXN_ARRAYS(X)
+#undef X
+
+void txn_merge(struct ledger_txn *to, const struct store_batch *from)
+{
+#define X(array, count, type, function)                                                                                \
+    for (size_t i = 0; i < from->count; i++)                                                                           \
+        function(to, &from->array[i]);
+    TXN_ARRAYS(X)
+#undef X
+}

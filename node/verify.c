@@ -1,0 +1,239 @@
+/* Verification of a store (see verify.h, and app_verify.c for the list of what is checked). */
+#include "node/verify.h"
+
+#include <string.h>
+
+#include "federation/ledger/checkpoint.h"
+#include "federation/ledger/crange.h"
+#include "federation/ledger/leaf.h"
+#include "federation/ledger/tiles.h"
+#include "node/base/xassert.h"
+#include "node/case_cache.h"
+
+struct verify {
+    const struct verify_input *in;
+    struct store_reader *reader;
+    struct verify_result *out;
+    struct tiles *tree; /* own, rebuilt */
+    uint64_t next;      /* own index expected */
+};
+
+/* ---- entries ---- */
+
+static int check_entry(struct verify *v, const struct store_entry *entry, struct err *e)
+{
+    struct merkle_hash hash;
+    struct leaf leaf;
+    leaf_hash(entry->leaf, &hash);
+    if (memcmp(hash.b, entry->hash, sizeof hash.b) != 0)
+        return err_set(e, ERR_CORRUPT, "verify.leaf", "ledger %u entry %llu: the stored bytes do not have the stored hash",
+                       entry->origin, (unsigned long long)entry->index);
+    int rc = leaf_decode(entry->leaf, &leaf, e);
+    if (rc != 0)
+        return err_wrap(e, "ledger %u entry %llu", entry->origin, (unsigned long long)entry->index);
+    if (leaf.origin != entry->origin || leaf.index != entry->index)
+        return err_set(e, ERR_CORRUPT, "verify.place", "ledger %u entry %llu says it is entry %llu of %u", entry->origin,
+                       (unsigned long long)entry->index, (unsigned long long)leaf.index, leaf.origin);
+    if (entry->has_case != (leaf.kind == LEAF_KIND_EVENT && memcmp(leaf.case_id, (uint8_t[LEAF_CASE_ID_SIZE]){0},
+                                                                   LEAF_CASE_ID_SIZE) != 0) ||
+        (entry->has_case && memcmp(entry->case_id, leaf.case_id, sizeof leaf.case_id) != 0))
+        return err_set(e, ERR_CORRUPT, "verify.case-id", "ledger %u entry %llu is filed under another case", entry->origin,
+                       (unsigned long long)entry->index);
+    if (!entry->payload_held)
+        return 0;
+    v->out->payloads += entry->payload.size > 0;
+    if (entry->payload.size > 0)
+        crypto_sha256_one(entry->payload.data, entry->payload.size, hash.b);
+    if (entry->payload.size != leaf.ct_len || (leaf.ct_len > 0 && !merkle_hash_equal(&hash, &leaf.ct_hash)))
+        return err_set(e, ERR_CORRUPT, "verify.payload", "ledger %u entry %llu: the payload is not the one its leaf names",
+                       entry->origin, (unsigned long long)entry->index);
+    return 0;
+}
+
+/* A tile that filled up while the tree was rebuilt must be the stored one. */
+static int compare_tile(void *ctx, unsigned level, uint64_t index, const uint8_t tile[TILES_BYTES], struct err *e)
+{
+    struct verify *v = ctx;
+    uint8_t stored[TILES_BYTES];
+    int rc = store_read_tile(v->reader, (uint8_t)level, index, stored, e);
+    if (rc != 0)
+        return rc;
+    if (memcmp(stored, tile, TILES_BYTES) != 0)
+        return err_set(e, ERR_CORRUPT, "verify.tile", "stored tile %u/%llu differs from the leaves", level,
+                       (unsigned long long)index);
+    return 0;
+}
+
+static int load_tile(void *ctx, unsigned level, uint64_t index, uint8_t out[TILES_BYTES], struct err *e)
+{
+    struct verify *v = ctx;
+    return store_read_tile(v->reader, (uint8_t)level, index, out, e);
+}
+
+static int own_entry(void *ctx, const struct store_entry *entry, struct err *e)
+{
+    struct verify *v = ctx;
+    if (v->next == v->in->head_size)
+        return 1; /* written since: the next verification's */
+    if (entry->index != v->next)
+        return err_set(e, ERR_CORRUPT, "verify.missing", "own entry %llu is missing", (unsigned long long)v->next);
+    int rc = check_entry(v, entry, e);
+    if (rc != 0)
+        return rc;
+    struct merkle_hash hash;
+    memcpy(hash.b, entry->hash, sizeof hash.b);
+    v->next++;
+    v->out->own_leaves++;
+    return tiles_append(v->tree, &hash, e);
+}
+
+static int open_own_head(struct verify *v, struct checkpoint_opened *ret, struct err *e)
+{
+    const struct member *self = members_find(v->in->members, v->in->self);
+    if (self == NULL)
+        return err_set(e, ERR_NOT_FOUND, "verify.no-member", "node %u is not in the member list", v->in->self);
+    int rc = checkpoint_open(v->in->note, &self->key, NULL, 0, ret, e);
+    return rc == 0 ? 0 : err_wrap(e, "own checkpoint");
+}
+
+static int own_ledger(struct verify *v, struct err *e)
+{
+    struct checkpoint_opened head;
+    int rc = open_own_head(v, &head, e);
+    if (rc == 0)
+        rc = store_scan_entries(v->reader, v->in->self, 0, own_entry, v, e);
+    if (rc < 0)
+        return rc;
+    if (v->next != v->in->head_size)
+        return err_set(e, ERR_CORRUPT, "verify.missing", "the own ledger has %llu entries, signed are %llu",
+                       (unsigned long long)v->next, (unsigned long long)v->in->head_size);
+    tiles_root(v->tree, &v->out->root);
+    if (head.head.size != v->next || !merkle_hash_equal(&head.head.root, &v->out->root))
+        return err_set(e, ERR_CORRUPT, "verify.root", "the recomputed root at size %llu is not the signed one",
+                       (unsigned long long)v->next);
+    return 0;
+}
+
+/* ---- peers ---- */
+
+static int replica_entry(void *ctx, const struct store_entry *entry, struct err *e)
+{
+    struct verify *v = ctx;
+    v->out->replica_leaves++;
+    return check_entry(v, entry, e);
+}
+
+static int replica(struct verify *v, const struct store_replica *row, struct err *e)
+{
+    const struct member *m = members_find(v->in->members, row->origin);
+    struct crange range;
+    struct merkle_hash root;
+    struct checkpoint_opened head;
+    int rc = crange_decode(row->frontier, &range, e);
+    if (rc == 0 && range.size != row->size)
+        rc = err_set(e, ERR_CORRUPT, "verify.frontier", "frontier is of size %llu, the position is %llu",
+                     (unsigned long long)range.size, (unsigned long long)row->size);
+    if (rc == 0 && m != NULL && row->note.size > 0) { /* a member that left keeps its entries; its key is gone */
+        rc = checkpoint_open(row->note, &m->key, NULL, 0, &head, e);
+        crange_root(&range, &root);
+        if (rc == 0 && (head.head.size != row->note_size || head.head.size < range.size ||
+                        (head.head.size == range.size && !merkle_hash_equal(&root, &head.head.root))))
+            rc = err_set(e, ERR_CORRUPT, "verify.replica-root", "position and checkpoint do not fit together");
+    }
+    if (rc == 0)
+        rc = store_scan_entries(v->reader, row->origin, 0, replica_entry, v, e);
+    return rc == 0 ? 0 : err_wrap(e, "ledger of %u", row->origin);
+}
+
+static int replicas(struct verify *v, struct err *e)
+{
+    struct arena a = ARENA_INIT;
+    struct store_ledger_state state;
+    int rc = store_read_ledger_state(v->reader, &a, &state, e);
+    for (size_t i = 0; rc == 0 && i < state.replica_count; i++)
+        rc = replica(v, &state.replicas[i], e);
+    arena_close(&a);
+    return rc;
+}
+
+/* ---- derived rows ---- */
+
+static int case_row(void *ctx, const struct store_case *row, struct err *e)
+{
+    struct verify *v = ctx;
+    struct casefile *file;
+    struct store_case again;
+    int rc = case_file_load(v->reader, row->case_id, &file, e); /* same snapshot: the scan holds it open */
+    if (rc != 0)
+        return rc;
+    case_row_of(file, row->case_id, row->item_name, &again);
+    casefile_destroy(file);
+    v->out->cases++;
+    bool same = memcmp(again.digest, row->digest, sizeof row->digest) == 0 && again.status == row->status &&
+                again.level == row->level && again.flags == row->flags && again.event_count == row->event_count &&
+                again.receiving == row->receiving && again.lead == row->lead && again.division == row->division &&
+                again.created_ms == row->created_ms && again.updated_ms == row->updated_ms &&
+                strcmp(again.number, row->number) == 0 && strcmp(again.item_code, row->item_code) == 0;
+    if (same)
+        return 0;
+    char hex[2 * STORE_CASE_ID_SIZE + 1];
+    hex_encode(row->case_id, sizeof row->case_id, hex);
+    return err_set(e, ERR_CORRUPT, "verify.case", "the row of case %s is not what its events give", hex);
+}
+
+static int item_row(struct verify *v, const struct store_item *row, struct err *e)
+{
+    struct arena a = ARENA_INIT;
+    struct store_entry entry;
+    int rc = store_read_entry(v->reader, row->node, row->index, &a, &entry, e);
+    if (rc == 0 && !row->withdrawn && !bytes_equal(entry.payload, row->json))
+        rc = err_set(e, ERR_CORRUPT, "verify.item", "item '%s' of node %u is not what entry %llu published", row->code,
+                     row->node, (unsigned long long)row->index);
+    arena_close(&a);
+    v->out->items++;
+    return rc;
+}
+
+static int items(struct verify *v, struct err *e)
+{
+    struct store_item_filter f = {.with_withdrawn = true, .limit = LIST_ROWS_MAX};
+    struct arena last = ARENA_INIT; /* holds the page that the filter points into */
+    int rc = 0;
+    for (size_t count = f.limit; rc == 0 && count == f.limit;) {
+        struct arena a = ARENA_INIT;
+        struct store_item *rows;
+        rc = store_list_items(v->reader, &f, &a, &rows, &count, e);
+        for (size_t i = 0; rc == 0 && i < count; i++)
+            rc = item_row(v, &rows[i], e);
+        if (rc == 0 && count > 0) {
+            f.after_node = rows[count - 1].node;
+            f.after_code = rows[count - 1].code;
+        }
+        arena_close(&last);
+        last = a;
+    }
+    arena_close(&last);
+    return rc;
+}
+
+int verify_store(const struct verify_input *in, struct verify_result *ret, struct err *e)
+{
+    *ret = (struct verify_result){0};
+    struct verify v = {.in = in, .out = ret};
+    int rc = store_reader_open(in->dir, &v.reader, e);
+    if (rc != 0)
+        return rc;
+    v.tree = tiles_create(&(struct tiles_store){.save = compare_tile, .load = load_tile, .ctx = &v});
+    rc = own_ledger(&v, e);
+    if (rc == 0)
+        rc = replicas(&v, e);
+    if (rc == 0)
+        rc = store_scan_cases(v.reader, case_row, &v, e);
+    if (rc == 0)
+        rc = items(&v, e);
+    if (rc == 0)
+        rc = store_check(v.reader, e);
+    tiles_destroy(v.tree);
+    store_reader_close(v.reader);
+    return rc;
+}

@@ -1,0 +1,146 @@
+"""./dev and .ci/run, with stand-ins for cmake, ninja and ctest: what is built and run, how results are summed up, and
+that a failure anywhere ends in a failing last line and exit status."""
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TREE = Path(__file__).resolve().parents[2]
+
+CMAKE = 'mkdir -p "build/$2"; touch "build/$2/build.ninja"'
+NINJA = 'echo "ninja $*" >>calls; case "$*" in *build/$BROKEN*) echo "x.c:1: error"; exit 1 ;; esac'
+# Three tests in every build; in $FAILING one fails, in $CRASHING ctest itself does.
+CTEST = """
+echo "ctest $*" >>calls
+dir=$2 failures=0
+while [ $# -gt 0 ]; do [ "$1" = --output-junit ] && xml=$2; shift; done
+case $dir in *build/$CRASHING) exit 8 ;; *build/$FAILING) failures=1; mkdir -p $dir/Testing/Temporary
+    echo "2:unit_x" >$dir/Testing/Temporary/LastTestsFailed.log ;; esac
+printf '<testsuite name="x"\\n\\ttests="3"\\n\\tfailures="%d"\\n\\tdisabled="0">\\n<testcase tests="9"/>\\n' $failures >$xml
+exit $failures
+"""
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A tree of nothing but the two scripts, where the tools are stand-ins."""
+    (tmp_path / "bin").mkdir()
+    for name, text in (("cmake", CMAKE), ("ninja", NINJA), ("ctest", CTEST)):
+        path = tmp_path / "bin" / name
+        path.write_text("#!/bin/bash\n" + text)
+        path.chmod(0o755)
+    shutil.copy(TREE / "dev", tmp_path / "dev")
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(TREE / ".ci/run", tmp_path / ".ci/run")
+    return tmp_path
+
+
+def run(tree, *command, **env):
+    full = {"PATH": f"{tree}/bin:/usr/bin:/bin", "TONGBAN_INSIDE": "stand-in", "BROKEN": "-", "FAILING": "-", "CRASHING": "-"}
+    done = subprocess.run(command, cwd=tree, env={**full, **env}, capture_output=True, text=True, timeout=60)
+    calls = tree / "calls"
+    done.calls = re.findall(r"ctest --test-dir \S+/build/(\w+)", calls.read_text()) if calls.exists() else []
+    done.last = (done.stdout.rstrip().splitlines() or [""])[-1]
+    return done
+
+
+def test_all_builds_are_tested_and_summed(tree):
+    done = run(tree, "./dev", "test")
+    assert (done.returncode, done.last) == (0, "100% tests passed, 0 tests failed out of 15"), done
+    assert done.calls == ["debug", "clang", "asan", "tsan", "fuzz"]
+    calls = (tree / "calls").read_text()
+    assert re.search(r"build/debug -j \d+$", calls, re.M), "debug builds everything"
+    assert "tests_threads tests_whole" in calls and "tests_fuzz" in calls
+    assert not re.search(r"ctest \S+ \S+/build/debug .* -L ", calls), "debug runs everything"
+    assert "-L ^(unit|vectors|prop|whole)$" in calls and "-L ^tidy$" in calls
+
+
+@pytest.mark.parametrize(
+    "trouble, last, said",
+    [
+        ({"FAILING": "asan"}, "93% tests passed, 1 tests failed out of 15", "FAILED  asan: unit_x "),
+        ({"BROKEN": "clang"}, "92% tests passed, 1 tests failed out of 13", "FAILED  clang: does not build"),
+        ({"CRASHING": "tsan"}, "92% tests passed, 1 tests failed out of 13", "FAILED  tsan: ctest ended with status 8"),
+    ],
+)
+def test_one_failure_fails_the_whole(tree, trouble, last, said):
+    done = run(tree, "./dev", "test", **trouble)
+    assert (done.returncode, done.last) == (1, last), done
+    assert said in done.stdout
+    assert "fuzz" in done.stdout, "the other builds are tested all the same"
+
+
+def test_selection(tree):
+    assert run(tree, "./dev", "test", "--quick").calls == ["debug"]
+    (tree / "calls").unlink()
+    assert run(tree, "./dev", "test", "--preset", "tsan", "unit_x").calls == ["tsan"]
+    calls = (tree / "calls").read_text()
+    assert "-R unit_x" in calls and "-L" not in calls, "a named test runs whatever its label"
+    assert "tests_threads" not in calls, "and is built"
+
+
+def test_nothing_is_configured_twice(tree):
+    run(tree, "./dev", "build", "debug")
+    marker = tree / "build/debug/marker"
+    marker.touch()
+    (tree / "bin/cmake").write_text("#!/bin/bash\nexit 1\n")
+    assert run(tree, "./dev", "build", "debug").returncode == 0
+    assert marker.exists()
+    done = run(tree, "./dev", "build", "debug", TONGBAN_INSIDE="another")
+    assert done.returncode == 1 and "made on another system" in done.stdout
+    assert not marker.exists(), "what was built against other headers is not mixed with new"
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["frobnicate"], "unknown command 'frobnicate'"),
+        (["test", "--fast"], "unknown option '--fast'"),
+        (["test", "--preset", "fast"], "'fast' is no preset"),
+        (["test", "--preset"], "--preset needs a name"),
+        (["test", "a", "b"], "got 'a' and 'b'"),
+        (["build", "fast"], "'fast' is no preset"),
+        (["fmt", "--chek"], "unknown option '--chek'"),
+        (["clean", "all"], "unknown option 'all'"),
+        (["bench", "../dev"], "'../dev' is no name"),
+        (["demo"], "tests/whole/demo is missing"),
+    ],
+)
+def test_wrong_use_is_refused(tree, arguments, said):
+    done = run(tree, "./dev", *arguments)
+    assert done.returncode != 0 and said in done.stderr, done
+    assert done.calls == []
+
+
+def test_help_names_every_command(tree):
+    done = run(tree, "./dev", "help")
+    commands = re.search(r"^([\w |]+)\) \"cmd_\$command\"", (tree / "dev").read_text(), re.M).group(1).split(" | ")
+    assert done.returncode == 0 and len(commands) > 5
+    assert [x for x in commands if not re.search(rf"^  {x}\b", done.stdout, re.M)] == []
+
+
+def test_ci_passes_the_result_on(tree):
+    done = run(tree, ".ci/run")
+    assert (done.returncode, done.last) == (0, "100% tests passed, 0 tests failed out of 15"), done
+    done = run(tree, ".ci/run", FAILING="fuzz")
+    assert (done.returncode, done.last) == (1, "93% tests passed, 1 tests failed out of 15"), done
+
+
+@pytest.mark.parametrize(
+    "script, last, status",
+    [
+        ("echo broken; exit 3", "0% tests passed, 1 tests failed out of 1", 3),
+        ("exit 0", "0% tests passed, 1 tests failed out of 1", 1),
+        (
+            "echo '100% tests passed, 0 tests failed out of 9'; echo on with it; exec tail -f /dev/null",
+            "90% tests passed, 1 tests failed out of 10",
+            124,
+        ),
+    ],
+)
+def test_ci_ends_with_a_result_whatever_happens(tree, script, last, status):
+    (tree / "dev").write_text(f"#!/bin/bash\n{script}\n")
+    done = run(tree, ".ci/run", TONGBAN_CI_SECONDS="1")
+    assert (done.returncode, done.last) == (status, last), done

@@ -1,0 +1,307 @@
+/* An app that only writes down what it was asked and answers what the test has set: the HTTP tests run against it.
+ * Included once per test program. Commands are answered by fake_app_answer(), never from inside the call.
+ */
+#ifndef TB_TESTS_FAKE_APP_H
+#define TB_TESTS_FAKE_APP_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/app.h"
+#include "node/base/xassert.h"
+
+struct app {
+    /* what was asked */
+    unsigned submit_count, append_count, watch_count, unwatch_count, verify_count;
+    char item_code[64], applicant_kind[32], applicant_name[128], id_type[32], id_number[64];
+    uint32_t item_node, division;
+    uint8_t mode;
+    bool forward;
+    char payload[1024];
+    char key[160];
+    bool has_key, wait_peers;
+    uint32_t wait_ms;
+    uint8_t body_hash[32];
+    struct app_event events[16];
+    char event_reason[16][80];
+    char event_payload[16][512];
+    size_t event_count;
+    uint8_t case_id[CASE_ID_SIZE];
+    struct app_case_filter filter;
+    char filter_text[3][64];
+    struct app_item_filter items;
+    char items_text[2][64];
+    uint32_t entries_origin;
+    uint64_t entries_from;
+    size_t entries_limit;
+    uint32_t watch_ms;
+    uint64_t watch_version;
+
+    /* what to answer */
+    struct err refusal; /* of commands and verify; code 0 = fine */
+    struct app_command_result result;
+    struct err query_refusal;
+    uint64_t case_version;
+    const char *writer;
+    uint32_t alarms;
+    const char *note;
+    struct bytes entry_leaf;
+    size_t rows;
+
+    /* under way */
+    struct {
+        app_command_cb command;
+        app_verify_cb verify;
+        app_watch_cb watch;
+        void *ctx;
+        uint64_t ticket;
+    } waiting[64];
+    size_t waiting_count;
+    void (*asked_cb)(struct app *a); /* a command or watch has come; NULL = none */
+};
+
+static const uint8_t fake_case_id[CASE_ID_SIZE] = {0xc0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#define FAKE_CASE "c00102030405060708090a0b0c0d0e0f"
+
+static void fake_wait(struct app *a, app_command_cb command, app_verify_cb verify, app_watch_cb watch, void *ctx)
+{
+    xassert(a->waiting_count < array_count(a->waiting));
+    static uint64_t ticket = 0;
+    size_t i = a->waiting_count++;
+    a->waiting[i].command = command;
+    a->waiting[i].verify = verify;
+    a->waiting[i].watch = watch;
+    a->waiting[i].ctx = ctx;
+    a->waiting[i].ticket = ++ticket;
+    if (a->asked_cb != NULL)
+        a->asked_cb(a);
+}
+
+/* Answers all that wait. */
+static inline void fake_app_answer(struct app *a)
+{
+    while (a->waiting_count > 0) {
+        size_t i = --a->waiting_count;
+        void *ctx = a->waiting[i].ctx;
+        static const struct app_verify_result verified = {.own_leaves = 7, .replica_leaves = 5, .cases = 2, .payloads = 3,
+                                                          .elapsed_ms = 4, .root = {0xab}};
+        if (a->waiting[i].command != NULL)
+            a->waiting[i].command(ctx, &a->result, &a->refusal);
+        else if (a->waiting[i].verify != NULL)
+            a->waiting[i].verify(ctx, &verified, &a->refusal);
+        else
+            a->waiting[i].watch(ctx, true);
+    }
+}
+
+static void fake_request(struct app *a, const struct app_request *r)
+{
+    a->has_key = r->idempotency_key != NULL;
+    (void)snprintf(a->key, sizeof a->key, "%s", a->has_key ? r->idempotency_key : "");
+    memcpy(a->body_hash, r->body_hash, sizeof a->body_hash);
+    a->wait_peers = r->wait_peers;
+    a->wait_ms = r->wait_ms;
+}
+
+#define FAKE_COPY(to, from) (void)snprintf((to), sizeof(to), "%s", (from) != NULL ? (from) : "")
+#define FAKE_COPY_BYTES(to, from) (void)snprintf((to), sizeof(to), "%.*s", (int)(from).size, (const char *)(from).data)
+
+void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb, void *ctx)
+{
+    a->submit_count++;
+    FAKE_COPY(a->item_code, s->item_code);
+    FAKE_COPY(a->applicant_kind, s->applicant_kind);
+    FAKE_COPY(a->applicant_name, s->applicant_name);
+    FAKE_COPY(a->id_type, s->id_type);
+    FAKE_COPY(a->id_number, s->id_number);
+    FAKE_COPY_BYTES(a->payload, s->payload);
+    a->item_node = s->item_node;
+    a->division = s->division;
+    a->mode = s->mode;
+    a->forward = s->forward;
+    fake_request(a, r);
+    fake_wait(a, cb, NULL, NULL, ctx);
+}
+
+void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_event *events, size_t count,
+                const struct app_request *r, app_command_cb cb, void *ctx)
+{
+    a->append_count++;
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    a->event_count = count;
+    for (size_t i = 0; i < count; i++) {
+        a->events[i] = events[i];
+        FAKE_COPY(a->event_reason[i], events[i].reason_code);
+        FAKE_COPY_BYTES(a->event_payload[i], events[i].payload);
+    }
+    fake_request(a, r);
+    fake_wait(a, cb, NULL, NULL, ctx);
+}
+
+int app_find_case(struct app *a, const char *ref, uint8_t ret_case_id[CASE_ID_SIZE], struct err *e)
+{
+    (void)a;
+    if (strncmp(ref, FAKE_CASE, strlen(ref)) != 0)
+        return err_set(e, ERR_NOT_FOUND, "case.unknown", "no case '%s'", ref);
+    memcpy(ret_case_id, fake_case_id, CASE_ID_SIZE);
+    return 0;
+}
+
+static void fake_case(const struct app *a, struct app_case_view *v)
+{
+    *v = (struct app_case_view){.receiving = 440000, .lead = 510000, .division = 510104, .status_name = "accepted",
+                                .status_chinese = "受理", .level_name = "sequenced", .mode = CASE_MODE_COLLECT,
+                                .created_ms = 1000, .updated_ms = 2000, .event_count = 2, .version = a->case_version};
+    memcpy(v->case_id, fake_case_id, CASE_ID_SIZE);
+    FAKE_COPY(v->item_code, "000105001000");
+    FAKE_COPY(v->item_name, "户口迁移");
+}
+
+int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
+                 struct err *e)
+{
+    if (a->query_refusal.code != 0) {
+        *e = a->query_refusal;
+        return e->code;
+    }
+    fake_case(a, ret);
+    memcpy(ret->case_id, case_id, CASE_ID_SIZE);
+    struct app_case_event_view *events = arena_alloc(mem, 2 * sizeof *events);
+    events[0] = (struct app_case_event_view){.origin = 440000, .index = 3, .at_ms = 1000, .type = CASE_EVENT_SUBMIT,
+                                             .role = CASE_ROLE_WINDOW, .effect = "ok", .explanation = "收件",
+                                             .sequenced = true, .payload = bytes_of_string("{\"name\":\"张*\"}")};
+    events[0].attrs.mode = CASE_MODE_COLLECT;
+    FAKE_COPY(events[0].attrs.item_code, "000105001000");
+    events[1] = (struct app_case_event_view){.origin = 510000, .index = 9, .at_ms = 2000, .type = 999, .role = 77,
+                                             .effect = "noop", .explanation = "bad \xff bytes",
+                                             .payload = bytes_of_string("{not json")};
+    ret->events = events;
+    ret->events_listed = 2;
+    return 0;
+}
+
+int app_list_cases(struct app *a, const struct app_case_filter *f, struct arena *mem, struct app_case_list *ret,
+                   struct err *e)
+{
+    (void)e;
+    a->filter = *f;
+    FAKE_COPY(a->filter_text[0], f->status);
+    FAKE_COPY(a->filter_text[1], f->role);
+    FAKE_COPY(a->filter_text[2], f->item_code);
+    ret->rows = arena_alloc(mem, (a->rows + 1) * sizeof *ret->rows);
+    ret->count = a->rows;
+    for (size_t i = 0; i < a->rows; i++)
+        fake_case(a, &ret->rows[i]);
+    ret->next_before = a->rows == f->limit ? 41 : 0;
+    return 0;
+}
+
+uint64_t app_watch(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint64_t after_version, uint32_t timeout_ms,
+                   app_watch_cb cb, void *ctx)
+{
+    a->watch_count++;
+    a->watch_ms = timeout_ms;
+    a->watch_version = after_version;
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    fake_wait(a, NULL, NULL, cb, ctx);
+    return a->waiting[a->waiting_count - 1].ticket;
+}
+
+void app_unwatch(struct app *a, uint64_t ticket)
+{
+    a->unwatch_count++;
+    for (size_t i = 0; i < a->waiting_count; i++)
+        if (a->waiting[i].ticket == ticket)
+            a->waiting[i] = a->waiting[--a->waiting_count];
+}
+
+static const struct app_item_view fake_item = {.node = 510000, .node_name = "四川省", .code = "000105001000", .name = "户口迁移",
+                                               .version = 3, .json = {(const uint8_t *)"{\"a\":[1,2]}", 11}};
+
+int app_list_items(struct app *a, const struct app_item_filter *f, struct arena *mem, struct app_item_view **ret,
+                   size_t *ret_count, struct err *e)
+{
+    (void)e;
+    a->items = *f;
+    FAKE_COPY(a->items_text[0], f->text);
+    FAKE_COPY(a->items_text[1], f->after_code);
+    *ret = arena_alloc(mem, (a->rows + 1) * sizeof **ret);
+    for (size_t i = 0; i < a->rows; i++)
+        (*ret)[i] = fake_item;
+    *ret_count = a->rows;
+    return 0;
+}
+
+int app_get_item(struct app *a, uint32_t node, const char *code, struct arena *mem, struct app_item_view *ret,
+                 struct err *e)
+{
+    (void)mem;
+    a->items.node = node;
+    if (strcmp(code, fake_item.code) != 0)
+        return err_set(e, ERR_NOT_FOUND, "catalog.unknown", "no item '%s'", code);
+    *ret = fake_item;
+    return 0;
+}
+
+int app_list_peers(struct app *a, struct arena *mem, struct app_peer_view **ret, size_t *ret_count, struct err *e)
+{
+    (void)e;
+    *ret = arena_alloc(mem, 2 * sizeof **ret);
+    (*ret)[0] = (struct app_peer_view){.code = 510000, .name = "四川省", .url = "tls+tcp://x:1", .state = "connected",
+                                       .reason = "", .since_ms = 1000, .clock_skew_ms = -12, .version = "0.1.0"};
+    (*ret)[1] = (struct app_peer_view){.code = 330000, .name = "浙江省", .url = "tls+tcp://y:1", .state = "lost",
+                                       .reason = "certificate expired", .clock_skew_ms = INT64_MIN, .version = ""};
+    *ret_count = a->rows < 2 ? a->rows : 2;
+    return 0;
+}
+
+void app_status(struct app *a, struct arena *mem, struct app_status_view *ret)
+{
+    (void)mem;
+    *ret = (struct app_status_view){.code = 440000, .name = "广东省", .federation = "test.example", .origin = "test/440000",
+                                    .version = "0.1.0", .started_ms = 1000, .ledger_size = 12,
+                                    .writer = a->writer != NULL ? a->writer : "ok", .alarm_count = a->alarms};
+}
+
+int app_checkpoint(struct app *a, uint32_t origin, struct arena *mem, struct bytes *ret_note, struct err *e)
+{
+    a->entries_origin = origin;
+    if (a->note == NULL)
+        return err_set(e, ERR_NOT_FOUND, "ledger.no-checkpoint", "there is no checkpoint of %u", origin);
+    *ret_note = arena_bytes(mem, bytes_of_string(a->note));
+    return 0;
+}
+
+int app_get_entry(struct app *a, uint32_t origin, uint64_t index, struct arena *mem, struct app_entry_view *ret,
+                  struct err *e)
+{
+    (void)mem;
+    (void)e;
+    *ret = (struct app_entry_view){.origin = origin, .index = index, .leaf = a->entry_leaf, .payload_held = true,
+                                   .payload_size = 9};
+    return 0;
+}
+
+int app_list_entries(struct app *a, uint32_t origin, uint64_t from, size_t limit, struct arena *mem,
+                     struct app_entry_view **ret, size_t *ret_count, struct err *e)
+{
+    a->entries_origin = origin;
+    a->entries_from = from;
+    a->entries_limit = limit;
+    *ret = arena_alloc(mem, sizeof **ret);
+    *ret_count = 1;
+    return app_get_entry(a, origin, from, mem, *ret, e);
+}
+
+void app_verify(struct app *a, app_verify_cb cb, void *ctx)
+{
+    a->verify_count++;
+    fake_wait(a, NULL, cb, NULL, ctx);
+}
+
+void app_metrics(struct app *a, struct buf *ret)
+{
+    buf_printf(ret, "tongban_alarms %u\n", a->alarms);
+}
+
+#endif

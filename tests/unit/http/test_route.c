@@ -1,0 +1,486 @@
+/* Routes and handlers of the local API against a fake app: what reaches the app, what the client is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "node/base/limits.h"
+#include "node/http/route.h"
+#include "tests/unit/http/fake_app.h"
+
+#define JSON "application/json"
+#define APPLICANT "\"applicant\":{\"kind\":\"person\",\"name\":\"张三\",\"id_type\":\"citizen_id\",\"id_number\":\"510104190507290029\"}"
+#define SUBMIT "{\"item\":\"000105001000\"," APPLICANT "}"
+
+/* Splits "path?a=b&c=d" into the request, which borrows from @target. */
+static struct request *make(struct app *a, const char *method, char *target, const char *body)
+{
+    struct request *r = request_create(a);
+    r->method = method;
+    r->path = target;
+    r->content_type = body != NULL ? JSON : NULL;
+    if (body != NULL)
+        buf_put_string(&r->body, body);
+    char *at = strchr(target, '?');
+    while (at != NULL) {
+        *at++ = '\0';
+        char *value = strchr(at, '=');
+        *value++ = '\0';
+        r->params[r->param_count++] = (struct request_param){.name = at, .value = value};
+        at = strchr(value, '&');
+    }
+    return r;
+}
+
+struct answer {
+    int status;
+    char text[4096];
+    char location[96];
+    char allow[64];
+};
+
+static struct answer ask_key(struct app *a, const char *method, const char *target, const char *body, const char *key)
+{
+    struct answer answer = {0};
+    char copy[512];
+    (void)snprintf(copy, sizeof copy, "%s", target);
+    struct request *r = make(a, method, copy, body);
+    r->idempotency_key = key;
+    if (route_check(r)) {
+        route_dispatch(r);
+        fake_app_answer(a);
+    }
+    assert_true(r->replied);
+    answer.status = r->status;
+    (void)snprintf(answer.text, sizeof answer.text, "%.*s", (int)r->reply.size, (const char *)r->reply.data);
+    (void)snprintf(answer.location, sizeof answer.location, "%s", r->location != NULL ? r->location : "");
+    (void)snprintf(answer.allow, sizeof answer.allow, "%s", r->allow != NULL ? r->allow : "");
+    request_release(r);
+    return answer;
+}
+
+static struct answer ask(struct app *a, const char *method, const char *target, const char *body)
+{
+    return ask_key(a, method, target, body, NULL);
+}
+
+static void assert_has(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        fail_msg("'%s' does not hold '%s'", text, part);
+}
+
+static struct app fresh(void)
+{
+    struct app a = {.case_version = 5, .rows = 1};
+    memcpy(a.result.case_id, fake_case_id, CASE_ID_SIZE);
+    a.result.origin = 440000;
+    a.result.first_index = 12;
+    a.result.count = 4;
+    return a;
+}
+
+/* Every refusal that needs no app. */
+static void refusals(void **state)
+{
+    static const struct {
+        const char *method, *target, *body;
+        int status;
+        const char *has;
+    } cases[] = {
+        {"GET", "/", NULL, 404, "\"id\":\"http.path\""},
+        {"GET", "/v1/case", NULL, 404, "no such path: '/v1/case'"},
+        {"GET", "/v1/cases/", NULL, 404, "http.path"},
+        {"GET", "/v1/cases/a/b", NULL, 404, "http.path"},
+        {"GET", "/v1/catalog/a/b/c", NULL, 404, "http.path"},
+        {"GET", "/v1/statusx", NULL, 404, "http.path"},
+        {"DELETE", "/v1/cases", NULL, 405, "GET, HEAD, POST"},
+        {"POST", "/v1/status", "{}", 405, "http.method"},
+        {"GET", "/v1/ledger/verify", NULL, 405, "it takes POST"},
+        {"get", "/v1/status", NULL, 405, "http.method"},
+        {"POST", "/v1/cases", NULL, 415, "http.media-type"},
+        {"GET", "/v1/cases?limt=3", NULL, 400, "unknown parameter 'limt'"},
+        {"GET", "/v1/cases?limit=3&limit=4", NULL, 400, "stands twice"},
+        {"GET", "/v1/cases?limit=0", NULL, 400, "it must be a number from 1 to 1000"},
+        {"GET", "/v1/cases?limit=1001", NULL, 400, "'1001'"},
+        {"GET", "/v1/cases?limit=+5", NULL, 400, "http.parameter"},
+        {"GET", "/v1/cases?limit=", NULL, 400, "http.parameter"},
+        {"GET", "/v1/cases?before=99999999999999999999999", NULL, 400, "http.parameter"},
+        {"GET", "/v1/cases?role=boss", NULL, 400, "receiving, deciding"},
+        {"GET", "/v1/status?x=1", NULL, 400, "unknown parameter"},
+        {"GET", "/v1/catalog?node=51", NULL, 400, "parameter 'node'"},
+        {"GET", "/v1/catalog?after=510000", NULL, 400, "'next' of an earlier page"},
+        {"GET", "/v1/catalog?after=x:y", NULL, 400, "'next' of an earlier page"},
+        {"GET", "/v1/catalog/abc/000105001000", NULL, 400, "no node code"},
+        {"GET", "/v1/catalog/nothing", NULL, 404, "catalog.unknown"},
+        {"GET", "/v1/cases/ffff", NULL, 404, "case.unknown"},
+        {"GET", "/v1/cases/c0?timeout_ms=5", NULL, 400, "needs 'wait'"},
+        {"GET", "/v1/cases/c0?wait=1&timeout_ms=60001", NULL, 400, "60000"},
+        {"GET", "/v1/ledger", NULL, 404, "ledger.no-checkpoint"},
+        {"GET", "/v1/ledger/entries?limit=101", NULL, 400, "100"},
+        {"GET", "/v1/ledger/entries/x", NULL, 400, "'x'"},
+        {"POST", "/v1/cases?durable=yes", SUBMIT, 400, "must be 'peers'"},
+        {"POST", "/v1/cases?timeout_ms=10", SUBMIT, 400, "needs 'durable=peers'"},
+        {"POST", "/v1/cases", "", 400, "json.syntax"},
+        {"POST", "/v1/cases", "[]", 400, "the body must be an object"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"item\":\"y\"}", 400, "json.duplicate-key"},
+        {"POST", "/v1/cases", "{" APPLICANT "}", 400, "'item' is missing"},
+        {"POST", "/v1/cases", "{\"item\":\"x\"}", 400, "'applicant' is missing"},
+        {"POST", "/v1/cases", "{\"item\":7," APPLICANT "}", 400, "'item' must be a string"},
+        {"POST", "/v1/cases", "{\"item\":\"012345678901234567890123456789012345678901234567\"," APPLICANT "}", 400,
+         "'item' has 48 bytes, the limit is 47"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"itm\":1," APPLICANT "}", 400, "unknown field 'itm'"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"node\":\"510000\"," APPLICANT "}", 400, "'node' must be a whole number"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"node\":51," APPLICANT "}", 400, "'node' is 51"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"division\":\"51010\"," APPLICANT "}", 400, "case.division"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"division\":\"51010x\"," APPLICANT "}", 400, "case.division"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"mode\":\"fast\"," APPLICANT "}", 400, "online, collect, joint"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"form\":[]," APPLICANT "}", 400, "'form' must be an object"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"forward\":1," APPLICANT "}", 400, "'forward' must be true or false"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"dog\"}}", 400, "'applicant.kind' is 'dog'"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"person\",\"x\":1}}", 400, "'applicant.x'"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"person\",\"name\":\"\"}}", 400,
+         "'applicant.name' is empty"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"materials\":[{\"code\":\"a\",\"name\":\"b\",\"sha256\":\"00\",\"size\":1}]," APPLICANT "}",
+         400, "'materials[0].sha256' must be 64 hex digits"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"materials\":[3]," APPLICANT "}", 400, "'materials[0]' must be an object"},
+        {"POST", "/v1/cases/c0/events", "{}", 400, "'type' is missing"},
+        {"POST", "/v1/cases/c0/events", "{\"type\":\"fly\"}", 400, "case.event-type"},
+        {"POST", "/v1/cases/c0/events", "{\"events\":[]}", 400, "'events' is empty"},
+        {"POST", "/v1/cases/c0/events", "{\"events\":[{\"type\":\"accept\"},{\"type\":\"fly\"}]}", 400, "'events[1].type' is 'fly'"},
+        {"POST", "/v1/cases/c0/events", "{\"events\":[{\"type\":\"accept\"}],\"type\":\"note\"}", 400, "unknown field 'type'"},
+        {"POST", "/v1/cases/c0/events", "{\"type\":\"decide\",\"decision\":\"perhaps\"}", 400, "grant, deny"},
+        {"POST", "/v1/cases/c0/events", "{\"type\":\"evaluate\",\"grade\":6}", 400, "'grade' is 6, it must be 1 to 5"},
+        {"POST", "/v1/cases/c0/events", "{\"type\":\"refuse\",\"reason_code\":\"No Way\"}", 400, "case.reason-code"},
+        {"POST", "/v1/cases/c0/events", "{\"type\":\"refuse\",\"reason_code\":\"\"}", 400, "case.reason-code"},
+        {"POST", "/v1/cases/c0/events", "{\"type\":\"note\",\"note\":\"a\",\"payload\":{\"note\":\"b\"}}", 400, "case.payload-twice"},
+        {"POST", "/v1/cases/ffff/events", "{\"type\":\"accept\"}", 404, "case.unknown"},
+    };
+    (void)state;
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct app a = fresh();
+        struct answer answer = ask(&a, cases[i].method, cases[i].target, cases[i].body);
+        if (answer.status != cases[i].status || strstr(answer.text, cases[i].has) == NULL)
+            fail_msg("%s %s %s: %d %s", cases[i].method, cases[i].target, cases[i].body, answer.status, answer.text);
+        assert_has(answer.text, "{\"code\":\"");
+        assert_has(answer.text, "\"hint\":\"");
+        assert_int_equal(a.submit_count + a.append_count + a.watch_count, 0);
+        assert_int_equal(answer.status == 405, answer.allow[0] != '\0');
+    }
+}
+
+static void submits_a_case(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    a.result.warning_count = 1;
+    (void)snprintf(a.result.warnings[0], sizeof a.result.warnings[0], "check digit");
+    struct answer answer = ask_key(&a, "POST", "/v1/cases",
+                                   "{\"mode\":\"collect\", \"item\":\"000105001000\",\"node\":510000,\"division\":\"510104\","
+                                   "\"form\":{\"z\":[1,{\"b\":1,\"a\":2}],\"a\":\"迁入\"},\"forward\":false," APPLICANT "}",
+                                   "k-1");
+    assert_int_equal(answer.status, 201);
+    assert_string_equal(answer.text, "{\"case\":\"" FAKE_CASE "\",\"origin\":440000,\"first_index\":12,\"count\":4,"
+                                     "\"replayed\":false,\"warnings\":[\"check digit\"]}");
+    assert_string_equal(answer.location, "/v1/cases/" FAKE_CASE);
+    assert_string_equal(a.item_code, "000105001000");
+    assert_int_equal(a.item_node, 510000);
+    assert_int_equal(a.division, 510104);
+    assert_int_equal(a.mode, CASE_MODE_COLLECT);
+    assert_false(a.forward);
+    assert_string_equal(a.applicant_kind, "person");
+    assert_string_equal(a.applicant_name, "张三");
+    assert_string_equal(a.id_type, "citizen_id");
+    assert_string_equal(a.id_number, "510104190507290029");
+    assert_string_equal(a.key, "k-1");
+    assert_false(a.wait_peers);
+    assert_string_equal(a.payload,
+                        "{\"applicant\":{\"id_number\":\"510104190507290029\",\"id_type\":\"citizen_id\",\"kind\":\"person\","
+                        "\"name\":\"张三\"},\"division\":\"510104\",\"form\":{\"a\":\"迁入\",\"z\":[1,{\"a\":2,\"b\":1}]},"
+                        "\"forward\":false,\"item\":\"000105001000\",\"mode\":\"collect\",\"node\":510000}");
+
+    /* defaults */
+    answer = ask(&a, "POST", "/v1/cases", SUBMIT);
+    assert_int_equal(answer.status, 201);
+    assert_true(a.forward);
+    assert_false(a.has_key);
+    assert_int_equal(a.item_node, 0);
+    assert_int_equal(a.mode, 0);
+}
+
+/* The same key is tied to method, path and body: each of them changes the hash. */
+static void body_hash_covers_the_request(void **state)
+{
+    uint8_t first[32];
+    struct app a = fresh();
+    (void)state;
+    (void)ask(&a, "POST", "/v1/cases", SUBMIT);
+    memcpy(first, a.body_hash, sizeof first);
+    (void)ask(&a, "POST", "/v1/cases", SUBMIT);
+    assert_memory_equal(first, a.body_hash, sizeof first);
+    (void)ask(&a, "POST", "/v1/cases", SUBMIT " ");
+    assert_memory_not_equal(first, a.body_hash, sizeof first);
+    (void)ask(&a, "POST", "/v1/cases/c0/events", "{\"type\":\"accept\"}");
+    memcpy(first, a.body_hash, sizeof first);
+    (void)ask(&a, "POST", "/v1/cases/c001/events", "{\"type\":\"accept\"}");
+    assert_memory_not_equal(first, a.body_hash, sizeof first);
+}
+
+static void a_payload_has_a_limit(void **state)
+{
+    struct app a = fresh();
+    struct buf body = {0};
+    (void)state;
+    buf_put_string(&body, "{\"item\":\"x\"," APPLICANT ",\"form\":{\"text\":\"");
+    for (size_t i = 0; i < PAYLOAD_BYTES_MAX; i++)
+        buf_put_u8(&body, 'x');
+    buf_put_string(&body, "\"}}");
+    struct answer answer = ask(&a, "POST", "/v1/cases", buf_cstr(&body));
+    assert_int_equal(answer.status, 413);
+    assert_has(answer.text, "the limit is 262144");
+    assert_int_equal(a.submit_count, 0);
+    buf_close(&body);
+}
+
+static void appends_events(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    struct answer answer = ask(&a, "POST", "/v1/cases/c00102/events?durable=peers&timeout_ms=700",
+                               "{\"type\":\"decide\",\"decision\":\"deny\",\"reason_code\":\"not.complete\",\"reason\":\"缺材料\","
+                               "\"payload\":{\"office\":\"窗口 3\"}}");
+    assert_int_equal(answer.status, 201);
+    assert_has(answer.text, "\"peers_durable\":false");
+    assert_true(a.wait_peers);
+    assert_int_equal(a.wait_ms, 700);
+    assert_memory_equal(a.case_id, fake_case_id, CASE_ID_SIZE);
+    assert_int_equal(a.event_count, 1);
+    assert_int_equal(a.events[0].type, CASE_EVENT_DECIDE);
+    assert_int_equal(a.events[0].decision, CASE_DECISION_DENY);
+    assert_string_equal(a.event_reason[0], "not.complete");
+    assert_string_equal(a.event_payload[0], "{\"office\":\"窗口 3\",\"reason\":\"缺材料\"}");
+
+    a.result.peers_durable = true;
+    answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events?durable=peers",
+                 "{\"events\":[{\"type\":\"pause\",\"pause_kind\":2,\"expected_days\":20},{\"type\":\"deliver\",\"channel\":\"post\"},"
+                 "{\"type\":\"evaluate\",\"grade\":5},{\"type\":\"handover\",\"lead\":330000},{\"type\":\"note\",\"note\":\"x\"}]}");
+    assert_int_equal(answer.status, 201);
+    assert_has(answer.text, "\"peers_durable\":true");
+    assert_int_equal(a.wait_ms, 0);
+    assert_int_equal(a.event_count, 5);
+    assert_int_equal(a.events[0].pause_kind, 2);
+    assert_int_equal(a.events[0].expected_days, 20);
+    assert_int_equal(a.events[1].channel, CASE_CHANNEL_POST);
+    assert_int_equal(a.events[2].grade, 5);
+    assert_int_equal(a.events[3].lead, 330000);
+    assert_string_equal(a.event_payload[3], "");
+    assert_string_equal(a.event_payload[4], "{\"note\":\"x\"}");
+}
+
+/* 16 events pass, 17 do not. */
+static void events_have_a_count_limit(void **state)
+{
+    (void)state;
+    for (size_t count = 16; count <= 17; count++) {
+        struct app a = fresh();
+        struct buf body = {0};
+        buf_put_string(&body, "{\"events\":[");
+        for (size_t i = 0; i < count; i++)
+            buf_printf(&body, "%s{\"type\":\"note\"}", i > 0 ? "," : "");
+        buf_put_string(&body, "]}");
+        struct answer answer = ask(&a, "POST", "/v1/cases/c0/events", buf_cstr(&body));
+        assert_int_equal(answer.status, count == 16 ? 201 : 400);
+        assert_int_equal(a.event_count, count == 16 ? 16 : 0);
+        buf_close(&body);
+    }
+}
+
+/* What the app refuses comes out with the status of its code. */
+static void app_refusals_pass_through(void **state)
+{
+    static const struct {
+        int code, status;
+    } cases[] = {{ERR_CONFLICT, 409}, {ERR_DENIED, 403}, {ERR_BUSY, 503}, {ERR_FULL, 507}, {ERR_INVALID, 400}};
+    (void)state;
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct app a = fresh();
+        (void)err_set(&a.refusal, cases[i].code, "case.test", "refused 申请");
+        err_hint(&a.refusal, "wait");
+        struct answer answer = ask(&a, "POST", "/v1/cases", SUBMIT);
+        assert_int_equal(answer.status, cases[i].status);
+        assert_has(answer.text, "\"id\":\"case.test\",\"message\":\"refused 申请\",\"hint\":\"wait\"");
+        answer = ask(&a, "POST", "/v1/ledger/verify", NULL);
+        assert_int_equal(answer.status, cases[i].status);
+    }
+}
+
+static void reads_cases(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    struct answer answer = ask(&a, "GET", "/v1/cases?status=accepted&role=deciding&item=000105001000&limit=1&before=77", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_has(answer.text, "\"next\":41");
+    assert_has(answer.text, "\"status\":\"accepted\",\"status_chinese\":\"受理\"");
+    assert_string_equal(a.filter_text[0], "accepted");
+    assert_string_equal(a.filter_text[1], "deciding");
+    assert_string_equal(a.filter_text[2], "000105001000");
+    assert_int_equal(a.filter.before, 77);
+    assert_int_equal(a.filter.limit, 1);
+    answer = ask(&a, "GET", "/v1/cases", NULL);
+    assert_has(answer.text, "\"next\":null");
+
+    answer = ask(&a, "HEAD", "/v1/cases/c0010203", NULL);
+    assert_int_equal(answer.status, 200);
+    answer = ask(&a, "GET", "/v1/cases/" FAKE_CASE, NULL);
+    assert_has(answer.text, "\"case\":\"" FAKE_CASE "\"");
+    assert_has(answer.text, "\"version\":5");
+    assert_has(answer.text, "\"type\":\"submit\",\"chinese\":\"收件\",\"role\":\"window\"");
+    assert_has(answer.text, "\"payload\":{\"name\":\"张*\"}");
+    assert_has(answer.text, "\"attributes\":{\"item_code\":\"000105001000\",\"mode\":\"collect\"}");
+    /* an event type, a role and a payload that this version cannot read, and a text that is not UTF-8 */
+    assert_has(answer.text, "\"type\":\"999\",\"chinese\":null,\"role\":null,\"effect\":\"noop\",\"explanation\":\"bad \xef\xbf\xbd bytes\"");
+    assert_has(answer.text, "\"payload\":null");
+
+    answer = ask(&a, "GET", "/v1/cases/c0/events", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_has(answer.text, "{\"case\":\"" FAKE_CASE "\",\"version\":5,\"events\":[");
+
+    (void)err_set(&a.query_refusal, ERR_CORRUPT, "store.test", "bad page");
+    assert_int_equal(ask(&a, "GET", "/v1/cases/c0", NULL).status, 500);
+}
+
+/* A long poll answers at once when the version is newer already, else when the app says so. */
+static void long_poll(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    assert_int_equal(ask(&a, "GET", "/v1/cases/c0?wait=4", NULL).status, 200);
+    assert_int_equal(a.watch_count, 0);
+    struct answer answer = ask(&a, "GET", "/v1/cases/c0?wait=5&timeout_ms=1234", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_has(answer.text, "\"version\":5");
+    assert_int_equal(a.watch_count, 1);
+    assert_int_equal(a.watch_version, 5);
+    assert_int_equal(a.watch_ms, 1234);
+}
+
+/* The client goes away while it waits: a long poll is taken back, a command finds nobody to tell. */
+static void client_goes_away(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    char poll[] = "/v1/cases/c0?wait=5", post[] = "/v1/cases";
+    struct request *r = make(&a, "GET", poll, NULL);
+    assert_true(route_check(r));
+    route_dispatch(r);
+    assert_true(r->waiting);
+    request_release(r);
+    assert_int_equal(a.unwatch_count, 1);
+    assert_int_equal(a.waiting_count, 0);
+
+    r = make(&a, "POST", post, SUBMIT);
+    assert_true(route_check(r));
+    route_dispatch(r);
+    request_release(r);
+    assert_int_equal(a.waiting_count, 1);
+    fake_app_answer(&a); /* frees the request: the address sanitizer sees if it does not */
+}
+
+static void reads_catalog_and_peers(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    a.rows = 2;
+    struct answer answer = ask(&a, "GET", "/v1/catalog?node=510000&text=户口&limit=2&after=440000:000105001000", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_has(answer.text, "\"next\":\"510000:000105001000\"");
+    assert_int_equal(a.items.node, 510000);
+    assert_int_equal(a.items.after_node, 440000);
+    assert_string_equal(a.items_text[0], "户口");
+    assert_string_equal(a.items_text[1], "000105001000");
+    answer = ask(&a, "GET", "/v1/catalog", NULL);
+    assert_has(answer.text, "\"next\":null");
+
+    answer = ask(&a, "GET", "/v1/catalog/510000/000105001000", NULL);
+    assert_int_equal(a.items.node, 510000);
+    assert_has(answer.text, "\"item\":{\"a\":[1,2]}");
+    (void)ask(&a, "GET", "/v1/catalog/000105001000", NULL);
+    assert_int_equal(a.items.node, 0);
+
+    answer = ask(&a, "GET", "/v1/peers", NULL);
+    assert_has(answer.text, "\"clock_skew_ms\":-12");
+    assert_has(answer.text, "\"clock_skew_ms\":null");
+    assert_has(answer.text, "\"reason\":\"certificate expired\"");
+}
+
+static void reads_ledger(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    a.note = "test/440000\n12\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\n\n— test/440000 xyz\n";
+    struct answer answer = ask(&a, "GET", "/v1/ledger", NULL);
+    assert_string_equal(answer.text, "{\"code\":440000,\"origin\":\"test/440000\",\"size\":12,\"root\":"
+                                     "\"0000000000000000000000000000000000000000000000000000000000000001\"}");
+    answer = ask(&a, "GET", "/v1/ledger/checkpoint?origin=510000", NULL);
+    assert_string_equal(answer.text, a.note);
+    assert_int_equal(a.entries_origin, 510000);
+
+    static const char *const broken[] = {"", "x", "x\n12\n", "x\ny\nAAAA\n", "x\n1\nAAAA\n\n"};
+    for (size_t i = 0; i < array_count(broken); i++) {
+        a.note = broken[i];
+        assert_int_equal(ask(&a, "GET", "/v1/ledger", NULL).status, 500);
+    }
+
+    a.entry_leaf = bytes_of_string("no leaf");
+    answer = ask(&a, "GET", "/v1/ledger/entries?origin=510000&from=9&limit=7", NULL);
+    assert_int_equal(a.entries_from, 9);
+    assert_int_equal(a.entries_limit, 7);
+    assert_has(answer.text, "\"leaf\":null,\"bytes\":\"bm8gbGVhZg==\"");
+    answer = ask(&a, "GET", "/v1/ledger/entries/11?origin=510000", NULL);
+    assert_has(answer.text, "\"index\":11");
+    answer = ask(&a, "POST", "/v1/ledger/verify", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_has(answer.text, "{\"result\":\"ok\",\"own_leaves\":7,");
+}
+
+static void tells_its_state(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    a.alarms = 2;
+    struct answer answer = ask(&a, "GET", "/healthz", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.text, "{\"status\":\"ok\",\"writer\":\"ok\",\"alarms\":2,\"version\":\"0.1.0\"}");
+    a.writer = "stopped: disk full";
+    answer = ask(&a, "GET", "/healthz", NULL);
+    assert_int_equal(answer.status, 503);
+    assert_has(answer.text, "\"status\":\"degraded\"");
+    assert_has(ask(&a, "GET", "/v1/status", NULL).text, "\"name\":\"广东省\"");
+    assert_string_equal(ask(&a, "GET", "/metrics", NULL).text, "tongban_alarms 2\n");
+    assert_true(route_is_open("GET", "/healthz"));
+    assert_false(route_is_open("POST", "/healthz"));
+    assert_false(route_is_open("GET", "/healthz/"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(submits_a_case),
+        cmocka_unit_test(body_hash_covers_the_request),
+        cmocka_unit_test(a_payload_has_a_limit),
+        cmocka_unit_test(appends_events),
+        cmocka_unit_test(events_have_a_count_limit),
+        cmocka_unit_test(app_refusals_pass_through),
+        cmocka_unit_test(reads_cases),
+        cmocka_unit_test(long_poll),
+        cmocka_unit_test(client_goes_away),
+        cmocka_unit_test(reads_catalog_and_peers),
+        cmocka_unit_test(reads_ledger),
+        cmocka_unit_test(tells_its_state),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

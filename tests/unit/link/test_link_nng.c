@@ -1,0 +1,696 @@
+/* The NNG link over loopback: the same tests over plain TCP and over TLS, then those that only TLS has (certificates).
+ * Goal: the promises of link.h hold when peers come, go, stay silent, ask too much or are not who they should be. */
+#include "tests/unit/link/link_rig.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void request(size_t i, size_t peer, size_t size, uint64_t token, uint32_t timeout_ms)
+{
+    struct err e = {0};
+    uint8_t *message = xmalloc(size);
+    memset(message, (int)(token & 0xff), size);
+    if (link_request(rig_node(i)->link, rig_codes[peer], bytes_of(message, size), token, timeout_ms, &e) != 0)
+        fail_msg("request %u: %s", (unsigned)token, e.message);
+    free(message);
+}
+
+/* Node @i answers its next request with its own bytes. */
+static void echo(size_t i)
+{
+    struct link_event asked = rig_wait(rig_node(i), LINK_REQUEST, 0);
+    link_reply(rig_node(i)->link, asked.handle, bytes_of(asked.data, asked.size));
+    free(asked.data);
+}
+
+static void expect_echo(size_t i, size_t peer, uint64_t token, size_t size)
+{
+    struct link_event reply = rig_wait(rig_node(i), LINK_REPLY, token);
+    assert_int_equal(reply.peer, rig_codes[peer]);
+    assert_int_equal(reply.size, size);
+    for (size_t k = 0; k < size; k++) {
+        if (reply.data[k] != (token & 0xff))
+            fail_msg("byte %zu differs", k);
+    }
+    free(reply.data);
+}
+
+/* ---- requests and answers ---- */
+
+static void test_request_reply(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    static const size_t sizes[] = {1, 1024, 1 << 20, WIRE_MESSAGE_BYTES_MAX};
+    for (size_t k = 0; k < array_count(sizes); k++) {
+        request(0, 1, sizes[k], k + 1, 10000);
+        struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
+        assert_int_equal(asked.peer, rig_codes[0]);
+        assert_int_equal(asked.size, sizes[k]);
+        link_reply(rig_node(1)->link, asked.handle, bytes_of(asked.data, asked.size));
+        free(asked.data);
+        expect_echo(0, 1, k + 1, sizes[k]);
+    }
+    struct link_nng_stats stats;
+    link_nng_stats(rig_node(0)->link, &stats);
+    assert_int_equal(stats.peers_up, 1);
+    assert_int_equal(stats.requests_sent, array_count(sizes));
+    assert_int_equal(stats.requests_failed, 0);
+    link_nng_stats(rig_node(1)->link, &stats);
+    assert_int_equal(stats.requests_received, array_count(sizes));
+    assert_int_equal(stats.pipes_accepted, 1);
+}
+
+/* Both directions, each over its own connection. */
+static void test_both_ways(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    rig_dial(1, 0);
+    (void)rig_wait(rig_node(1), LINK_UP, 0);
+    request(0, 1, 10, 1, 10000);
+    request(1, 0, 20, 2, 10000);
+    echo(1);
+    echo(0);
+    expect_echo(0, 1, 1, 10);
+    expect_echo(1, 0, 2, 20);
+}
+
+/* A parked answer keeps neither other requests nor pings from passing. */
+static void test_parked(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    request(0, 1, 3, 1, 15000);
+    struct link_event parked = rig_wait(rig_node(1), LINK_REQUEST, 0);
+    uint64_t until = clock_mono_ms() + 2500; /* several times the dead-line time of 2 x 500 ms */
+    uint64_t token = 2;
+    while (clock_mono_ms() < until) {
+        request(0, 1, 100, token, 10000);
+        echo(1);
+        expect_echo(0, 1, token, 100);
+        token++;
+    }
+    link_reply(rig_node(1)->link, parked.handle, bytes_of(parked.data, parked.size));
+    free(parked.data);
+    expect_echo(0, 1, 1, 3);
+    assert_int_equal(rig_count(rig_node(0), LINK_DOWN), 0);
+}
+
+/* Nothing but a parked request for several dead-line times: pings alone keep the line up. */
+static void test_idle_stays_up(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    request(0, 1, 3, 1, 15000);
+    struct link_event parked = rig_wait(rig_node(1), LINK_REQUEST, 0);
+    struct link_event event;
+    assert_false(rig_take(rig_node(0), LINK_DOWN, 0, 2500, &event));
+    link_reply(rig_node(1)->link, parked.handle, bytes_of(parked.data, parked.size));
+    free(parked.data);
+    expect_echo(0, 1, 1, 3);
+}
+
+static void test_timeout(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    uint64_t start = clock_mono_ms();
+    request(0, 1, 5, 7, 300);
+    struct link_event failed = rig_wait(rig_node(0), LINK_REPLY_FAILED, 7);
+    uint64_t took = clock_mono_ms() - start;
+    assert_string_equal(failed.reason, "no answer in time");
+    assert_in_range(took, 290, 3000);
+    struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
+    link_reply(rig_node(1)->link, asked.handle, bytes_of("late", 4)); /* goes nowhere */
+    free(asked.data);
+    request(0, 1, 5, 8, 10000); /* the line is fine */
+    echo(1);
+    expect_echo(0, 1, 8, 5);
+    assert_int_equal(rig_count(rig_node(0), LINK_REPLY), 0);
+}
+
+static void test_drop(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    request(0, 1, 5, 7, 10000);
+    struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
+    link_drop(rig_node(1)->link, asked.handle);
+    free(asked.data);
+    struct link_event failed = rig_wait(rig_node(0), LINK_REPLY_FAILED, 7);
+    assert_non_null(strstr(failed.reason, "refused"));
+}
+
+static void test_oversize(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    struct err e = {0};
+    uint8_t *large = xcalloc(1, WIRE_MESSAGE_BYTES_MAX + 1);
+    struct bytes over = bytes_of(large, WIRE_MESSAGE_BYTES_MAX + 1);
+    assert_int_equal(link_request(rig_node(0)->link, rig_codes[1], over, 1, 1000, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "link.too-large");
+    assert_int_equal(link_request(rig_node(0)->link, rig_codes[1], bytes_of(NULL, 0), 1, 1000, &e), ERR_INVALID);
+
+    request(0, 1, 5, 2, 10000);
+    struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
+    link_reply(rig_node(1)->link, asked.handle, over);
+    free(asked.data);
+    free(large);
+    (void)rig_wait(rig_node(0), LINK_REPLY_FAILED, 2);
+    request(0, 1, 5, 3, 10000);
+    echo(1);
+    expect_echo(0, 1, 3, 5);
+    assert_int_equal(rig_count(rig_node(0), LINK_DOWN), 0);
+}
+
+static void test_open_limit(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    struct err e = {0};
+    for (uint64_t token = 1; token <= LINK_PEER_REQUESTS_MAX; token++)
+        request(0, 1, 5, token, 10000);
+    assert_int_equal(link_request(rig_node(0)->link, rig_codes[1], bytes_of("x", 1), 99, 1000, &e), ERR_BUSY);
+    for (unsigned k = 0; k < LINK_PEER_REQUESTS_MAX; k++)
+        echo(1);
+    for (uint64_t token = 1; token <= LINK_PEER_REQUESTS_MAX; token++)
+        expect_echo(0, 1, token, 5);
+    request(0, 1, 5, 100, 10000); /* a place is free again */
+    echo(1);
+    expect_echo(0, 1, 100, 5);
+}
+
+/* Requests given up by the asker are still open here; the ninth is refused, and pings still pass. */
+static void test_served_limit(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    uint64_t handles[LINK_PEER_REQUESTS_MAX];
+    for (unsigned k = 0; k < LINK_PEER_REQUESTS_MAX; k++) {
+        request(0, 1, 5, k + 1, 100);
+        struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
+        handles[k] = asked.handle;
+        free(asked.data);
+        (void)rig_wait(rig_node(0), LINK_REPLY_FAILED, k + 1);
+    }
+    request(0, 1, 5, 50, 10000);
+    struct link_event failed = rig_wait(rig_node(0), LINK_REPLY_FAILED, 50);
+    assert_non_null(strstr(failed.reason, "refused"));
+    struct link_nng_stats stats;
+    link_nng_stats(rig_node(1)->link, &stats);
+    assert_int_equal(stats.requests_refused, 1);
+    assert_int_equal(stats.requests_open, LINK_PEER_REQUESTS_MAX);
+    struct link_event event;
+    assert_false(rig_take(rig_node(0), LINK_DOWN, 0, 1500, &event));
+    for (unsigned k = 0; k < LINK_PEER_REQUESTS_MAX; k++)
+        link_reply(rig_node(1)->link, handles[k], bytes_of("x", 1));
+    request(0, 1, 5, 51, 10000);
+    echo(1);
+    expect_echo(0, 1, 51, 5);
+}
+
+/* Three nodes ask one, 64 times each, as many at once as they may. */
+static void test_many(void **state)
+{
+    (void)state;
+    struct link_nng_peer known[3] = {{.code = rig_codes[1]}, {.code = rig_codes[2]}, {.code = rig_codes[3]}};
+    rig_open(0, 0, known, 3, NULL);
+    struct link_nng_peer hub = {.code = rig_codes[0], .url = rig_node(0)->url};
+    for (size_t i = 1; i < 4; i++) {
+        rig_open(i, 0, &hub, 1, NULL);
+        (void)rig_wait(rig_node(i), LINK_UP, 0);
+    }
+    uint64_t next[4] = {0, 1, 1, 1};
+    size_t done = 0;
+    uint64_t deadline = clock_mono_ms() + RIG_WAIT_MS;
+    while (done < 3 * 64) {
+        assert_true(clock_mono_ms() < deadline);
+        struct link_event event;
+        for (size_t i = 1; i < 4; i++) {
+            struct err e = {0};
+            while (next[i] <= 64 &&
+                   link_request(rig_node(i)->link, rig_codes[0], bytes_of(&next[i], 8), next[i], 10000, &e) == 0)
+                next[i]++;
+            while (rig_take(rig_node(i), LINK_REPLY, 0, 0, &event)) {
+                assert_memory_equal(event.data, &event.token, 8);
+                free(event.data);
+                done++;
+            }
+            assert_int_equal(rig_count(rig_node(i), LINK_REPLY_FAILED), 0);
+        }
+        while (rig_take(rig_node(0), LINK_REQUEST, 0, 1, &event)) {
+            link_reply(rig_node(0)->link, event.handle, bytes_of(event.data, event.size));
+            free(event.data);
+        }
+    }
+}
+
+/* ---- coming and going ---- */
+
+static void test_not_connected(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct link_nng_peer inbound = {.code = rig_codes[1]};
+    rig_open(0, 0, &inbound, 1, NULL);
+    assert_int_equal(link_request(rig_node(0)->link, rig_codes[1], bytes_of("x", 1), 1, 1000, &e), ERR_CLOSED);
+    assert_int_equal(link_request(rig_node(0)->link, rig_codes[2], bytes_of("x", 1), 1, 1000, &e), ERR_CLOSED);
+    link_redial(rig_node(0)->link, rig_codes[1]); /* no address: nothing happens */
+    link_redial(rig_node(0)->link, rig_codes[2]);
+    assert_int_equal(rig_count(rig_node(0), LINK_REPLY_FAILED), 0);
+}
+
+/* Nobody listens: told once with the reason; up as soon as somebody does. */
+static void test_dial_error_then_up(void **state)
+{
+    (void)state;
+    struct link_nng_peer inbound = {.code = rig_codes[0]};
+    rig_open(1, 0, &inbound, 1, NULL);
+    uint16_t port = link_nng_port(rig_node(1)->link);
+    rig_close(1);
+    struct link_nng_peer outbound = {.code = rig_codes[1], .url = rig_node(1)->url};
+    rig_open(0, 0, &outbound, 1, NULL);
+    struct link_event down = rig_wait(rig_node(0), LINK_DOWN, 0);
+    assert_int_equal(down.peer, rig_codes[1]);
+    assert_string_equal(down.reason, "cannot connect: Connection refused");
+    struct link_event event;
+    assert_false(rig_take(rig_node(0), LINK_DOWN, 0, 600, &event)); /* once, however many attempts */
+    rig_open(1, port, &inbound, 1, NULL);
+    (void)rig_wait(rig_node(0), LINK_UP, 0);
+}
+
+/* The peer dies with requests open: all fail at once, the link comes back by itself. */
+static void test_peer_dies(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    uint16_t port = link_nng_port(rig_node(1)->link);
+    for (uint64_t token = 1; token <= 4; token++)
+        request(0, 1, 100000, token, 60000);
+    for (unsigned k = 0; k < 4; k++)
+        free(rig_wait(rig_node(1), LINK_REQUEST, 0).data);
+    uint64_t start = clock_mono_ms();
+    rig_close(1);
+    for (uint64_t token = 1; token <= 4; token++) {
+        struct link_event failed = rig_wait(rig_node(0), LINK_REPLY_FAILED, token);
+        assert_string_equal(failed.reason, "connection lost");
+    }
+    assert_true(clock_mono_ms() - start < 5000); /* not their 60 s */
+    struct link_event down = rig_wait(rig_node(0), LINK_DOWN, 0);
+    assert_non_null(strstr(down.reason, "the peer closed the connection"));
+    struct err e = {0};
+    assert_int_equal(link_request(rig_node(0)->link, rig_codes[1], bytes_of("x", 1), 9, 1000, &e), ERR_CLOSED);
+
+    struct link_nng_peer inbound = {.code = rig_codes[0]};
+    rig_open(1, port, &inbound, 1, NULL);
+    (void)rig_wait(rig_node(0), LINK_UP, 0);
+    request(0, 1, 5, 10, 10000);
+    echo(1);
+    expect_echo(0, 1, 10, 5);
+    assert_int_equal(rig_count(rig_node(1), LINK_REQUEST), 0); /* nothing of before was sent again */
+}
+
+static void slow_backoff(struct link_nng_config *config)
+{
+    config->backoff_min_ms = 600000; /* NNG draws from 0..this */
+    config->backoff_max_ms = 600000;
+}
+
+/* In a backoff of minutes link_redial() connects at once. */
+static void test_redial(void **state)
+{
+    (void)state;
+    rig_open_pair(slow_backoff);
+    uint16_t port = link_nng_port(rig_node(1)->link);
+    rig_close(1);
+    (void)rig_wait(rig_node(0), LINK_DOWN, 0);
+    struct link_nng_peer inbound = {.code = rig_codes[0]};
+    rig_open(1, port, &inbound, 1, NULL);
+    struct link_event event;
+    assert_false(rig_take(rig_node(0), LINK_UP, 0, 300, &event));
+    link_redial(rig_node(0)->link, rig_codes[1]);
+    (void)rig_wait(rig_node(0), LINK_UP, 0);
+    link_redial(rig_node(0)->link, rig_codes[1]); /* connected: nothing happens */
+    request(0, 1, 5, 1, 10000);
+    echo(1);
+    expect_echo(0, 1, 1, 5);
+    assert_int_equal(rig_count(rig_node(0), LINK_DOWN), 0);
+}
+
+/* Every request that was open when the link closes has ended when close returns, and nothing comes after. */
+static void test_close_with_open(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    for (uint64_t token = 1; token <= LINK_PEER_REQUESTS_MAX; token++)
+        request(0, 1, 1 << 20, token, 60000);
+    rig_close(0);
+    assert_int_equal(rig_count(rig_node(0), LINK_REPLY_FAILED), LINK_PEER_REQUESTS_MAX);
+    rig_close(1); /* with requests never answered */
+}
+
+/* ---- members ---- */
+
+static void test_set_peers(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    struct err e = {0};
+    struct link_nng_peer inbound = {.code = rig_codes[0]};
+    rig_open(2, 0, &inbound, 1, NULL);
+    struct link_nng_peer both[2] = {{.code = rig_codes[1], .url = rig_node(1)->url},
+                                    {.code = rig_codes[2], .url = rig_node(2)->url}};
+    assert_int_equal(link_nng_set_peers(rig_node(0)->link, both, 2, &e), 0);
+    assert_int_equal(rig_wait(rig_node(0), LINK_UP, 0).peer, rig_codes[2]);
+    assert_int_equal(rig_count(rig_node(0), LINK_DOWN), 0); /* the first was left alone */
+
+    request(0, 1, 5, 1, 60000);
+    assert_int_equal(link_nng_set_peers(rig_node(0)->link, &both[1], 1, &e), 0);
+    struct link_event failed = rig_wait(rig_node(0), LINK_REPLY_FAILED, 1);
+    assert_int_equal(failed.peer, rig_codes[1]);
+    struct link_event down = rig_wait(rig_node(0), LINK_DOWN, 0);
+    assert_int_equal(down.peer, rig_codes[1]);
+    assert_string_equal(down.reason, "no member any more");
+    assert_int_equal(link_request(rig_node(0)->link, rig_codes[1], bytes_of("x", 1), 2, 1000, &e), ERR_CLOSED);
+
+    struct link_nng_peer moved = {.code = rig_codes[2], .url = rig_node(1)->url}; /* somebody else answers there */
+    assert_int_equal(link_nng_set_peers(rig_node(0)->link, &moved, 1, &e), 0);
+    assert_string_equal(rig_wait(rig_node(0), LINK_DOWN, 0).reason, "its address changed");
+    down = rig_wait(rig_node(0), LINK_DOWN, 0);
+    assert_non_null(strstr(down.reason, "440000"));
+}
+
+static void test_bad_peers(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    struct err e = {0};
+    struct link *l = rig_node(0)->link;
+    struct link_nng_peer twice[2] = {{.code = 440000}, {.code = 440000}};
+    assert_int_equal(link_nng_set_peers(l, twice, 2, &e), ERR_INVALID);
+    assert_int_equal(link_nng_set_peers(l, &(struct link_nng_peer){.code = 0}, 1, &e), ERR_INVALID);
+    struct link_nng_peer wrong = {.code = 440000, .url = "http://127.0.0.1:1"};
+    assert_int_equal(link_nng_set_peers(l, &wrong, 1, &e), ERR_INVALID);
+    assert_string_equal(e.id, "link.url");
+    char url[400] = "tcp://127.0.0.1:1";
+    memset(url + 17, '0', 300);
+    wrong.url = url;
+    assert_int_equal(link_nng_set_peers(l, &wrong, 1, &e), ERR_LIMIT);
+    struct link_nng_peer *many = xcalloc(MEMBERS_MAX + 1, sizeof *many);
+    assert_int_equal(link_nng_set_peers(l, many, MEMBERS_MAX + 1, &e), ERR_LIMIT);
+    free(many);
+    request(0, 1, 5, 1, 10000); /* all of it changed nothing */
+    echo(1);
+    expect_echo(0, 1, 1, 5);
+    wrong.url = rig.is_tls ? "tls+tcp://127.0.0.1" : "tcp://127.0.0.1"; /* no port: NNG's refusal */
+    assert_int_equal(link_nng_set_peers(l, &wrong, 1, &e), ERR_INVALID);
+    assert_non_null(strstr(e.message, "440000"));
+}
+
+/* A node that the dialled one does not know: never up, told to both, and not dialled without pause. */
+static void test_non_member(void **state)
+{
+    (void)state;
+    rig_open(1, 0, NULL, 0, NULL);
+    struct link_nng_peer outbound = {.code = rig_codes[1], .url = rig_node(1)->url};
+    rig_open(0, 0, &outbound, 1, NULL);
+    struct link_event refused = rig_wait(rig_node(1), LINK_REFUSED, 0);
+    assert_int_equal(refused.peer, rig_codes[0]);
+    assert_non_null(strstr(refused.reason, "not a member"));
+    struct link_event down = rig_wait(rig_node(0), LINK_DOWN, 0);
+    assert_non_null(strstr(down.reason, "member"));
+    struct link_event event;
+    assert_false(rig_take(rig_node(0), LINK_UP, 0, 1000, &event));
+    struct link_nng_stats stats;
+    link_nng_stats(rig_node(1)->link, &stats);
+    assert_in_range(stats.connections_refused, 2, 60); /* backoff up to 200 ms, drawn: 10 to 20 expected */
+    assert_int_equal(stats.pipes_accepted, 0);
+    assert_int_equal(stats.requests_received, 0);
+
+    struct err e = {0};
+    struct link_nng_peer inbound = {.code = rig_codes[0]};
+    assert_int_equal(link_nng_set_peers(rig_node(1)->link, &inbound, 1, &e), 0);
+    (void)rig_wait(rig_node(0), LINK_UP, 0);
+    assert_int_equal(link_nng_set_peers(rig_node(1)->link, NULL, 0, &e), 0); /* and out again */
+    (void)rig_wait(rig_node(0), LINK_DOWN, 0);
+}
+
+/* ---- silence ---- */
+
+/* A listener that takes connections and says nothing, or only the SP header. */
+struct mute {
+    int socket;
+    int taken;
+    uint16_t port;
+};
+
+static void mute_open(struct mute *m, uint32_t code)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(127u << 24 | code)};
+    socklen_t size = sizeof at;
+    m->socket = socket(AF_INET, SOCK_STREAM, 0);
+    m->taken = -1;
+    assert_true(m->socket >= 0);
+    assert_int_equal(bind(m->socket, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(m->socket, 16), 0);
+    assert_int_equal(getsockname(m->socket, (struct sockaddr *)&at, &size), 0);
+    m->port = ntohs(at.sin_port);
+}
+
+/* Greets as a REP socket (SP header, protocol 0x31) and then falls silent. */
+static void mute_greet(struct mute *m)
+{
+    static const uint8_t header[8] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+    m->taken = accept(m->socket, NULL, NULL);
+    assert_true(m->taken >= 0);
+    assert_int_equal(send(m->taken, header, sizeof header, 0), sizeof header);
+}
+
+static void mute_close(struct mute *m)
+{
+    if (m->taken >= 0)
+        (void)close(m->taken);
+    (void)close(m->socket);
+}
+
+/* The connection stands but nobody answers pings: never up, closed for silence after 2 x 500 ms. Plain only. */
+static void test_dead_line(void **state)
+{
+    (void)state;
+    struct mute m;
+    mute_open(&m, rig_codes[1]);
+    char url[64];
+    rig_url(rig_codes[1], m.port, url);
+    struct link_nng_peer outbound = {.code = rig_codes[1], .url = url};
+    rig_open(0, 0, &outbound, 1, NULL);
+    mute_greet(&m);
+    uint64_t start = clock_mono_ms();
+    struct link_event down = rig_wait(rig_node(0), LINK_DOWN, 0);
+    assert_in_range(clock_mono_ms() - start, 900, 5000);
+    assert_non_null(strstr(down.reason, "no answer for"));
+    assert_int_equal(rig_count(rig_node(0), LINK_UP), 0);
+    struct link_nng_stats stats;
+    link_nng_stats(rig_node(0)->link, &stats);
+    assert_int_equal(stats.lines_dead, 1);
+    rig_close(0);
+    mute_close(&m);
+}
+
+static void short_idle(struct link_nng_config *config)
+{
+    config->idle_ms = 400;
+}
+
+/* A dialler that lets itself in and then says nothing is closed after idle_ms. Plain only. */
+static void test_idle_accepted(void **state)
+{
+    (void)state;
+    struct link_nng_peer inbound = {.code = rig_codes[0]};
+    rig_open(1, 0, &inbound, 1, short_idle);
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(127u << 24 | rig_codes[0])};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(127u << 24 | rig_codes[1]),
+                             .sin_port = htons(link_nng_port(rig_node(1)->link))};
+    static const uint8_t header[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof own), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(send(fd, header, sizeof header, 0), sizeof header);
+    struct timeval limit = {.tv_sec = 10};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+    uint8_t in[8];
+    assert_int_equal(recv(fd, in, sizeof in, MSG_WAITALL), 8); /* its header */
+    assert_int_equal(recv(fd, in, 1, 0), 0);                   /* the end */
+    (void)close(fd);
+    struct link_nng_stats stats;
+    link_nng_stats(rig_node(1)->link, &stats);
+    assert_int_equal(stats.lines_dead, 1);
+}
+
+/* More connections of one peer than it may have. Plain only: raw sockets bound to its address. */
+static void test_too_many_pipes(void **state)
+{
+    (void)state;
+    struct link_nng_peer inbound = {.code = rig_codes[0]};
+    rig_open(1, 0, &inbound, 1, NULL);
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(127u << 24 | rig_codes[0])};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(127u << 24 | rig_codes[1]),
+                             .sin_port = htons(link_nng_port(rig_node(1)->link))};
+    static const uint8_t header[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+    int fds[LINK_PEER_PIPES_MAX + 1];
+    for (size_t i = 0; i < array_count(fds); i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(bind(fds[i], (struct sockaddr *)&own, sizeof own), 0);
+        assert_int_equal(connect(fds[i], (struct sockaddr *)&to, sizeof to), 0);
+        assert_int_equal(send(fds[i], header, sizeof header, 0), sizeof header);
+    }
+    struct link_event refused = rig_wait(rig_node(1), LINK_REFUSED, 0);
+    assert_non_null(strstr(refused.reason, "8 connections open, limit 8"));
+    for (size_t i = 0; i < array_count(fds); i++)
+        (void)close(fds[i]);
+}
+
+/* ---- certificates: TLS only ---- */
+
+static void wait_pipes_accepted(size_t i, uint32_t wanted)
+{
+    uint64_t deadline = clock_mono_ms() + RIG_WAIT_MS;
+    struct link_nng_stats stats;
+    struct link_event event;
+    do {
+        assert_true(clock_mono_ms() < deadline);
+        link_nng_stats(rig_node(i)->link, &stats);
+    } while (stats.pipes_accepted != wanted && !rig_take(rig_node(i), LINK_UP, 99, 10, &event));
+}
+
+/* Revoked while connected: the pipe stands until recheck, is closed by it, and cannot come back. */
+static void test_revoked(void **state)
+{
+    (void)state;
+    struct pki_fixture_node before = rig.certs[3], revoked;
+    pki_fixture_issue(&rig.pki, "leaver", rig_codes[3], "测试省", -3600, 3600, &revoked);
+    rig.certs[3] = revoked;
+    struct link_nng_peer inbound = {.code = rig_codes[3]};
+    rig_open(1, 0, &inbound, 1, NULL);
+    struct link_nng_peer outbound = {.code = rig_codes[1], .url = rig_node(1)->url};
+    rig_open(3, 0, &outbound, 1, NULL);
+    rig.certs[3] = before;
+    (void)rig_wait(rig_node(3), LINK_UP, 0);
+
+    struct err e = {0};
+    link_nng_recheck(rig_node(1)->link); /* nothing wrong yet */
+    wait_pipes_accepted(1, 1);
+    pki_fixture_revoke(&rig.pki, &revoked);
+    assert_int_equal(tls_engine_reload(rig_node(1)->tls, &e), 0);
+    link_nng_recheck(rig_node(1)->link);
+    (void)rig_wait(rig_node(3), LINK_DOWN, 0);
+    struct link_event refused = rig_wait(rig_node(1), LINK_REFUSED, 0);
+    assert_non_null(strstr(refused.reason, "revoked"));
+    struct link_event event;
+    assert_false(rig_take(rig_node(3), LINK_UP, 0, 700, &event));
+    wait_pipes_accepted(1, 0);
+}
+
+/* The dialler's certificate has expired: the dialled side says so, and the dialler learns it from the alert. */
+static void test_expired(void **state)
+{
+    (void)state;
+    struct pki_fixture_node before = rig.certs[0];
+    pki_fixture_issue(&rig.pki, "expired", rig_codes[0], "测试省", -7200, -3600, &rig.certs[0]);
+    struct link_nng_peer inbound = {.code = rig_codes[0]};
+    rig_open(1, 0, &inbound, 1, NULL);
+    struct link_nng_peer outbound = {.code = rig_codes[1], .url = rig_node(1)->url};
+    rig_open(0, 0, &outbound, 1, NULL);
+    rig.certs[0] = before;
+    struct link_event refused = rig_wait(rig_node(1), LINK_REFUSED, 0);
+    assert_non_null(strstr(refused.reason, "expired"));
+    struct link_event down = rig_wait(rig_node(0), LINK_DOWN, 0);
+    assert_non_null(strstr(down.reason, "expired"));
+    assert_int_equal(rig_count(rig_node(0), LINK_UP), 0);
+}
+
+/* A stranger without TLS on the federation port: refused, told, and the port still serves. */
+static void test_not_tls(void **state)
+{
+    (void)state;
+    rig_open_pair(NULL);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons(link_nng_port(rig_node(1)->link))};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(send(fd, "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
+    struct link_event refused = rig_wait(rig_node(1), LINK_REFUSED, 0);
+    assert_int_equal(refused.peer, 0);
+    (void)close(fd);
+    request(0, 1, 5, 1, 10000);
+    echo(1);
+    expect_echo(0, 1, 1, 5);
+}
+
+/* ---- nothing is left behind ---- */
+
+static size_t count_fds(void)
+{
+    size_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        count++;
+    (void)closedir(dir);
+    return count;
+}
+
+/* Opening and closing again and again leaves no descriptor (sanitizer builds watch the heap). */
+static void test_no_leak(void **state)
+{
+    size_t first = 0;
+    for (int round = 0; round < 5; round++) {
+        rig_open_pair(NULL);
+        rig_dial(1, 0);
+        (void)rig_wait(rig_node(1), LINK_UP, 0);
+        request(0, 1, 100, 1, 10000);
+        echo(1);
+        expect_echo(0, 1, 1, 100);
+        request(0, 1, 100, 2, 10000); /* left open */
+        (void)rig_teardown(state);
+        (void)rig_setup(state);
+        if (round == 0)
+            first = count_fds();
+    }
+    assert_true(count_fds() <= first);
+}
+
+#define COMMON                                                                                                         \
+    link_test(test_request_reply), link_test(test_both_ways), link_test(test_parked), link_test(test_idle_stays_up),   \
+        link_test(test_timeout), link_test(test_drop), link_test(test_oversize), link_test(test_open_limit),           \
+        link_test(test_served_limit), link_test(test_many), link_test(test_not_connected),                             \
+        link_test(test_dial_error_then_up), link_test(test_peer_dies), link_test(test_redial),                         \
+        link_test(test_close_with_open), link_test(test_set_peers), link_test(test_bad_peers),                         \
+        link_test(test_non_member), link_test(test_no_leak)
+#define link_test(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+
+/* With an argument only the tests whose name matches it ("test_re*"). */
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    const struct CMUnitTest plain[] = {
+        COMMON,
+        link_test(test_dead_line),
+        link_test(test_idle_accepted),
+        link_test(test_too_many_pipes),
+    };
+    const struct CMUnitTest tls[] = {
+        COMMON,
+        link_test(test_revoked),
+        link_test(test_expired),
+        link_test(test_not_tls),
+    };
+    int failed = cmocka_run_group_tests_name("plain", plain, rig_setup_plain, NULL);
+    failed += cmocka_run_group_tests_name("tls", tls, rig_setup_tls, rig_teardown_tls);
+    link_nng_end();
+    return failed;
+}

@@ -20,7 +20,7 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def cluster():
-    """An empty federation (lib/cluster.py). At the end the daemons are stopped, and what they did wrong fails the test."""
+    """An empty federation (lib/cluster.py). At the end its daemons are stopped; what they did wrong fails the test."""
     from cluster import Cluster
 
     with Cluster() as made:

@@ -25,8 +25,10 @@ int checkpoint_format(const struct checkpoint *c, struct buf *out, struct err *e
     if (rc < 0)
         return rc;
     if (c->size > MERKLE_SIZE_MAX || c->extension_count != 0)
-        return err_set(e, ERR_INVALID, "checkpoint.size", "checkpoint of size %" PRIu64 " (limit 2^62) with %zu extension "
-                       "lines (must be 0)", c->size, c->extension_count);
+        return err_set(e, ERR_INVALID, "checkpoint.size",
+                       "checkpoint of size %" PRIu64 " (limit 2^62) with %zu extension "
+                       "lines (must be 0)",
+                       c->size, c->extension_count);
 
     char root[ROOT_TEXT_SIZE + 1];
     base64_encode(c->root.b, sizeof c->root.b, root);
@@ -41,7 +43,8 @@ int checkpoint_parse(struct bytes body, struct checkpoint *ret, struct err *e)
     struct bytes size = read_until_newline(&r);
     struct bytes root = read_until_newline(&r);
     if (r.failed)
-        return err_set(e, ERR_INVALID, "checkpoint.lines", "checkpoint of %zu bytes does not have three lines", body.size);
+        return err_set(e, ERR_INVALID, "checkpoint.lines", "checkpoint of %zu bytes does not have three lines",
+                       body.size);
     int rc = check_origin(origin, e);
     if (rc < 0)
         return rc;
@@ -82,10 +85,11 @@ int checkpoint_sign(const struct checkpoint *c, const struct note_signer *log, s
 static int check_head(const struct checkpoint *c, const struct note_verifier *log, struct err *e)
 {
     if (strcmp(c->origin, log->name) != 0)
-        return err_set(e, ERR_VERIFY, "checkpoint.origin", "checkpoint of '%s' is signed by '%s'", c->origin, log->name);
+        return err_set(e, ERR_VERIFY, "checkpoint.origin", "checkpoint of '%s' is signed by '%s'", c->origin,
+                       log->name);
     if (c->extension_count != 0)
-        return err_set(e, ERR_INVALID, "checkpoint.extension", "checkpoint of '%s' has %zu extension lines, allowed are none",
-                       c->origin, c->extension_count);
+        return err_set(e, ERR_INVALID, "checkpoint.extension",
+                       "checkpoint of '%s' has %zu extension lines, allowed are none", c->origin, c->extension_count);
     struct merkle_hash empty;
     merkle_empty_root(&empty);
     if (c->size == 0 && !merkle_hash_equal(&c->root, &empty))

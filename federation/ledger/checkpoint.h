@@ -38,7 +38,8 @@ int checkpoint_parse(struct bytes body, struct checkpoint *ret, struct err *e) W
 
 /* Appends the whole signed note to @out. @log must be an NOTE_TYPE_ED25519 signer named as c->origin (asserted: own
  * configuration). */
-int checkpoint_sign(const struct checkpoint *c, const struct note_signer *log, struct buf *out, struct err *e) WARN_UNUSED;
+int checkpoint_sign(const struct checkpoint *c, const struct note_signer *log, struct buf *out,
+                    struct err *e) WARN_UNUSED;
 
 /* Opens a signed checkpoint of the origin @log->name. Refuses: no or wrong signature of @log, a failing signature of any
  * of @witnesses, another origin (checkpoint.origin), extension lines, size 0 with a root that is not the empty tree's.

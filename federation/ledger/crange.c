@@ -17,8 +17,9 @@ int crange_init_nodes(uint64_t size, const struct merkle_hash *nodes, size_t cou
         return err_set(e, ERR_INVALID, "crange.size", "compact range of %" PRIu64 " leaves, limit 2^62", size);
     struct crange range = {.size = size};
     if (count != crange_count(&range))
-        return err_set(e, ERR_INVALID, "crange.count", "compact range of %" PRIu64 " leaves has %zu nodes, must have %u",
-                       size, count, crange_count(&range));
+        return err_set(e, ERR_INVALID, "crange.count",
+                       "compact range of %" PRIu64 " leaves has %zu nodes, must have %u", size, count,
+                       crange_count(&range));
 
     for (size_t i = 0; i < count; i++)
         range.nodes[i] = nodes[i];
@@ -111,8 +112,10 @@ int crange_decode(struct bytes in, struct crange *ret, struct err *e)
     for (unsigned i = 0; i < count; i++)
         read_copy(&r, range.nodes[i].b, MERKLE_HASH_SIZE);
     if (!reader_done(&r))
-        return err_set(e, ERR_INVALID, "crange.count", "stored compact range of %" PRIu64 " leaves has %zu bytes, must "
-                       "have %u", range.size, in.size, 8 + count * MERKLE_HASH_SIZE);
+        return err_set(e, ERR_INVALID, "crange.count",
+                       "stored compact range of %" PRIu64 " leaves has %zu bytes, must "
+                       "have %u",
+                       range.size, in.size, 8 + count * MERKLE_HASH_SIZE);
     *ret = range;
     return 0;
 }

@@ -43,10 +43,12 @@ static int build_entry(struct build *b, const struct frontier_entry *entry, stru
             return rc;
         merkle_leaf_hash(entry->leaf, &computed);
         if (!merkle_hash_equal(&stored, &computed))
-            return err_set(e, ERR_CORRUPT, "frontier.leaf-differs", "stored leaf %" PRIu64 " (%zu bytes) is not the one in "
-                           "the tree", entry->index, entry->leaf.size);
-        b->items[b->count] = (struct frontier_item){
-            .kind = FRONTIER_KIND_ENTRY, .leaf = entry->leaf, .payload = entry->payload};
+            return err_set(e, ERR_CORRUPT, "frontier.leaf-differs",
+                           "stored leaf %" PRIu64 " (%zu bytes) is not the one in "
+                           "the tree",
+                           entry->index, entry->leaf.size);
+        b->items[b->count] =
+            (struct frontier_item){.kind = FRONTIER_KIND_ENTRY, .leaf = entry->leaf, .payload = entry->payload};
     }
     b->count++;
     return 0;
@@ -60,8 +62,9 @@ static int build_items(struct build *b, uint64_t from, uint64_t to, const struct
     b->count = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         if (entries[i].index < at || entries[i].index >= to)
-            return err_set(e, ERR_INVALID, "frontier.order", "entry %zu has index %" PRIu64 ", must be in [%" PRIu64 ", %"
-                           PRIu64 ")", i, entries[i].index, at, to);
+            return err_set(e, ERR_INVALID, "frontier.order",
+                           "entry %zu has index %" PRIu64 ", must be in [%" PRIu64 ", %" PRIu64 ")", i,
+                           entries[i].index, at, to);
         rc = build_gap(b, at, entries[i].index, e);
         if (rc == 0)
             rc = build_entry(b, &entries[i], e);
@@ -74,8 +77,9 @@ static int check_bounds(uint64_t from, uint64_t to, uint64_t target, struct err 
 {
     if (from <= to && to <= target && target <= MERKLE_SIZE_MAX)
         return 0;
-    return err_set(e, ERR_INVALID, "frontier.bounds", "batch from %" PRIu64 " to %" PRIu64 " against size %" PRIu64
-                   ", must ascend (limit 2^62)", from, to, target);
+    return err_set(e, ERR_INVALID, "frontier.bounds",
+                   "batch from %" PRIu64 " to %" PRIu64 " against size %" PRIu64 ", must ascend (limit 2^62)", from, to,
+                   target);
 }
 
 static int check_item_count(size_t count, struct err *e)
@@ -131,8 +135,10 @@ static int check_form(const struct crange *at_from, const struct frontier_batch 
     struct crange_part parts[CRANGE_PARTS_MAX];
     unsigned expected = crange_decompose(batch->to, batch->target, parts);
     if (batch->right_count != expected)
-        return err_set(e, ERR_INVALID, "frontier.right", "batch to %" PRIu64 " of %" PRIu64 " has %zu closing hashes, must "
-                       "have %u", batch->to, batch->target, batch->right_count, expected);
+        return err_set(e, ERR_INVALID, "frontier.right",
+                       "batch to %" PRIu64 " of %" PRIu64 " has %zu closing hashes, must "
+                       "have %u",
+                       batch->to, batch->target, batch->right_count, expected);
     return 0;
 }
 
@@ -144,17 +150,21 @@ static int push_item(const struct frontier_batch *batch, size_t i, struct crange
     unsigned level = item->kind == FRONTIER_KIND_ENTRY ? 0 : item->level;
     uint64_t at = range->size;
     if (level > 62 || at % ((uint64_t)1 << level) != 0 || (uint64_t)1 << level > batch->to - at)
-        return err_set(e, ERR_INVALID, "frontier.item", "item %zu at leaf %" PRIu64 " has level %u, which does not fit "
-                       "before %" PRIu64, i, at, level, batch->to);
+        return err_set(e, ERR_INVALID, "frontier.item",
+                       "item %zu at leaf %" PRIu64 " has level %u, which does not fit "
+                       "before %" PRIu64,
+                       i, at, level, batch->to);
     if (item->kind == FRONTIER_KIND_HASH)
         return crange_append(range, level, &item->hash, e);
 
     if (item->leaf.size == 0 || item->leaf.size > LEAF_BYTES_MAX)
-        return err_set(e, ERR_LIMIT, "frontier.leaf-size", "item %zu at leaf %" PRIu64 " has %zu bytes, limit 1 to %u", i,
-                       at, item->leaf.size, LEAF_BYTES_MAX);
+        return err_set(e, ERR_LIMIT, "frontier.leaf-size", "item %zu at leaf %" PRIu64 " has %zu bytes, limit 1 to %u",
+                       i, at, item->leaf.size, LEAF_BYTES_MAX);
     if (item->payload.size > PAYLOAD_BYTES_MAX)
-        return err_set(e, ERR_LIMIT, "frontier.payload-size", "item %zu at leaf %" PRIu64 " has a payload of %zu bytes, "
-                       "limit %u", i, at, item->payload.size, PAYLOAD_BYTES_MAX);
+        return err_set(e, ERR_LIMIT, "frontier.payload-size",
+                       "item %zu at leaf %" PRIu64 " has a payload of %zu bytes, "
+                       "limit %u",
+                       i, at, item->payload.size, PAYLOAD_BYTES_MAX);
     struct frontier_entry *entry = &entries[(*entry_count)++];
     *entry = (struct frontier_entry){.index = at, .leaf = item->leaf, .payload = item->payload};
     merkle_leaf_hash(item->leaf, &entry->hash);
@@ -196,16 +206,18 @@ int frontier_verify(const struct crange *at_from, const struct frontier_batch *b
     if (rc < 0)
         return rc;
     if (range.size != batch->to)
-        return err_set(e, ERR_INVALID, "frontier.short", "items of the batch end at leaf %" PRIu64 ", must reach %" PRIu64,
-                       range.size, batch->to);
+        return err_set(e, ERR_INVALID, "frontier.short",
+                       "items of the batch end at leaf %" PRIu64 ", must reach %" PRIu64, range.size, batch->to);
 
     struct merkle_hash root;
     rc = close_range(&range, batch, &root, e);
     if (rc < 0)
         return rc;
     if (!merkle_hash_equal(&root, target_root))
-        return err_set(e, ERR_VERIFY, "frontier.root", "batch [%" PRIu64 ", %" PRIu64 ") does not lead to the root signed "
-                       "for size %" PRIu64, batch->from, batch->to, batch->target);
+        return err_set(e, ERR_VERIFY, "frontier.root",
+                       "batch [%" PRIu64 ", %" PRIu64 ") does not lead to the root signed "
+                       "for size %" PRIu64,
+                       batch->from, batch->to, batch->target);
     xassert(entry_count == entry_max);
     *ret_at_to = range;
     *ret_entries = entries;

@@ -31,13 +31,14 @@ struct frontier_item {
     unsigned level;          /* HASH */
     struct merkle_hash hash; /* HASH */
     struct bytes leaf;       /* ENTRY: leaf bytes, borrowed */
-    struct bytes payload;    /* ENTRY: opaque here and bound by the leaf's ct_hash, not by the tree; may be empty; borrowed */
+    struct bytes
+        payload; /* ENTRY: opaque here and bound by the leaf's ct_hash, not by the tree; may be empty; borrowed */
 };
 
 struct frontier_batch {
     uint64_t from;
     uint64_t to;
-    uint64_t target; /* size of the checkpoint it is proved against; from <= to <= target */
+    uint64_t target;             /* size of the checkpoint it is proved against; from <= to <= target */
     struct frontier_item *items; /* at most BATCH_LEAVES_MAX */
     size_t item_count;
     struct merkle_hash right[CRANGE_PARTS_MAX]; /* hashes of crange_decompose(to, target) */

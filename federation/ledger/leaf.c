@@ -61,8 +61,9 @@ static int check_lists(const struct leaf *l, struct err *e)
         const struct leaf_parent *a = &l->parents[i - 1];
         const struct leaf_parent *b = &l->parents[i];
         if (a->node > b->node || (a->node == b->node && a->index >= b->index))
-            return err_set(e, ERR_INVALID, "leaf.parent-order", "parent %u/%" PRIu64 " follows %u/%" PRIu64
-                           ", must ascend", b->node, b->index, a->node, a->index);
+            return err_set(e, ERR_INVALID, "leaf.parent-order",
+                           "parent %u/%" PRIu64 " follows %u/%" PRIu64 ", must ascend", b->node, b->index, a->node,
+                           a->index);
     }
     for (unsigned i = 1; i < l->recipient_count; i++)
         if (l->recipients[i - 1].node >= l->recipients[i].node)
@@ -70,8 +71,8 @@ static int check_lists(const struct leaf *l, struct err *e)
                            l->recipients[i].node, l->recipients[i - 1].node);
     for (unsigned i = 0; i < l->attr_count; i++) {
         if (i > 0 && l->attrs[i - 1].tag >= l->attrs[i].tag)
-            return err_set(e, ERR_INVALID, "leaf.attr-order", "attribute tag %u follows %u, must ascend", l->attrs[i].tag,
-                           l->attrs[i - 1].tag);
+            return err_set(e, ERR_INVALID, "leaf.attr-order", "attribute tag %u follows %u, must ascend",
+                           l->attrs[i].tag, l->attrs[i - 1].tag);
         if (l->attrs[i].value.size > LEAF_ATTR_BYTES_MAX)
             return err_set(e, ERR_LIMIT, "leaf.attr-size", "attribute %u has %zu bytes, limit %u", l->attrs[i].tag,
                            l->attrs[i].value.size, LEAF_ATTR_BYTES_MAX);
@@ -88,8 +89,8 @@ static int check_size(size_t size, struct err *e)
 
 size_t leaf_aad_size(const struct leaf *l)
 {
-    return FIXED_SIZE + 1 + PARENT_SIZE * l->parent_count + 1 + RECIPIENT_SIZE * l->recipient_count + LEAF_SALT_SIZE + 4 +
-           MERKLE_HASH_SIZE + 4;
+    return FIXED_SIZE + 1 + PARENT_SIZE * l->parent_count + 1 + RECIPIENT_SIZE * l->recipient_count + LEAF_SALT_SIZE +
+           4 + MERKLE_HASH_SIZE + 4;
 }
 
 static size_t encoded_size(const struct leaf *l)
@@ -160,7 +161,8 @@ int leaf_encode_unsigned(const struct leaf *l, struct buf *out, struct err *e)
     put_attrs(l, out);
     if (out->failed) {
         out->size = begin;
-        return err_set(e, ERR_LIMIT, "leaf.buffer", "no room for a leaf of %zu bytes behind %zu", encoded_size(l), begin);
+        return err_set(e, ERR_LIMIT, "leaf.buffer", "no room for a leaf of %zu bytes behind %zu", encoded_size(l),
+                       begin);
     }
     return 0;
 }
@@ -175,7 +177,8 @@ int leaf_encode(const struct leaf *l, struct buf *out, struct err *e)
     buf_put(out, l->signature.data, l->signature.size);
     if (out->failed) {
         out->size = begin;
-        return err_set(e, ERR_LIMIT, "leaf.buffer", "no room for a leaf of %zu bytes behind %zu", encoded_size(l), begin);
+        return err_set(e, ERR_LIMIT, "leaf.buffer", "no room for a leaf of %zu bytes behind %zu", encoded_size(l),
+                       begin);
     }
     return 0;
 }

@@ -19,7 +19,7 @@
 #define LEAF_KINDS(X)                                                                                                  \
     X(LEAF_KIND_EVENT, 1, "event")                                                                                     \
     X(LEAF_KIND_HEADS, 2, "heads")                                                                                     \
-    X(LEAF_KIND_ANCHOR, 3, "anchor")     /* checkpoint of a child ledger */                                            \
+    X(LEAF_KIND_ANCHOR, 3, "anchor") /* checkpoint of a child ledger */                                                \
     X(LEAF_KIND_KEY_CHANGE, 4, "key_change")                                                                           \
     X(LEAF_KIND_ERASE, 5, "erase")                                                                                     \
     X(LEAF_KIND_EVIDENCE, 6, "evidence") /* two contradicting checkpoints */
@@ -37,7 +37,7 @@ enum leaf_suite {
 /* An entry this one builds on. */
 struct leaf_parent {
     uint32_t node;
-    uint64_t index; /* in that node's ledger */
+    uint64_t index;          /* in that node's ledger */
     struct merkle_hash hash; /* its leaf hash */
 };
 
@@ -52,11 +52,11 @@ struct leaf_attr {
 };
 
 struct leaf {
-    uint8_t kind;    /* enum leaf_kind */
-    uint8_t suite;   /* enum leaf_suite */
-    uint32_t origin; /* author's node id */
-    uint64_t index;  /* own position in the author's ledger, at most MERKLE_SIZE_MAX - 1 */
-    uint64_t hlc;    /* hybrid logical clock: 48-bit milliseconds, 16-bit counter */
+    uint8_t kind;                       /* enum leaf_kind */
+    uint8_t suite;                      /* enum leaf_suite */
+    uint32_t origin;                    /* author's node id */
+    uint64_t index;                     /* own position in the author's ledger, at most MERKLE_SIZE_MAX - 1 */
+    uint64_t hlc;                       /* hybrid logical clock: 48-bit milliseconds, 16-bit counter */
     uint8_t case_id[LEAF_CASE_ID_SIZE]; /* random; zero when the entry is about no case */
     uint16_t event_type;
     uint16_t role;
@@ -73,7 +73,7 @@ struct leaf {
     struct merkle_hash ct_hash;
     uint16_t attr_count;
     struct leaf_attr attrs[LEAF_ATTRS_MAX]; /* strictly ascending by tag; fold-relevant, never personal */
-    struct bytes signature;   /* organ's or official's, over signed_bytes; empty = none; borrowed */
+    struct bytes signature;                 /* organ's or official's, over signed_bytes; empty = none; borrowed */
     struct bytes signed_bytes; /* set by leaf_decode(): all bytes before the signature's length; ignored by encoding */
 };
 

@@ -114,7 +114,8 @@ static int check_length(size_t count, size_t expected, struct err *e)
 {
     if (count == expected)
         return 0;
-    return err_set(e, ERR_INVALID, "merkle.proof-length", "proof has %zu hashes, this one must have %zu", count, expected);
+    return err_set(e, ERR_INVALID, "merkle.proof-length", "proof has %zu hashes, this one must have %zu", count,
+                   expected);
 }
 
 /* Bits of @v without leading zeros. */
@@ -152,8 +153,8 @@ int merkle_verify_inclusion(uint64_t index, uint64_t size, const struct merkle_h
         last >>= 1;
     }
     if (last != 0 || !merkle_hash_equal(&hash, root))
-        return err_set(e, ERR_VERIFY, "merkle.inclusion", "leaf %" PRIu64 " is not in the tree of size %" PRIu64
-                       " with this root", index, size);
+        return err_set(e, ERR_VERIFY, "merkle.inclusion",
+                       "leaf %" PRIu64 " is not in the tree of size %" PRIu64 " with this root", index, size);
     return 0;
 }
 
@@ -205,8 +206,8 @@ int merkle_verify_subtree(uint64_t start, uint64_t end, uint64_t size, const str
                           const struct merkle_hash *sub_hash, const struct merkle_hash *root, struct err *e)
 {
     if (!merkle_subtree_is_valid(start, end) || end > size || size > MERKLE_SIZE_MAX)
-        return err_set(e, ERR_INVALID, "merkle.subtree", "[%" PRIu64 ", %" PRIu64 ") is no subtree of a tree of %" PRIu64,
-                       start, end, size);
+        return err_set(e, ERR_INVALID, "merkle.subtree",
+                       "[%" PRIu64 ", %" PRIu64 ") is no subtree of a tree of %" PRIu64, start, end, size);
 
     struct merkle_hash old = *sub_hash;
     struct merkle_hash new = *root;
@@ -220,8 +221,10 @@ int merkle_verify_subtree(uint64_t start, uint64_t end, uint64_t size, const str
     else
         fold_subtree((struct climb){start, end - 1, size - 1}, proof, count, &old, &new);
     if (!merkle_hash_equal(&old, sub_hash) || !merkle_hash_equal(&new, root))
-        return err_set(e, ERR_VERIFY, "merkle.consistency", "leaves [%" PRIu64 ", %" PRIu64
-                       ") with this hash are not in the tree of size %" PRIu64 " with this root", start, end, size);
+        return err_set(e, ERR_VERIFY, "merkle.consistency",
+                       "leaves [%" PRIu64 ", %" PRIu64 ") with this hash are not in the tree of size %" PRIu64
+                       " with this root",
+                       start, end, size);
     return 0;
 }
 
@@ -269,8 +272,8 @@ int merkle_prove_subtree(const struct merkle_source *source, uint64_t start, uin
                          struct merkle_proof *ret, struct err *e)
 {
     if (!merkle_subtree_is_valid(start, end) || end > size || size > MERKLE_SIZE_MAX)
-        return err_set(e, ERR_INVALID, "merkle.subtree", "[%" PRIu64 ", %" PRIu64 ") is no subtree of a tree of %" PRIu64,
-                       start, end, size);
+        return err_set(e, ERR_INVALID, "merkle.subtree",
+                       "[%" PRIu64 ", %" PRIu64 ") is no subtree of a tree of %" PRIu64, start, end, size);
 
     struct range plan[MERKLE_PROOF_HASHES_MAX];
     struct merkle_proof proof = {.count = start == end ? 0 : plan_subtree(start, end, size, plan)};

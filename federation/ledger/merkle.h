@@ -64,7 +64,8 @@ int merkle_verify_inclusion(uint64_t index, uint64_t size, const struct merkle_h
  * is consistency, end = start + 1 is inclusion of a leaf hash (draft-ietf-plants-merkle-tree-certs, "Subtree
  * Consistency Proofs"). */
 int merkle_verify_subtree(uint64_t start, uint64_t end, uint64_t size, const struct merkle_hash *proof, size_t count,
-                          const struct merkle_hash *sub_hash, const struct merkle_hash *root, struct err *e) WARN_UNUSED;
+                          const struct merkle_hash *sub_hash, const struct merkle_hash *root,
+                          struct err *e) WARN_UNUSED;
 
 /* That the tree (@size2, @root2) extends (@size1, @root1). RFC 9162 s2.1.4.2. @size1 0 is refused (merkle.empty-old):
  * every tree extends the empty one and a proof of it would prove nothing, so the caller must decide whether to trust. */

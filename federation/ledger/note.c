@@ -11,7 +11,7 @@
 
 #define KEY_ID_SIZE 4u
 #define COSIGNATURE_SIZE (8u + CRYPTO_ED25519_SIG_SIZE) /* be64 time || signature */
-#define PUBLIC_KEY_BYTES_MAX 4096u /* of any type in a vkey; ML-DSA-87 has 2592 */
+#define PUBLIC_KEY_BYTES_MAX 4096u                      /* of any type in a vkey; ML-DSA-87 has 2592 */
 
 static const char line_start[] = "\xe2\x80\x94 "; /* em dash, space */
 static const char cosignature_header[] = "cosignature/v1\n";
@@ -40,8 +40,10 @@ int note_check_name(struct bytes name, struct err *e)
         if (size == 0)
             return err_set(e, ERR_INVALID, "note.name", "key name is not UTF-8 at byte %zu", at);
         if (is_space(rune) || rune < 0x20 || rune == '+')
-            return err_set(e, ERR_INVALID, "note.name", "key name has U+%04" PRIX32 " at byte %zu; no space, control "
-                           "character or plus is allowed", rune, at);
+            return err_set(e, ERR_INVALID, "note.name",
+                           "key name has U+%04" PRIX32 " at byte %zu; no space, control "
+                           "character or plus is allowed",
+                           rune, at);
         at += size;
     }
     return 0;
@@ -85,8 +87,9 @@ static int verifier_set(struct bytes name, uint8_t type, const uint8_t *public_k
     if (rc < 0)
         return rc;
     if (type != NOTE_TYPE_ED25519 && type != NOTE_TYPE_COSIGNATURE)
-        return err_set(e, ERR_UNSUPPORTED, "note.key-type", "key of '%.*s' has type 0x%02x, understood are 0x01 and 0x04",
-                       (int)name.size, (const char *)name.data, type);
+        return err_set(e, ERR_UNSUPPORTED, "note.key-type",
+                       "key of '%.*s' has type 0x%02x, understood are 0x01 and 0x04", (int)name.size,
+                       (const char *)name.data, type);
 
     struct note_verifier v = {.type = type};
     memcpy(v.name, name.data, name.size); /* size checked; the rest is zero */
@@ -134,8 +137,10 @@ int note_verifier_parse(struct bytes text, struct note_verifier *ret, struct err
         return vkey_error(e, "key is not base64 of 2 to 4097 bytes");
     uint32_t key_id = note_key_id(name, key[0], bytes_of(key + 1, key_size - 1));
     if (key_id != get_be32(id))
-        return err_set(e, ERR_INVALID, "note.key-id", "verifier key: key id %08" PRIx32 " does not fit name and key, which "
-                       "give %08" PRIx32, get_be32(id), key_id);
+        return err_set(e, ERR_INVALID, "note.key-id",
+                       "verifier key: key id %08" PRIx32 " does not fit name and key, which "
+                       "give %08" PRIx32,
+                       get_be32(id), key_id);
     bool is_ed25519 = key[0] == NOTE_TYPE_ED25519 || key[0] == NOTE_TYPE_COSIGNATURE;
     if (is_ed25519 && key_size != 1 + CRYPTO_ED25519_KEY_SIZE)
         return vkey_error(e, "an Ed25519 key has 32 bytes");
@@ -186,7 +191,8 @@ int note_sign_line(const struct note_signer *s, struct bytes text, uint64_t time
     if (rc < 0)
         return rc;
     if (s->key.type == NOTE_TYPE_ED25519 && starts_with(text, cosignature_header))
-        return err_set(e, ERR_INVALID, "note.reserved-text", "a text starting with 'cosignature/v1' is not signed plainly");
+        return err_set(e, ERR_INVALID, "note.reserved-text",
+                       "a text starting with 'cosignature/v1' is not signed plainly");
     if (time_s > INT64_MAX)
         return err_set(e, ERR_INVALID, "note.time", "cosignature time %" PRIu64 " is over 2^63 - 1", time_s);
 
@@ -271,8 +277,10 @@ static int next_line(struct bytes *lines, uint8_t *scratch, size_t scratch_size,
     struct line line = {.whole = bytes_of(lines->data, size), .blob = scratch};
     struct reader r = reader_of(bytes_of(lines->data, size - 1));
     if (!bytes_equal(read_bytes(&r, strlen(line_start)), bytes_of_string(line_start)))
-        return err_set(e, ERR_INVALID, "note.signature-line", "signature line %zu does not start with an em dash and a "
-                       "space", number);
+        return err_set(e, ERR_INVALID, "note.signature-line",
+                       "signature line %zu does not start with an em dash and a "
+                       "space",
+                       number);
     struct bytes rest = read_bytes(&r, reader_left(&r));
     size_t name_size = find_byte(rest, ' ');
     line.name = bytes_of(rest.data, name_size);
@@ -282,16 +290,20 @@ static int next_line(struct bytes *lines, uint8_t *scratch, size_t scratch_size,
 
     const char *encoded = (const char *)rest.data + min_of(name_size + 1, rest.size);
     size_t encoded_size = rest.size - min_of(name_size + 1, rest.size);
-    if (base64_decode(encoded, encoded_size, scratch, scratch_size, &line.blob_size) < 0 || line.blob_size <= KEY_ID_SIZE)
-        return err_set(e, ERR_INVALID, "note.signature-line", "signature line %zu: %zu characters that are not base64 of a "
-                       "key id and a signature", number, encoded_size);
+    if (base64_decode(encoded, encoded_size, scratch, scratch_size, &line.blob_size) < 0 ||
+        line.blob_size <= KEY_ID_SIZE)
+        return err_set(e, ERR_INVALID, "note.signature-line",
+                       "signature line %zu: %zu characters that are not base64 of a "
+                       "key id and a signature",
+                       number, encoded_size);
     lines->data += size;
     lines->size -= size;
     *ret = line;
     return 0;
 }
 
-static bool signature_holds(const struct note_verifier *v, struct bytes text, struct bytes signature, uint64_t *ret_time)
+static bool signature_holds(const struct note_verifier *v, struct bytes text, struct bytes signature,
+                            uint64_t *ret_time)
 {
     *ret_time = 0;
     if (v->type == NOTE_TYPE_ED25519)
@@ -325,10 +337,12 @@ static int take_line(const struct line *line, const struct note_verifier *const 
                      struct note *note, struct err *e)
 {
     struct note_signature found = {.line = line->whole};
-    const struct note_verifier *v = find_verifier(known, known_count, line->name, get_be32(line->blob), &found.verifier);
+    const struct note_verifier *v =
+        find_verifier(known, known_count, line->name, get_be32(line->blob), &found.verifier);
     if (v == NULL)
         return 0;
-    if (!signature_holds(v, note->text, bytes_of(line->blob + KEY_ID_SIZE, line->blob_size - KEY_ID_SIZE), &found.time_s))
+    if (!signature_holds(v, note->text, bytes_of(line->blob + KEY_ID_SIZE, line->blob_size - KEY_ID_SIZE),
+                         &found.time_s))
         return err_set(e, ERR_VERIFY, "note.bad-signature", "signature of '%s' (key id %08" PRIx32 ") does not hold",
                        v->name, v->key_id);
 

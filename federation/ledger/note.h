@@ -36,15 +36,15 @@ struct note_signer {
 
 /* One signature that was checked and holds. */
 struct note_signature {
-    size_t verifier; /* position in the list given to note_open() */
-    uint64_t time_s; /* NOTE_TYPE_COSIGNATURE: POSIX seconds; else 0 */
+    size_t verifier;   /* position in the list given to note_open() */
+    uint64_t time_s;   /* NOTE_TYPE_COSIGNATURE: POSIX seconds; else 0 */
     struct bytes line; /* borrowed from the note: "— name base64" with its newline */
 };
 
 struct note {
-    struct bytes text;        /* borrowed from the note, with its final newline */
-    size_t signature_count;   /* lines in the note, known or not */
-    size_t verified_count;    /* at least 1 after note_open() */
+    struct bytes text;                                   /* borrowed from the note, with its final newline */
+    size_t signature_count;                              /* lines in the note, known or not */
+    size_t verified_count;                               /* at least 1 after note_open() */
     struct note_signature verified[NOTE_SIGNATURES_MAX]; /* each verifier at most once, in the order of the note */
 };
 

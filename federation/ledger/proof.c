@@ -89,10 +89,11 @@ static int parse_hashes(struct reader *r, struct merkle_proof *proof, struct err
         if (proof->count == MERKLE_PROOF_HASHES_MAX)
             return err_set(e, ERR_LIMIT, "proof.hash-count", "proof has more than %u hashes", MERKLE_PROOF_HASHES_MAX);
         size_t size = 0;
-        if (base64_decode((const char *)line.data, line.size, proof->hash[proof->count].b, MERKLE_HASH_SIZE, &size) < 0 ||
+        if (base64_decode((const char *)line.data, line.size, proof->hash[proof->count].b, MERKLE_HASH_SIZE, &size) <
+                0 ||
             size != MERKLE_HASH_SIZE)
-            return err_set(e, ERR_INVALID, "proof.hash", "hash %u of the proof (%zu characters) is not base64 of 32 bytes",
-                           proof->count, line.size);
+            return err_set(e, ERR_INVALID, "proof.hash",
+                           "hash %u of the proof (%zu characters) is not base64 of 32 bytes", proof->count, line.size);
         proof->count++;
     }
 }
@@ -134,8 +135,9 @@ int proof_verify(const struct proof *p, const struct merkle_hash *leaf_hash, con
     if (rc < 0)
         return rc;
     if (opened.cosigned_count < policy->quorum)
-        return err_set(e, ERR_VERIFY, "proof.quorum", "checkpoint of size %" PRIu64 " has %zu known cosignatures, needs %zu",
-                       opened.head.size, opened.cosigned_count, policy->quorum);
+        return err_set(e, ERR_VERIFY, "proof.quorum",
+                       "checkpoint of size %" PRIu64 " has %zu known cosignatures, needs %zu", opened.head.size,
+                       opened.cosigned_count, policy->quorum);
 
     rc = merkle_verify_inclusion(p->index, opened.head.size, leaf_hash, p->inclusion.hash, p->inclusion.count,
                                  &opened.head.root, e);

@@ -174,8 +174,10 @@ int tiles_restore(struct tiles *t, uint64_t size, const struct merkle_hash *tail
 {
     xassert(t->size == 0);
     if (size > MERKLE_SIZE_MAX || count != size % TILES_WIDTH)
-        return err_set(e, ERR_INVALID, "tiles.restore", "tree of %" PRIu64 " leaves with %zu leaf hashes behind the last "
-                       "full tile", size, count);
+        return err_set(e, ERR_INVALID, "tiles.restore",
+                       "tree of %" PRIu64 " leaves with %zu leaf hashes behind the last "
+                       "full tile",
+                       size, count);
 
     for (unsigned level = 0; level < TILES_LEVEL_COUNT; level++)
         tiles_widths(size, level, &t->edges[level].full, &t->edges[level].width);
@@ -279,7 +281,8 @@ static int fetch_tile(struct tiles *t, unsigned level, uint64_t index, struct er
 {
     struct tile_rows *parent = find_rows(t, level + 1, index / TILES_WIDTH);
     xassert(parent != NULL);
-    struct merkle_hash expected = *row_at(parent, 0, (unsigned)(index % TILES_WIDTH)); /* claiming may drop the parent */
+    struct merkle_hash expected =
+        *row_at(parent, 0, (unsigned)(index % TILES_WIDTH)); /* claiming may drop the parent */
 
     struct tile_rows *rows = xmalloc(sizeof *rows);
     int rc = load_rows(t, level, index, rows, e);
@@ -383,8 +386,8 @@ int tiles_parse_path(struct bytes path, unsigned *ret_level, uint64_t *ret_index
         width <= TILES_WIDTH)
         tiles_format_path(level, index, (unsigned)width, canonical);
     if (!bytes_equal(path, bytes_of_string(canonical)) || path.size == 0)
-        return err_set(e, ERR_INVALID, "tiles.path", "'%.*s' is not the path of a tile", (int)min_of(path.size, (size_t)64),
-                       (const char *)path.data);
+        return err_set(e, ERR_INVALID, "tiles.path", "'%.*s' is not the path of a tile",
+                       (int)min_of(path.size, (size_t)64), (const char *)path.data);
     *ret_level = level;
     *ret_index = index;
     *ret_width = (unsigned)width;

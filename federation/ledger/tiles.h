@@ -18,12 +18,12 @@
 
 #include "federation/ledger/merkle.h"
 
-#define TILES_WIDTH 256u         /* hashes of a full tile */
-#define TILES_BYTES 8192u        /* of a full tile */
-#define TILES_LEVEL_COUNT 8u     /* 8 levels of height 8 cover 64-bit sizes */
+#define TILES_WIDTH 256u     /* hashes of a full tile */
+#define TILES_BYTES 8192u    /* of a full tile */
+#define TILES_LEVEL_COUNT 8u /* 8 levels of height 8 cover 64-bit sizes */
 #define TILES_CACHE_COUNT 64u
 #define TILES_INDEX_MAX (MERKLE_SIZE_MAX / TILES_WIDTH)
-#define TILES_PATH_SIZE 64       /* buffer for any path, with its NUL */
+#define TILES_PATH_SIZE 64 /* buffer for any path, with its NUL */
 
 struct tiles;
 
@@ -43,7 +43,8 @@ void tiles_destroy(struct tiles *t); /* NULL is fine */
 /* Takes an empty tree to @size leaves. @tail: the leaf hashes [size - size % 256, size), @count = size % 256. Compare
  * tiles_root() with the signed root afterwards: that checks every loaded tile at once. On failure the tree is empty
  * again and the object usable. ERR_INVALID for a wrong count, else what load() returned. */
-int tiles_restore(struct tiles *t, uint64_t size, const struct merkle_hash *tail, size_t count, struct err *e) WARN_UNUSED;
+int tiles_restore(struct tiles *t, uint64_t size, const struct merkle_hash *tail, size_t count,
+                  struct err *e) WARN_UNUSED;
 
 /* Adds leaf number tiles_size(). When save() fails its code is returned and the tree is as before (but a tile of a
  * lower level may have been saved: roll the transaction back). */

@@ -62,9 +62,9 @@ uint8_t read_u8(struct reader *r);
 uint16_t read_u16(struct reader *r);
 uint32_t read_u32(struct reader *r);
 uint64_t read_u64(struct reader *r);
-struct bytes read_bytes(struct reader *r, size_t size); /* borrows from the span */
+struct bytes read_bytes(struct reader *r, size_t size);   /* borrows from the span */
 void read_copy(struct reader *r, void *out, size_t size); /* zeroes @out on failure */
-struct bytes read_until_newline(struct reader *r); /* takes the newline too; fails when there is none */
+struct bytes read_until_newline(struct reader *r);        /* takes the newline too; fails when there is none */
 size_t reader_left(const struct reader *r);
 bool reader_done(const struct reader *r); /* nothing failed and nothing is left */
 

@@ -1,6 +1,7 @@
 /* Shared by the cmd_*.c files (see cmd.h). */
 #include "node/ctl/cmd.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int cmd_get(struct ctl *c, const char *path, struct client_reply *ret, struct err *e)
@@ -44,4 +45,12 @@ void cmd_print_pairs(struct ctl *c, const struct output_pair *pairs, size_t coun
         output_pairs_json(pairs, count, c->out);
     else
         output_pairs(&c->mem, pairs, count, c->out);
+}
+
+void cmd_print_pretty(struct ctl *c, yyjson_val *value)
+{
+    /* yyjson escapes control characters: nothing in it can move the cursor */
+    char *text = yyjson_val_write(value, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
+    fprintf(c->out, "%s\n", text != NULL ? text : "");
+    free(text);
 }

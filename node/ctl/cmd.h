@@ -17,4 +17,7 @@ void cmd_put_param(struct buf *url, const char *name, const char *value);
 /* Prints pairs as text or, with --json, as one object. */
 void cmd_print_pairs(struct ctl *c, const struct output_pair *pairs, size_t count);
 
+/* A JSON value over several lines. */
+void cmd_print_pretty(struct ctl *c, yyjson_val *value);
+
 #endif

@@ -1,8 +1,6 @@
 /* catalog list, search, show. */
 #include "node/ctl/cmd.h"
 
-#include <stdlib.h>
-
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
 
@@ -74,15 +72,12 @@ int cmd_catalog_show(struct ctl *c, struct err *e)
         const struct output_pair pairs[] = {
             {"item", output_field(&c->mem, o, "code")},
             {"name", output_field(&c->mem, o, "name")},
-            {"of", arena_printf(&c->mem, "%s %s", output_field(&c->mem, o, "node"), output_field(&c->mem, o, "node_name"))},
+            {"of", arena_printf(&c->mem, "%s %s", output_text(&c->mem, o, "node"), output_text(&c->mem, o, "node_name"))},
             {"version", output_field(&c->mem, o, "version")},
             {"withdrawn", output_field(&c->mem, o, "withdrawn")},
         };
         output_pairs(&c->mem, pairs, array_count(pairs), c->out);
-        /* yyjson escapes control characters: nothing in it can move the cursor */
-        char *text = yyjson_val_write(yyjson_obj_get(o, "item"), YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
-        fprintf(c->out, "%s\n", text != NULL ? text : "");
-        free(text);
+        cmd_print_pretty(c, yyjson_obj_get(o, "item"));
     }
     client_reply_close(&reply);
     buf_close(&url);

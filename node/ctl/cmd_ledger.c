@@ -37,7 +37,7 @@ static void print_entries(struct ctl *c, yyjson_val *root)
         output_cell(&t, output_field(&c->mem, leaf, "kind"));
         output_cell(&t, output_field(&c->mem, leaf, "type"));
         output_cell(&t, id != NULL ? arena_printf(&c->mem, "%.12s", id) : NULL);
-        output_cell(&t, held ? arena_printf(&c->mem, "%s B", output_field(&c->mem, o, "payload_size")) : NULL);
+        output_cell(&t, held ? arena_printf(&c->mem, "%s B", output_text(&c->mem, o, "payload_size")) : NULL);
         output_cell(&t, hash != NULL ? arena_printf(&c->mem, "%.16s", hash) : NULL);
     }
     output_table_print(&t, "no entries there", c->out);
@@ -80,7 +80,7 @@ int cmd_ledger_verify(struct ctl *c, struct err *e)
             {"cases", output_field(&c->mem, o, "cases")},
             {"payloads", output_field(&c->mem, o, "payloads")},
             {"root", output_field(&c->mem, o, "root")},
-            {"took", arena_printf(&c->mem, "%s ms", output_field(&c->mem, o, "elapsed_ms"))},
+            {"took", arena_printf(&c->mem, "%s ms", output_text(&c->mem, o, "elapsed_ms"))},
         };
         output_pairs(&c->mem, pairs, array_count(pairs), c->out);
     }

@@ -11,14 +11,14 @@ int cmd_status(struct ctl *c, struct err *e)
         struct arena *mem = &c->mem;
         yyjson_val *o = reply.root;
         const struct output_pair pairs[] = {
-            {"node", arena_printf(mem, "%s %s", output_field(mem, o, "code"), output_field(mem, o, "name"))},
+            {"node", arena_printf(mem, "%s %s", output_text(mem, o, "code"), output_text(mem, o, "name"))},
             {"federation", output_field(mem, o, "federation")},
             {"ledger", output_field(mem, o, "origin")},
             {"entries", output_field(mem, o, "ledger_size")},
             {"cases", output_field(mem, o, "cases")},
             {"items", output_field(mem, o, "items")},
-            {"peers", arena_printf(mem, "%s of %s connected", output_field(mem, o, "peers_connected"),
-                                   output_field(mem, o, "peers"))},
+            {"peers", arena_printf(mem, "%s of %s connected", output_text(mem, o, "peers_connected"),
+                                   output_text(mem, o, "peers"))},
             {"writer", output_field(mem, o, "writer")},
             {"alarms", output_field(mem, o, "alarms")},
             {"certificate until", output_time(mem, o, "certificate_not_after")},
@@ -44,8 +44,8 @@ int cmd_peer_list(struct ctl *c, struct err *e)
             output_cell(&t, output_field(&c->mem, o, "name"));
             output_cell(&t, output_field(&c->mem, o, "state"));
             output_cell(&t, output_time(&c->mem, o, "since"));
-            output_cell(&t, arena_printf(&c->mem, "%s/%s", output_field(&c->mem, o, "held_size"),
-                                         output_field(&c->mem, o, "known_size")));
+            output_cell(&t, arena_printf(&c->mem, "%s/%s", output_text(&c->mem, o, "held_size"),
+                                         output_text(&c->mem, o, "known_size")));
             output_cell(&t, output_field(&c->mem, o, "acked_size"));
             output_cell(&t, output_field(&c->mem, o, "backlog"));
             output_cell(&t, output_field(&c->mem, o, "items"));

@@ -70,6 +70,8 @@ static const struct ctl_option event_options[] = {
     OPTION_WAIT_PEERS,
     OPTION_END,
 };
+static const struct ctl_option payload_options[] = {
+    {"--purpose", "TEXT", true, false, "why it is read: goes to the node's log"}, OPTION_END};
 static const struct ctl_option watch_options[] = {
     {"--until", "NAME", false, false, "stop at this state instead of the last one"}, OPTION_END};
 static const struct ctl_option origin_options[] = {
@@ -127,6 +129,8 @@ const struct ctl_command ctl_commands[] = {
     {"case list", "", 0, 0, false, list_cases_options, cmd_case_list, "cases that this node takes part in",
      "tongban case list --role deciding --status received"},
     {"case show", "CASE", 1, 1, false, no_options, cmd_case_show, "one case with its events", "tongban case show c0010203"},
+    {"case payload", "CASE NODE INDEX", 3, 3, false, payload_options, cmd_case_payload,
+     "the content of one event with nothing masked", "tongban case payload c0010203 440000 12 --purpose 核对材料"},
     {"case watch", "CASE", 1, 1, false, watch_options, cmd_case_watch, "print each change until the case is closed",
      "tongban case watch c0010203"},
     STEP("receipt", "it has arrived here (签收)"),

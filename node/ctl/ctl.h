@@ -97,6 +97,7 @@ int cmd_catalog_show(struct ctl *c, struct err *e);
 int cmd_case_submit(struct ctl *c, struct err *e);
 int cmd_case_list(struct ctl *c, struct err *e);
 int cmd_case_show(struct ctl *c, struct err *e);
+int cmd_case_payload(struct ctl *c, struct err *e);
 int cmd_case_watch(struct ctl *c, struct err *e);
 int cmd_case_step(struct ctl *c, struct err *e); /* accept, receipt, process, … : the command's second word is the event */
 int cmd_case_decide(struct ctl *c, struct err *e);

@@ -154,6 +154,8 @@ static int unknown_command(const char *first, const char *second, struct ctl *c,
         suggestion = ctl_suggest(first, names);
     if (suggestion != NULL)
         err_hint(e, "did you mean '%s'?", suggestion);
+    else if (is_group)
+        err_hint(e, "'tongban help %s' explains its commands", first);
     else
         err_hint(e, "'tongban help' lists the commands");
     return rc;

@@ -125,6 +125,12 @@ const char *output_field(struct arena *mem, yyjson_val *object, const char *name
     return NULL;
 }
 
+const char *output_text(struct arena *mem, yyjson_val *object, const char *name)
+{
+    const char *text = output_field(mem, object, name);
+    return text != NULL ? text : "-";
+}
+
 const char *output_time(struct arena *mem, yyjson_val *object, const char *name)
 {
     yyjson_val *v = yyjson_obj_get(object, arena_printf(mem, "%s_ms", name));

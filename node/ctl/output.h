@@ -38,6 +38,8 @@ void output_pairs_json(const struct output_pair *pairs, size_t count, FILE *out)
 
 /* Fields of an answer as text; NULL (or "" for times) when absent or null. Numbers in decimal. */
 const char *output_field(struct arena *mem, yyjson_val *object, const char *name);
+/* The same, "-" when absent: for texts put together from several fields. */
+const char *output_text(struct arena *mem, yyjson_val *object, const char *name);
 /* The field "<name>_ms" as China Standard Time, "2026-11-24 09:02:03". */
 const char *output_time(struct arena *mem, yyjson_val *object, const char *name);
 /* @text without control characters, in @mem; not UTF-8: its bad bytes as '?'. */

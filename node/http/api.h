@@ -28,6 +28,7 @@ int api_get_item_of_node(struct request *r, struct err *e); /* {node}/{code} */
 int api_list_cases(struct request *r, struct err *e);
 int api_get_case(struct request *r, struct err *e);
 int api_list_case_events(struct request *r, struct err *e);
+int api_get_payload(struct request *r, struct err *e); /* {case}, {origin}, {index} */
 /* api_command.c: writing */
 int api_post_case(struct request *r, struct err *e);
 int api_post_case_events(struct request *r, struct err *e);

@@ -95,7 +95,11 @@ static void put_leaf(struct json_out *out, yyjson_mut_val *to, struct bytes enco
     json_put_string(out, o, "type", type != NULL ? type : arena_printf(out->mem, "%u", l->event_type));
     json_put_string(out, o, "role", case_role_name(l->role));
     json_put_time(out, o, "written", l->hlc >> 16); /* 48-bit milliseconds, 16-bit counter */
-    json_put_hex(out, o, "case", l->case_id, sizeof l->case_id);
+    static const uint8_t no_case[LEAF_CASE_ID_SIZE] = {0};
+    if (memcmp(l->case_id, no_case, sizeof no_case) == 0)
+        json_put_null(out, o, "case");
+    else
+        json_put_hex(out, o, "case", l->case_id, sizeof l->case_id);
     yyjson_mut_val *parents = json_put_array(out, o, "parents");
     for (size_t i = 0; i < l->parent_count; i++) {
         yyjson_mut_val *row = json_put_object(out, parents, NULL);

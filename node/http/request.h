@@ -22,7 +22,7 @@
 #include "node/http/json.h"
 
 #define REQUEST_PARAMS_MAX 16
-#define REQUEST_ARGS_MAX 2
+#define REQUEST_ARGS_MAX 3
 
 struct request_param {
     const char *name;

@@ -32,6 +32,7 @@ static const struct route routes[] = {
     {"GET", "/v1/cases/{case}", "wait timeout_ms", BODY_NONE, api_get_case},
     {"GET", "/v1/cases/{case}/events", "", BODY_NONE, api_list_case_events},
     {"POST", "/v1/cases/{case}/events", "durable timeout_ms", BODY_JSON, api_post_case_events},
+    {"GET", "/v1/cases/{case}/events/{origin}/{index}/payload", "purpose", BODY_NONE, api_get_payload},
     {"GET", "/v1/ledger", "", BODY_NONE, api_get_ledger},
     {"GET", "/v1/ledger/checkpoint", "origin", BODY_NONE, api_get_checkpoint},
     {"GET", "/v1/ledger/entries", "origin from limit", BODY_NONE, api_list_entries},

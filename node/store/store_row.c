@@ -10,7 +10,7 @@
 
 uint64_t store_row_entry_ck(uint64_t id, uint64_t case_no, const struct store_entry *entry)
 {
-    uint64_t ints[] = {id, case_no, entry->stored_ms, entry->payload_held};
+    uint64_t ints[] = {id, entry->origin, case_no, entry->stored_ms, entry->payload_held};
     struct bytes spans[] = {bytes_of(entry->hash, 32), entry->payload};
     return store_sql_check_value(STORE_TABLE_ENTRY, ints, array_count(ints), spans, array_count(spans));
 }
@@ -28,14 +28,14 @@ uint64_t store_row_tile_ck(uint64_t id, struct bytes hashes)
 
 uint64_t store_row_replica_ck(uint64_t slot, const struct store_replica *r)
 {
-    uint64_t ints[] = {slot, r->size, r->seq_me, r->seq_public, r->note_size, r->checked_ms};
+    uint64_t ints[] = {slot, r->origin, r->size, r->seq_me, r->seq_public, r->note_size, r->checked_ms};
     struct bytes spans[] = {r->frontier, r->note};
     return store_sql_check_value(STORE_TABLE_REPLICA, ints, array_count(ints), spans, array_count(spans));
 }
 
 uint64_t store_row_ack_ck(uint64_t slot, const struct store_ack *a)
 {
-    uint64_t ints[] = {slot, a->size, a->at_ms};
+    uint64_t ints[] = {slot, a->peer, a->size, a->at_ms};
     return store_sql_check_value(STORE_TABLE_ACK, ints, array_count(ints), NULL, 0);
 }
 

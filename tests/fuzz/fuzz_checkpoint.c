@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes in = bytes_of(data, size);
     if (log.key_id == 0) { /* the keys of the corpus */
         int rc = note_verifier_parse(
-            bytes_of_string("node.p11.gov-interop.example/log/2026+7e90520c+AVu29E8PZ65U7QI8Ke3/s37OXtaISvLXxEw/SVYLmr/d"),
+            bytes_of_string(
+                "node.p11.gov-interop.example/log/2026+7e90520c+AVu29E8PZ65U7QI8Ke3/s37OXtaISvLXxEw/SVYLmr/d"),
             &log, NULL);
         xassert(rc == 0);
         rc = note_verifier_parse(

@@ -31,6 +31,7 @@ from pathlib import Path
 
 from proxy import Line
 
+TREE = Path(__file__).resolve().parents[2]
 READY_SECONDS = 30  # sanitizer builds on a busy machine are slow
 STOP_SECONDS = 20
 PORTS = range(20000, 30000)  # below the range that the kernel gives to outgoing connections
@@ -280,8 +281,8 @@ class Node:
         return (self.dir / "api.token").read_text().strip()
 
     def cli(self, *arguments, **options):
-        """`tongban --node DIR … --json`: the parsed answer."""
-        return self.cluster.cli_json("--node", self.dir, *arguments, **options)
+        """`tongban … --json` for this node (TONGBAN_DIR): the parsed answer."""
+        return self.cluster.cli_json(*arguments, env={"TONGBAN_DIR": str(self.dir)}, **options)
 
     # -- log
 
@@ -325,6 +326,7 @@ class Cluster:
         if not bin_dir:
             raise RuntimeError("TONGBAN_BIN is not set: run this through ./dev test or ./dev demo")
         self.bin_dir = Path(bin_dir)
+        self.program("tongban")  # before a folder is made
         self.is_own_folder = folder is None
         self.dir = Path(folder or tempfile.mkdtemp(prefix="tongban-"))
         self.ca_dir = self.dir / "ca"
@@ -349,10 +351,11 @@ class Cluster:
             raise RuntimeError(f"{path} is missing: build it with ./dev build")
         return path
 
-    def cli(self, *arguments, check=True, timeout=60, input=None):
+    def cli(self, *arguments, check=True, timeout=60, input=None, env=None):
         """Runs `tongban ARGUMENTS`; returns the CompletedProcess (text). CommandFailed when it fails and @check."""
         command = [str(self.program("tongban")), *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, input=input)
+        full_env = {**os.environ, **(env or {})}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, input=input, env=full_env)
         if check and done.returncode != 0:
             raise CommandFailed(command, done)
         return done
@@ -374,6 +377,8 @@ class Cluster:
         if proxied:
             node.line = Line(node.federation_port, identify=self._who_dialled)
             arguments += ["--advertise", f"tls+tcp://127.0.0.1:{node.line.port}"]
+        if (TREE / "catalog/data").is_dir():
+            arguments += ["--data", TREE / "catalog/data"]  # divisions and calendars: nothing is installed here
         if catalog:
             arguments += ["--catalog", catalog]
         self.nodes.append(node)

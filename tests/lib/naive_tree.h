@@ -25,7 +25,8 @@ void naive_tree_add_hash(struct naive_tree *t, const struct merkle_hash *leaf_ha
 /* MTH(D[start:end]). */
 void naive_tree_hash(const struct naive_tree *t, uint64_t start, uint64_t end, struct merkle_hash *ret);
 /* PATH(index, D[start:end]), index absolute. */
-void naive_tree_path(const struct naive_tree *t, uint64_t index, uint64_t start, uint64_t end, struct merkle_proof *ret);
+void naive_tree_path(const struct naive_tree *t, uint64_t index, uint64_t start, uint64_t end,
+                     struct merkle_proof *ret);
 /* PROOF(size1, D[0:size2]), 0 < size1 <= size2. */
 void naive_tree_consistency(const struct naive_tree *t, uint64_t size1, uint64_t size2, struct merkle_proof *ret);
 

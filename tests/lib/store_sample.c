@@ -177,6 +177,23 @@ void store_sample_head(uint64_t batches, struct arena *a, struct store_head *ret
 
 /* ---- verification ---- */
 
+bool store_sample_case_equal(const struct store_case *a, const struct store_case *b)
+{
+    return memcmp(a->case_id, b->case_id, sizeof a->case_id) == 0 && strcmp(a->number, b->number) == 0 &&
+           strcmp(a->item_code, b->item_code) == 0 && strcmp(a->item_name, b->item_name) == 0 &&
+           a->receiving == b->receiving && a->lead == b->lead && a->division == b->division &&
+           a->status == b->status && a->level == b->level && a->flags == b->flags &&
+           a->event_count == b->event_count && a->created_ms == b->created_ms && a->updated_ms == b->updated_ms &&
+           memcmp(a->digest, b->digest, sizeof a->digest) == 0;
+}
+
+static bool request_equal(const struct store_request *a, const struct store_request *b)
+{
+    return memcmp(a->key_hash, b->key_hash, 32) == 0 && memcmp(a->body_hash, b->body_hash, 32) == 0 &&
+           memcmp(a->case_id, b->case_id, STORE_CASE_ID_SIZE) == 0 && a->first_index == b->first_index &&
+           a->count == b->count;
+}
+
 #define DIFFERS(e, what, n) err_set(e, ERR_CORRUPT, "sample.differs", "batch %" PRIu64 ": %s", (uint64_t)(n), what)
 
 static int verify_entries(struct store_reader *r, uint64_t n, const struct store_batch *b, struct arena *a,
@@ -214,7 +231,7 @@ static int verify_rest(struct store_reader *r, uint64_t n, uint64_t batches, con
     int rc = store_read_request(r, b->requests->key_hash, &request, e);
     if (rc != 0)
         return err_wrap(e, "batch %" PRIu64, n);
-    if (memcmp(&request, b->requests, sizeof request) != 0)
+    if (!request_equal(&request, b->requests))
         return DIFFERS(e, "request", n);
     uint8_t hashes[8192];
     if (b->tile_count > 0) {
@@ -229,7 +246,7 @@ static int verify_rest(struct store_reader *r, uint64_t n, uint64_t batches, con
     if (rc != 0)
         return err_wrap(e, "batch %" PRIu64, n);
     if (n == batches - 1 || n % 2 == 1) {
-        if (memcmp(&row, b->cases, sizeof row) != 0)
+        if (!store_sample_case_equal(&row, b->cases))
             return DIFFERS(e, "case", n);
     }
     struct store_entry *entries = NULL;

@@ -20,6 +20,8 @@ void store_sample_entry(uint32_t origin, uint64_t index, size_t leaf_size, size_
 /* Case id number @n; ids grow with n, as real ones do. */
 void store_sample_case_id(uint64_t n, uint8_t ret[STORE_CASE_ID_SIZE]);
 
+bool store_sample_case_equal(const struct store_case *a, const struct store_case *b);
+
 /* How many whole batches the store holds. ERR_CORRUPT with the place when something of one is missing, different or
  * left over from a batch that is not there. */
 int store_sample_verify(struct store_reader *r, uint64_t *ret_batches, struct err *e) WARN_UNUSED;

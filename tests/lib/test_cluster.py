@@ -20,8 +20,8 @@ TONGBAN = """
         open(options["--dir"] + "/api.token", "w").write("secret\\n")
     elif words[:1] == ["fail"]:
         sys.exit("tongban: cannot do that")
-    elif words[:1] == ["--node"]:
-        print(json.dumps({"node": os.path.basename(words[1]), "words": words[2:]}))
+    elif "--json" in sys.argv:
+        print(json.dumps({"node": os.path.basename(os.environ["TONGBAN_DIR"]), "words": words}))
 """
 
 # Answers /healthz, echoes POST bodies, and does what the path says; serves the federation port with an echo.

@@ -54,8 +54,7 @@ struct bytes vectors_text(yyjson_val *object, const char *key)
 size_t vectors_hex(yyjson_val *string, uint8_t *out, size_t size_max)
 {
     size_t size = 0;
-    if (!yyjson_is_str(string) ||
-        hex_decode(yyjson_get_str(string), yyjson_get_len(string), out, size_max, &size) < 0)
+    if (!yyjson_is_str(string) || hex_decode(yyjson_get_str(string), yyjson_get_len(string), out, size_max, &size) < 0)
         fail_msg("vectors: not hex of at most %zu bytes", size_max);
     return size;
 }

@@ -8,7 +8,7 @@
  *   I10 effects in the prefix never change
  *
  * and: folding as events arrive = folding once at the end. A failure prints the seed; run one with
- * `prop_case_fold SEED`. */
+ * `prop_case_fold SEED [COUNT]`. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -803,7 +803,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1) {
         first_seed = strtoull(argv[1], NULL, 10);
-        seed_count = 1;
+        seed_count = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_cases)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,9 +186,12 @@ static void test_split_view(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),          cmocka_unit_test(test_sign_again),
-        cmocka_unit_test(test_roots_of_leaves), cmocka_unit_test(test_cosigned_message),
-        cmocka_unit_test(test_parse_only),    cmocka_unit_test(test_bodies_must_reject),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_sign_again),
+        cmocka_unit_test(test_roots_of_leaves),
+        cmocka_unit_test(test_cosigned_message),
+        cmocka_unit_test(test_parse_only),
+        cmocka_unit_test(test_bodies_must_reject),
         cmocka_unit_test(test_split_view),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -70,8 +70,7 @@ static void read_item(yyjson_val *item, struct batch_case *c)
     assert_true(c->batch.item_count <= ITEMS_MAX);
     if (vectors_has(item, "entry_utf8")) {
         *to = (struct frontier_item){.kind = FRONTIER_KIND_ENTRY, .leaf = vectors_text(item, "entry_utf8")};
-        c->entries[c->entry_count++] =
-            (struct frontier_entry){.index = vectors_u64(item, "index"), .leaf = to->leaf};
+        c->entries[c->entry_count++] = (struct frontier_entry){.index = vectors_u64(item, "index"), .leaf = to->leaf};
         return;
     }
     *to = (struct frontier_item){.kind = FRONTIER_KIND_HASH, .level = (unsigned)vectors_u64(item, "level")};
@@ -157,7 +156,8 @@ static void test_build(void **state)
         struct frontier_batch built;
         read_case(v, &c);
         assert_int_equal(frontier_build(&source, c.batch.from, c.batch.to, c.batch.target, c.entries, c.entry_count,
-                                        &arena, &built, NULL), 0);
+                                        &arena, &built, NULL),
+                         0);
         assert_int_equal(built.item_count, c.batch.item_count);
         for (size_t k = 0; k < built.item_count; k++) {
             assert_int_equal(built.items[k].kind, c.items[k].kind);

@@ -148,8 +148,7 @@ static void test_consistency(void **state)
             naive_tree_hash(&tree, 0, size2, &root2);
             if (vectors_has(c, "root1"))
                 assert_hash(vectors_get(c, "root1"), &root1);
-            assert_int_equal(
-                merkle_verify_consistency(size1, size2, proof.hash, proof.count, &root1, &root2, NULL), 0);
+            assert_int_equal(merkle_verify_consistency(size1, size2, proof.hash, proof.count, &root1, &root2, NULL), 0);
         }
     }
 }
@@ -358,8 +357,9 @@ static void test_plants_subtrees(void **state)
             for (unsigned index = start; index < end; index++) {
                 struct merkle_proof proof;
                 assert_int_equal(merkle_prove_inclusion(&shifted, index - start, end - start, &proof, NULL), 0);
-                assert_int_equal(merkle_verify_inclusion(index - start, end - start, &t.level[0].hash[index], proof.hash,
-                                                         proof.count, &root, NULL), 0);
+                assert_int_equal(merkle_verify_inclusion(index - start, end - start, &t.level[0].hash[index],
+                                                         proof.hash, proof.count, &root, NULL),
+                                 0);
                 buf_printf(&paths, "%u [%u, %u)", index, start, end);
                 put_proof(&paths, &proof);
             }
@@ -391,8 +391,7 @@ static void test_plants_consistency(void **state)
                 struct merkle_hash sub;
                 naive_tree_hash(&t, start, end, &sub);
                 assert_int_equal(merkle_prove_subtree(&source, start, end, n, &proof, NULL), 0);
-                assert_int_equal(
-                    merkle_verify_subtree(start, end, n, proof.hash, proof.count, &sub, &root, NULL), 0);
+                assert_int_equal(merkle_verify_subtree(start, end, n, proof.hash, proof.count, &sub, &root, NULL), 0);
                 buf_printf(&lines, "[%u, %u) %u", start, end, n);
                 put_proof(&lines, &proof);
             }
@@ -406,10 +405,10 @@ static void test_plants_consistency(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hasher),           cmocka_unit_test(test_roots),
-        cmocka_unit_test(test_inclusion),        cmocka_unit_test(test_consistency),
-        cmocka_unit_test(test_compact_ranges),   cmocka_unit_test(test_transparency_dev),
-        cmocka_unit_test(test_plants_subtrees),  cmocka_unit_test(test_plants_consistency),
+        cmocka_unit_test(test_hasher),          cmocka_unit_test(test_roots),
+        cmocka_unit_test(test_inclusion),       cmocka_unit_test(test_consistency),
+        cmocka_unit_test(test_compact_ranges),  cmocka_unit_test(test_transparency_dev),
+        cmocka_unit_test(test_plants_subtrees), cmocka_unit_test(test_plants_consistency),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

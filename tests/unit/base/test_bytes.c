@@ -146,12 +146,17 @@ static void test_base64(void **state)
     static const struct {
         const char *plain, *text;
     } rows[] = {
-        {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
         {"foobar", "Zm9vYmFy"},
     };
     static const char *const bad[] = {
-        "Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm9v=", "=", "====", "=g==", "Zg==Zg==", "Zm9v\n", " Zm9v", "Zm 9",
-        "Zm-_", "Zm8=Zm8=", "Z=9v", "Zg=v",
+        "Z",    "Zg",       "Zg=",    "Zg===", "Zh==", "Zm9=", "Zm9v=",    "=",    "====",
+        "=g==", "Zg==Zg==", "Zm9v\n", " Zm9v", "Zm 9", "Zm-_", "Zm8=Zm8=", "Z=9v", "Zg=v",
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char text[16];
@@ -203,8 +208,19 @@ static void test_base64_is_canonical(void **state)
 static void test_decimal(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "00", "01", "+1", "-1", " 1", "1 ", "1.0", "0x1", "1e3", "18446744073709551616",
-                                      "99999999999999999999", "184467440737095516150"};
+    static const char *const bad[] = {"",
+                                      "00",
+                                      "01",
+                                      "+1",
+                                      "-1",
+                                      " 1",
+                                      "1 ",
+                                      "1.0",
+                                      "0x1",
+                                      "1e3",
+                                      "18446744073709551616",
+                                      "99999999999999999999",
+                                      "184467440737095516150"};
     uint64_t value = 7;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(decimal_parse(bytes_of_string(bad[i]), &value), ERR_INVALID);
@@ -219,9 +235,15 @@ static void test_decimal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare),   cmocka_unit_test(test_integers), cmocka_unit_test(test_reader_failure_sticks),
-        cmocka_unit_test(test_reader_lines), cmocka_unit_test(test_buf_limit), cmocka_unit_test(test_buf_take),
-        cmocka_unit_test(test_hex),       cmocka_unit_test(test_base64),   cmocka_unit_test(test_base64_is_canonical),
+        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_reader_failure_sticks),
+        cmocka_unit_test(test_reader_lines),
+        cmocka_unit_test(test_buf_limit),
+        cmocka_unit_test(test_buf_take),
+        cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_base64_is_canonical),
         cmocka_unit_test(test_decimal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,18 +26,18 @@ static void test_decode(void **state)
         {"\xef\xbf\xbf", 3, 0xffff},
         {"\xf0\x90\x80\x80", 4, 0x10000},
         {"\xf4\x8f\xbf\xbf", 4, 0x10ffff},
-        {"\x80", 0, 0},             /* continuation alone */
-        {"\xc0\x80", 0, 0},         /* overlong */
+        {"\x80", 0, 0},     /* continuation alone */
+        {"\xc0\x80", 0, 0}, /* overlong */
         {"\xc1\xbf", 0, 0},
         {"\xe0\x9f\xbf", 0, 0},
         {"\xf0\x8f\xbf\xbf", 0, 0},
-        {"\xed\xa0\x80", 0, 0},     /* surrogates */
+        {"\xed\xa0\x80", 0, 0}, /* surrogates */
         {"\xed\xbf\xbf", 0, 0},
         {"\xf4\x90\x80\x80", 0, 0}, /* beyond U+10FFFF */
         {"\xf5\x80\x80\x80", 0, 0},
         {"\xff", 0, 0},
-        {"\xe9\x80", 0, 0},         /* cut */
-        {"\xe9\x41\x9a", 0, 0},     /* no continuation */
+        {"\xe9\x80", 0, 0},     /* cut */
+        {"\xe9\x41\x9a", 0, 0}, /* no continuation */
         {"\xe9\x80\x41", 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -91,13 +91,18 @@ static void test_columns(void **state)
     (void)state;
     assert_int_equal(utf8_columns(""), 0);
     assert_int_equal(utf8_columns("abc"), 3);
-    assert_int_equal(utf8_columns("\xe9\x80\x9a\xe5\x8a\x9e"), 4);       /* 通办 */
-    assert_int_equal(utf8_columns("\xef\xbc\x88" "A\xef\xbc\x89"), 5);   /* fullwidth parentheses */
-    assert_int_equal(utf8_columns("e\xcc\x81"), 1);                      /* combining accent */
-    assert_int_equal(utf8_columns("\xf0\xa0\x80\x80"), 2);               /* extension B, in names */
-    assert_int_equal(utf8_columns("\xff\xff"), 2);                       /* broken bytes take a place each */
+    assert_int_equal(utf8_columns("\xe9\x80\x9a\xe5\x8a\x9e"), 4); /* 通办 */
+    assert_int_equal(utf8_columns("\xef\xbc\x88"
+                                  "A\xef\xbc\x89"),
+                     5);                                   /* fullwidth parentheses */
+    assert_int_equal(utf8_columns("e\xcc\x81"), 1);        /* combining accent */
+    assert_int_equal(utf8_columns("\xf0\xa0\x80\x80"), 2); /* extension B, in names */
+    assert_int_equal(utf8_columns("\xff\xff"), 2);         /* broken bytes take a place each */
     assert_int_equal(utf8_rune_columns('\n'), 0);
-    assert_int_equal(utf8_count("\xe9\x80\x9a" "a\xf0\xa0\x80\x80", 8), 3);
+    assert_int_equal(utf8_count("\xe9\x80\x9a"
+                                "a\xf0\xa0\x80\x80",
+                                8),
+                     3);
 }
 
 int main(void)

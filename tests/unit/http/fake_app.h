@@ -19,6 +19,7 @@ struct app {
     bool forward;
     char payload[1024];
     char key[160];
+    char purpose[160];
     bool has_key, wait_peers;
     uint32_t wait_ms;
     uint8_t body_hash[32];
@@ -177,6 +178,18 @@ int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct aren
                                              .payload = bytes_of_string("{not json")};
     ret->events = events;
     ret->events_listed = 2;
+    return 0;
+}
+
+int app_get_payload(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t origin, uint64_t index,
+                    const char *purpose, struct arena *mem, struct bytes *ret, struct err *e)
+{
+    (void)mem;
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    FAKE_COPY(a->purpose, purpose);
+    if (origin != 440000 || index != 3)
+        return err_set(e, ERR_NOT_FOUND, "case.no-payload", "there is no payload of %u/%llu", origin, (unsigned long long)index);
+    *ret = bytes_of_string("{\"name\":\"张三\"}");
     return 0;
 }
 

@@ -118,6 +118,13 @@ static void refusals(void **state)
         {"GET", "/v1/cases/ffff", NULL, 404, "case.unknown"},
         {"GET", "/v1/cases/c0?timeout_ms=5", NULL, 400, "needs 'wait'"},
         {"GET", "/v1/cases/c0?wait=1&timeout_ms=60001", NULL, 400, "60000"},
+        {"GET", "/v1/cases?status=flying", NULL, 400, "there is no such state"},
+        {"GET", "/v1/cases/c0/events/440000/3/payload", NULL, 400, "http.purpose"},
+        {"GET", "/v1/cases/c0/events/440000/3/payload?purpose=", NULL, 400, "http.purpose"},
+        {"GET", "/v1/cases/c0/events/44/3/payload?purpose=x", NULL, 400, "names no event"},
+        {"GET", "/v1/cases/c0/events/440000/-1/payload?purpose=x", NULL, 400, "names no event"},
+        {"GET", "/v1/cases/c0/events/440000/4/payload?purpose=x", NULL, 404, "case.no-payload"},
+        {"GET", "/v1/cases/ffff/events/440000/3/payload?purpose=x", NULL, 404, "case.unknown"},
         {"GET", "/v1/ledger", NULL, 404, "ledger.no-checkpoint"},
         {"GET", "/v1/ledger/entries?limit=101", NULL, 400, "100"},
         {"GET", "/v1/ledger/entries/x", NULL, 400, "'x'"},
@@ -347,6 +354,10 @@ static void reads_cases(void **state)
     answer = ask(&a, "GET", "/v1/cases/c0/events", NULL);
     assert_int_equal(answer.status, 200);
     assert_has(answer.text, "{\"case\":\"" FAKE_CASE "\",\"version\":5,\"events\":[");
+
+    answer = ask(&a, "GET", "/v1/cases/c0/events/440000/3/payload?purpose=核对材料", NULL);
+    assert_string_equal(answer.text, "{\"case\":\"" FAKE_CASE "\",\"origin\":440000,\"index\":3,\"payload\":{\"name\":\"张三\"}}");
+    assert_string_equal(a.purpose, "核对材料");
 
     (void)err_set(&a.query_refusal, ERR_CORRUPT, "store.test", "bad page");
     assert_int_equal(ask(&a, "GET", "/v1/cases/c0", NULL).status, 500);

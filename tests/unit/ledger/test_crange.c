@@ -69,8 +69,8 @@ static void test_refused_appends(void **state)
         unsigned level;
         const char *id;
     } rows[] = {
-        {1, 1, "crange.alignment"},  {6, 2, "crange.alignment"},        {4, 3, "crange.alignment"},
-        {0, 63, "crange.alignment"}, {0, UINT32_MAX, "crange.alignment"}, {MERKLE_SIZE_MAX, 0, "crange.size"},
+        {1, 1, "crange.alignment"},           {6, 2, "crange.alignment"},          {4, 3, "crange.alignment"},
+        {0, 63, "crange.alignment"},          {0, UINT32_MAX, "crange.alignment"}, {MERKLE_SIZE_MAX, 0, "crange.size"},
         {MERKLE_SIZE_MAX, 62, "crange.size"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -128,8 +128,7 @@ static void test_chunks(void **state)
         struct frontier_entry *entries;
         size_t count;
         make_round(&prng, range.size, to, LEAVES, r);
-        assert_int_equal(
-            frontier_verify(&range, &r->batch, &r->root, &r->arena, &range, &entries, &count, NULL), 0);
+        assert_int_equal(frontier_verify(&range, &r->batch, &r->root, &r->arena, &range, &entries, &count, NULL), 0);
         assert_int_equal(range.size, to);
         arena_close(&r->arena);
     }
@@ -254,8 +253,9 @@ static void test_build_refused(void **state)
         for (size_t k = 0; k < rows[i].count; k++)
             entries[k] = (struct frontier_entry){.index = rows[i].indexes[k],
                                                  .leaf = bytes_of_string(leaves[rows[i].indexes[k]])};
-        assert_int_equal(frontier_build(&source, rows[i].from, rows[i].to, rows[i].target, entries, rows[i].count, &arena,
-                                        &batch, &e), rows[i].code);
+        assert_int_equal(frontier_build(&source, rows[i].from, rows[i].to, rows[i].target, entries, rows[i].count,
+                                        &arena, &batch, &e),
+                         rows[i].code);
         assert_string_equal(e.id, rows[i].id);
         assert_int_equal(batch.from, 99);
         arena_close(&arena);
@@ -340,8 +340,8 @@ static void test_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_build_and_verify), cmocka_unit_test(test_chunks), cmocka_unit_test(test_tampered),
-        cmocka_unit_test(test_build_refused), cmocka_unit_test(test_verify_refused), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_build_and_verify), cmocka_unit_test(test_chunks),         cmocka_unit_test(test_tampered),
+        cmocka_unit_test(test_build_refused),    cmocka_unit_test(test_verify_refused), cmocka_unit_test(test_empty),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -88,9 +88,20 @@ static void test_layout(void **state)
 {
     (void)state;
     struct leaf l = {
-        .kind = LEAF_KIND_EVENT, .suite = 1, .origin = 0x01020304, .index = 0x1112131415161718, .hlc = 0x2122232425262728,
-        .case_id = "case-id-16-bytes", .event_type = 0x3132, .role = 0x4142, .service = 0x51525354,
-        .rules_version = 0x6162, .parent_count = 1, .recipient_count = 1, .key_epoch = 0x71727374, .ct_len = 0x00010203,
+        .kind = LEAF_KIND_EVENT,
+        .suite = 1,
+        .origin = 0x01020304,
+        .index = 0x1112131415161718,
+        .hlc = 0x2122232425262728,
+        .case_id = "case-id-16-bytes",
+        .event_type = 0x3132,
+        .role = 0x4142,
+        .service = 0x51525354,
+        .rules_version = 0x6162,
+        .parent_count = 1,
+        .recipient_count = 1,
+        .key_epoch = 0x71727374,
+        .ct_len = 0x00010203,
         .attr_count = 1,
     };
     struct buf out;
@@ -105,15 +116,35 @@ static void test_layout(void **state)
     buf_init(&out, 0);
     assert_int_equal(leaf_encode(&l, &out, NULL), 0);
 
-    static const char expected[] =
-        "58504c4541460001" "01" "01" "01020304" "1112131415161718" "2122232425262728"
-        "636173652d69642d31362d6279746573" "3132" "4142" "51525354" "6162"
-        "01" "81828384" "9192939495969798" "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-        "01" "b1b2b3b4" "c1c2c3c4c5c6c7c8"
-        "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd" "71727374"
-        "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee" "00010203"
-        "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-        "0001" "0708" "0003" "78797a" "0003" "534947";
+    static const char expected[] = "58504c4541460001"
+                                   "01"
+                                   "01"
+                                   "01020304"
+                                   "1112131415161718"
+                                   "2122232425262728"
+                                   "636173652d69642d31362d6279746573"
+                                   "3132"
+                                   "4142"
+                                   "51525354"
+                                   "6162"
+                                   "01"
+                                   "81828384"
+                                   "9192939495969798"
+                                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                                   "01"
+                                   "b1b2b3b4"
+                                   "c1c2c3c4c5c6c7c8"
+                                   "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+                                   "71727374"
+                                   "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
+                                   "00010203"
+                                   "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+                                   "0001"
+                                   "0708"
+                                   "0003"
+                                   "78797a"
+                                   "0003"
+                                   "534947";
     char hex[1024];
     assert_true(2 * out.size < sizeof hex);
     hex_encode(out.data, out.size, hex);
@@ -315,9 +346,9 @@ static void test_decode_refused(void **state)
         uint8_t value;
         const char *id;
     } rows[] = {
-        {0, 'Y', "leaf.magic"},      {7, 2, "leaf.magic"},   {8, 0, "leaf.kind"},        {8, 7, "leaf.kind"},
-        {9, 0, "leaf.suite"},        {14, 0x40, "leaf.index"}, {56, 9, "leaf.parents"},  {57, 17, "leaf.recipients"},
-        {126, 0xff, "leaf.ct-len"},  {162, 1, "leaf.attrs"}, {163, 65, "leaf.attrs"},    {165, 1, "leaf.short"},
+        {0, 'Y', "leaf.magic"},     {7, 2, "leaf.magic"},     {8, 0, "leaf.kind"},     {8, 7, "leaf.kind"},
+        {9, 0, "leaf.suite"},       {14, 0x40, "leaf.index"}, {56, 9, "leaf.parents"}, {57, 17, "leaf.recipients"},
+        {126, 0xff, "leaf.ct-len"}, {162, 1, "leaf.attrs"},   {163, 65, "leaf.attrs"}, {165, 1, "leaf.short"},
     };
     struct leaf l = minimal(), again;
     struct buf out;
@@ -342,6 +373,32 @@ static void test_decode_refused(void **state)
     assert_int_equal(leaf_decode(bytes_of(large, LEAF_BYTES_MAX + 1), &again, &e), ERR_LIMIT);
     assert_int_equal(leaf_decode(bytes_of(NULL, 0), &again, &e), ERR_UNSUPPORTED);
     free(large);
+}
+
+/* Sizes that fit the bytes but not the limits. */
+static void test_decode_large_parts(void **state)
+{
+    (void)state;
+    struct leaf l = minimal(), again;
+    struct buf out;
+    struct err e;
+    buf_init(&out, 0);
+    assert_int_equal(leaf_encode(&l, &out, NULL), 0);
+    out.size -= 2; /* the signature's length */
+    buf_put_u16(&out, LEAF_SIGNATURE_BYTES_MAX + 1);
+    buf_put(&out, content, LEAF_SIGNATURE_BYTES_MAX + 1);
+    assert_int_equal(leaf_decode(buf_bytes(&out), &again, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "leaf.signature");
+
+    out.size = 162; /* up to the attribute count */
+    buf_put_u16(&out, 1);
+    buf_put_u16(&out, 7);
+    buf_put_u16(&out, LEAF_ATTR_BYTES_MAX + 1);
+    buf_put(&out, content, LEAF_ATTR_BYTES_MAX + 1);
+    buf_put_u16(&out, 0);
+    assert_int_equal(leaf_decode(buf_bytes(&out), &again, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "leaf.attr-size");
+    buf_close(&out);
 }
 
 static void test_full_buffer(void **state)
@@ -374,8 +431,9 @@ static void test_hash_and_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout),         cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_mutations),
-        cmocka_unit_test(test_encode_refused), cmocka_unit_test(test_decode_refused),
+        cmocka_unit_test(test_layout),         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_mutations),      cmocka_unit_test(test_encode_refused),
+        cmocka_unit_test(test_decode_refused), cmocka_unit_test(test_decode_large_parts),
         cmocka_unit_test(test_full_buffer),    cmocka_unit_test(test_hash_and_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,8 +153,8 @@ static void test_large(void **state)
         assert_int_equal(merkle_verify_consistency(size1, size2, proof.hash, proof.count, &root1, &root2, NULL), 0);
         longest = proof.count > longest ? proof.count : longest;
         assert_int_equal(merkle_prove_inclusion(&source, size1 - 1, size2, &proof, NULL), 0);
-        assert_int_equal(
-            merkle_verify_inclusion(size1 - 1, size2, &levels[0], proof.hash, proof.count, &root2, NULL), 0);
+        assert_int_equal(merkle_verify_inclusion(size1 - 1, size2, &levels[0], proof.hash, proof.count, &root2, NULL),
+                         0);
     }
     assert_true(longest >= 60 && longest <= MERKLE_PROOF_HASHES_MAX);
 }
@@ -166,9 +166,9 @@ static void test_bad_questions(void **state)
         uint64_t start, end, size;
         const char *id;
     } rows[] = {
-        {1, 3, 4, "merkle.subtree"},  /* not aligned */
-        {3, 2, 4, "merkle.subtree"},  /* backwards */
-        {0, 5, 4, "merkle.subtree"},  /* beyond the tree */
+        {1, 3, 4, "merkle.subtree"}, /* not aligned */
+        {3, 2, 4, "merkle.subtree"}, /* backwards */
+        {0, 5, 4, "merkle.subtree"}, /* beyond the tree */
         {0, 1, MERKLE_SIZE_MAX + 1, "merkle.subtree"},
         {0, UINT64_MAX, UINT64_MAX, "merkle.subtree"},
         {UINT64_MAX, UINT64_MAX, UINT64_MAX, "merkle.subtree"},
@@ -180,8 +180,8 @@ static void test_bad_questions(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct err e = {.code = 0};
         struct merkle_proof proof;
-        assert_int_equal(
-            merkle_verify_subtree(rows[i].start, rows[i].end, rows[i].size, NULL, 0, &hash, &hash, &e), ERR_INVALID);
+        assert_int_equal(merkle_verify_subtree(rows[i].start, rows[i].end, rows[i].size, NULL, 0, &hash, &hash, &e),
+                         ERR_INVALID);
         assert_string_equal(e.id, rows[i].id);
         assert_int_equal(merkle_prove_subtree(&source, rows[i].start, rows[i].end, rows[i].size, &proof, &e),
                          ERR_INVALID);
@@ -216,8 +216,10 @@ static void test_source_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_inclusion), cmocka_unit_test(test_random_consistency),
-        cmocka_unit_test(test_large),            cmocka_unit_test(test_bad_questions),
+        cmocka_unit_test(test_random_inclusion),
+        cmocka_unit_test(test_random_consistency),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_bad_questions),
         cmocka_unit_test(test_source_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

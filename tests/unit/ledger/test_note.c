@@ -131,10 +131,10 @@ static void test_bad_signature(void **state)
             buf_init(&line, 0);
             put_line(&line, broken, 9);
             size_t head = 4 + strlen(signers[broken].key.name) + 1;
-            assert_int_equal(base64_decode((const char *)line.data + head, line.size - head - 1, blob, sizeof blob, &decoded),
-                             0);
+            assert_int_equal(
+                base64_decode((const char *)line.data + head, line.size - head - 1, blob, sizeof blob, &decoded), 0);
             assert_int_equal(decoded, size);
-            blob[4 + flip * 19] ^= 1; /* time, then places in the signature */
+            blob[4 + flip * 19] ^= 1;                                  /* time, then places in the signature */
             base64_encode(blob, flip == 3 ? size - 1 : size, encoded); /* and one byte short */
             buf_printf(&out, "\xe2\x80\x94 %s %s\n", signers[broken].key.name, encoded);
             assert_int_equal(open_buf(&out, KEYS, &note, &e), ERR_VERIFY);
@@ -152,12 +152,29 @@ static void test_time_limit(void **state)
     struct err e;
     struct note note;
     start_note(&out);
-    assert_int_equal(
-        note_sign_line(&signers[1], bytes_of_string(text), (uint64_t)INT64_MAX + 1, &out, &e), ERR_INVALID);
+    assert_int_equal(note_sign_line(&signers[1], bytes_of_string(text), (uint64_t)INT64_MAX + 1, &out, &e),
+                     ERR_INVALID);
     assert_string_equal(e.id, "note.time");
     put_line(&out, 1, INT64_MAX);
     assert_int_equal(open_buf(&out, KEYS, &note, NULL), 0);
     assert_int_equal(note.verified[0].time_s, INT64_MAX);
+    buf_close(&out);
+
+    /* One that is signed as it should be, but for a second too late. */
+    static const char head[] = "cosignature/v1\ntime 9223372036854775808\n";
+    uint8_t blob[4 + 8 + 64];
+    char encoded[128];
+    struct buf message = {0};
+    buf_printf(&message, "%s%s", head, text);
+    put_be32(blob, signers[1].key.key_id);
+    put_be64(blob + 4, (uint64_t)INT64_MAX + 1);
+    crypto_sign(crypto[1], buf_bytes(&message), blob + 12);
+    base64_encode(blob, sizeof blob, encoded);
+    start_note(&out);
+    buf_printf(&out, "\xe2\x80\x94 %s %s\n", signers[1].key.name, encoded);
+    assert_int_equal(open_buf(&out, KEYS, &note, &e), ERR_VERIFY);
+    assert_string_equal(e.id, "note.bad-signature");
+    buf_close(&message);
     buf_close(&out);
 }
 
@@ -215,22 +232,22 @@ static void test_malformed(void **state)
         "text\n",
         "text\n\n",
         "text\n\n\xe2\x80\x94 ",
-        "text\n\n\xe2\x80\x94 a AAAAAAA=",            /* no newline at the end */
-        "text\n\n\xe2\x80\x94 a AAAAAAA=\n\n",        /* empty line behind */
-        "text\n\n\xe2\x80\x94 a AAAAAAA=\nx\n",       /* something else behind */
-        "text\n\n\xe2\x80\x94 a AAAAAAA= \n",         /* space behind */
-        "text\n\n\xe2\x80\x94  a AAAAAAA=\n",         /* two spaces */
+        "text\n\n\xe2\x80\x94 a AAAAAAA=",      /* no newline at the end */
+        "text\n\n\xe2\x80\x94 a AAAAAAA=\n\n",  /* empty line behind */
+        "text\n\n\xe2\x80\x94 a AAAAAAA=\nx\n", /* something else behind */
+        "text\n\n\xe2\x80\x94 a AAAAAAA= \n",   /* space behind */
+        "text\n\n\xe2\x80\x94  a AAAAAAA=\n",   /* two spaces */
         "text\n\n\xe2\x80\x94 a  AAAAAAA=\n",
-        "text\n\n\xe2\x80\x94 a\n",                   /* no signature */
+        "text\n\n\xe2\x80\x94 a\n", /* no signature */
         "text\n\n\xe2\x80\x94 a \n",
-        "text\n\n\xe2\x80\x94 a AAAAAA==\n",          /* key id alone */
-        "text\n\n\xe2\x80\x94 a AAAAAAB=\n",          /* trailing bits */
-        "text\n\n\xe2\x80\x94 a AAAAAAA\n",           /* no padding */
-        "text\n\n\xe2\x80\x94 a AAAA_AA=\n",          /* the other alphabet */
-        "text\n\n\xe2\x80\x94 a+b AAAAAAA=\n",        /* plus in the name */
-        "text\n\n\xe2\x80\x94 a\xc2\xa0z AAAAAAA=\n",     /* no-break space in the name */
-        "text\n\n\xe2\x80\x94 \xe3\x80\x80 AAAAAAA=\n",  /* ideographic space as a name */
-        "text\n\n\xe2\x80\x93 a AAAAAAA=\n",          /* en dash */
+        "text\n\n\xe2\x80\x94 a AAAAAA==\n",            /* key id alone */
+        "text\n\n\xe2\x80\x94 a AAAAAAB=\n",            /* trailing bits */
+        "text\n\n\xe2\x80\x94 a AAAAAAA\n",             /* no padding */
+        "text\n\n\xe2\x80\x94 a AAAA_AA=\n",            /* the other alphabet */
+        "text\n\n\xe2\x80\x94 a+b AAAAAAA=\n",          /* plus in the name */
+        "text\n\n\xe2\x80\x94 a\xc2\xa0z AAAAAAA=\n",   /* no-break space in the name */
+        "text\n\n\xe2\x80\x94 \xe3\x80\x80 AAAAAAA=\n", /* ideographic space as a name */
+        "text\n\n\xe2\x80\x93 a AAAAAAA=\n",            /* en dash */
         "te\txt\n\n\xe2\x80\x94 a AAAAAAA=\n",
         "te\rxt\n\n\xe2\x80\x94 a AAAAAAA=\n",
         "te\xffxt\n\n\xe2\x80\x94 a AAAAAAA=\n",
@@ -340,10 +357,12 @@ static void test_reserved_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_ignored),     cmocka_unit_test(test_bad_signature),
-        cmocka_unit_test(test_time_limit),  cmocka_unit_test(test_count_limits), cmocka_unit_test(test_size_limit),
-        cmocka_unit_test(test_malformed),   cmocka_unit_test(test_empty_lines), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_verifier_keys), cmocka_unit_test(test_reserved_text),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_ignored),
+        cmocka_unit_test(test_bad_signature), cmocka_unit_test(test_time_limit),
+        cmocka_unit_test(test_count_limits),  cmocka_unit_test(test_size_limit),
+        cmocka_unit_test(test_malformed),     cmocka_unit_test(test_empty_lines),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_verifier_keys),
+        cmocka_unit_test(test_reserved_text),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

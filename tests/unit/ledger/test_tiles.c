@@ -153,6 +153,25 @@ static void test_nodes(void **state)
     memory_close(&m);
 }
 
+/* A tile that is asked for again and again is not the one that makes room. */
+static void test_cache_order(void **state)
+{
+    (void)state;
+    struct memory_store m = {.saves = 0};
+    struct tiles *t = open_tiles(&m);
+    append_to(t, 200 * TILES_WIDTH);
+    struct merkle_source source = tiles_source(t);
+    check_node(&source, 0, 0);
+    unsigned loads = m.loads;
+    for (uint64_t tile = 1; tile < 130; tile++) { /* none of these is in memory: each costs one load */
+        check_node(&source, 0, tile * TILES_WIDTH);
+        check_node(&source, 0, 1);
+    }
+    assert_int_equal(m.loads, loads + 129);
+    tiles_destroy(t);
+    memory_close(&m);
+}
+
 static void test_older_roots(void **state)
 {
     (void)state;
@@ -281,12 +300,34 @@ static void test_paths(void **state)
         {"tile/0/x018/x014/x398/x509/x481/984", 0, 18014398509481984u, 256},
     };
     static const char *const bad[] = {
-        "",          "tile",           "tile/",           "tile/0",          "tile/0/",         "tile/0/0",
-        "tile/0/00", "tile/0/0000",    "tile/8/000",      "tile/00/000",     "tile/a/000",      "tile/0/x000/001",
-        "tile/0/x001", "tile/0/x001/", "tile/0/001/002",  "tile/0/X001/000", "tile/0/000.p/0",  "tile/0/000.p/256",
-        "tile/0/000.p/01", "tile/0/000.p/", "tile/0/000.p", "tile/0/000 ",   "/tile/0/000",     "tile/0/000.p/1x",
+        "",
+        "tile",
+        "tile/",
+        "tile/0",
+        "tile/0/",
+        "tile/0/0",
+        "tile/0/00",
+        "tile/0/0000",
+        "tile/8/000",
+        "tile/00/000",
+        "tile/a/000",
+        "tile/0/x000/001",
+        "tile/0/x001",
+        "tile/0/x001/",
+        "tile/0/001/002",
+        "tile/0/X001/000",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000.p/",
+        "tile/0/000.p",
+        "tile/0/000 ",
+        "/tile/0/000",
+        "tile/0/000.p/1x",
         "tile/0/x018/x014/x398/x509/x481/985", /* beyond the largest tree */
-        "tile/0/x999/x999/x999/x999/x999/x999/x999/999", "tile/0/-01", "tile/0/x-01/000",
+        "tile/0/x999/x999/x999/x999/x999/x999/x999/999",
+        "tile/0/-01",
+        "tile/0/x-01/000",
     };
     char path[TILES_PATH_SIZE];
     unsigned level = 0, width = 0;
@@ -309,9 +350,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grow),         cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_older_roots),  cmocka_unit_test(test_restore),
-        cmocka_unit_test(test_restore_refused), cmocka_unit_test(test_damaged_tile),
-        cmocka_unit_test(test_failing_save), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_cache_order),  cmocka_unit_test(test_older_roots),
+        cmocka_unit_test(test_restore),      cmocka_unit_test(test_restore_refused),
+        cmocka_unit_test(test_damaged_tile), cmocka_unit_test(test_failing_save),
+        cmocka_unit_test(test_paths),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

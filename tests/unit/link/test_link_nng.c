@@ -37,6 +37,23 @@ static void expect_echo(size_t i, size_t peer, uint64_t token, size_t size)
     free(reply.data);
 }
 
+enum wait_what { WAIT_PIPES, WAIT_OPEN };
+
+/* Waits until the count of accepted pipes, or of parked requests, is @wanted. */
+static void wait_stats(size_t i, enum wait_what what, uint32_t wanted)
+{
+    uint64_t deadline = clock_mono_ms() + RIG_WAIT_MS;
+    struct link_nng_stats stats;
+    struct link_event event;
+    for (;;) {
+        link_nng_stats(rig_node(i)->link, &stats);
+        if ((what == WAIT_PIPES ? stats.pipes_accepted : stats.requests_open) == wanted)
+            return;
+        assert_true(clock_mono_ms() < deadline);
+        (void)rig_take(rig_node(i), LINK_UP, UINT64_MAX, 10, &event); /* never comes: 10 ms for others */
+    }
+}
+
 /* ---- requests and answers ---- */
 
 static void test_request_reply(void **state)
@@ -341,6 +358,19 @@ static void test_redial(void **state)
     assert_int_equal(rig_count(rig_node(0), LINK_DOWN), 0);
 }
 
+/* NNG 1.10.1 loses a message when a connection is closed by us in the very moment it is being written; leak checkers
+ * see that, so that under them the messages have gone out before. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_LEAK_CHECK 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_LEAK_CHECK 1
+#endif
+#endif
+#ifndef HAS_LEAK_CHECK
+#define HAS_LEAK_CHECK 0
+#endif
+
 /* Every request that was open when the link closes has ended when close returns, and nothing comes after. */
 static void test_close_with_open(void **state)
 {
@@ -348,6 +378,8 @@ static void test_close_with_open(void **state)
     rig_open_pair(NULL);
     for (uint64_t token = 1; token <= LINK_PEER_REQUESTS_MAX; token++)
         request(0, 1, 1 << 20, token, 60000);
+    for (unsigned k = 0; HAS_LEAK_CHECK && k < LINK_PEER_REQUESTS_MAX; k++)
+        free(rig_wait(rig_node(1), LINK_REQUEST, 0).data);
     rig_close(0);
     assert_int_equal(rig_count(rig_node(0), LINK_REPLY_FAILED), LINK_PEER_REQUESTS_MAX);
     rig_close(1); /* with requests never answered */
@@ -369,6 +401,7 @@ static void test_set_peers(void **state)
     assert_int_equal(rig_count(rig_node(0), LINK_DOWN), 0); /* the first was left alone */
 
     request(0, 1, 5, 1, 60000);
+    free(rig_wait(rig_node(1), LINK_REQUEST, 0).data);
     assert_int_equal(link_nng_set_peers(rig_node(0)->link, &both[1], 1, &e), 0);
     struct link_event failed = rig_wait(rig_node(0), LINK_REPLY_FAILED, 1);
     assert_int_equal(failed.peer, rig_codes[1]);
@@ -553,18 +586,38 @@ static void test_too_many_pipes(void **state)
         (void)close(fds[i]);
 }
 
-/* ---- certificates: TLS only ---- */
-
-static void wait_pipes_accepted(size_t i, uint32_t wanted)
+/* A member that asks for the largest answers, reads nothing and hangs up: costs its own places only. Plain only. */
+static void test_stalled_reader(void **state)
 {
-    uint64_t deadline = clock_mono_ms() + RIG_WAIT_MS;
-    struct link_nng_stats stats;
-    struct link_event event;
-    do {
-        assert_true(clock_mono_ms() < deadline);
-        link_nng_stats(rig_node(i)->link, &stats);
-    } while (stats.pipes_accepted != wanted && !rig_take(rig_node(i), LINK_UP, 99, 10, &event));
+    (void)state;
+    struct link_nng_peer inbound = {.code = rig_codes[0]};
+    rig_open(1, 0, &inbound, 1, NULL);
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(127u << 24 | rig_codes[0])};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(127u << 24 | rig_codes[1]),
+                             .sin_port = htons(link_nng_port(rig_node(1)->link))};
+    static const uint8_t header[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+    uint8_t *large = xcalloc(1, WIRE_MESSAGE_BYTES_MAX);
+    for (int round = 0; round < 3; round++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof own), 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+        assert_int_equal(send(fd, header, sizeof header, 0), sizeof header);
+        for (uint8_t k = 0; k < 4; k++) {
+            const uint8_t ask[13] = {0, 0, 0, 0, 0, 0, 0, 5, 0x80, 0, 0, k, 'q'};
+            assert_int_equal(send(fd, ask, sizeof ask, 0), sizeof ask);
+            struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
+            free(asked.data);
+            link_reply(rig_node(1)->link, asked.handle, bytes_of(large, WIRE_MESSAGE_BYTES_MAX));
+        }
+        wait_stats(1, WAIT_PIPES, 1);
+        (void)close(fd);
+        wait_stats(1, WAIT_PIPES, 0);
+        wait_stats(1, WAIT_OPEN, 0);
+    }
+    free(large);
 }
+
+/* ---- certificates: TLS only ---- */
 
 /* Revoked while connected: the pipe stands until recheck, is closed by it, and cannot come back. */
 static void test_revoked(void **state)
@@ -582,7 +635,7 @@ static void test_revoked(void **state)
 
     struct err e = {0};
     link_nng_recheck(rig_node(1)->link); /* nothing wrong yet */
-    wait_pipes_accepted(1, 1);
+    wait_stats(1, WAIT_PIPES, 1);
     pki_fixture_revoke(&rig.pki, &revoked);
     assert_int_equal(tls_engine_reload(rig_node(1)->tls, &e), 0);
     link_nng_recheck(rig_node(1)->link);
@@ -591,7 +644,7 @@ static void test_revoked(void **state)
     assert_non_null(strstr(refused.reason, "revoked"));
     struct link_event event;
     assert_false(rig_take(rig_node(3), LINK_UP, 0, 700, &event));
-    wait_pipes_accepted(1, 0);
+    wait_stats(1, WAIT_PIPES, 0);
 }
 
 /* The dialler's certificate has expired: the dialled side says so, and the dialler learns it from the alert. */
@@ -655,6 +708,7 @@ static void test_no_leak(void **state)
         echo(1);
         expect_echo(0, 1, 1, 100);
         request(0, 1, 100, 2, 10000); /* left open */
+        free(rig_wait(rig_node(1), LINK_REQUEST, 0).data);
         (void)rig_teardown(state);
         (void)rig_setup(state);
         if (round == 0)
@@ -682,6 +736,7 @@ int main(int argc, char **argv)
         link_test(test_dead_line),
         link_test(test_idle_accepted),
         link_test(test_too_many_pipes),
+        link_test(test_stalled_reader),
     };
     const struct CMUnitTest tls[] = {
         COMMON,

@@ -22,6 +22,13 @@
 #define RIG_WAIT_MS 15000 /* a condition that does not come in this time has failed */
 #define RIG_FAILURES_MAX 64
 
+/* NNG 1.10.1 now and then loses the message of a request whose pipe fails while it is being sent. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:nng_msg_alloc\n";
+}
+
 struct rig_node {
     struct tls_engine *engine;
     pthread_mutex_t lock;
@@ -133,13 +140,15 @@ static inline bool rig_wait_failure(struct rig_node *n, enum tls_engine_failure_
     return is_found;
 }
 
-static inline bool rig_wait_pipes(struct rig_node *n, unsigned pipes)
+/* Waits until @seen pipes have been and none is left. NNG 1.10.1 leaks a pipe that comes up while its listener closes:
+ * tests wait for this before they close. */
+static inline bool rig_wait_no_pipes(struct rig_node *n, unsigned seen)
 {
     uint64_t deadline_ms = clock_mono_ms() + RIG_WAIT_MS;
     pthread_mutex_lock(&n->lock);
-    while (n->pipes != pipes && rig_wait(n, deadline_ms)) {
+    while ((n->pipes != 0 || n->pipes_seen < seen) && rig_wait(n, deadline_ms)) {
     }
-    bool ok = n->pipes == pipes;
+    bool ok = n->pipes == 0 && n->pipes_seen >= seen;
     pthread_mutex_unlock(&n->lock);
     return ok;
 }

@@ -1,0 +1,169 @@
+/* case list, show, payload, watch. */
+#include "node/ctl/cmd.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "node/base/limits.h"
+#include "node/base/xassert.h"
+
+#define WATCH_POLL_MS 30000 /* one long poll; the next follows at once */
+
+static const char *state_text(struct arena *mem, yyjson_val *o)
+{
+    return arena_printf(mem, "%s %s", output_text(mem, o, "status"), output_text(mem, o, "status_chinese"));
+}
+
+static void print_cases(struct ctl *c, yyjson_val *root)
+{
+    static const char *const header[] = {"CASE", "NUMBER", "STATE", "ITEM", "FROM", "BY", "UPDATED"};
+    struct output_table t = output_table_open(&c->mem, header, array_count(header));
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "cases"));
+    for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it)) {
+        output_cell(&t, arena_printf(&c->mem, "%.12s", output_text(&c->mem, o, "case")));
+        output_cell(&t, output_field(&c->mem, o, "number"));
+        output_cell(&t, state_text(&c->mem, o));
+        output_cell(&t, output_field(&c->mem, o, "item_name"));
+        output_cell(&t, output_field(&c->mem, o, "receiving"));
+        output_cell(&t, output_field(&c->mem, o, "lead"));
+        output_cell(&t, output_time(&c->mem, o, "updated"));
+    }
+    output_table_print(&t, "no cases", c->out);
+    const char *next = output_field(&c->mem, root, "next");
+    if (next != NULL)
+        fprintf(c->out, "more: --before %s\n", next);
+}
+
+int cmd_case_list(struct ctl *c, struct err *e)
+{
+    struct client_reply reply = {0};
+    struct buf url = {0};
+    uint64_t n = 0;
+    int rc = ctl_option_u64(c, "--limit", 1, LIST_ROWS_MAX, &n, e);
+    if (rc == 0)
+        rc = ctl_option_u64(c, "--before", 1, UINT64_MAX, &n, e);
+    buf_put_string(&url, "/v1/cases");
+    cmd_put_param(&url, "status", ctl_option(c, "--status"));
+    cmd_put_param(&url, "role", ctl_option(c, "--role"));
+    cmd_put_param(&url, "item", ctl_option(c, "--item"));
+    cmd_put_param(&url, "limit", ctl_option(c, "--limit"));
+    cmd_put_param(&url, "before", ctl_option(c, "--before"));
+    if (rc == 0)
+        rc = cmd_get(c, buf_cstr(&url), &reply, e);
+    if (rc == 0 && !cmd_print_json(c, &reply))
+        print_cases(c, reply.root);
+    client_reply_close(&reply);
+    buf_close(&url);
+    return rc;
+}
+
+static void print_events(struct ctl *c, yyjson_val *root)
+{
+    static const char *const header[] = {"WRITTEN", "BY", "ENTRY", "EVENT", "EFFECT", "FINAL", "EXPLANATION"};
+    struct output_table t = output_table_open(&c->mem, header, array_count(header));
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "events"));
+    for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it)) {
+        output_cell(&t, output_time(&c->mem, o, "written"));
+        output_cell(&t, output_field(&c->mem, o, "origin"));
+        output_cell(&t, output_field(&c->mem, o, "index"));
+        output_cell(&t, arena_printf(&c->mem, "%s %s", output_text(&c->mem, o, "type"), output_text(&c->mem, o, "chinese")));
+        output_cell(&t, output_field(&c->mem, o, "effect"));
+        output_cell(&t, output_field(&c->mem, o, "sequenced"));
+        output_cell(&t, output_field(&c->mem, o, "explanation"));
+    }
+    output_table_print(&t, "no events", c->out);
+}
+
+int cmd_case_show(struct ctl *c, struct err *e)
+{
+    struct client_reply reply = {0};
+    int rc = cmd_get(c, cmd_case_path(c, c->args[0], ""), &reply, e);
+    if (rc == 0 && !cmd_print_json(c, &reply)) {
+        struct arena *mem = &c->mem;
+        yyjson_val *o = reply.root;
+        bool contested = yyjson_get_bool(yyjson_obj_get(o, "contested")), frozen = yyjson_get_bool(yyjson_obj_get(o, "frozen"));
+        const struct output_pair pairs[] = {
+            {"case", output_field(mem, o, "case")},
+            {"number", output_field(mem, o, "number")},
+            {"item", arena_printf(mem, "%s %s", output_text(mem, o, "item_code"), output_text(mem, o, "item_name"))},
+            {"state", arena_printf(mem, "%s (%s)", state_text(mem, o), output_text(mem, o, "level"))},
+            {"attention", frozen ? "frozen: its lead contradicted itself" : contested ? "contested" : NULL},
+            {"received by", output_field(mem, o, "receiving")},
+            {"decided by", output_field(mem, o, "lead")},
+            {"division", output_field(mem, o, "division")},
+            {"created", output_time(mem, o, "created")},
+            {"updated", output_time(mem, o, "updated")},
+            {"digest", output_field(mem, o, "digest")},
+        };
+        output_pairs(mem, pairs, array_count(pairs), c->out);
+        fputc('\n', c->out);
+        print_events(c, o);
+    }
+    client_reply_close(&reply);
+    return rc;
+}
+
+int cmd_case_payload(struct ctl *c, struct err *e)
+{
+    struct client_reply reply = {0};
+    struct buf url = {0};
+    buf_put_string(&url, cmd_case_path(c, c->args[0], "/events/"));
+    client_put_encoded(&url, c->args[1]);
+    buf_put_string(&url, "/");
+    client_put_encoded(&url, c->args[2]);
+    buf_put_string(&url, "/payload");
+    cmd_put_param(&url, "purpose", ctl_option(c, "--purpose"));
+    int rc = cmd_get(c, buf_cstr(&url), &reply, e);
+    if (rc == 0 && !cmd_print_json(c, &reply))
+        cmd_print_pretty(c, yyjson_obj_get(reply.root, "payload"));
+    client_reply_close(&reply);
+    buf_close(&url);
+    return rc;
+}
+
+/* No node is expected to act on the case any more, but for delivery and archive. */
+static bool is_closed(const char *status)
+{
+    static const char *const closed[] = {"closed_granted", "closed_lacking", "closed_denied", "not_required", "refused",
+                                         "withdrawn", "revoked", "returned", "delivered", "archived"};
+    for (size_t i = 0; i < array_count(closed); i++)
+        if (strcmp(closed[i], status) == 0)
+            return true;
+    return false;
+}
+
+/* One line per change: when, the state, how many events. */
+static void print_change(struct ctl *c, const struct client_reply *reply)
+{
+    if (cmd_print_json(c, reply))
+        return;
+    fprintf(c->out, "%s  %s (%s), %s events\n", output_time(&c->mem, reply->root, "updated"),
+            output_clean(&c->mem, state_text(&c->mem, reply->root)), output_text(&c->mem, reply->root, "level"),
+            output_text(&c->mem, reply->root, "event_count"));
+}
+
+int cmd_case_watch(struct ctl *c, struct err *e)
+{
+    const char *until = ctl_option(c, "--until");
+    uint64_t version = 0;
+    bool first = true, done = false;
+    int rc = 0;
+    while (rc == 0 && !done) {
+        struct client_reply reply = {0};
+        const char *query = first ? "" : arena_printf(&c->mem, "?wait=%" PRIu64 "&timeout_ms=%d", version, WATCH_POLL_MS);
+        rc = cmd_get(c, cmd_case_path(c, c->args[0], query), &reply, e);
+        if (rc == 0) {
+            uint64_t now = yyjson_get_uint(yyjson_obj_get(reply.root, "version"));
+            const char *status = output_text(&c->mem, reply.root, "status");
+            if (first || now != version)
+                print_change(c, &reply);
+            (void)fflush(c->out); /* an error shows at the end */
+            version = now;
+            first = false;
+            done = until != NULL ? strcmp(until, status) == 0 : is_closed(status);
+        }
+        client_reply_close(&reply);
+        arena_close(&c->mem); /* nothing of this round is needed in the next */
+    }
+    return rc;
+}

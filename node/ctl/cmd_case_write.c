@@ -1,0 +1,278 @@
+/* case submit, decide, event, and the plain steps (accept, process, …).
+ *
+ * Each builds one JSON body and posts it. With --wait-peers the answer comes when every participant has the events on disk;
+ * if that is not reached in time, the events stand all the same and the command ends with "ctl.not-durable".
+ */
+#include "node/ctl/cmd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "certs/crypto.h"
+#include "node/base/file.h"
+#include "node/base/limits.h"
+#include "node/base/xassert.h"
+
+#define MATERIAL_BYTES_MAX BUF_SIZE_MAX
+#define WAIT_PEERS "?durable=peers&timeout_ms=30000"
+
+/* ---- posting ---- */
+
+static void print_result(struct ctl *c, const struct client_reply *reply, const char *what)
+{
+    struct arena *mem = &c->mem;
+    yyjson_val *o = reply->root;
+    uint64_t first = yyjson_get_uint(yyjson_obj_get(o, "first_index")), count = yyjson_get_uint(yyjson_obj_get(o, "count"));
+    const struct output_pair pairs[] = {
+        {"case", output_field(mem, o, "case")},
+        {"written", what},
+        {"entries", count > 0 ? arena_printf(mem, "%s %llu-%llu", output_text(mem, o, "origin"), (unsigned long long)first,
+                                             (unsigned long long)(first + count - 1))
+                              : NULL},
+        {"at all peers", output_field(mem, o, "peers_durable")},
+    };
+    output_pairs(mem, pairs, array_count(pairs), c->out);
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(o, "warnings"));
+    for (yyjson_val *w = yyjson_arr_iter_next(&it); w != NULL; w = yyjson_arr_iter_next(&it))
+        fprintf(c->out, "warning: %s\n", output_clean(mem, yyjson_is_str(w) ? yyjson_get_str(w) : ""));
+}
+
+/* Posts @body to @path ("?durable=…" is added here) and prints the result; @what: the events, for people. */
+static int post(struct ctl *c, const char *path, struct bytes body, const char *what, struct err *e)
+{
+    struct client_reply reply = {0};
+    bool wait = ctl_option(c, "--wait-peers") != NULL;
+    const struct client_request r = {.dir = c->dir, .method = "POST",
+                                     .path = wait ? arena_printf(&c->mem, "%s" WAIT_PEERS, path) : path, .body = body};
+    int rc = client_ask(&r, &reply, e);
+    if (rc == 0 && !cmd_print_json(c, &reply))
+        print_result(c, &reply, what);
+    if (rc == 0 && wait && !yyjson_get_bool(yyjson_obj_get(reply.root, "peers_durable"))) {
+        rc = err_set(e, ERR_TIMEOUT, "ctl.not-durable", "written here, but not every participant has confirmed it yet");
+        err_hint(e, "it will arrive by itself; 'tongban peer list' shows who is away");
+    }
+    client_reply_close(&reply);
+    return rc;
+}
+
+static int post_doc(struct ctl *c, const char *path, yyjson_mut_doc *doc, const char *what, struct err *e)
+{
+    size_t size = 0;
+    char *text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &size);
+    int rc = text != NULL ? post(c, path, bytes_of(text, size), what, e)
+                          : err_set(e, ERR_INVALID, "ctl.text", "an argument is not UTF-8 text");
+    free(text);
+    return rc;
+}
+
+/* Posts a file, or standard input for "-", as it is. */
+static int post_file(struct ctl *c, const char *path, const char *name, const char *what, struct err *e)
+{
+    struct buf body = {0};
+    int rc = 0;
+    if (strcmp(name, "-") == 0) {
+        char chunk[4096];
+        size_t n;
+        buf_init(&body, HTTP_BODY_BYTES_MAX);
+        while ((n = fread(chunk, 1, sizeof chunk, stdin)) > 0 && !body.failed)
+            buf_put(&body, chunk, n);
+        if (body.failed)
+            rc = err_set(e, ERR_LIMIT, "ctl.input", "standard input is larger than the limit of %u bytes", HTTP_BODY_BYTES_MAX);
+        else if (ferror(stdin))
+            rc = err_set(e, ERR_IO, "ctl.input", "cannot read standard input");
+    } else {
+        rc = file_read(name, HTTP_BODY_BYTES_MAX, &body, e);
+    }
+    if (rc == 0)
+        rc = post(c, path, buf_bytes(&body), what, e);
+    buf_close(&body);
+    return rc;
+}
+
+/* ---- case submit ---- */
+
+static void put_text(yyjson_mut_doc *doc, yyjson_mut_val *to, const char *name, const char *text)
+{
+    if (text != NULL)
+        (void)yyjson_mut_obj_add(to, yyjson_mut_str(doc, name), yyjson_mut_str(doc, text));
+}
+
+/* "KEY=VALUE" taken apart, in c->mem. */
+static int split(struct ctl *c, const char *option, const char *text, const char **ret_key, const char **ret_value, struct err *e)
+{
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return err_set(e, ERR_INVALID, "ctl.pair", "'%s %.64s' must be of the form NAME=VALUE", option, text);
+    *ret_key = arena_strndup(&c->mem, text, (size_t)(equals - text));
+    *ret_value = equals + 1;
+    return 0;
+}
+
+static int put_form(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e)
+{
+    const char *text = ctl_option_at(c, "--form", 0);
+    if (text == NULL)
+        return 0;
+    yyjson_mut_val *form = yyjson_mut_obj_add_obj(doc, root, "form");
+    for (size_t i = 0; text != NULL; text = ctl_option_at(c, "--form", ++i)) {
+        const char *key, *value;
+        int rc = split(c, "--form", text, &key, &value, e);
+        if (rc != 0)
+            return rc;
+        if (yyjson_mut_obj_get(form, key) != NULL)
+            return err_set(e, ERR_INVALID, "ctl.pair", "the form field '%.64s' stands twice", key);
+        put_text(doc, form, key, value);
+    }
+    return 0;
+}
+
+static int put_material(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *list, const char *text, struct err *e)
+{
+    const char *code, *path;
+    struct buf content = {0};
+    int rc = split(c, "--material", text, &code, &path, e);
+    if (rc == 0)
+        rc = file_read(path, MATERIAL_BYTES_MAX, &content, e);
+    if (rc != 0)
+        return rc;
+    uint8_t digest[CRYPTO_HASH_SIZE];
+    char *hex = arena_alloc(&c->mem, 2 * sizeof digest + 1);
+    crypto_sha256_one(content.data, content.size, digest);
+    hex_encode(digest, sizeof digest, hex);
+    const char *slash = strrchr(path, '/');
+    yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, list);
+    put_text(doc, o, "code", code);
+    put_text(doc, o, "name", slash != NULL ? slash + 1 : path);
+    put_text(doc, o, "sha256", hex);
+    (void)yyjson_mut_obj_add_uint(doc, o, "size", content.size);
+    buf_close(&content);
+    return 0;
+}
+
+static int put_materials(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e)
+{
+    const char *text = ctl_option_at(c, "--material", 0);
+    int rc = 0;
+    if (text == NULL)
+        return 0;
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "materials");
+    for (size_t i = 0; rc == 0 && text != NULL; text = ctl_option_at(c, "--material", ++i))
+        rc = put_material(c, doc, list, text, e);
+    return rc;
+}
+
+static int build_application(struct ctl *c, yyjson_mut_doc *doc, struct err *e)
+{
+    uint64_t node = 0;
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    put_text(doc, root, "item", ctl_option(c, "--item"));
+    int rc = ctl_option_u64(c, "--node", 100000, 999999, &node, e);
+    if (rc != 0)
+        return rc;
+    if (node != 0)
+        (void)yyjson_mut_obj_add_uint(doc, root, "node", node);
+    put_text(doc, root, "division", ctl_option(c, "--division"));
+    put_text(doc, root, "mode", ctl_option(c, "--mode"));
+    yyjson_mut_val *applicant = yyjson_mut_obj_add_obj(doc, root, "applicant");
+    const char *kind = ctl_option(c, "--kind"), *id_type = ctl_option(c, "--id-type");
+    bool organisation = kind != NULL && strcmp(kind, "organisation") == 0;
+    put_text(doc, applicant, "kind", kind != NULL ? kind : "person");
+    put_text(doc, applicant, "name", ctl_option(c, "--name"));
+    put_text(doc, applicant, "id_type", id_type != NULL ? id_type : organisation ? "uscc" : "citizen_id");
+    put_text(doc, applicant, "id_number", ctl_option(c, "--id"));
+    put_text(doc, applicant, "phone", ctl_option(c, "--phone"));
+    rc = put_form(c, doc, root, e);
+    if (rc == 0)
+        rc = put_materials(c, doc, root, e);
+    if (ctl_option(c, "--no-forward") != NULL)
+        (void)yyjson_mut_obj_add_bool(doc, root, "forward", false);
+    return rc;
+}
+
+/* Either everything in a file, or item, name and id as options. */
+static int check_submit_options(const struct ctl *c, struct err *e)
+{
+    static const char *const needed[] = {"--item", "--name", "--id"};
+    const char *file = ctl_option(c, "--json-file");
+    for (size_t i = 0; file != NULL && i < c->value_count; i++) {
+        const char *name = c->values[i].option->name;
+        if (strcmp(name, "--json-file") != 0 && strcmp(name, "--wait-peers") != 0)
+            return err_set(e, ERR_INVALID, "ctl.option-conflict", "'%s' cannot stand beside --json-file", name);
+    }
+    for (size_t i = 0; file == NULL && i < array_count(needed); i++)
+        if (ctl_option(c, needed[i]) == NULL) {
+            int rc = err_set(e, ERR_INVALID, "ctl.missing-option", "'case submit' needs the option %s", needed[i]);
+            err_hint(e, "see 'tongban help case submit'");
+            return rc;
+        }
+    return 0;
+}
+
+int cmd_case_submit(struct ctl *c, struct err *e)
+{
+    const char *file = ctl_option(c, "--json-file");
+    int rc = check_submit_options(c, e);
+    if (rc != 0)
+        return rc;
+    if (file != NULL)
+        return post_file(c, "/v1/cases", file, "application", e);
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    xassert(doc != NULL);
+    rc = build_application(c, doc, e);
+    if (rc == 0)
+        rc = post_doc(c, "/v1/cases", doc, "application", e);
+    yyjson_mut_doc_free(doc);
+    return rc;
+}
+
+/* ---- events ---- */
+
+static void put_event(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *o, const char *type)
+{
+    put_text(doc, o, "type", type);
+    put_text(doc, o, "reason", ctl_option(c, "--reason"));
+    put_text(doc, o, "reason_code", ctl_option(c, "--reason-code"));
+    put_text(doc, o, "note", ctl_option(c, "--note"));
+    put_text(doc, o, "channel", ctl_option(c, "--channel"));
+}
+
+int cmd_case_step(struct ctl *c, struct err *e)
+{
+    const char *type = strchr(c->command->name, ' ') + 1; /* "case accept" */
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    xassert(doc != NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    put_event(c, doc, root, type);
+    int rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, type, e);
+    yyjson_mut_doc_free(doc);
+    return rc;
+}
+
+int cmd_case_decide(struct ctl *c, struct err *e)
+{
+    bool grant = ctl_option(c, "--grant") != NULL, deny = ctl_option(c, "--deny") != NULL;
+    bool keep_open = ctl_option(c, "--keep-open") != NULL;
+    if (grant == deny)
+        return err_set(e, ERR_INVALID, grant ? "ctl.option-conflict" : "ctl.missing-option",
+                       "'case decide' needs one of --grant and --deny");
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    xassert(doc != NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "events");
+    yyjson_mut_val *decide = yyjson_mut_arr_add_obj(doc, list);
+    put_event(c, doc, decide, "decide");
+    put_text(doc, decide, "decision", grant ? "grant" : "deny");
+    if (!keep_open)
+        put_text(doc, yyjson_mut_arr_add_obj(doc, list), "type", "close");
+    int rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, keep_open ? "decide" : "decide, close", e);
+    yyjson_mut_doc_free(doc);
+    return rc;
+}
+
+int cmd_case_event(struct ctl *c, struct err *e)
+{
+    return post_file(c, cmd_case_path(c, c->args[0], "/events"), ctl_option(c, "--json-file"), "events", e);
+}

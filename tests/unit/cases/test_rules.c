@@ -1,0 +1,450 @@
+/* Rules version 1, row by row: who may write each event, in which role, with which attributes, in which status, and
+ * where it leads. The expectations are written out here, as words, and not taken from the table under test. */
+#include "node/cases/rules.h"
+
+#include <stdio.h>
+
+#include "node/base/xassert.h"
+#include "tests/unit/cases/case_builder.h"
+
+#define UNDECIDED                                                                                                      \
+    "received forwarded arrived accepted correcting corrected processing paused resumed "
+#define EVERY                                                                                                          \
+    UNDECIDED "not_required refused closed_granted closed_denied withdrawn revoked returned granted denied delivered " \
+              "archived frozen "
+
+static const struct expected {
+    uint16_t type;
+    const char *nodes; /* A receiving, B deciding, N superior */
+    const char *roles;
+    const char *allowed;
+    const char *late;
+    const char *noop;
+    const char *after; /* "" = the status stays, "*" = it depends on the case */
+} table[] = {
+    {CASE_EVENT_IDENTITY, "A", "window system", "received ", "", "", ""},
+    {CASE_EVENT_FORM, "A", "window system", "received ", "", "", ""},
+    {CASE_EVENT_FORWARD, "A", "window system", "received ", "", "", "forwarded"},
+    {CASE_EVENT_RETURN, "A", "window", "received ", "", "", "returned"},
+    {CASE_EVENT_RECEIPT, "B", "decider system", "forwarded ", "", "", "arrived"},
+    {CASE_EVENT_ACCEPT, "B", "decider system", "arrived correcting corrected ", "", "", "accepted"},
+    {CASE_EVENT_CORRECT, "B", "decider", "arrived correcting corrected ", "", "", "correcting"},
+    {CASE_EVENT_SUPPLEMENT, "A", "applicant window", "correcting ",
+     "accepted processing paused resumed granted denied closed_granted closed_denied delivered archived not_required "
+     "refused withdrawn revoked ",
+     "", "corrected"},
+    {CASE_EVENT_NOT_REQUIRED, "B", "decider", "arrived correcting corrected ", "", "", "not_required"},
+    {CASE_EVENT_REFUSE, "B", "decider", "arrived correcting corrected ", "", "", "refused"},
+    {CASE_EVENT_PROCESS, "B", "decider system", "accepted ", "", "", "processing"},
+    {CASE_EVENT_PAUSE, "B", "decider", "accepted processing resumed ", "", "", "paused"},
+    {CASE_EVENT_RESUME, "B", "decider system", "paused ", "", "", "resumed"},
+    {CASE_EVENT_DECIDE, "B", "decider", "accepted processing resumed ", "", "", "granted"},
+    {CASE_EVENT_CLOSE, "B", "decider system", "granted denied ", "", "", "*"},
+    {CASE_EVENT_DELIVER, "AB", "window decider system", "closed_granted closed_denied not_required refused ", "", "",
+     "delivered"},
+    {CASE_EVENT_EVALUATE, "A", "applicant window", "delivered archived ", "", "", ""},
+    {CASE_EVENT_WITHDRAW, "A", "applicant window", UNDECIDED,
+     "granted denied closed_granted closed_denied not_required refused delivered archived revoked ", "withdrawn ",
+     "withdrawn"},
+    {CASE_EVENT_REVOKE, "B", "decider", "granted closed_granted delivered archived ", "", "", "revoked"},
+    {CASE_EVENT_NOTE, "AB", "applicant window decider supervisor system", EVERY, "", "", ""},
+    {CASE_EVENT_OBJECT, "AB", "applicant window decider supervisor system", EVERY, "", "", ""},
+    {CASE_EVENT_HANDOVER, "B", "decider", UNDECIDED, "", "", ""},
+    {CASE_EVENT_SUPERVISE, "N", "supervisor", EVERY, "", "", "*"},
+    {CASE_EVENT_ARCHIVE, "B", "decider system", "delivered ", "", "", "archived"},
+};
+
+static bool has_word(const char *words, const char *word)
+{
+    size_t size = strlen(word);
+    for (const char *at = words; (at = strstr(at, word)) != NULL; at += size)
+        if ((at == words || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0'))
+            return true;
+    return false;
+}
+
+/* A status to try the row's author and attributes in. */
+static uint8_t some_allowed(const struct expected *row)
+{
+    char word[32];
+    assert_int_equal(sscanf(row->allowed, "%31s", word), 1);
+    return case_status_from_name(word);
+}
+
+static void test_every_row_is_here(void **state)
+{
+    (void)state;
+    unsigned count;
+    const struct rule *rows = rules_table(1, &count);
+    assert_int_equal(count, array_count(table) + 2); /* SUBMIT and ACK have tests of their own */
+    for (unsigned i = 0; i < count; i++) {
+        bool is_here = rows[i].type == CASE_EVENT_SUBMIT || rows[i].type == CASE_EVENT_ACK;
+        for (size_t k = 0; k < array_count(table); k++)
+            is_here = is_here || table[k].type == rows[i].type;
+        assert_true(is_here);
+        assert_ptr_equal(rules_find(1, rows[i].type), &rows[i]);
+        assert_true(rows[i].source[0] != '\0');
+        for (unsigned k = 0; k < i; k++)
+            assert_int_not_equal(rows[i].type, rows[k].type);
+    }
+#define X(name, value, text, chinese) assert_non_null(rules_find(1, value));
+    CASE_EVENT_TYPES(X)
+#undef X
+}
+
+/* Every row in every status. */
+static void check_status(const struct expected *row, uint8_t status)
+{
+    struct casefile *file = builder_case_at(status);
+    assert_non_null(file);
+    const char *name = case_status_name(status);
+    struct case_event e = builder_append(file, row->type);
+    const struct case_effect *f = builder_effect(file, &e);
+    uint8_t kind = CASE_EFFECT_GUARD;
+    if (has_word(row->allowed, name))
+        kind = CASE_EFFECT_OK;
+    else if (has_word(row->late, name))
+        kind = CASE_EFFECT_LATE;
+    else if (has_word(row->noop, name))
+        kind = CASE_EFFECT_NOOP;
+    char text[CASE_EXPLAIN_SIZE];
+    /* The lead's events of a forked case are invalid whatever they are. */
+    if (status == CASE_STATUS_FROZEN && e.origin == LEAD)
+        kind = CASE_EFFECT_DENIED;
+    if (f->kind != kind)
+        fail_msg("%s in %s: %s", case_event_name(row->type), name, case_effect_explain(f, text, sizeof text));
+    const char *after = kind == CASE_EFFECT_OK && row->after[0] != '\0' ? row->after : name;
+    if (strcmp(after, "*") != 0 && strcmp(case_status_name(f->status_after), after) != 0)
+        fail_msg("%s in %s leads to %s", case_event_name(row->type), name, case_status_name(f->status_after));
+    casefile_destroy(file);
+}
+
+static void test_statuses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < array_count(table); i++) {
+        unsigned tried = 0;
+        for (uint8_t status = 1; status < 64; status++)
+            if (case_status_name(status) != NULL && status != CASE_STATUS_CLOSED_LACKING) {
+                check_status(&table[i], status);
+                tried++;
+            }
+        assert_int_equal(tried, 21);
+    }
+}
+
+static const struct {
+    char letter;
+    uint32_t node;
+} nodes[] = {{'A', RECEIVING}, {'B', LEAD}, {'C', OTHER}, {'N', NATIONAL}};
+
+static void test_nodes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < array_count(table); i++)
+        for (size_t k = 0; k < array_count(nodes); k++) {
+            struct casefile *file = builder_case_at(some_allowed(&table[i]));
+            struct case_event e = builder_event(table[i].type);
+            e.origin = nodes[k].node;
+            builder_cite_tips(file, &e);
+            builder_add(file, &e);
+            const struct case_effect *f = builder_effect(file, &e);
+            bool may = strchr(table[i].nodes, nodes[k].letter) != NULL;
+            if (f->kind != (may ? CASE_EFFECT_OK : CASE_EFFECT_DENIED))
+                fail_msg("%s by %c: %s", case_event_name(table[i].type), nodes[k].letter, case_effect_name(f->kind));
+            assert_int_equal(f->why == CASE_WHY_NODE, !may);
+            casefile_destroy(file);
+        }
+}
+
+static void test_roles(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < array_count(table); i++)
+        for (uint16_t role = 0; role < 40; role++) {
+            struct casefile *file = builder_case_at(some_allowed(&table[i]));
+            struct case_event e = builder_event(table[i].type);
+            e.role = role;
+            builder_cite_tips(file, &e);
+            builder_add(file, &e);
+            const struct case_effect *f = builder_effect(file, &e);
+            bool may = case_role_name(role) != NULL && has_word(table[i].roles, case_role_name(role));
+            if (f->kind != (may ? CASE_EFFECT_OK : CASE_EFFECT_DENIED))
+                fail_msg("%s in role %u: %s", case_event_name(table[i].type), role, case_effect_name(f->kind));
+            assert_int_equal(f->why == CASE_WHY_ROLE, !may);
+            casefile_destroy(file);
+        }
+}
+
+static void test_attributes(void **state)
+{
+    (void)state;
+    static const uint16_t needing[] = {CASE_EVENT_RETURN,   CASE_EVENT_CORRECT, CASE_EVENT_NOT_REQUIRED,
+                                       CASE_EVENT_REFUSE,   CASE_EVENT_PAUSE,   CASE_EVENT_DECIDE,
+                                       CASE_EVENT_EVALUATE, CASE_EVENT_REVOKE,  CASE_EVENT_HANDOVER,
+                                       CASE_EVENT_SUPERVISE};
+    for (size_t i = 0; i < array_count(table); i++) {
+        struct casefile *file = builder_case_at(some_allowed(&table[i]));
+        struct case_event e = builder_event(table[i].type);
+        e.lead = 0;
+        e.decision = e.grade = e.pause_kind = 0;
+        e.expected_days = 0;
+        e.reason[0] = '\0';
+        builder_cite_tips(file, &e);
+        builder_add(file, &e);
+        bool needs = false;
+        for (size_t k = 0; k < array_count(needing); k++)
+            needs = needs || needing[k] == table[i].type;
+        const struct case_effect *f = builder_effect(file, &e);
+        if (f->kind != (needs ? CASE_EFFECT_DENIED : CASE_EFFECT_OK))
+            fail_msg("%s without attributes: %s", case_event_name(table[i].type), case_effect_name(f->kind));
+        casefile_destroy(file);
+    }
+}
+
+static void test_malformed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < array_count(table); i++) {
+        struct casefile *file = builder_case_at(some_allowed(&table[i]));
+        struct case_event e = builder_event(table[i].type);
+        e.malformed = true;
+        builder_cite_tips(file, &e);
+        builder_add(file, &e);
+        assert_int_equal(builder_effect(file, &e)->why, CASE_WHY_MALFORMED);
+        casefile_destroy(file);
+    }
+}
+
+/* SUBMIT: role and attributes; an invalid one opens nothing and does not stand in the way of a valid one. */
+static void test_submit(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t role;
+        uint32_t lead;
+        const char *item;
+        uint16_t rules_version;
+        bool malformed;
+        uint8_t why;
+    } rows[] = {
+        {CASE_ROLE_WINDOW, LEAD, "x", 1, false, CASE_WHY_APPLIED},
+        {CASE_ROLE_APPLICANT, LEAD, "x", 1, false, CASE_WHY_APPLIED},
+        {CASE_ROLE_WINDOW, RECEIVING, "x", 1, false, CASE_WHY_APPLIED},
+        {CASE_ROLE_DECIDER, LEAD, "x", 1, false, CASE_WHY_ROLE},
+        {CASE_ROLE_WINDOW, 0, "x", 1, false, CASE_WHY_ATTRIBUTE},
+        {CASE_ROLE_WINDOW, LEAD, "", 1, false, CASE_WHY_ATTRIBUTE},
+        {CASE_ROLE_WINDOW, LEAD, "x", 2, false, CASE_WHY_RULES_UNKNOWN},
+        {CASE_ROLE_WINDOW, LEAD, "x", 1, true, CASE_WHY_MALFORMED},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct casefile *file = builder_file();
+        struct case_event e = builder_event(CASE_EVENT_SUBMIT);
+        memset(e.id, 0, sizeof e.id); /* the smallest id there is */
+        e.role = rows[i].role;
+        e.lead = rows[i].lead;
+        (void)snprintf(e.item_code, sizeof e.item_code, "%s", rows[i].item);
+        e.rules_version = rows[i].rules_version;
+        e.malformed = rows[i].malformed;
+        builder_add(file, &e);
+        assert_int_equal(builder_effect(file, &e)->why, rows[i].why);
+        bool is_ok = rows[i].why == CASE_WHY_APPLIED;
+        assert_int_equal(casefile_state(file)->status, is_ok ? CASE_STATUS_RECEIVED : CASE_STATUS_NONE);
+        assert_int_equal(casefile_state(file)->root != NULL, is_ok);
+
+        struct case_event valid = builder_append(file, CASE_EVENT_SUBMIT);
+        assert_int_equal(builder_effect(file, &valid)->kind, is_ok ? CASE_EFFECT_GUARD : CASE_EFFECT_OK);
+        casefile_destroy(file);
+    }
+}
+
+static void test_ack(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_ACCEPTED);
+    struct case_event ack = builder_append(file, CASE_EVENT_ACK);
+    assert_int_equal(builder_effect(file, &ack)->why, CASE_WHY_SEEN);
+    struct case_event wrong = builder_event(CASE_EVENT_ACK);
+    wrong.origin = RECEIVING;
+    builder_cite_tips(file, &wrong);
+    builder_add(file, &wrong);
+    assert_int_equal(builder_effect(file, &wrong)->kind, CASE_EFFECT_DENIED);
+    casefile_destroy(file);
+}
+
+/* The operations that look at more than the status. */
+static void test_forward_needs_checks(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t checks[3];
+        uint8_t kind;
+    } rows[] = {
+        {{0}, CASE_EFFECT_GUARD},
+        {{CASE_EVENT_IDENTITY}, CASE_EFFECT_GUARD},
+        {{CASE_EVENT_FORM}, CASE_EFFECT_GUARD},
+        {{CASE_EVENT_FORM, CASE_EVENT_IDENTITY}, CASE_EFFECT_OK},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct casefile *file = builder_file();
+        (void)builder_append(file, CASE_EVENT_SUBMIT);
+        for (const uint16_t *type = rows[i].checks; *type != 0; type++)
+            (void)builder_append(file, *type);
+        struct case_event e = builder_append(file, CASE_EVENT_FORWARD);
+        assert_int_equal(builder_effect(file, &e)->kind, rows[i].kind);
+        casefile_destroy(file);
+    }
+}
+
+static void test_second_correction_is_flagged(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_CORRECTED);
+    assert_true((casefile_state(file)->flags & CASE_FLAG_CORRECTION) != 0);
+    assert_true((casefile_state(file)->flags & CASE_FLAG_SECOND_CORRECTION) == 0);
+    struct case_event e = builder_append(file, CASE_EVENT_CORRECT);
+    assert_int_equal(builder_effect(file, &e)->why, CASE_WHY_SECOND_CORRECTION);
+    assert_int_equal(casefile_state(file)->status, CASE_STATUS_CORRECTING);
+    assert_true((casefile_state(file)->flags & CASE_FLAG_SECOND_CORRECTION) != 0);
+    casefile_destroy(file);
+}
+
+static void test_evaluate_once_deliver_once(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_DELIVERED);
+    (void)builder_append(file, CASE_EVENT_EVALUATE);
+    struct case_event again = builder_event(CASE_EVENT_EVALUATE);
+    again.grade = 1;
+    builder_cite_tips(file, &again);
+    builder_add(file, &again);
+    assert_int_equal(builder_effect(file, &again)->why, CASE_WHY_ONCE);
+    assert_int_equal(casefile_state(file)->grade, 5);
+    casefile_destroy(file);
+}
+
+static void test_revoke_needs_a_grant(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_CLOSED_DENIED);
+    assert_int_equal(casefile_state(file)->closed_as, CASE_STATUS_CLOSED_DENIED);
+    (void)builder_append(file, CASE_EVENT_DELIVER);
+    struct case_event e = builder_append(file, CASE_EVENT_REVOKE);
+    assert_int_equal(builder_effect(file, &e)->why, CASE_WHY_NOT_GRANTED);
+    assert_int_equal(casefile_state(file)->closed_as, CASE_STATUS_CLOSED_DENIED);
+    casefile_destroy(file);
+}
+
+static void test_handover(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_ARRIVED);
+    struct case_event same = builder_event(CASE_EVENT_HANDOVER);
+    same.lead = LEAD;
+    builder_cite_tips(file, &same);
+    builder_add(file, &same);
+    assert_int_equal(builder_effect(file, &same)->why, CASE_WHY_SAME_LEAD);
+    (void)builder_append(file, CASE_EVENT_HANDOVER);
+    assert_int_equal(casefile_state(file)->lead, OTHER);
+    struct case_event old = builder_append(file, CASE_EVENT_ACCEPT);
+    assert_int_equal(builder_effect(file, &old)->why, CASE_WHY_NODE);
+    struct case_event accept = builder_event(CASE_EVENT_ACCEPT);
+    accept.origin = OTHER;
+    builder_cite_tips(file, &accept);
+    builder_add(file, &accept);
+    assert_int_equal(builder_effect(file, &accept)->kind, CASE_EFFECT_OK);
+    assert_int_equal(casefile_state(file)->status, CASE_STATUS_ACCEPTED);
+    casefile_destroy(file);
+}
+
+/* A whole case inside one province: the same events, one author. */
+static void test_one_node(void **state)
+{
+    (void)state;
+    static const uint16_t way[] = {CASE_EVENT_SUBMIT, CASE_EVENT_IDENTITY, CASE_EVENT_FORM,    CASE_EVENT_FORWARD,
+                                   CASE_EVENT_RECEIPT, CASE_EVENT_ACCEPT,  CASE_EVENT_PROCESS, CASE_EVENT_DECIDE,
+                                   CASE_EVENT_CLOSE,  CASE_EVENT_DELIVER,  CASE_EVENT_EVALUATE, CASE_EVENT_ARCHIVE};
+    struct casefile *file = builder_file();
+    for (size_t i = 0; i < array_count(way); i++) {
+        struct case_event e = builder_event(way[i]);
+        e.origin = RECEIVING;
+        e.lead = way[i] == CASE_EVENT_SUBMIT ? RECEIVING : 0;
+        builder_cite_tips(file, &e);
+        builder_add(file, &e);
+        assert_int_equal(builder_effect(file, &e)->kind, CASE_EFFECT_OK);
+        assert_int_equal(casefile_state(file)->level, CASE_LEVEL_SEQUENCED);
+    }
+    const struct case_state *s = casefile_state(file);
+    assert_int_equal(s->status, CASE_STATUS_ARCHIVED);
+    assert_int_equal(s->sequenced_count, array_count(way));
+    assert_int_equal(s->closed_as, CASE_STATUS_CLOSED_GRANTED);
+    assert_int_equal(s->decision, CASE_DECISION_GRANT);
+    casefile_destroy(file);
+}
+
+/* Only the lead raises the version, and an unknown one stops the fold instead of guessing. */
+static void test_rules_version(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_ARRIVED);
+    struct case_event note = builder_event(CASE_EVENT_NOTE);
+    note.origin = RECEIVING;
+    note.rules_version = 9;
+    builder_cite_tips(file, &note);
+    builder_add(file, &note);
+    assert_int_equal(builder_effect(file, &note)->kind, CASE_EFFECT_OK);
+    assert_int_equal(casefile_state(file)->rules_version, 1);
+    struct case_event accept = builder_event(CASE_EVENT_ACCEPT);
+    accept.rules_version = 9;
+    builder_cite_tips(file, &accept);
+    builder_add(file, &accept);
+    assert_int_equal(builder_effect(file, &accept)->why, CASE_WHY_RULES_UNKNOWN);
+    assert_int_equal(casefile_state(file)->rules_version, 9);
+    assert_true((casefile_state(file)->flags & CASE_FLAG_RULES_UNKNOWN) != 0);
+    assert_int_equal(casefile_state(file)->status, CASE_STATUS_ARRIVED);
+    casefile_destroy(file);
+
+    assert_false(rules_is_known(2));
+    assert_null(rules_find(2, CASE_EVENT_SUBMIT));
+    assert_null(rules_find(1, 900));
+    assert_int_equal(rules_rank(1, 900), RULES_RANK_UNKNOWN);
+}
+
+static void test_superior(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t superior, node;
+        bool is;
+    } rows[] = {
+        {100000, 510000, true},  {510000, 510100, true},  {510000, 510104, true},  {510100, 510104, true},
+        {510000, 510000, false}, {510104, 510100, false}, {510100, 510000, false}, {510000, 520100, false},
+        {510100, 510204, false}, {100000, 100000, false}, {510104, 510105, false}, {0, 510000, false},
+        {510000, 0, false},      {510000, 100000, false},
+    };
+    for (size_t i = 0; i < array_count(rows); i++)
+        assert_int_equal(rules_is_superior(rows[i].superior, rows[i].node), rows[i].is);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_row_is_here),
+        cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_attributes),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_submit),
+        cmocka_unit_test(test_ack),
+        cmocka_unit_test(test_forward_needs_checks),
+        cmocka_unit_test(test_second_correction_is_flagged),
+        cmocka_unit_test(test_evaluate_once_deliver_once),
+        cmocka_unit_test(test_revoke_needs_a_grant),
+        cmocka_unit_test(test_handover),
+        cmocka_unit_test(test_one_node),
+        cmocka_unit_test(test_rules_version),
+        cmocka_unit_test(test_superior),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,222 @@
+/* The store on a faulty disk: whatever fails, at whichever operation, a batch is there whole or not at all after opening
+ * again, every acknowledged one is there, and a handle that failed does not pretend to go on.
+ *
+ * Each round arms one fault at operation k, runs a life of the store (open, batches and head swaps, close) until
+ * something fails, lets a "crash" lose what was not synced, and looks at what the next opening finds; k grows until
+ * the fault is no longer reached.
+ */
+#include "tests/unit/store/store_rig.h"
+
+#include "tests/lib/faultvfs.h"
+
+#define BATCHES 12
+
+struct life {
+    uint64_t acked;      /* batches that store_commit() confirmed */
+    uint64_t tried;      /* … or left open */
+    uint64_t head_acked; /* batches of the last head that was confirmed */
+    uint64_t head_tried;
+    int code;            /* of the first failure */
+};
+
+/* A failed handle refuses without touching the disk, whatever the disk would do now. */
+static void expect_stopped(struct store_rig *rig, const struct store_batch *b)
+{
+    assert_int_equal(store_commit(rig->store, b, &rig->e), ERR_IO);
+    assert_string_equal(rig->e.id, "store.stopped");
+}
+
+static int live_batch(struct store_rig *rig, uint64_t n, struct arena *a, struct life *life)
+{
+    struct store_batch b;
+    struct store_head old, next;
+    store_sample_batch(n, a, &b);
+    life->tried = n + 1;
+    int rc = store_commit(rig->store, &b, &rig->e);
+    if (rc != 0) {
+        expect_stopped(rig, &b);
+        return rc;
+    }
+    life->acked = n + 1;
+    store_sample_head(life->head_acked, a, &old);
+    store_sample_head(n + 1, a, &next);
+    life->head_tried = n + 1;
+    rc = store_head_swap(rig->store, old.size, old.root, &next, &rig->e);
+    if (rc != 0) {
+        assert_int_equal(store_head_swap(rig->store, old.size, old.root, &next, &rig->e), ERR_IO);
+        assert_string_equal(rig->e.id, "store.stopped");
+        return rc;
+    }
+    life->head_acked = n + 1;
+    return 0;
+}
+
+/* From opening to closing; stops at the first failure. */
+static void live(struct store_rig *rig, struct life *life)
+{
+    struct arena a = ARENA_INIT;
+    life->code = store_open(rig->dir, STORE_SAMPLE_SELF, &rig->store, &rig->e);
+    for (uint64_t n = life->acked; life->code == 0 && n < BATCHES; n++)
+        life->code = live_batch(rig, n, &a, life);
+    store_close(rig->store);
+    rig->store = NULL;
+    arena_close(&a);
+}
+
+/* What the next opening must find, and that the store works from there on. */
+static void expect_whole(struct store_rig *rig, const struct life *life)
+{
+    uint64_t found = 0;
+    struct store_head head, want;
+    rig_open(rig);
+    rig_ok(rig, store_sample_verify(rig->reader, &found, &rig->e));
+    assert_in_range(found, life->acked, life->tried);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+    rig_ok(rig, store_head_get(rig->store, &rig->arena, &head, &rig->e));
+    assert_in_range(head.size / STORE_SAMPLE_ENTRIES, life->head_acked, life->head_tried);
+    store_sample_head(head.size / STORE_SAMPLE_ENTRIES, &rig->arena, &want);
+    assert_memory_equal(head.root, want.root, 32);
+    assert_true(bytes_equal(head.note, want.note));
+    rig_commit_samples(rig, found, found + 1);
+    rig_expect_samples(rig, found + 1);
+    rig_close(rig);
+}
+
+static void expect_code(enum faultvfs_kind kind, int code)
+{
+    if (kind == FAULTVFS_WRITE_FULL || kind == FAULTVFS_SYNC_FULL)
+        assert_int_equal(code, ERR_FULL);
+    else
+        assert_int_equal(code, ERR_IO);
+}
+
+/* One kind of fault at every operation of a life that begins with @start batches on the disk. */
+static void sweep(struct store_rig *rig, enum faultvfs_kind kind, uint64_t start)
+{
+    bool fired = true;
+    uint64_t k;
+    unsigned failures = 0;
+    for (k = 1; fired; k++) {
+        struct life life = {.acked = 0};
+        rig_empty_folder(rig);
+        if (start > 0) {
+            rig_open(rig);
+            rig_commit_samples(rig, 0, start);
+            rig_close(rig);
+            life.acked = life.tried = start;
+        }
+        faultvfs_arm(kind, k);
+        live(rig, &life);
+        fired = faultvfs_disarm();
+        if (kind == FAULTVFS_CRASH)
+            faultvfs_crash_apply(k * 31 + start);
+        /* A fault in closing fails nothing: the WAL has it all. */
+        if (fired && life.code != 0) {
+            expect_code(kind, life.code);
+            failures++;
+        }
+        if (!fired)
+            assert_int_equal(life.code, 0);
+        expect_whole(rig, &life);
+    }
+    assert_true(k > BATCHES - start && failures > 0);
+}
+
+static void survives(void **state, enum faultvfs_kind kind)
+{
+    struct store_rig *rig = *state;
+    faultvfs_install();
+    sweep(rig, kind, 0);
+    sweep(rig, kind, 7);
+    faultvfs_remove();
+}
+
+static void survives_a_full_disk_at_any_write(void **state)
+{
+    survives(state, FAULTVFS_WRITE_FULL);
+}
+
+static void survives_an_error_at_any_write(void **state)
+{
+    survives(state, FAULTVFS_WRITE_IO);
+}
+
+static void survives_a_full_disk_at_any_sync(void **state)
+{
+    survives(state, FAULTVFS_SYNC_FULL);
+}
+
+static void survives_an_error_at_any_sync(void **state)
+{
+    survives(state, FAULTVFS_SYNC_IO);
+}
+
+static void survives_a_power_cut_at_any_moment(void **state)
+{
+    survives(state, FAULTVFS_CRASH);
+}
+
+/* Power cuts one after the other, each in the recovery or the life after the one before. */
+static void survives_power_cuts_in_a_row(void **state)
+{
+    struct store_rig *rig = *state;
+    faultvfs_install();
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        struct life life = {.acked = 0};
+        rig_empty_folder(rig);
+        for (uint64_t round = 0; round < 4; round++) {
+            faultvfs_arm(FAULTVFS_CRASH, 1 + (seed * 7 + round * 13) % 60);
+            live(rig, &life);
+            (void)faultvfs_disarm();
+            faultvfs_crash_apply(seed * 4 + round);
+
+            uint64_t found = 0;
+            struct store_head head;
+            rig_open(rig);
+            rig_ok(rig, store_sample_verify(rig->reader, &found, &rig->e));
+            assert_in_range(found, life.acked, life.tried);
+            rig_ok(rig, store_check(rig->reader, &rig->e));
+            rig_ok(rig, store_head_get(rig->store, &rig->arena, &head, &rig->e));
+            assert_in_range(head.size / STORE_SAMPLE_ENTRIES, life.head_acked, life.head_tried);
+            life.acked = life.tried = found;
+            life.head_acked = life.head_tried = head.size / STORE_SAMPLE_ENTRIES;
+            rig_close(rig);
+        }
+    }
+    faultvfs_remove();
+}
+
+/* The faulty disk itself: without syncs a crash does lose data, so that the tests above could fail. */
+static void loses_what_nobody_synced(void **state)
+{
+    struct store_rig *rig = *state;
+    uint64_t found = 0;
+    faultvfs_install();
+    rig_open(rig);
+    rig_close(rig);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(rig_path(rig, "ledger.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA synchronous=OFF; UPDATE meta SET value = 5", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    faultvfs_crash_apply(0);
+    rig_open(rig);
+    rig_ok(rig, store_sample_verify(rig->reader, &found, &rig->e)); /* the update is gone, or meta would be corrupt */
+    rig_close(rig);
+    faultvfs_remove();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+        TEST(survives_a_full_disk_at_any_write),
+        TEST(survives_an_error_at_any_write),
+        TEST(survives_a_full_disk_at_any_sync),
+        TEST(survives_an_error_at_any_sync),
+        TEST(survives_a_power_cut_at_any_moment),
+        TEST(survives_power_cuts_in_a_row),
+        TEST(loses_what_nobody_synced),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

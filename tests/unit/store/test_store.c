@@ -1,0 +1,265 @@
+/* Opening a node's folder: whose it is, who else has it open, which schema it has; and the head row. */
+#include "tests/unit/store/store_rig.h"
+
+#include <sys/stat.h>
+
+#include "certs/crypto.h"
+#include "node/store/store_schema.h"
+
+static void opens_an_empty_folder(void **state)
+{
+    struct store_rig *rig = *state;
+    struct store_ledger_state ledger;
+    struct store_head head;
+    uint8_t empty_root[32];
+    rig_open(rig);
+    rig_ok(rig, store_read_ledger_state(rig->reader, &rig->arena, &ledger, &rig->e));
+    assert_int_equal(ledger.size, 0);
+    assert_int_equal(ledger.hlc_max, 0);
+    assert_int_equal(ledger.recipient_count + ledger.replica_count + ledger.ack_count, 0);
+    assert_int_equal(store_count_cases(rig->reader), 0);
+    rig_ok(rig, store_head_get(rig->store, &rig->arena, &head, &rig->e));
+    crypto_sha256(NULL, 0, empty_root);
+    assert_int_equal(head.size, 0);
+    assert_int_equal(head.note.size, 0);
+    assert_memory_equal(head.root, empty_root, 32);
+    rig_reopen(rig);
+    rig_expect_samples(rig, 0);
+}
+
+static void keeps_its_files_private(void **state)
+{
+    struct store_rig *rig = *state;
+    rig_open(rig);
+    rig_commit_samples(rig, 0, 1);
+    const char *names[] = {"ledger.db", "ledger.db-wal", "ledger.db-shm", "heads.db", "writer.lock"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct stat st;
+        assert_int_equal(stat(rig_path(rig, names[i]), &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+    }
+}
+
+static void lets_one_writer_in(void **state)
+{
+    struct store_rig *rig = *state;
+    struct store *second = NULL;
+    rig_open(rig);
+    assert_int_equal(store_open(rig->dir, STORE_SAMPLE_SELF, &second, &rig->e), ERR_BUSY);
+    assert_string_equal(rig->e.id, "store.locked");
+    assert_non_null(strstr(rig->e.message, arena_printf(&rig->arena, "process %ld", (long)getpid())));
+    assert_null(second);
+    rig_commit_samples(rig, 0, 2); /* the first one goes on */
+    store_close(rig->store);
+    rig->store = NULL;
+    rig_ok(rig, store_open(rig->dir, STORE_SAMPLE_SELF, &rig->store, &rig->e));
+    rig_commit_samples(rig, 2, 3);
+    rig_expect_samples(rig, 3);
+}
+
+static void refuses_the_folder_of_another_node(void **state)
+{
+    struct store_rig *rig = *state;
+    rig_open(rig);
+    rig_commit_samples(rig, 0, 3);
+    rig_close(rig);
+    assert_int_equal(store_open(rig->dir, STORE_SAMPLE_PEER, &rig->store, &rig->e), ERR_CONFLICT);
+    assert_string_equal(rig->e.id, "store.other-node");
+    assert_non_null(strstr(rig->e.message, "320000, not 510000"));
+    rig_open(rig);
+    rig_expect_samples(rig, 3);
+    rig_close(rig);
+
+    rig_sql(rig, "heads.db", "UPDATE head SET node = 510000");
+    assert_int_equal(store_open(rig->dir, STORE_SAMPLE_SELF, &rig->store, &rig->e), ERR_CORRUPT);
+}
+
+static void names_what_is_absent(void **state)
+{
+    struct store_rig *rig = *state;
+    assert_int_equal(store_reader_open(rig->dir, &rig->reader, &rig->e), ERR_NOT_FOUND);
+    assert_non_null(strstr(rig->e.message, "ledger.db"));
+    assert_int_equal(store_open(rig_path(rig, "no-such-folder"), 1, &rig->store, &rig->e), ERR_IO);
+    assert_non_null(strstr(rig->e.message, "no-such-folder"));
+}
+
+/* ---- schema versions ---- */
+
+static void refuses_other_schemas(void **state)
+{
+    static const struct {
+        const char *file, *sql;
+        const char *id;
+        bool reader_too;
+    } rows[] = {
+        {"ledger.db", "PRAGMA user_version=2", "store.newer-schema", true},
+        {"ledger.db", "PRAGMA user_version=99", "store.newer-schema", true},
+        {"ledger.db", "PRAGMA application_id=1", "store.foreign-file", true},
+        {"ledger.db", "PRAGMA application_id=0", "store.foreign-file", true},
+        {"heads.db", "PRAGMA user_version=99", "store.newer-schema", false},
+        {"heads.db", "PRAGMA application_id=1413636199", "store.foreign-file", false},
+    };
+    struct store_rig *rig = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        rig_empty_folder(rig);
+        rig_open(rig);
+        rig_close(rig);
+        rig_sql(rig, rows[i].file, rows[i].sql);
+        assert_int_equal(store_open(rig->dir, STORE_SAMPLE_SELF, &rig->store, &rig->e), ERR_UNSUPPORTED);
+        assert_string_equal(rig->e.id, rows[i].id);
+        if (rows[i].reader_too)
+            assert_int_equal(store_reader_open(rig->dir, &rig->reader, &rig->e), ERR_UNSUPPORTED);
+    }
+    /* A file that was never migrated: the reader waits for the writer to do it. */
+    rig_empty_folder(rig);
+    rig_sql(rig, "ledger.db", "PRAGMA user_version=0");
+    assert_int_equal(store_reader_open(rig->dir, &rig->reader, &rig->e), ERR_UNSUPPORTED);
+    assert_string_equal(rig->e.id, "store.older-schema");
+    rig_open(rig);
+    rig_expect_samples(rig, 0);
+}
+
+static void refuses_what_is_no_database(void **state)
+{
+    struct store_rig *rig = *state;
+    FILE *f = fopen(rig_path(rig, "ledger.db"), "w");
+    assert_non_null(f);
+    for (int i = 0; i < 2000; i++)
+        (void)fputs("This is a text and not a database.\n", f);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(store_open(rig->dir, STORE_SAMPLE_SELF, &rig->store, &rig->e), ERR_CORRUPT);
+    assert_string_equal(rig->e.id, "store.corrupt");
+}
+
+static const char *const toy_migrations[] = {
+    "CREATE TABLE a(x INTEGER PRIMARY KEY); INSERT INTO a VALUES(7);",
+    "ALTER TABLE a ADD COLUMN y INTEGER NOT NULL DEFAULT 1; INSERT INTO a VALUES(8, 2);",
+    "CREATE TABLE b(x); INSERT INTO b SELECT x + y FROM a; INSERT INTO no_such_table VALUES(1);",
+};
+
+/* Opens other.db with the first @count migrations and reports what came of it. */
+static int open_toy(struct store_rig *rig, unsigned count, uint64_t *ret_version, uint64_t *ret_sum)
+{
+    struct store_schema schema = {.application_id = 77, .migrations = toy_migrations, .count = count};
+    struct store_sql c;
+    rig_ok(rig, store_sql_open(&c, rig->dir, "other.db", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL, 0, &rig->e));
+    int rc = store_schema_open_writer(&c, &schema, &rig->e);
+    struct err e = {0};
+    assert_int_equal(store_sql_exec_u64(&c, "PRAGMA user_version", ret_version, &e), 0);
+    assert_int_equal(store_sql_exec_u64(&c, count == 1 ? "SELECT sum(x) FROM a" : "SELECT sum(x * y) FROM a", ret_sum, &e),
+                     0);
+    store_sql_close(&c, true);
+    return rc;
+}
+
+static void walks_the_migrations_in_order(void **state)
+{
+    struct store_rig *rig = *state;
+    uint64_t version = 0, sum = 0;
+    assert_int_equal(open_toy(rig, 1, &version, &sum), 0); /* 0 -> 1 */
+    assert_int_equal(version, 1);
+    assert_int_equal(sum, 7);
+    assert_int_equal(open_toy(rig, 2, &version, &sum), 0); /* 1 -> 2 */
+    assert_int_equal(version, 2);
+    assert_int_equal(sum, 7 + 16);
+    assert_int_equal(open_toy(rig, 2, &version, &sum), 0); /* nothing to do, done once only */
+    assert_int_equal(sum, 7 + 16);
+    assert_int_equal(open_toy(rig, 3, &version, &sum), ERR_INTERNAL); /* fails as a whole */
+    assert_non_null(strstr(rig->e.message, "version 2 to 3"));
+    assert_int_equal(version, 2);
+    assert_int_equal(open_toy(rig, 1, &version, &sum), ERR_UNSUPPORTED); /* no way back */
+    assert_int_equal(version, 2);
+    (void)unlink(rig_path(rig, "other.db"));
+    assert_int_equal(open_toy(rig, 2, &version, &sum), 0); /* 0 -> 2 */
+    assert_int_equal(version, 2);
+    assert_int_equal(sum, 7 + 16);
+}
+
+/* ---- the head ---- */
+
+static struct store_head head_of(struct store_rig *rig, uint64_t size, uint8_t root, const char *note)
+{
+    struct store_head head = {.size = size, .note = bytes_of_string(arena_strdup(&rig->arena, note))};
+    memset(head.root, root, sizeof head.root);
+    return head;
+}
+
+static void expect_head(struct store_rig *rig, const struct store_head *want)
+{
+    struct store_head got;
+    rig_ok(rig, store_head_get(rig->store, &rig->arena, &got, &rig->e));
+    assert_int_equal(got.size, want->size);
+    assert_memory_equal(got.root, want->root, 32);
+    assert_true(bytes_equal(got.note, want->note));
+}
+
+static void moves_the_head_only_forward(void **state)
+{
+    struct store_rig *rig = *state;
+    rig_open(rig);
+    struct store_head empty, first = head_of(rig, 10, 1, "first"), second = head_of(rig, 20, 2, "second");
+    rig_ok(rig, store_head_get(rig->store, &rig->arena, &empty, &rig->e));
+    rig_ok(rig, store_head_swap(rig->store, 0, empty.root, &first, &rig->e));
+    rig_ok(rig, store_head_swap(rig->store, 10, first.root, &second, &rig->e));
+    expect_head(rig, &second);
+
+    const struct {
+        uint64_t old_size;
+        const uint8_t *old_root;
+        struct store_head next;
+        int code;
+        const char *id;
+    } rows[] = {
+        {0, empty.root, head_of(rig, 30, 3, ""), ERR_CONFLICT, "store.head-moved"},
+        {10, first.root, head_of(rig, 30, 3, ""), ERR_CONFLICT, "store.head-moved"},
+        {20, first.root, head_of(rig, 30, 3, ""), ERR_CONFLICT, "store.head-moved"},
+        {21, second.root, head_of(rig, 30, 3, ""), ERR_CONFLICT, "store.head-moved"},
+        {20, second.root, head_of(rig, 19, 3, ""), ERR_CONFLICT, "store.head-back"},
+        {20, second.root, head_of(rig, 20, 3, ""), ERR_CONFLICT, "store.head-fork"},
+        {20, second.root, head_of(rig, UINT64_C(1) << 40, 3, ""), ERR_LIMIT, "store.limit"},
+        {20, second.root,
+         {.size = 30, .note = bytes_of(arena_alloc(&rig->arena, (64 << 10) + 1), (64 << 10) + 1)},
+         ERR_LIMIT,
+         "store.limit"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(store_head_swap(rig->store, rows[i].old_size, rows[i].old_root, &rows[i].next, &rig->e),
+                         rows[i].code);
+        assert_string_equal(rig->e.id, rows[i].id);
+        expect_head(rig, &second);
+    }
+    struct store_head cosigned = head_of(rig, 20, 2, "second, with more signatures");
+    rig_ok(rig, store_head_swap(rig->store, 20, second.root, &cosigned, &rig->e));
+    rig_reopen(rig);
+    expect_head(rig, &cosigned);
+}
+
+static void notices_that_another_has_signed(void **state)
+{
+    struct store_rig *rig = *state;
+    struct store_head empty, next = head_of(rig, 5, 1, "n");
+    rig_open(rig);
+    rig_ok(rig, store_head_get(rig->store, &rig->arena, &empty, &rig->e));
+    rig_sql(rig, "heads.db", "UPDATE head SET size = 4");
+    assert_int_equal(store_head_swap(rig->store, 0, empty.root, &next, &rig->e), ERR_CONFLICT);
+    assert_string_equal(rig->e.id, "store.head-moved");
+    assert_int_equal(store_head_get(rig->store, &rig->arena, &empty, &rig->e), ERR_CORRUPT); /* check value */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+        TEST(opens_an_empty_folder),
+        TEST(keeps_its_files_private),
+        TEST(lets_one_writer_in),
+        TEST(refuses_the_folder_of_another_node),
+        TEST(names_what_is_absent),
+        TEST(refuses_other_schemas),
+        TEST(refuses_what_is_no_database),
+        TEST(walks_the_migrations_in_order),
+        TEST(moves_the_head_only_forward),
+        TEST(notices_that_another_has_signed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

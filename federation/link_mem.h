@@ -31,9 +31,10 @@ struct link_mem_hub *link_mem_create(uint64_t seed);
 /* Frees everything that is queued; closes what link_close() has not closed. */
 void link_mem_destroy(struct link_mem_hub *hub);
 
-/* Adds the node @code (once, ERR_CONFLICT; limit LINK_MEM_NODES_MAX, ERR_LIMIT). It is connected with all others at once:
- * LINK_UP events are queued both ways. @event_cb may call the link but not link_close(). The link is the hub's until
- * link_close(), which takes the node off the line. */
+/* Adds the node @code, or brings it back after its link_close(). ERR_CONFLICT when it is open, ERR_LIMIT over
+ * LINK_MEM_NODES_MAX. It is connected with all others whose line is not cut: LINK_UP events are queued both ways.
+ * @event_cb may call the link but not link_close(). link_close() is a crash or a stop: its open requests fail before it
+ * returns, the others get LINK_DOWN. */
 int link_mem_open(struct link_mem_hub *hub, uint32_t code, link_event_cb event_cb, void *ctx, struct link **ret,
                   struct err *e) WARN_UNUSED;
 

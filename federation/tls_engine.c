@@ -80,6 +80,7 @@ struct nng_tls_engine_conn {
     bool is_reported;
     int failed; /* NNG error, 0 while well */
     uint64_t start_ms;
+    uint64_t heard_ms;
     uint64_t generation;    /* of the engine when the peer was judged last */
     struct pki_cert peer;   /* once judged */
     uint32_t claimed;       /* code in a certificate our CA signed, let in or not */
@@ -429,6 +430,7 @@ static int conn_shake(struct nng_tls_engine_conn *c)
     if (ok == 1) {
         xassert(c->peer.node.code != 0 && SSL_version(c->ssl) == TLS1_3_VERSION);
         c->state = CONN_FLUSHING;
+        c->heard_ms = clock_mono_ms();
         conn_uncount(c, true);
         return 0;
     }
@@ -492,6 +494,7 @@ static int conn_recv(nng_tls_engine_conn *c, uint8_t *out, size_t *size)
         return conn_io_error(c);
     xassert(got > 0);
     c->is_heard = true;
+    c->heard_ms = clock_mono_ms();
     *size = got;
     return 0;
 }
@@ -557,16 +560,14 @@ static char *conn_peer_cn(nng_tls_engine_conn *c)
     return conn_verified(c) ? strdup(c->peer.node.name) : NULL;
 }
 
-#define PEER_FORMAT "tongban-peer/1 %u %s %llu"
-
 /* One made-up name that carries to tls_engine_pipe_peer() what NNG has no option for, and the identity itself. */
 static char **conn_peer_alt_names(nng_tls_engine_conn *c)
 {
     if (!conn_verified(c))
         return NULL;
     char line[128], uri[PKI_URI_BYTES_MAX];
-    (void)snprintf(line, sizeof line, PEER_FORMAT, c->peer.node.code, c->peer.serial,
-                   (unsigned long long)c->peer.not_after_s);
+    (void)snprintf(line, sizeof line, "tongban-peer/1 %u %s %llu %llu", c->peer.node.code, c->peer.serial,
+                   (unsigned long long)c->peer.not_after_s, (unsigned long long)c->heard_ms);
     pki_uri_encode(&c->peer.node, uri);
     char **names = xcalloc(3, sizeof *names);
     names[0] = xstrdup(line);
@@ -803,13 +804,13 @@ int tls_engine_pipe_peer(uint32_t pipe_id, struct tls_engine_peer *ret, struct e
     nng_pipe pipe = NNG_PIPE_INITIALIZER;
     void *value = NULL;
     struct tls_engine_peer peer = {0};
-    unsigned long long not_after_s = 0;
+    unsigned long long not_after_s = 0, heard_ms = 0;
     pipe.id = pipe_id;
 
     int rv = nng_pipe_get_ptr(pipe, NNG_OPT_TLS_PEER_ALT_NAMES, &value);
     char **names = value;
     bool ok = rv == 0 && names != NULL && names[0] != NULL &&
-              sscanf(names[0], "tongban-peer/1 %u %40[0-9a-f] %llu", &peer.code, peer.serial, &not_after_s) == 3;
+              sscanf(names[0], "tongban-peer/1 %u %40[0-9a-f] %llu %llu", &peer.code, peer.serial, &not_after_s, &heard_ms) == 4;
     for (char **at = names; rv == 0 && at != NULL && *at != NULL; at++)
         free(*at);
     if (rv == 0)
@@ -817,6 +818,7 @@ int tls_engine_pipe_peer(uint32_t pipe_id, struct tls_engine_peer *ret, struct e
     if (!ok)
         return err_set(e, ERR_AUTH, "tls.no-peer", "pipe %u has no verified peer", pipe_id);
     peer.not_after_s = not_after_s;
+    peer.heard_ms = heard_ms;
     *ret = peer;
     return 0;
 }

@@ -58,6 +58,7 @@ struct tls_engine_peer {
     uint32_t code;
     char serial[PKI_SERIAL_TEXT_SIZE]; /* lower-case hex */
     uint64_t not_after_s;              /* seconds since 1970 */
+    uint64_t heard_ms;                 /* when data came from it last (clock_mono_ms); the handshake counts */
 };
 
 struct tls_engine_options {
@@ -109,7 +110,11 @@ void tls_engine_destroy(struct tls_engine *t);
 int tls_engine_secure_listener(struct tls_engine *t, uint32_t listener_id, struct err *e) WARN_UNUSED;
 int tls_engine_secure_dialer(struct tls_engine *t, uint32_t dialer_id, uint32_t code, struct err *e) WARN_UNUSED;
 
-/* The verified peer of a pipe, from NNG_PIPE_EV_ADD_PRE on. ERR_AUTH for a pipe that is not ours. */
+/* The verified peer of a pipe, from NNG_PIPE_EV_ADD_PRE on. ERR_AUTH for a pipe that is not ours.
+ *
+ * A pipe whose @heard_ms stays behind the peer's pings is dead and must be closed by the link: NNG 1.10.1 forgets the end
+ * of a TCP connection that comes while no operation waits on it (right after the handshake, most of all), and such a
+ * pipe would keep its socket for ever. */
 int tls_engine_pipe_peer(uint32_t pipe_id, struct tls_engine_peer *ret, struct err *e) WARN_UNUSED;
 
 /* Whether @peer would still be let in: 0, or ERR_AUTH / ERR_DENIED with the reason (expired, revoked, no member). The

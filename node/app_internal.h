@@ -76,6 +76,8 @@ void app_waits_close(struct app *a);
  * destroyed by the caller when not NULL. */
 int app_committed_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct casefile **ret,
                        struct casefile **ret_apart, struct case_slot **ret_slot, struct err *e) WARN_UNUSED;
+/* Grows with each committed event of the case; UINT64_MAX when it cannot be read: whoever waits then asks and is told. */
+uint64_t app_case_version(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
 const char *app_member_name(const struct app *a, uint32_t code);
 
 /* app_catalog.c */

@@ -39,6 +39,19 @@ int app_committed_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struc
     return 0;
 }
 
+uint64_t app_case_version(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
+{
+    struct casefile *file, *apart;
+    struct case_slot *slot;
+    struct err e = {0};
+    if (app_committed_case(a, case_id, &file, &apart, &slot, &e) != 0)
+        return UINT64_MAX;
+    const struct case_state *state = casefile_state(file);
+    uint64_t version = (uint64_t)state->event_count + state->pending_count;
+    casefile_destroy(apart);
+    return version;
+}
+
 static const char *level_name(uint8_t level)
 {
     return level == CASE_LEVEL_SEQUENCED ? "sequenced" : "tentative";

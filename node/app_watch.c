@@ -49,12 +49,7 @@ uint64_t app_watch(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint64_t 
     w->timer = loop_timer_create(a->loop, watch_timer_cb, w);
     list_append(&a->watches, &w->link);
 
-    struct arena mem = ARENA_INIT;
-    struct app_case_view view;
-    struct err e = {0};
-    int rc = app_get_case(a, case_id, &mem, &view, &e);
-    w->changed = rc != 0 || view.version > after_version;
-    arena_close(&mem);
+    w->changed = app_case_version(a, case_id) > after_version;
     loop_timer_set(w->timer, w->changed ? 0 : min_of(timeout_ms, HTTP_WAIT_MS_MAX));
     return w->ticket;
 }

@@ -19,6 +19,7 @@
 #include "node/txn.h"
 
 #define REOPEN_MS 1000
+#define HLC_AHEAD_MAX ((uint64_t)10000 << 16) /* 10 s */
 #define BATCH_ENTRIES_MAX 8192u /* bounds one transaction; the rest is the next batch */
 
 struct ledger {
@@ -241,7 +242,7 @@ static int load_live(struct ledger *l, struct err *e)
     }
     for (size_t i = 0; i < state.recipient_count; i++)
         set_recipient(l, &state.recipients[i]);
-    l->hlc = state.hlc_max;
+    l->hlc = min_of(state.hlc_max, (clock_wall_ms() << 16) + HLC_AHEAD_MAX);
     l->writer = ledger_writer_start(store, l->config.loop);
     l->stopped = false;
     l->config.on_reload(l->config.ctx, &state);
@@ -425,12 +426,15 @@ struct arena *ledger_txn_arena(struct ledger_txn *t)
     return &t->arena;
 }
 
+/* Later than every event that is cited, whatever clock its author had; but an author whose clock runs far ahead does not
+ * drag this node's clock along for its other events. */
 static uint64_t next_hlc(struct ledger *l, uint64_t parents_hlc_max)
 {
     uint64_t now = clock_wall_ms() << 16;
-    uint64_t hlc = max_of(now, l->hlc + 1);
-    l->hlc = max_of(hlc, parents_hlc_max + 1);
-    return l->hlc;
+    uint64_t own = max_of(now, l->hlc + 1);
+    uint64_t hlc = parents_hlc_max == UINT64_MAX ? own : max_of(own, parents_hlc_max + 1);
+    l->hlc = hlc > now + HLC_AHEAD_MAX ? own : hlc;
+    return hlc;
 }
 
 static void set_recipients(struct ledger_txn *t, struct leaf *leaf, const uint32_t *recipients, size_t count)

@@ -19,7 +19,7 @@ static const char usage[] =
     "  --version      print the version and exit\n"
     "  --help         this text\n"
     "\n"
-    "SIGTERM stops; SIGHUP reads certificates and revocations again.\n"
+    "SIGTERM stops; SIGHUP reads certificates, revocations and members again.\n"
     "example: tongband --config /var/lib/tongban/node.json\n";
 
 enum mode { MODE_RUN, MODE_CHECK, MODE_VERIFY };

@@ -35,16 +35,23 @@ struct identity {
     struct note_signer signer;
 };
 
+/* A member list that was replaced: names and keys in it may still be in use. */
+struct retired {
+    struct retired *next;
+    struct members members;
+};
+
 struct node {
     const struct config *config;
     struct identity identity;
+    struct retired *retired;
     struct region_table *regions;
     struct loop *loop;
     struct tls_engine *tls;
     struct app *app;
     struct replication *replication;
     struct ledger *ledger;
-    pthread_mutex_t link_lock; /* NNG's threads report failed handshakes to the link while it is there */
+    pthread_mutex_t link_lock; /* guards link and the content of identity.members against NNG's threads */
     struct link *link;
     struct http_server *http;
     struct loop_timer *drain_timer;
@@ -122,8 +129,11 @@ static int load_catalog(const struct config *c, struct catalog **ret, struct err
 
 static bool is_member_cb(void *ctx, uint32_t code)
 {
-    const struct node *n = ctx;
-    return members_find(&n->identity.members, code) != NULL; /* never changed while the node runs */
+    struct node *n = ctx;
+    pthread_mutex_lock(&n->link_lock);
+    bool found = members_find(&n->identity.members, code) != NULL;
+    pthread_mutex_unlock(&n->link_lock);
+    return found;
 }
 
 static void handshake_failed_cb(void *ctx, const struct tls_engine_failure *failure)
@@ -196,12 +206,18 @@ static int start_ledger(struct node *n, struct err *e)
     return ledger_open(&ledger, &n->ledger, e);
 }
 
-static int start_link(struct node *n, struct err *e)
+static struct link_nng_peer *link_peers(const struct members *m)
 {
-    const struct members *m = &n->identity.members;
     struct link_nng_peer *peers = xcalloc(m->count, sizeof *peers);
     for (size_t i = 0; i < m->count; i++)
         peers[i] = (struct link_nng_peer){.code = m->list[i].code, .url = m->list[i].url};
+    return peers;
+}
+
+static int start_link(struct node *n, struct err *e)
+{
+    const struct members *m = &n->identity.members;
+    struct link_nng_peer *peers = link_peers(m);
     struct link_nng_config config = {.code = n->config->region, .listen_url = n->config->listen, .peers = peers,
                                      .peer_count = m->count, .tls = n->tls, .event_cb = replication_link_event,
                                      .ctx = n->replication};
@@ -273,24 +289,72 @@ static void http_stopped_cb(void *ctx)
     loop_timer_set(n->drain_timer, DRAIN_MS);
 }
 
+/* Takes over a newer member list. The struct stays where it is: everybody who holds it sees the new content. */
+static int reload_members(struct node *n, struct err *e)
+{
+    char vkey[ORIGIN_NAME_BYTES_MAX + 128];
+    struct retired *old = xcalloc(1, sizeof *old);
+    struct members next;
+    int rc = read_line(n->config->federation_path, vkey, sizeof vkey, e);
+    if (rc == 0)
+        rc = members_load(n->config->members_path, vkey, &next, e);
+    if (rc != 0) {
+        free(old);
+        return rc;
+    }
+    const struct member *self = members_find(&next, n->config->region);
+    rc = members_check_update(&n->identity.members, &next, e);
+    if (rc == 0 && (self == NULL || memcmp(&self->key, &n->identity.self->key, sizeof self->key) != 0))
+        rc = err_set(e, ERR_VERIFY, "node.ledger-key", "the new member list does not name this node %u with its key",
+                     n->config->region);
+    if (rc != 0) {
+        members_close(&next);
+        free(old);
+        return rc;
+    }
+    pthread_mutex_lock(&n->link_lock);
+    old->members = n->identity.members;
+    n->identity.members = next;
+    pthread_mutex_unlock(&n->link_lock);
+    n->identity.self = self;
+    old->next = n->retired;
+    n->retired = old;
+    tls_engine_members_changed(n->tls);
+    replication_members_changed(n->replication);
+    struct link_nng_peer *peers = link_peers(&n->identity.members);
+    rc = link_nng_set_peers(n->link, peers, n->identity.members.count, e);
+    free(peers);
+    return rc;
+}
+
+static void reload(struct node *n)
+{
+    struct err e = {0};
+    if (tls_engine_reload(n->tls, &e) != 0) {
+        log_error("node", NULL, e.id, "certificates stay as they were: %s", e.message);
+        return;
+    }
+    if (reload_members(n, &e) != 0) {
+        log_error("node", NULL, e.id, "member list: %s", e.message);
+        return;
+    }
+    link_nng_recheck(n->link);
+    log_info("node", NULL, "node.reloaded", "certificates, revocations and members (list version %llu) read again",
+             (unsigned long long)n->identity.members.version);
+}
+
 static void signal_cb(void *ctx, int number)
 {
     struct node *n = ctx;
-    struct err e = {0};
+    if (n->stopping)
+        return;
     if (number == SIGHUP) {
-        if (n->tls == NULL || n->stopping)
-            return;
-        if (tls_engine_reload(n->tls, &e) != 0) {
-            log_error("node", NULL, e.id, "certificates stay as they were: %s", e.message);
-            return;
-        }
-        link_nng_recheck(n->link);
-        log_info("node", NULL, "node.reloaded", "certificates and revocations read again");
-    } else if (!n->stopping) {
-        n->stopping = true;
-        log_info("node", NULL, "node.stopping", "stopping on signal %d", number);
-        http_server_stop(n->http, http_stopped_cb, n);
+        reload(n);
+        return;
     }
+    n->stopping = true;
+    log_info("node", NULL, "node.stopping", "stopping on signal %d", number);
+    http_server_stop(n->http, http_stopped_cb, n);
 }
 
 static int start_parts(struct node *n, struct err *e)
@@ -355,6 +419,12 @@ void node_destroy(struct node *n)
     loop_destroy(n->loop);
     region_table_destroy(n->regions);
     close_identity(&n->identity);
+    while (n->retired != NULL) {
+        struct retired *next = n->retired->next;
+        members_close(&n->retired->members);
+        free(n->retired);
+        n->retired = next;
+    }
     pthread_mutex_destroy(&n->link_lock);
     free(n);
 }

@@ -521,6 +521,15 @@ void replication_link_event(void *ctx, const struct link_event *event)
 
 /* ---- life ---- */
 
+static void add_peer(struct replication *r, uint32_t code)
+{
+    if (code == r->config.self || find(r, code) != NULL)
+        return;
+    struct peer_state *p = xcalloc(1, sizeof *p);
+    p->view = (struct replication_peer){.code = code, .skew_ms = INT64_MIN, .since_ms = clock_wall_ms()};
+    (void)map_put(&r->peers, &code, sizeof code, p);
+}
+
 struct replication *replication_create(const struct replication_config *config)
 {
     struct replication *r = xcalloc(1, sizeof *r);
@@ -533,15 +542,15 @@ struct replication *replication_create(const struct replication_config *config)
     r->sync = sync_create(&sync, &host);
     r->timer = loop_timer_create(config->loop, timer_cb, r);
     r->ack_timer = loop_timer_create(config->loop, ack_timer_cb, r);
-    for (size_t i = 0; i < config->members->count; i++) {
-        uint32_t code = config->members->list[i].code;
-        if (code == config->self)
-            continue;
-        struct peer_state *p = xcalloc(1, sizeof *p);
-        p->view = (struct replication_peer){.code = code, .skew_ms = INT64_MIN, .since_ms = clock_wall_ms()};
-        (void)map_put(&r->peers, &code, sizeof code, p);
-    }
+    for (size_t i = 0; i < config->members->count; i++)
+        add_peer(r, config->members->list[i].code);
     return r;
+}
+
+static void peer_destroy(struct peer_state *p)
+{
+    buf_close(&p->note);
+    free(p);
 }
 
 void replication_destroy(struct replication *r)
@@ -550,11 +559,8 @@ void replication_destroy(struct replication *r)
         return;
     size_t at = 0;
     void *value;
-    while (map_next(&r->peers, &at, NULL, &value)) {
-        struct peer_state *p = value;
-        buf_close(&p->note);
-        free(p);
-    }
+    while (map_next(&r->peers, &at, NULL, &value))
+        peer_destroy(value);
     map_close(&r->peers);
     sync_destroy(r->sync);
     loop_timer_destroy(r->timer);
@@ -595,25 +601,57 @@ static void load_cursor(struct replication *r, const struct store_replica *row, 
     }
 }
 
+static void load_peer(struct replication *r, struct peer_state *p, const struct store_ledger_state *state)
+{
+    struct sync_cursor cursor = {0};
+    for (size_t i = 0; i < state->replica_count; i++) {
+        if (state->replicas[i].origin != p->view.code)
+            continue;
+        load_cursor(r, &state->replicas[i], &cursor);
+        buf_reset(&p->note);
+        buf_put(&p->note, state->replicas[i].note.data, state->replicas[i].note.size);
+    }
+    for (size_t i = 0; i < state->ack_count; i++)
+        if (state->acks[i].peer == p->view.code)
+            p->acked = max_of(p->acked, state->acks[i].size);
+    sync_set_peer(r->sync, p->view.code, &cursor, p->acked);
+}
+
 void replication_reload(struct replication *r, const struct store_ledger_state *state)
+{
+    size_t at = 0;
+    void *value;
+    while (map_next(&r->peers, &at, NULL, &value))
+        load_peer(r, value, state);
+}
+
+void replication_members_changed(struct replication *r)
 {
     size_t at = 0;
     void *value;
     while (map_next(&r->peers, &at, NULL, &value)) {
         struct peer_state *p = value;
-        struct sync_cursor cursor = {0};
-        for (size_t i = 0; i < state->replica_count; i++) {
-            if (state->replicas[i].origin != p->view.code)
-                continue;
-            load_cursor(r, &state->replicas[i], &cursor);
-            buf_reset(&p->note);
-            buf_put(&p->note, state->replicas[i].note.data, state->replicas[i].note.size);
-        }
-        for (size_t i = 0; i < state->ack_count; i++)
-            if (state->acks[i].peer == p->view.code)
-                p->acked = max_of(p->acked, state->acks[i].size);
-        sync_set_peer(r->sync, p->view.code, &cursor, p->acked);
+        uint32_t code = p->view.code;
+        if (members_find(r->config.members, code) != NULL)
+            continue;
+        sync_remove_peer(r->sync, code);
+        (void)map_remove(&r->peers, &code, sizeof code);
+        peer_destroy(p);
     }
+    struct arena a = ARENA_INIT;
+    struct store_ledger_state state = {0};
+    struct err e = {0};
+    struct store_reader *reader = ledger_reader(r->ledger); /* stopped: the reload to come sets every peer */
+    if (reader != NULL && store_read_ledger_state(reader, &a, &state, &e) != 0)
+        log_error("replication", NULL, e.id, "cannot read the peers' positions: %s", e.message);
+    for (size_t i = 0; i < r->config.members->count; i++) {
+        uint32_t code = r->config.members->list[i].code;
+        if (code == r->config.self || find(r, code) != NULL)
+            continue;
+        add_peer(r, code);
+        load_peer(r, find(r, code), &state);
+    }
+    arena_close(&a);
 }
 
 bool replication_peer(const struct replication *r, uint32_t code, struct replication_peer *ret)

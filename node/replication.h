@@ -52,6 +52,8 @@ void replication_set_ledger(struct replication *r, struct ledger *ledger);
 
 /* (Re)starts every peer from what the store says; called at each ledger reload. */
 void replication_reload(struct replication *r, const struct store_ledger_state *state);
+/* The member list has new content: forgets peers that left, takes up new ones where the store says they were. */
+void replication_members_changed(struct replication *r);
 /* The own ledger has a new head. */
 void replication_sealed(struct replication *r);
 

@@ -30,6 +30,7 @@ static int read_all(int fd, const char *path, size_t size_max, struct buf *ret, 
 
 int file_read(const char *path, size_t size_max, struct buf *ret, struct err *e)
 {
+    buf_init(ret, size_max);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_set_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "file.open", errno, "cannot open '%s'", path);
@@ -39,7 +40,6 @@ int file_read(const char *path, size_t size_max, struct buf *ret, struct err *e)
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         rc = err_set(e, ERR_INVALID, "file.not-regular", "'%s' is not a regular file", path);
 
-    buf_init(ret, size_max);
     if (rc == 0)
         rc = read_all(fd, path, size_max, ret, e);
     if (rc != 0)
@@ -85,6 +85,7 @@ int file_write(const char *path, struct bytes content, mode_t mode, bool exclusi
     buf_printf(&name, "%s.tmp.%ld", path, (long)getpid());
     const char *temporary = buf_cstr(&name);
     int rc = 0;
+    (void)unlink(temporary); /* of a process with our number that died; the number is ours now */
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         rc = err_set_errno(e, ERR_IO, "file.create", errno, "cannot create '%s'", temporary);

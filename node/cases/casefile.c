@@ -13,7 +13,7 @@ struct casefile *casefile_create(const uint8_t case_id[CASE_ID_SIZE])
 {
     struct casefile *c = xcalloc(1, sizeof *c);
     memcpy(c->case_id, case_id, CASE_ID_SIZE);
-    replay_init(&c->replay);
+    replay_init(&c->replay, get_be32(case_id));
     return c;
 }
 
@@ -34,8 +34,8 @@ int casefile_add(struct casefile *c, const struct case_event *event, struct err 
 
     replay_note(&c->replay, &added);
     if (added.is_fork)
-        return err_set(e, ERR_CONFLICT, "case.forked", "node %u wrote two different leaves at index %llu", event->origin,
-                       (unsigned long long)event->index);
+        return err_set(e, ERR_CONFLICT, "case.forked", "node %u wrote two different leaves at index %llu",
+                       event->origin, (unsigned long long)event->index);
     return 0;
 }
 

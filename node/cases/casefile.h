@@ -64,10 +64,10 @@ struct case_held {
 #define CASE_EFFECTS(X)                                                                                                \
     X(CASE_EFFECT_PENDING, 0, "pending") /* a parent is not held; not folded */                                        \
     X(CASE_EFFECT_OK, 1, "ok")                                                                                         \
-    X(CASE_EFFECT_DENIED, 2, "denied")   /* not this node's or role's act, or not well-formed */                       \
-    X(CASE_EFFECT_GUARD, 3, "guard")     /* the state of the case did not allow it */                                  \
-    X(CASE_EFFECT_LATE, 4, "late")       /* would have been right earlier */                                           \
-    X(CASE_EFFECT_NOOP, 5, "noop")       /* nothing to do */
+    X(CASE_EFFECT_DENIED, 2, "denied") /* not this node's or role's act, or not well-formed */                         \
+    X(CASE_EFFECT_GUARD, 3, "guard")   /* the state of the case did not allow it */                                    \
+    X(CASE_EFFECT_LATE, 4, "late")     /* would have been right earlier */                                             \
+    X(CASE_EFFECT_NOOP, 5, "noop")     /* nothing to do */
 
 enum case_effect_kind {
 #define X(name, value, text) name = value,
@@ -79,8 +79,8 @@ const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
 /* Why, for case_effect_explain(). `code` is stable text for programs. Not in digests. */
 #define CASE_WHYS(X)                                                                                                   \
     X(CASE_WHY_APPLIED, "applied")                                                                                     \
-    X(CASE_WHY_RECORDED, "recorded")               /* ok, the status stays */                                          \
-    X(CASE_WHY_VOIDS, "voids_decision")            /* ok, `voids` names the decision */                                \
+    X(CASE_WHY_RECORDED, "recorded")                   /* ok, the status stays */                                      \
+    X(CASE_WHY_VOIDS, "voids_decision")                /* ok, `voids` names the decision */                            \
     X(CASE_WHY_SECOND_CORRECTION, "second_correction") /* ok, but against art. 32(4) */                                \
     X(CASE_WHY_PARENT_MISSING, "parent_missing")                                                                       \
     X(CASE_WHY_NO_ROOT, "no_root")                                                                                     \
@@ -88,32 +88,32 @@ const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
     X(CASE_WHY_ROOT_HAS_PARENTS, "root_has_parents")                                                                   \
     X(CASE_WHY_RULES_UNKNOWN, "rules_unknown")                                                                         \
     X(CASE_WHY_MALFORMED, "malformed")                                                                                 \
-    X(CASE_WHY_CITATION, "wrong_citation")         /* cites an id under another author or index */                     \
-    X(CASE_WHY_STRAY, "stray")                     /* does not follow from the root */                                 \
+    X(CASE_WHY_CITATION, "wrong_citation") /* cites an id under another author or index */                             \
+    X(CASE_WHY_STRAY, "stray")             /* does not follow from the root */                                         \
     X(CASE_WHY_TYPE_UNKNOWN, "type_unknown")                                                                           \
-    X(CASE_WHY_FORKED, "forked")                   /* the lead wrote two leaves at this index or before */             \
-    X(CASE_WHY_CUT_OFF, "cut_off")                 /* after the last leaf a supervisor accepted */                     \
-    X(CASE_WHY_NODE, "node")                       /* another node's act */                                            \
+    X(CASE_WHY_FORKED, "forked")   /* the lead wrote two leaves at this index or before */                             \
+    X(CASE_WHY_CUT_OFF, "cut_off") /* after the last leaf a supervisor accepted */                                     \
+    X(CASE_WHY_NODE, "node")       /* another node's act */                                                            \
     X(CASE_WHY_ROLE, "role")                                                                                           \
     X(CASE_WHY_ATTRIBUTE, "attribute_missing")                                                                         \
-    X(CASE_WHY_REPEATED, "repeated")               /* same request id as an event that took effect */                  \
+    X(CASE_WHY_REPEATED, "repeated") /* same request id as an event that took effect */                                \
     X(CASE_WHY_FROZEN, "frozen")                                                                                       \
-    X(CASE_WHY_STATUS, "status")                   /* not in this status */                                            \
-    X(CASE_WHY_CHECKS_MISSING, "checks_missing")   /* forward before identity and form check */                        \
-    X(CASE_WHY_ONCE, "once")                       /* evaluated already */                                             \
-    X(CASE_WHY_NOT_GRANTED, "not_granted")         /* revoke without a grant */                                        \
-    X(CASE_WHY_SAME_LEAD, "same_lead")             /* handover to the node that leads already */                       \
-    X(CASE_WHY_DECISION_KNOWN, "decision_known")   /* late: its author had seen the decision */                        \
-    X(CASE_WHY_DELIVERED, "delivered")             /* late: the result had been delivered */                           \
-    X(CASE_WHY_TOO_LATE, "too_late")               /* late: the case had moved on */                                   \
-    X(CASE_WHY_ALREADY, "already")                 /* noop: it is so */                                                \
-    X(CASE_WHY_SEEN, "seen")                       /* noop: an acknowledgement */
+    X(CASE_WHY_STATUS, "status")                 /* not in this status */                                              \
+    X(CASE_WHY_CHECKS_MISSING, "checks_missing") /* forward before identity and form check */                          \
+    X(CASE_WHY_ONCE, "once")                     /* evaluated already */                                               \
+    X(CASE_WHY_NOT_GRANTED, "not_granted")       /* revoke without a grant */                                          \
+    X(CASE_WHY_SAME_LEAD, "same_lead")           /* handover to the node that leads already */                         \
+    X(CASE_WHY_DECISION_KNOWN, "decision_known") /* late: its author had seen the decision */                          \
+    X(CASE_WHY_DELIVERED, "delivered")           /* late: the result had been delivered */                             \
+    X(CASE_WHY_TOO_LATE, "too_late")             /* late: the case had moved on */                                     \
+    X(CASE_WHY_ALREADY, "already")               /* noop: it is so */                                                  \
+    X(CASE_WHY_SEEN, "seen")                     /* noop: an acknowledgement */
 
 enum case_why {
 #define X(name, code) name,
     CASE_WHYS(X)
 #undef X
-    CASE_WHY_COUNT
+        CASE_WHY_COUNT
 };
 const char *case_why_code(uint8_t why); /* NULL for an unknown value */
 
@@ -126,7 +126,7 @@ struct case_effect {
     uint8_t why;                   /* enum case_why */
     uint8_t status_before;         /* enum case_status */
     uint8_t status_after;
-    bool sequenced;                /* part of the prefix that the lead has seen */
+    bool sequenced; /* part of the prefix that the lead has seen */
 };
 
 /* One English sentence with the Chinese terms, e.g. "refused: accept (受理) is the deciding node's act (510000), the
@@ -140,9 +140,9 @@ enum case_level {
 };
 
 enum case_flag {
-    CASE_FLAG_CONTESTED = 1u << 0,         /* several roots, or a node other than the lead wrote two leaves at one index */
-    CASE_FLAG_FROZEN = 1u << 1,            /* the lead did */
-    CASE_FLAG_SUPERVISED = 1u << 2,        /* a supervisor replaced the lead */
+    CASE_FLAG_CONTESTED = 1u << 0,  /* several roots, or a node other than the lead wrote two leaves at one index */
+    CASE_FLAG_FROZEN = 1u << 1,     /* the lead did */
+    CASE_FLAG_SUPERVISED = 1u << 2, /* a supervisor replaced the lead */
     CASE_FLAG_IDENTITY_CHECKED = 1u << 3,
     CASE_FLAG_FORM_CHECKED = 1u << 4,
     CASE_FLAG_CORRECTION = 1u << 5,        /* told to correct (补正告知) */
@@ -152,39 +152,42 @@ enum case_flag {
     CASE_FLAG_DELIVERED = 1u << 9,
     CASE_FLAG_EVALUATED = 1u << 10,
     CASE_FLAG_OBJECTED = 1u << 11,
-    CASE_FLAG_RULES_UNKNOWN = 1u << 12     /* written under rules that this program does not know: update it */
+    CASE_FLAG_RULES_UNKNOWN = 1u << 12 /* written under rules that this program does not know: update it */
 };
 
 /* Texts are borrowed like the state itself and never NULL. */
 struct case_state {
-    const struct case_held *root;     /* the SUBMIT that counts, or NULL */
+    const struct case_held *root;           /* the SUBMIT that counts, or NULL */
     const struct case_held *decision_event; /* the decision that stands, or NULL */
     const char *item_code;
-    const char *number;               /* 办件编码 */
-    const char *reason;               /* reason code of the last event that set the status, "" if it gave none */
-    uint64_t created_hlc;             /* of the root */
-    uint64_t updated_hlc;             /* largest of all folded events */
-    uint32_t lead;                    /* deciding node (B), 0 without a root */
-    uint32_t receiving;               /* receiving node (A), 0 without a root */
+    const char *number;   /* 办件编码 */
+    const char *reason;   /* reason code of the last event that set the status, "" if it gave none */
+    uint64_t created_hlc; /* of the root */
+    uint64_t updated_hlc; /* largest of all folded events */
+    uint32_t lead;        /* deciding node (B), 0 without a root */
+    uint32_t receiving;   /* receiving node (A), 0 without a root */
     uint32_t sequenced_lead;
     uint32_t division;
     uint32_t item_version;
-    uint32_t flags;                   /* enum case_flag */
-    uint32_t event_count;             /* folded events */
-    uint32_t sequenced_count;         /* the first so many of them are sequenced */
-    uint32_t pending_count;           /* held, a parent missing */
+    uint32_t flags;           /* enum case_flag */
+    uint32_t event_count;     /* folded events */
+    uint32_t sequenced_count; /* the first so many of them are sequenced */
+    uint32_t pending_count;   /* held, a parent missing */
     uint16_t rules_version;
-    uint16_t expected_days;           /* of the last pause */
-    uint8_t status;                   /* enum case_status, tentative events included */
-    uint8_t sequenced_status;         /* enum case_status at the end of the sequenced prefix; show both if they differ */
-    uint8_t level;                    /* enum case_level of `status` */
-    uint8_t mode;                     /* enum case_mode */
-    uint8_t decision;                 /* enum case_decision of the decision that stands, or 0 */
-    uint8_t closed_as;                /* 4, 5, 11 or 13: how it ended, kept after delivery; 0 while open */
-    uint8_t grade;                    /* 1..5, 0 = not evaluated */
-    uint8_t pause_kind;               /* of the last pause */
+    uint16_t expected_days;   /* of the last pause */
+    uint8_t status;           /* enum case_status, tentative events included */
+    uint8_t sequenced_status; /* enum case_status at the end of the sequenced prefix; show both if they differ */
+    uint8_t level;            /* enum case_level of `status` */
+    uint8_t mode;             /* enum case_mode */
+    uint8_t decision;         /* enum case_decision of the decision that stands, or 0 */
+    uint8_t closed_as;        /* 4, 5, 11 or 13: how it ended, kept after delivery; 0 while open */
+    uint8_t grade;            /* 1..5, 0 = not evaluated */
+    uint8_t pause_kind;       /* of the last pause */
 };
 
+/* Copies @case_id. Its first four bytes, big-endian, should be the code of the receiving node and the other twelve
+ * random: of several SUBMITs the one by that node opens the case, so that no other node that learns the id can put a
+ * root of its own before it. Without one by that node the smallest event id counts. */
 struct casefile *casefile_create(const uint8_t case_id[CASE_ID_SIZE]);
 void casefile_destroy(struct casefile *c); /* accepts NULL */
 
@@ -195,7 +198,7 @@ void casefile_destroy(struct casefile *c); /* accepts NULL */
 int casefile_add(struct casefile *c, const struct case_event *event, struct err *e) WARN_UNUSED;
 
 /* @origin is known to have written two leaves at @index or before (evidence seen elsewhere). While @origin leads, its
- * events from @index on are invalid and the case is frozen until a supervisor names another lead (log format, 3.5);
+ * events from @index on are invalid and the case is frozen until a supervisor names another lead;
  * a fork by another node only sets CASE_FLAG_CONTESTED, because invalid events of a non-lead would let it take back
  * what the lead has already sequenced. The smallest index counts. */
 void casefile_mark_forked(struct casefile *c, uint32_t origin, uint64_t index);

@@ -89,6 +89,7 @@ int case_command_check(struct casefile *c, const struct case_command *command, s
 
     struct dag_event event = {.slot = DAG_NONE, .request_head = DAG_NONE, .position = DAG_NOT_PLACED};
     dag_view(&draft, &event.held);
+    event.held.index = UINT64_MAX; /* it will come after all that its author wrote */
     struct case_effect effect;
     judge(c, &event, &effect);
     bool is_ack = effect.kind == CASE_EFFECT_NOOP && effect.why == CASE_WHY_SEEN;

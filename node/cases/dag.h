@@ -49,8 +49,8 @@ struct dag_chain {
     uint32_t origin;
     uint16_t count;
     uint16_t capacity;
-    uint16_t pending;   /* of them not closed */
-    uint16_t cursor;    /* replay.c: the first so many are in the sequenced prefix */
+    uint16_t pending; /* of them not closed */
+    uint16_t cursor;  /* replay.c: the first so many are in the sequenced prefix */
     bool is_forked;
     uint64_t fork_index; /* if is_forked: smallest index known to be written twice */
     uint16_t *slots;

@@ -204,9 +204,9 @@ static int parse_bytes(const struct attr_row *row, struct bytes value, struct ca
     }
     for (size_t i = 0; i < value.size; i++)
         if (!is_allowed_char(row->form, value.data[i]))
-            return err_set(e, ERR_INVALID, "case.attribute_text", "attribute %s has byte 0x%02x at offset %zu, allowed is %s",
-                           attr_name(row->tag), value.data[i], i,
-                           row->form == FORM_CODE ? "[a-z0-9_.-]" : "printable ASCII without space");
+            return err_set(e, ERR_INVALID, "case.attribute_text",
+                           "attribute %s has byte 0x%02x at offset %zu, allowed is %s", attr_name(row->tag),
+                           value.data[i], i, row->form == FORM_CODE ? "[a-z0-9_.-]" : "printable ASCII without space");
     memcpy(at, value.data, value.size);
     at[value.size] = '\0';
     return 0;

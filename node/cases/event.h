@@ -18,32 +18,32 @@
 
 /* name, value, wire name, Chinese term.  Sources: domain brief 4.1-4.2; 行政许可法 articles at the rule rows. */
 #define CASE_EVENT_TYPES(X)                                                                                            \
-    X(CASE_EVENT_SUBMIT, 1, "submit", "收件")            /* root: the window took the application in (A) */             \
-    X(CASE_EVENT_IDENTITY, 2, "identity_check", "身份核验") /* A */                                                    \
-    X(CASE_EVENT_FORM, 3, "form_check", "形式审查")      /* A */                                                        \
-    X(CASE_EVENT_FORWARD, 4, "forward", "转出")          /* A hands over to the deciding node */                        \
-    X(CASE_EVENT_RETURN, 5, "return", "预审退回")        /* A: form check failed, given back before forwarding */       \
-    X(CASE_EVENT_RECEIPT, 6, "receipt", "签收")          /* B: it has arrived here */                                   \
-    X(CASE_EVENT_ACCEPT, 7, "accept", "受理")            /* B */                                                        \
-    X(CASE_EVENT_CORRECT, 8, "correct", "补正告知")      /* B: one-time complete notice, art. 32(4) */                  \
-    X(CASE_EVENT_SUPPLEMENT, 9, "supplement", "补正")    /* A: the applicant's correction */                            \
-    X(CASE_EVENT_NOT_REQUIRED, 10, "not_required", "不受理") /* B: no licence needed, art. 32(1) */                     \
-    X(CASE_EVENT_REFUSE, 11, "refuse", "不予受理")       /* B: not this body's power, art. 32(2) */                     \
-    X(CASE_EVENT_PROCESS, 12, "process", "办理")         /* B: the department starts */                                 \
-    X(CASE_EVENT_PAUSE, 13, "pause", "特别程序开始")     /* B, art. 45 */                                               \
-    X(CASE_EVENT_RESUME, 14, "resume", "特别程序结束")   /* B */                                                        \
-    X(CASE_EVENT_DECIDE, 15, "decide", "决定")           /* B; attribute DECISION */                                    \
-    X(CASE_EVENT_CLOSE, 16, "close", "办结")             /* B */                                                        \
-    X(CASE_EVENT_DELIVER, 17, "deliver", "送达")         /* A or B: the applicant has the result, art. 44 */            \
-    X(CASE_EVENT_EVALUATE, 18, "evaluate", "评价")       /* A */                                                        \
-    X(CASE_EVENT_WITHDRAW, 19, "withdraw", "撤回")       /* A for the applicant */                                      \
-    X(CASE_EVENT_REVOKE, 20, "revoke", "撤销")           /* B, art. 69 */                                               \
-    X(CASE_EVENT_NOTE, 21, "note", "备注")               /* A or B */                                                   \
-    X(CASE_EVENT_OBJECT, 22, "object", "异议")           /* A or B */                                                   \
-    X(CASE_EVENT_ACK, 23, "ack", "确认")                 /* B: cites what it had not seen (log.md 3.4) */               \
-    X(CASE_EVENT_HANDOVER, 24, "handover", "转办")       /* B: another node leads from here; attribute LEAD */          \
-    X(CASE_EVENT_SUPERVISE, 25, "supervise", "督办")     /* supervisor; attributes LEAD, LAST_LEAF */                   \
-    X(CASE_EVENT_ARCHIVE, 26, "archive", "归档")         /* B */
+    X(CASE_EVENT_SUBMIT, 1, "submit", "收件")                /* root: the window took the application in (A) */        \
+    X(CASE_EVENT_IDENTITY, 2, "identity_check", "身份核验")  /* A */                                                   \
+    X(CASE_EVENT_FORM, 3, "form_check", "形式审查")          /* A */                                                   \
+    X(CASE_EVENT_FORWARD, 4, "forward", "转出")              /* A hands over to the deciding node */                   \
+    X(CASE_EVENT_RETURN, 5, "return", "预审退回")            /* A: form check failed, given back before forwarding */  \
+    X(CASE_EVENT_RECEIPT, 6, "receipt", "签收")              /* B: it has arrived here */                              \
+    X(CASE_EVENT_ACCEPT, 7, "accept", "受理")                /* B */                                                   \
+    X(CASE_EVENT_CORRECT, 8, "correct", "补正告知")          /* B: one-time complete notice, art. 32(4) */             \
+    X(CASE_EVENT_SUPPLEMENT, 9, "supplement", "补正")        /* A: the applicant's correction */                       \
+    X(CASE_EVENT_NOT_REQUIRED, 10, "not_required", "不受理") /* B: no licence needed, art. 32(1) */                    \
+    X(CASE_EVENT_REFUSE, 11, "refuse", "不予受理")           /* B: not this body's power, art. 32(2) */                \
+    X(CASE_EVENT_PROCESS, 12, "process", "办理")             /* B: the department starts */                            \
+    X(CASE_EVENT_PAUSE, 13, "pause", "特别程序开始")         /* B, art. 45 */                                          \
+    X(CASE_EVENT_RESUME, 14, "resume", "特别程序结束")       /* B */                                                   \
+    X(CASE_EVENT_DECIDE, 15, "decide", "决定")               /* B; attribute DECISION */                               \
+    X(CASE_EVENT_CLOSE, 16, "close", "办结")                 /* B */                                                   \
+    X(CASE_EVENT_DELIVER, 17, "deliver", "送达")             /* A or B: the applicant has the result, art. 44 */       \
+    X(CASE_EVENT_EVALUATE, 18, "evaluate", "评价")           /* A */                                                   \
+    X(CASE_EVENT_WITHDRAW, 19, "withdraw", "撤回")           /* A for the applicant */                                 \
+    X(CASE_EVENT_REVOKE, 20, "revoke", "撤销")               /* B, art. 69 */                                          \
+    X(CASE_EVENT_NOTE, 21, "note", "备注")                   /* A or B */                                              \
+    X(CASE_EVENT_OBJECT, 22, "object", "异议")               /* A or B */                                              \
+    X(CASE_EVENT_ACK, 23, "ack", "确认")                     /* B: cites what it had not seen */          \
+    X(CASE_EVENT_HANDOVER, 24, "handover", "转办")           /* B: another node leads from here; attribute LEAD */     \
+    X(CASE_EVENT_SUPERVISE, 25, "supervise", "督办")         /* supervisor; attributes LEAD, LAST_LEAF */              \
+    X(CASE_EVENT_ARCHIVE, 26, "archive", "归档")             /* B */
 
 enum case_event_type {
     CASE_EVENT_NONE = 0,
@@ -59,11 +59,11 @@ enum public_event_type {
 };
 
 #define CASE_ROLES(X)                                                                                                  \
-    X(CASE_ROLE_APPLICANT, 1, "applicant", "申请人")      /* through the window */                                      \
-    X(CASE_ROLE_WINDOW, 2, "window", "收件窗口")                                                                        \
-    X(CASE_ROLE_DECIDER, 3, "decider", "承办部门")                                                                      \
-    X(CASE_ROLE_SUPERVISOR, 4, "supervisor", "监督部门")                                                                \
-    X(CASE_ROLE_SYSTEM, 5, "system", "系统")              /* the node itself, e.g. 签收 */
+    X(CASE_ROLE_APPLICANT, 1, "applicant", "申请人") /* through the window */                                          \
+    X(CASE_ROLE_WINDOW, 2, "window", "收件窗口")                                                                       \
+    X(CASE_ROLE_DECIDER, 3, "decider", "承办部门")                                                                     \
+    X(CASE_ROLE_SUPERVISOR, 4, "supervisor", "监督部门")                                                               \
+    X(CASE_ROLE_SYSTEM, 5, "system", "系统") /* the node itself, e.g. 签收 */
 
 enum case_role {
     CASE_ROLE_NONE = 0,
@@ -74,20 +74,20 @@ enum case_role {
 
 /* Attributes (leaf attr tags). Values: u8/u16/u32/u64 big-endian, or UTF-8 text. Never personal data. */
 #define CASE_ATTRS(X)                                                                                                  \
-    X(CASE_ATTR_LEAD, 1, "lead")                /* u32 node code: SUBMIT, HANDOVER, SUPERVISE */                        \
-    X(CASE_ATTR_ITEM_CODE, 2, "item_code")      /* text: SUBMIT, PUBLIC_EVENT_* */                                      \
-    X(CASE_ATTR_ITEM_VERSION, 3, "item_version") /* u32: SUBMIT */                                                      \
-    X(CASE_ATTR_MODE, 4, "mode")                /* u8 enum case_mode: SUBMIT */                                         \
-    X(CASE_ATTR_DIVISION, 5, "division")        /* u32: home division of the matter, decides the route: SUBMIT */       \
-    X(CASE_ATTR_DECISION, 6, "decision")        /* u8 enum case_decision: DECIDE */                                     \
-    X(CASE_ATTR_NUMBER, 7, "number")            /* text 办件编码: RECEIPT */                                            \
-    X(CASE_ATTR_REASON, 8, "reason_code")       /* text [a-z0-9_.-]{1,64}: RETURN, REFUSE, CORRECT, … */                \
-    X(CASE_ATTR_REQUEST, 9, "request")          /* 16 bytes: client's request id; the same again is a no-op */          \
-    X(CASE_ATTR_LAST_LEAF, 10, "last_leaf")     /* u64: SUPERVISE, last accepted leaf of the old lead */                \
-    X(CASE_ATTR_GRADE, 11, "grade")             /* u8 1..5: EVALUATE */                                                 \
-    X(CASE_ATTR_PAUSE_KIND, 12, "pause_kind")   /* u8: PAUSE, kind of art. 45 */                                        \
-    X(CASE_ATTR_EXPECTED_DAYS, 13, "expected_days") /* u16: PAUSE */                                                    \
-    X(CASE_ATTR_CHANNEL, 14, "channel")         /* u8 enum case_channel: DELIVER */
+    X(CASE_ATTR_LEAD, 1, "lead")                    /* u32 node code: SUBMIT, HANDOVER, SUPERVISE */                   \
+    X(CASE_ATTR_ITEM_CODE, 2, "item_code")          /* text: SUBMIT, PUBLIC_EVENT_* */                                 \
+    X(CASE_ATTR_ITEM_VERSION, 3, "item_version")    /* u32: SUBMIT */                                                  \
+    X(CASE_ATTR_MODE, 4, "mode")                    /* u8 enum case_mode: SUBMIT */                                    \
+    X(CASE_ATTR_DIVISION, 5, "division")            /* u32: home division of the matter, decides the route: SUBMIT */  \
+    X(CASE_ATTR_DECISION, 6, "decision")            /* u8 enum case_decision: DECIDE */                                \
+    X(CASE_ATTR_NUMBER, 7, "number")                /* text 办件编码: RECEIPT */                                       \
+    X(CASE_ATTR_REASON, 8, "reason_code")           /* text [a-z0-9_.-]{1,64}: RETURN, REFUSE, CORRECT, … */           \
+    X(CASE_ATTR_REQUEST, 9, "request")              /* 16 bytes: client's request id; the same again is a no-op */     \
+    X(CASE_ATTR_LAST_LEAF, 10, "last_leaf")         /* u64: SUPERVISE, last accepted leaf of the old lead */           \
+    X(CASE_ATTR_GRADE, 11, "grade")                 /* u8 1..5: EVALUATE */                                            \
+    X(CASE_ATTR_PAUSE_KIND, 12, "pause_kind")       /* u8: PAUSE, kind of art. 45 */                                   \
+    X(CASE_ATTR_EXPECTED_DAYS, 13, "expected_days") /* u16: PAUSE */                                                   \
+    X(CASE_ATTR_CHANNEL, 14, "channel")             /* u8 enum case_channel: DELIVER */
 
 enum case_attr_tag {
 #define X(name, value, text) name = value,
@@ -95,7 +95,11 @@ enum case_attr_tag {
 #undef X
 };
 
-enum case_mode { CASE_MODE_ONLINE = 1 /* 全程网办 */, CASE_MODE_COLLECT = 2 /* 异地代收代办 */, CASE_MODE_JOINT = 3 /* 多地联办 */ };
+enum case_mode {
+    CASE_MODE_ONLINE = 1 /* 全程网办 */,
+    CASE_MODE_COLLECT = 2 /* 异地代收代办 */,
+    CASE_MODE_JOINT = 3 /* 多地联办 */
+};
 enum case_decision { CASE_DECISION_GRANT = 1 /* 准予 */, CASE_DECISION_DENY = 2 /* 不予 */ };
 enum case_channel { CASE_CHANNEL_WINDOW = 1, CASE_CHANNEL_POST = 2, CASE_CHANNEL_ELECTRONIC = 3 };
 
@@ -144,7 +148,8 @@ struct case_event {
 /* Fills the attribute fields of @ret from @attrs (other fields untouched). Unknown tags are skipped; a known tag with a
  * value of the wrong size or form, or tags that do not strictly increase, are ERR_INVALID: then the attribute fields are
  * all 0 and `malformed` is set, so that the event is folded as denied, never dropped. */
-int case_event_parse_attrs(const struct case_attr *attrs, size_t count, struct case_event *ret, struct err *e) WARN_UNUSED;
+int case_event_parse_attrs(const struct case_attr *attrs, size_t count, struct case_event *ret,
+                           struct err *e) WARN_UNUSED;
 
 /* The inverse: the attributes of @event that are present, tags strictly increasing. The values lie in @storage (reset
  * here) and live as long as it is not written. @max must be CASE_EVENT_ATTRS_MAX or more. */

@@ -67,13 +67,15 @@ static void explain_node(const struct case_effect *f, const char *what, char *ou
         node = f->receiving;
     }
     if (row != NULL && row->who == RULE_WHO_EITHER)
-        (void)snprintf(out, size, "refused: %s is an act of the receiving node (%u) or the deciding node (%u), the author is %u",
+        (void)snprintf(out, size,
+                       "refused: %s is an act of the receiving node (%u) or the deciding node (%u), the author is %u",
                        what, f->receiving, f->lead, f->event->origin);
     else if (row != NULL && row->who == RULE_WHO_SUPERVISOR)
-        (void)snprintf(out, size,
-                       "refused: %s is the act of a superior of the deciding node (%u) and of the node it names, and has "
-                       "to cite the last leaf it accepts; the author is %u",
-                       what, f->lead, f->event->origin);
+        (void)snprintf(
+            out, size,
+            "refused: %s is the act of a superior of the deciding node (%u) and of the node it names, and has "
+            "to cite the last leaf it accepts; the author is %u",
+            what, f->lead, f->event->origin);
     else
         (void)snprintf(out, size, "refused: %s is %s act (%u), the author is %u", what, whose, node, f->event->origin);
 }
@@ -128,7 +130,8 @@ static void explain_status(const struct case_effect *f, const char *what, char *
     char status[TERM_SIZE];
     const struct rule *row = any_rule(f->event->type);
     (void)snprintf(out, size, "refused: %s is not possible while the case is %s%s%s", what,
-                   status_term(f->status_before, status), row == NULL ? "" : "; rule: ", row == NULL ? "" : row->source);
+                   status_term(f->status_before, status),
+                   row == NULL ? "" : "; rule: ", row == NULL ? "" : row->source);
 }
 
 /* Reasons that are one sentence about the event: %s is the event's term. */
@@ -140,7 +143,7 @@ static const char *plain_text(uint8_t why)
     case CASE_WHY_NO_ROOT:
         return "refused: %s belongs to a case that was never handed in (收件)";
     case CASE_WHY_SECOND_ROOT:
-        return "refused: %s is a second one, the case was handed in before; the smaller id counts";
+        return "refused: %s is a second one, the case was handed in by another one";
     case CASE_WHY_ROOT_HAS_PARENTS:
         return "refused: %s opens a case and cannot cite earlier events";
     case CASE_WHY_RULES_UNKNOWN:
@@ -162,7 +165,8 @@ static const char *plain_text(uint8_t why)
     case CASE_WHY_REPEATED:
         return "no effect: %s repeats a request that was done before";
     case CASE_WHY_FROZEN:
-        return "refused: %s has to wait, the case is frozen (冻结) until a supervisor (监督部门) names another deciding node";
+        return "refused: %s has to wait, the case is frozen (冻结) until a supervisor (监督部门) names another "
+               "deciding node";
     case CASE_WHY_CHECKS_MISSING:
         return "refused: %s needs identity_check (身份核验) and form_check (形式审查) first";
     case CASE_WHY_ONCE:

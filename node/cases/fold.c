@@ -324,7 +324,7 @@ static void op_evaluate(struct step *s)
     set_flag(s, CASE_FLAG_EVALUATED);
 }
 
-/* The race with the decision (log format, 3.4): whoever had seen the other's act loses nothing to clocks. Known or
+/* The race with the decision: whoever had seen the other's act loses nothing to clocks. Known or
  * delivered: late. Crossing and not delivered: the withdrawal wins and the decision is void. */
 static void op_withdraw(struct step *s)
 {

@@ -13,9 +13,9 @@
 #include "node/base/xassert.h"
 #include "node/cases/order.h"
 
-void replay_init(struct replay *r)
+void replay_init(struct replay *r, uint32_t home)
 {
-    *r = (struct replay){0};
+    *r = (struct replay){.home = home};
     dag_init(&r->dag);
     fold_init(&r->sequenced, NULL);
     fold_init(&r->current, NULL);
@@ -59,18 +59,26 @@ static void apply_with_segment(struct replay *r, struct dag_event *e)
         apply(r, e);
 }
 
-/* The SUBMIT with the smallest id of those that can open a case; if none can, of all, so that its refusal shows. */
-static struct dag_event *find_root(const struct dag *d)
+static bool is_better_root(const struct replay *r, const struct dag_event *a, const struct dag_event *b)
 {
+    if (fold_root_counts(a) != fold_root_counts(b))
+        return fold_root_counts(a);
+    if ((a->held.origin == r->home) != (b->held.origin == r->home))
+        return a->held.origin == r->home;
+    return memcmp(a->held.id, b->held.id, sizeof a->held.id) < 0;
+}
+
+/* Of the SUBMITs that can open a case, one by the node that the case id names, then the smallest id. If none can open
+ * it, the best of the others, so that its refusal shows. */
+static struct dag_event *find_root(const struct replay *r)
+{
+    const struct dag *d = &r->dag;
     struct dag_event *root = NULL;
     for (unsigned i = 0; i < d->count; i++) {
         struct dag_event *at = d->events[i];
         if (at->held.type != CASE_EVENT_SUBMIT || at->held.parent_count > 0)
             continue;
-        bool is_better = root == NULL || fold_root_counts(at) > fold_root_counts(root);
-        if (root != NULL && fold_root_counts(at) == fold_root_counts(root))
-            is_better = memcmp(at->held.id, root->held.id, sizeof at->held.id) < 0;
-        if (is_better)
+        if (root == NULL || is_better_root(r, at, root))
             root = at;
     }
     return root;
@@ -189,7 +197,7 @@ static void start_all(struct replay *r)
         d->chains[i].cursor = 0;
     r->order_count = r->sequenced_count = 0;
     r->all_count++;
-    struct dag_event *root = find_root(d);
+    struct dag_event *root = find_root(r);
     fold_init(&r->current, root);
     if (root != NULL)
         apply(r, root);
@@ -257,8 +265,7 @@ static bool may_append(const struct replay *r, const struct dag_added *added)
         return false;
     if (r->current.lead != r->sequenced.lead)
         return false; /* a lead's event in the suffix: held up by an earlier one */
-    return added->event->held.origin != r->current.lead ||
-           dag_find_chain(&r->dag, r->current.lead)->pending == 0;
+    return added->event->held.origin != r->current.lead || dag_find_chain(&r->dag, r->current.lead)->pending == 0;
 }
 
 void replay_note(struct replay *r, const struct dag_added *added)

@@ -24,6 +24,7 @@
 enum replay_todo { REPLAY_NOTHING, REPLAY_SUFFIX, REPLAY_ALL };
 
 struct replay {
+    uint32_t home; /* the node that the case id names, see casefile_create() */
     struct dag dag;
     struct case_effect *order; /* folded events; casefile.c puts the pending ones behind them */
     uint32_t order_count;
@@ -38,7 +39,7 @@ struct replay {
     uint32_t all_count; /* how often everything was folded anew; for tests */
 };
 
-void replay_init(struct replay *r);
+void replay_init(struct replay *r, uint32_t home);
 void replay_close(struct replay *r);
 
 /* Takes note of what dag_add() did; folds at once when that is O(parents). */

@@ -23,21 +23,21 @@ enum rule_who {
 };
 
 enum rule_op {
-    RULE_OP_MOVE,      /* status := after */
-    RULE_OP_RECORD,    /* status stays */
-    RULE_OP_SEEN,      /* noop */
+    RULE_OP_MOVE,   /* status := after */
+    RULE_OP_RECORD, /* status stays */
+    RULE_OP_SEEN,   /* noop */
     RULE_OP_IDENTITY,
     RULE_OP_FORM,
-    RULE_OP_FORWARD,   /* needs both checks */
-    RULE_OP_RECEIPT,   /* takes the number */
-    RULE_OP_CORRECT,   /* a second one is flagged */
+    RULE_OP_FORWARD, /* needs both checks */
+    RULE_OP_RECEIPT, /* takes the number */
+    RULE_OP_CORRECT, /* a second one is flagged */
     RULE_OP_PAUSE,
-    RULE_OP_DECIDE,    /* status by the attribute */
-    RULE_OP_CLOSE,     /* status by the decision */
+    RULE_OP_DECIDE, /* status by the attribute */
+    RULE_OP_CLOSE,  /* status by the decision */
     RULE_OP_DELIVER,
-    RULE_OP_EVALUATE,  /* once */
-    RULE_OP_WITHDRAW,  /* the race with the decision, log format 3.4 */
-    RULE_OP_REVOKE,    /* needs a grant */
+    RULE_OP_EVALUATE, /* once */
+    RULE_OP_WITHDRAW, /* the race with the decision, see fold.c */
+    RULE_OP_REVOKE,   /* needs a grant */
     RULE_OP_OBJECT,
     RULE_OP_HANDOVER,
     RULE_OP_SUPERVISE

@@ -11,28 +11,28 @@
 
 /* name, value, wire name, Chinese term */
 #define CASE_STATUSES(X)                                                                                               \
-    X(CASE_STATUS_RECEIVED, 1, "received", "收件")                   /* 接件: handed in at a window, not yet accepted */ \
-    X(CASE_STATUS_ACCEPTED, 3, "accepted", "受理")                   /* the legal limit runs from here */               \
-    X(CASE_STATUS_NOT_REQUIRED, 4, "not_required", "不受理")         /* 依法不需要许可 */                               \
-    X(CASE_STATUS_REFUSED, 5, "refused", "不予受理")                 /* 不属于本机关职权 */                             \
-    X(CASE_STATUS_CORRECTING, 6, "correcting", "补正开始")           /* told once what to correct */                    \
-    X(CASE_STATUS_CORRECTED, 7, "corrected", "补正结束")                                                                \
-    X(CASE_STATUS_PROCESSING, 8, "processing", "办理")                                                                  \
-    X(CASE_STATUS_PAUSED, 9, "paused", "特别程序开始")               /* time does not count (art. 45) */                \
-    X(CASE_STATUS_RESUMED, 10, "resumed", "特别程序结束")                                                               \
-    X(CASE_STATUS_CLOSED_GRANTED, 11, "closed_granted", "办结(通过)")                                                   \
-    X(CASE_STATUS_CLOSED_LACKING, 12, "closed_lacking", "办结(容缺通过)") /* not entered by rules version 1 */          \
-    X(CASE_STATUS_CLOSED_DENIED, 13, "closed_denied", "办结(不通过)")                                                   \
-    X(CASE_STATUS_WITHDRAWN, 14, "withdrawn", "撤回")                                                                   \
-    X(CASE_STATUS_REVOKED, 15, "revoked", "撤销")                                                                       \
-    X(CASE_STATUS_RETURNED, 20, "returned", "预审退回")                                                                 \
-    X(CASE_STATUS_FORWARDED, 21, "forwarded", "转出")                                                                   \
-    X(CASE_STATUS_ARRIVED, 22, "arrived", "签收")                                                                       \
-    X(CASE_STATUS_GRANTED, 23, "granted", "决定准予")                                                                   \
-    X(CASE_STATUS_DENIED, 24, "denied", "决定不予")                                                                     \
-    X(CASE_STATUS_DELIVERED, 25, "delivered", "送达")                                                                   \
-    X(CASE_STATUS_ARCHIVED, 26, "archived", "归档")                                                                     \
-    X(CASE_STATUS_FROZEN, 27, "frozen", "冻结")                      /* the lead wrote two leaves at one index */
+    X(CASE_STATUS_RECEIVED, 1, "received", "收件")           /* 接件: handed in at a window, not yet accepted */       \
+    X(CASE_STATUS_ACCEPTED, 3, "accepted", "受理")           /* the legal limit runs from here */                      \
+    X(CASE_STATUS_NOT_REQUIRED, 4, "not_required", "不受理") /* 依法不需要许可 */                                      \
+    X(CASE_STATUS_REFUSED, 5, "refused", "不予受理")         /* 不属于本机关职权 */                                    \
+    X(CASE_STATUS_CORRECTING, 6, "correcting", "补正开始")   /* told once what to correct */                           \
+    X(CASE_STATUS_CORRECTED, 7, "corrected", "补正结束")                                                               \
+    X(CASE_STATUS_PROCESSING, 8, "processing", "办理")                                                                 \
+    X(CASE_STATUS_PAUSED, 9, "paused", "特别程序开始") /* time does not count (art. 45) */                             \
+    X(CASE_STATUS_RESUMED, 10, "resumed", "特别程序结束")                                                              \
+    X(CASE_STATUS_CLOSED_GRANTED, 11, "closed_granted", "办结(通过)")                                                  \
+    X(CASE_STATUS_CLOSED_LACKING, 12, "closed_lacking", "办结(容缺通过)") /* not entered by rules version 1 */         \
+    X(CASE_STATUS_CLOSED_DENIED, 13, "closed_denied", "办结(不通过)")                                                  \
+    X(CASE_STATUS_WITHDRAWN, 14, "withdrawn", "撤回")                                                                  \
+    X(CASE_STATUS_REVOKED, 15, "revoked", "撤销")                                                                      \
+    X(CASE_STATUS_RETURNED, 20, "returned", "预审退回")                                                                \
+    X(CASE_STATUS_FORWARDED, 21, "forwarded", "转出")                                                                  \
+    X(CASE_STATUS_ARRIVED, 22, "arrived", "签收")                                                                      \
+    X(CASE_STATUS_GRANTED, 23, "granted", "决定准予")                                                                  \
+    X(CASE_STATUS_DENIED, 24, "denied", "决定不予")                                                                    \
+    X(CASE_STATUS_DELIVERED, 25, "delivered", "送达")                                                                  \
+    X(CASE_STATUS_ARCHIVED, 26, "archived", "归档")                                                                    \
+    X(CASE_STATUS_FROZEN, 27, "frozen", "冻结") /* the lead wrote two leaves at one index */
 
 enum case_status {
     CASE_STATUS_NONE = 0, /* no valid root held: there is no case yet */

@@ -47,7 +47,8 @@ static void set_options(CURL *curl, const struct client_request *r, const char *
 /* The connection went away between request and answer: whether it was done, nobody knows. */
 static bool is_lost(CURLcode code)
 {
-    return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_PARTIAL_FILE;
+    return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+           code == CURLE_PARTIAL_FILE;
 }
 
 static int transport_error(CURLcode code, const char *socket, struct err *e)
@@ -63,7 +64,8 @@ static int transport_error(CURLcode code, const char *socket, struct err *e)
         err_hint(e, "the command may still take effect: look before you repeat it");
         return rc;
     case CURLE_WRITE_ERROR:
-        return err_set(e, ERR_LIMIT, "ctl.reply-size", "the answer is larger than the limit of %u bytes", CLIENT_REPLY_BYTES_MAX);
+        return err_set(e, ERR_LIMIT, "ctl.reply-size", "the answer is larger than the limit of %u bytes",
+                       CLIENT_REPLY_BYTES_MAX);
     default:
         return err_set(e, ERR_IO, "ctl.connection", "the connection to the node failed: %s", curl_easy_strerror(code));
     }

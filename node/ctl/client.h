@@ -13,10 +13,10 @@
 #define CLIENT_TIMEOUT_MS 70000u /* a little more than the longest wait of the API */
 
 struct client_request {
-    const char *dir;    /* folder of the node: DIR/api.sock */
-    const char *method; /* "GET" or "POST" */
-    const char *path;   /* with the query, already encoded */
-    struct bytes body;  /* JSON; empty = none */
+    const char *dir;     /* folder of the node: DIR/api.sock */
+    const char *method;  /* "GET" or "POST" */
+    const char *path;    /* with the query, already encoded */
+    struct bytes body;   /* JSON; empty = none */
     uint32_t timeout_ms; /* 0 = CLIENT_TIMEOUT_MS */
 };
 

@@ -72,8 +72,8 @@ static int open_office(struct ctl *c, struct office *ret, struct err *e)
 }
 
 /* The list with @member in it (or, when NULL, without @code), one version up, signed, appended to @out. */
-static int encode_members(struct ctl *c, const struct office *o, uint32_t code, const struct member *member, struct buf *out,
-                          struct err *e)
+static int encode_members(struct ctl *c, const struct office *o, uint32_t code, const struct member *member,
+                          struct buf *out, struct err *e)
 {
     struct members next = {.version = o->members.version + 1};
     memcpy(next.federation, o->members.federation, sizeof next.federation);
@@ -125,7 +125,8 @@ int cmd_ca_init(struct ctl *c, struct err *e)
 /* ---- ca issue ---- */
 
 /* "510000.tongban.example/log/1": the name of a node's ledger and of the key that signs it. */
-static int make_member(struct ctl *c, const struct office *o, const struct setup_request *r, struct member *ret, struct err *e)
+static int make_member(struct ctl *c, const struct office *o, const struct setup_request *r, struct member *ret,
+                       struct err *e)
 {
     const char *origin = arena_printf(&c->mem, "%u.%s/log/1", r->region, ca_federation(o->ca));
     *ret = (struct member){.code = r->region, .name = r->name, .url = r->url};
@@ -138,7 +139,8 @@ static int check_known_member(const struct office *o, const struct member *membe
     const struct member *old = members_find(&o->members, member->code);
     if (old == NULL || memcmp(old->key.public_key, member->key.public_key, sizeof old->key.public_key) == 0)
         return 0;
-    int rc = err_set(e, ERR_CONFLICT, "setup.ledger-key", "node %u is a member already, with another ledger key", member->code);
+    int rc = err_set(e, ERR_CONFLICT, "setup.ledger-key", "node %u is a member already, with another ledger key",
+                     member->code);
     err_hint(e, "restore its ledger.key; if it is lost, dismiss the node with 'ca revoke --dismiss' first");
     return rc;
 }
@@ -149,8 +151,12 @@ static int issue(struct ctl *c, struct office *o, const struct setup_request *r,
     uint64_t now = now_s();
     struct member member;
     struct buf list = {0};
-    const struct ca_request request = {.code = r->region, .name = r->name, .hosts = r->hosts, .hosts_count = r->host_count,
-                                       .not_before_s = now - BACKDATE_S, .not_after_s = now + days * DAY_S,
+    const struct ca_request request = {.code = r->region,
+                                       .name = r->name,
+                                       .hosts = r->hosts,
+                                       .hosts_count = r->host_count,
+                                       .not_before_s = now - BACKDATE_S,
+                                       .not_after_s = now + days * DAY_S,
                                        .csr_pem = r->csr_pem};
     int rc = make_member(c, o, r, &member, e);
     if (rc == 0)
@@ -291,8 +297,10 @@ static int copy(struct ctl *c, const char *from, const char *node_dir, const cha
 
 int cmd_ca_publish(struct ctl *c, struct err *e)
 {
-    static const char *const files[][2] = {
-        {"ca.pem", "ca.crt"}, {"crl.pem", "crl.pem"}, {"members.note", "members.note"}, {"federation.pub", "federation.pub"}};
+    static const char *const files[][2] = {{"ca.pem", "ca.crt"},
+                                           {"crl.pem", "crl.pem"},
+                                           {"members.note", "members.note"},
+                                           {"federation.pub", "federation.pub"}};
     struct office o = {0};
     int rc = open_office(c, &o, e);
     if (rc == 0 && o.members.count == 0)

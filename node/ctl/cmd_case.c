@@ -66,7 +66,8 @@ static void print_events(struct ctl *c, yyjson_val *root)
         output_cell(&t, output_time(&c->mem, o, "written"));
         output_cell(&t, output_field(&c->mem, o, "origin"));
         output_cell(&t, output_field(&c->mem, o, "index"));
-        output_cell(&t, arena_printf(&c->mem, "%s %s", output_text(&c->mem, o, "type"), output_text(&c->mem, o, "chinese")));
+        output_cell(
+            &t, arena_printf(&c->mem, "%s %s", output_text(&c->mem, o, "type"), output_text(&c->mem, o, "chinese")));
         output_cell(&t, output_field(&c->mem, o, "effect"));
         output_cell(&t, output_field(&c->mem, o, "sequenced"));
         output_cell(&t, output_field(&c->mem, o, "explanation"));
@@ -81,13 +82,16 @@ int cmd_case_show(struct ctl *c, struct err *e)
     if (rc == 0 && !cmd_print_json(c, &reply)) {
         struct arena *mem = &c->mem;
         yyjson_val *o = reply.root;
-        bool contested = yyjson_get_bool(yyjson_obj_get(o, "contested")), frozen = yyjson_get_bool(yyjson_obj_get(o, "frozen"));
+        bool contested = yyjson_get_bool(yyjson_obj_get(o, "contested")),
+             frozen = yyjson_get_bool(yyjson_obj_get(o, "frozen"));
         const struct output_pair pairs[] = {
             {"case", output_field(mem, o, "case")},
             {"number", output_field(mem, o, "number")},
             {"item", arena_printf(mem, "%s %s", output_text(mem, o, "item_code"), output_text(mem, o, "item_name"))},
             {"state", arena_printf(mem, "%s (%s)", state_text(mem, o), output_text(mem, o, "level"))},
-            {"attention", frozen ? "frozen: its lead contradicted itself" : contested ? "contested" : NULL},
+            {"attention", frozen      ? "frozen: its lead contradicted itself"
+                          : contested ? "contested"
+                                      : NULL},
             {"received by", output_field(mem, o, "receiving")},
             {"decided by", output_field(mem, o, "lead")},
             {"division", output_field(mem, o, "division")},
@@ -124,8 +128,9 @@ int cmd_case_payload(struct ctl *c, struct err *e)
 /* No node is expected to act on the case any more, but for delivery and archive. */
 static bool is_closed(const char *status)
 {
-    static const char *const closed[] = {"closed_granted", "closed_lacking", "closed_denied", "not_required", "refused",
-                                         "withdrawn", "revoked", "returned", "delivered", "archived"};
+    static const char *const closed[] = {"closed_granted", "closed_lacking", "closed_denied", "not_required",
+                                         "refused",        "withdrawn",      "revoked",       "returned",
+                                         "delivered",      "archived"};
     for (size_t i = 0; i < array_count(closed); i++)
         if (strcmp(closed[i], status) == 0)
             return true;
@@ -150,7 +155,8 @@ int cmd_case_watch(struct ctl *c, struct err *e)
     int rc = 0;
     while (rc == 0 && !done) {
         struct client_reply reply = {0};
-        const char *query = first ? "" : arena_printf(&c->mem, "?wait=%" PRIu64 "&timeout_ms=%d", version, WATCH_POLL_MS);
+        const char *query =
+            first ? "" : arena_printf(&c->mem, "?wait=%" PRIu64 "&timeout_ms=%d", version, WATCH_POLL_MS);
         rc = cmd_get(c, cmd_case_path(c, c->args[0], query), &reply, e);
         if (rc == 0) {
             uint64_t now = yyjson_get_uint(yyjson_obj_get(reply.root, "version"));

@@ -22,13 +22,17 @@ static void print_result(struct ctl *c, const struct client_reply *reply, const 
 {
     struct arena *mem = &c->mem;
     yyjson_val *o = reply->root;
-    uint64_t first = yyjson_get_uint(yyjson_obj_get(o, "first_index")), count = yyjson_get_uint(yyjson_obj_get(o, "count"));
+    unsigned long long first = yyjson_get_uint(yyjson_obj_get(o, "first_index"));
+    unsigned long long count = yyjson_get_uint(yyjson_obj_get(o, "count"));
+    const char *entries = NULL;
+    if (count == 1)
+        entries = arena_printf(mem, "%s %llu", output_text(mem, o, "origin"), first);
+    else if (count > 1)
+        entries = arena_printf(mem, "%s %llu-%llu", output_text(mem, o, "origin"), first, first + count - 1);
     const struct output_pair pairs[] = {
         {"case", output_field(mem, o, "case")},
         {"written", what},
-        {"entries", count > 0 ? arena_printf(mem, "%s %llu-%llu", output_text(mem, o, "origin"), (unsigned long long)first,
-                                             (unsigned long long)(first + count - 1))
-                              : NULL},
+        {"entries", entries},
         {"at all peers", output_field(mem, o, "peers_durable")},
     };
     output_pairs(mem, pairs, array_count(pairs), c->out);
@@ -42,8 +46,10 @@ static int post(struct ctl *c, const char *path, struct bytes body, const char *
 {
     struct client_reply reply = {0};
     bool wait = ctl_option(c, "--wait-peers") != NULL;
-    const struct client_request r = {.dir = c->dir, .method = "POST",
-                                     .path = wait ? arena_printf(&c->mem, "%s" WAIT_PEERS, path) : path, .body = body};
+    const struct client_request r = {.dir = c->dir,
+                                     .method = "POST",
+                                     .path = wait ? arena_printf(&c->mem, "%s" WAIT_PEERS, path) : path,
+                                     .body = body};
     int rc = client_ask(&r, &reply, e);
     if (rc == 0 && !cmd_print_json(c, &reply))
         print_result(c, &reply, what);
@@ -77,7 +83,8 @@ static int post_file(struct ctl *c, const char *path, const char *name, const ch
         while ((n = fread(chunk, 1, sizeof chunk, stdin)) > 0 && !body.failed)
             buf_put(&body, chunk, n);
         if (body.failed)
-            rc = err_set(e, ERR_LIMIT, "ctl.input", "standard input is larger than the limit of %u bytes", HTTP_BODY_BYTES_MAX);
+            rc = err_set(e, ERR_LIMIT, "ctl.input", "standard input is larger than the limit of %u bytes",
+                         HTTP_BODY_BYTES_MAX);
         else if (ferror(stdin))
             rc = err_set(e, ERR_IO, "ctl.input", "cannot read standard input");
     } else {
@@ -98,7 +105,8 @@ static void put_text(yyjson_mut_doc *doc, yyjson_mut_val *to, const char *name, 
 }
 
 /* "KEY=VALUE" taken apart, in c->mem. */
-static int split(struct ctl *c, const char *option, const char *text, const char **ret_key, const char **ret_value, struct err *e)
+static int split(struct ctl *c, const char *option, const char *text, const char **ret_key, const char **ret_value,
+                 struct err *e)
 {
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text)

@@ -72,7 +72,8 @@ int cmd_catalog_show(struct ctl *c, struct err *e)
         const struct output_pair pairs[] = {
             {"item", output_field(&c->mem, o, "code")},
             {"name", output_field(&c->mem, o, "name")},
-            {"of", arena_printf(&c->mem, "%s %s", output_text(&c->mem, o, "node"), output_text(&c->mem, o, "node_name"))},
+            {"of",
+             arena_printf(&c->mem, "%s %s", output_text(&c->mem, o, "node"), output_text(&c->mem, o, "node_name"))},
             {"version", output_field(&c->mem, o, "version")},
             {"withdrawn", output_field(&c->mem, o, "withdrawn")},
         };

@@ -69,7 +69,8 @@ int cmd_ledger_entries(struct ctl *c, struct err *e)
 int cmd_ledger_verify(struct ctl *c, struct err *e)
 {
     struct client_reply reply = {0};
-    const struct client_request r = {.dir = c->dir, .method = "POST", .path = "/v1/ledger/verify", .timeout_ms = VERIFY_MS_MAX};
+    const struct client_request r = {
+        .dir = c->dir, .method = "POST", .path = "/v1/ledger/verify", .timeout_ms = VERIFY_MS_MAX};
     int rc = client_ask(&r, &reply, e);
     if (rc == 0 && !cmd_print_json(c, &reply)) {
         yyjson_val *o = reply.root;

@@ -53,7 +53,8 @@ static int check_addresses(struct node_init *n, struct err *e)
     if (rc != 0)
         return rc;
     if (setup_is_wildcard(advertise_host != NULL ? advertise_host : listen_host)) {
-        rc = err_set(e, ERR_INVALID, "setup.advertise", "nobody can dial '%s'", n->advertise != NULL ? n->advertise : n->listen);
+        rc = err_set(e, ERR_INVALID, "setup.advertise", "nobody can dial '%s'",
+                     n->advertise != NULL ? n->advertise : n->listen);
         err_hint(e, "say with --advertise where the other nodes reach this one");
         return rc;
     }
@@ -190,8 +191,9 @@ static int write_config(struct node_init *n, struct err *e)
     (void)yyjson_mut_obj_add_str(doc, root, "data", n->data);
     size_t size = 0;
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES | YYJSON_WRITE_NEWLINE_AT_END, &size);
-    int rc = text == NULL ? err_set(e, ERR_INVALID, "ctl.text", "an argument is not UTF-8 text")
-                          : file_write(setup_path(n->mem, n->ctl->dir, "node.json"), bytes_of(text, size), 0644, true, e);
+    int rc = text == NULL
+                 ? err_set(e, ERR_INVALID, "ctl.text", "an argument is not UTF-8 text")
+                 : file_write(setup_path(n->mem, n->ctl->dir, "node.json"), bytes_of(text, size), 0644, true, e);
     free(text);
     yyjson_mut_doc_free(doc);
     return rc;
@@ -207,7 +209,8 @@ int cmd_node_init(struct ctl *c, struct err *e)
         return rc;
     const char *config = setup_path(&c->mem, c->dir, "node.json");
     if (access(config, F_OK) == 0)
-        return err_set(e, ERR_CONFLICT, "setup.exists", "'%.200s' exists already: this is a node; nothing was changed", config);
+        return err_set(e, ERR_CONFLICT, "setup.exists", "'%.200s' exists already: this is a node; nothing was changed",
+                       config);
     rc = write_keys(&n, e);
     if (rc == 0)
         rc = write_request(&n, e);

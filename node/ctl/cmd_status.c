@@ -33,7 +33,8 @@ int cmd_status(struct ctl *c, struct err *e)
 
 int cmd_peer_list(struct ctl *c, struct err *e)
 {
-    static const char *const header[] = {"CODE", "NAME", "STATE", "SINCE", "HELD", "ACKED", "BACKLOG", "ITEMS", "REASON"};
+    static const char *const header[] = {"CODE",  "NAME",    "STATE", "SINCE", "HELD",
+                                         "ACKED", "BACKLOG", "ITEMS", "REASON"};
     struct client_reply reply = {0};
     int rc = cmd_get(c, "/v1/peers", &reply, e);
     if (rc == 0 && !cmd_print_json(c, &reply)) {

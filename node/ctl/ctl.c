@@ -8,11 +8,10 @@
 
 #define DIR_DEFAULT "/var/lib/tongban"
 
-#define OPTION_WAIT_PEERS                                                                                              \
-    {"--wait-peers", NULL, false, false, "return only when every participant has it on disk"}
+#define OPTION_WAIT_PEERS {"--wait-peers", NULL, false, false, "return only when every participant has it on disk"}
 #define OPTION_REASON                                                                                                  \
     {"--reason", "TEXT", false, false, "the reason in words, for the participants only"},                              \
-    {"--reason-code", "CODE", false, false, "the reason as a code: a-z 0-9 _ . -"}
+        {"--reason-code", "CODE", false, false, "the reason as a code: a-z 0-9 _ . -"}
 #define OPTION_NOTE {"--note", "TEXT", false, false, "a remark, for the participants only"}
 #define OPTION_LIMIT {"--limit", "N", false, false, "at most N rows"}
 #define OPTION_END {NULL, NULL, false, false, NULL}
@@ -110,7 +109,8 @@ static const struct ctl_option node_init_options[] = {
     OPTION_END,
 };
 
-#define STEP(name, help) {"case " name, "CASE", 1, 1, false, step_options, cmd_case_step, help, "tongban case " name " c0010203"}
+#define STEP(name, help)                                                                                               \
+    {"case " name, "CASE", 1, 1, false, step_options, cmd_case_step, help, "tongban case " name " c0010203"}
 
 const struct ctl_command ctl_commands[] = {
     {"help", "[COMMAND]", 0, 2, false, no_options, cmd_help, "explain a command", "tongban help case submit"},
@@ -123,12 +123,13 @@ const struct ctl_command ctl_commands[] = {
     {"catalog search", "TEXT", 1, 1, false, list_items_options, cmd_catalog_search, "find service items by their text",
      "tongban catalog search 户口迁移"},
     {"catalog show", "CODE", 1, 1, false, item_options, cmd_catalog_show, "one service item, whole",
-     "tongban catalog show 000105001000 --node 510000"},
+     "tongban catalog show 11510000TEMP00013D20007KSTB0052 --node 510000"},
     {"case submit", "", 0, 0, false, submit_options, cmd_case_submit, "take in an application (收件) and forward it",
-     "tongban case submit --item 000105001000 --name 张三 --id 510104190507290029"},
+     "tongban case submit --item 11510000TEMP00013D20007KSTB0052 --name 张三 --id 510104190507290029"},
     {"case list", "", 0, 0, false, list_cases_options, cmd_case_list, "cases that this node takes part in",
      "tongban case list --role deciding --status received"},
-    {"case show", "CASE", 1, 1, false, no_options, cmd_case_show, "one case with its events", "tongban case show c0010203"},
+    {"case show", "CASE", 1, 1, false, no_options, cmd_case_show, "one case with its events",
+     "tongban case show c0010203"},
     {"case payload", "CASE NODE INDEX", 3, 3, false, payload_options, cmd_case_payload,
      "the content of one event with nothing masked", "tongban case payload c0010203 440000 12 --purpose 核对材料"},
     {"case watch", "CASE", 1, 1, false, watch_options, cmd_case_watch, "print each change until the case is closed",
@@ -148,7 +149,8 @@ const struct ctl_command ctl_commands[] = {
      "tongban case note c0010203 --note 已电话联系"},
     {"case event", "CASE", 1, 1, false, event_options, cmd_case_event, "add any event, from JSON",
      "tongban case event c0010203 --json-file event.json"},
-    {"ledger show", "", 0, 0, false, no_options, cmd_ledger_show, "size and root of the own ledger", "tongban ledger show"},
+    {"ledger show", "", 0, 0, false, no_options, cmd_ledger_show, "size and root of the own ledger",
+     "tongban ledger show"},
     {"ledger entries", "", 0, 0, false, entries_options, cmd_ledger_entries, "entries of a ledger",
      "tongban ledger entries --origin 510000 --from 100 --limit 20"},
     {"ledger verify", "", 0, 0, false, no_options, cmd_ledger_verify,
@@ -156,16 +158,19 @@ const struct ctl_command ctl_commands[] = {
     {"ledger checkpoint", "", 0, 0, false, origin_options, cmd_ledger_checkpoint, "the last signed checkpoint",
      "tongban ledger checkpoint --origin 510000"},
     {"node init", "", 0, 0, true, node_init_options, cmd_node_init, "make the folder of a new node",
-     "tongban node init --dir /var/lib/tongban --region 510000 --name 四川省 --federation-listen tls+tcp://0.0.0.0:7510 "
+     "tongban node init --dir /var/lib/tongban --region 510000 --name 四川省 --federation-listen "
+     "tls+tcp://0.0.0.0:7510 "
      "--advertise tls+tcp://node.example:7510"},
-    {"ca init", "", 0, 0, true, ca_init_options, cmd_ca_init, "make a federation: its certificate authority and member list",
+    {"ca init", "", 0, 0, true, ca_init_options, cmd_ca_init,
+     "make a federation: its certificate authority and member list",
      "tongban ca init --dir /etc/tongban-ca --name tongban.example"},
     {"ca issue", "", 0, 0, true, ca_issue_options, cmd_ca_issue, "certify a node and enter it in the member list",
      "tongban ca issue --dir /etc/tongban-ca --node /var/lib/tongban"},
     {"ca revoke", "", 0, 0, true, ca_revoke_options, cmd_ca_revoke, "take back certificates",
      "tongban ca revoke --dir /etc/tongban-ca --code 510000 --reason key-compromise"},
     {"ca publish", "NODEDIR...", 1, CTL_ARGS_MAX, true, no_options, cmd_ca_publish,
-     "copy CA certificate, revocation list and member list to nodes", "tongban ca publish --dir /etc/tongban-ca /var/lib/tongban"},
+     "copy CA certificate, revocation list and member list to nodes",
+     "tongban ca publish --dir /etc/tongban-ca /var/lib/tongban"},
     {NULL, NULL, 0, 0, false, NULL, NULL, NULL, NULL},
 };
 

@@ -32,14 +32,14 @@ struct ctl_option {
 };
 
 struct ctl_command {
-    const char *name;        /* "case submit": one or two words */
-    const char *args;        /* "CASE", "[CODE]", "NODEDIR..." or "" */
+    const char *name; /* "case submit": one or two words */
+    const char *args; /* "CASE", "[CODE]", "NODEDIR..." or "" */
     unsigned args_min, args_max;
-    bool needs_dir;          /* --dir must be given (set-up commands) */
+    bool needs_dir;                   /* --dir must be given (set-up commands) */
     const struct ctl_option *options; /* never NULL */
     int (*run)(struct ctl *c, struct err *e);
-    const char *help;        /* one line */
-    const char *example;     /* a whole command line */
+    const char *help;    /* one line */
+    const char *example; /* a whole command line */
 };
 
 struct ctl_value {
@@ -73,8 +73,8 @@ const char *ctl_option(const struct ctl *c, const char *name);
 /* The @at-th value of a repeated option, NULL behind the last. */
 const char *ctl_option_at(const struct ctl *c, const char *name, size_t at);
 /* A decimal option within min..max; *ret untouched when not given. ERR_INVALID "ctl.number". */
-int ctl_option_u64(const struct ctl *c, const char *name, uint64_t min, uint64_t max, uint64_t *ret, struct err *e)
-    WARN_UNUSED;
+int ctl_option_u64(const struct ctl *c, const char *name, uint64_t min, uint64_t max, uint64_t *ret,
+                   struct err *e) WARN_UNUSED;
 
 /* ctl_parse.c: fills command, args, values, json, dir, help. ERR_INVALID "ctl.…" names what is wrong and suggests what was
  * meant. */
@@ -99,7 +99,8 @@ int cmd_case_list(struct ctl *c, struct err *e);
 int cmd_case_show(struct ctl *c, struct err *e);
 int cmd_case_payload(struct ctl *c, struct err *e);
 int cmd_case_watch(struct ctl *c, struct err *e);
-int cmd_case_step(struct ctl *c, struct err *e); /* accept, receipt, process, … : the command's second word is the event */
+int cmd_case_step(struct ctl *c,
+                  struct err *e); /* accept, receipt, process, … : the command's second word is the event */
 int cmd_case_decide(struct ctl *c, struct err *e);
 int cmd_case_event(struct ctl *c, struct err *e);
 int cmd_ledger_show(struct ctl *c, struct err *e);

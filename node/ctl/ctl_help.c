@@ -48,7 +48,8 @@ void ctl_print_command_help(const struct ctl_command *command, FILE *out)
         fputs("\noptions:\n", out);
     for (const struct ctl_option *o = command->options; o->name != NULL; o++) {
         char name[64];
-        (void)snprintf(name, sizeof name, "%s%s%s", o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
+        (void)snprintf(name, sizeof name, "%s%s%s", o->name, o->value != NULL ? " " : "",
+                       o->value != NULL ? o->value : "");
         print_column(name, width, out);
         fprintf(out, "%s%s%s\n", o->help, o->required ? " (required)" : "", o->repeated ? " (may be repeated)" : "");
     }

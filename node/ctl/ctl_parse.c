@@ -203,7 +203,8 @@ static int check_complete(const struct ctl *c, struct err *e)
         rc = err_set(e, ERR_INVALID, "ctl.missing-option", "'%s' needs the option --dir DIR", command->name);
     for (const struct ctl_option *o = command->options; rc == 0 && o->name != NULL; o++)
         if (o->required && ctl_option(c, o->name) == NULL)
-            rc = err_set(e, ERR_INVALID, "ctl.missing-option", "'%s' needs the option %s %s", command->name, o->name, o->value);
+            rc = err_set(e, ERR_INVALID, "ctl.missing-option", "'%s' needs the option %s %s", command->name, o->name,
+                         o->value);
     if (rc != 0)
         err_hint(e, "see 'tongban help %s'", command->name);
     return rc;
@@ -250,8 +251,8 @@ int ctl_option_u64(const struct ctl *c, const char *name, uint64_t min, uint64_t
     if (text == NULL)
         return 0;
     if (decimal_parse(bytes_of_string(text), &v) != 0 || v < min || v > max)
-        return err_set(e, ERR_INVALID, "ctl.number", "'%s' is '%.64s', it must be a number from %" PRIu64 " to %" PRIu64, name,
-                       text, min, max);
+        return err_set(e, ERR_INVALID, "ctl.number",
+                       "'%s' is '%.64s', it must be a number from %" PRIu64 " to %" PRIu64, name, text, min, max);
     *ret = v;
     return 0;
 }

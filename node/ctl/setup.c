@@ -102,7 +102,8 @@ int setup_request_load(const char *path, struct arena *mem, struct setup_request
     if (!yyjson_is_obj(root))
         rc = err_set(e, ERR_INVALID, "setup.request", "'%s' is no request of a node: it is no JSON object", path);
     else if (bad != NULL)
-        rc = err_set(e, ERR_INVALID, "setup.request", "'%s' is no request of a node: its '%s' is missing or wrong", path, bad);
+        rc = err_set(e, ERR_INVALID, "setup.request", "'%s' is no request of a node: its '%s' is missing or wrong",
+                     path, bad);
     else
         *ret = r;
     yyjson_doc_free(doc);
@@ -123,8 +124,8 @@ int setup_parse_host_port(const char *what, const char *text, struct arena *mem,
     bool brackets = size > 2 && text[0] == '[' && text[size - 1] == ']';
     if (size == 0 || decimal_parse(bytes_of_string(colon + 1), &port) != 0 || port < 1 || port > 65535 ||
         (!brackets && memchr(text, ':', size) != NULL) || strcspn(text, "/?#@ \t") != strlen(text))
-        return err_set(e, ERR_INVALID, "setup.address", "%s '%.128s' must end in host:port, with a port from 1 to 65535", what,
-                       text);
+        return err_set(e, ERR_INVALID, "setup.address",
+                       "%s '%.128s' must end in host:port, with a port from 1 to 65535", what, text);
     *ret_host = brackets ? arena_strndup(mem, text + 1, size - 2) : arena_strndup(mem, text, size);
     return 0;
 }

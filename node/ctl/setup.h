@@ -31,10 +31,11 @@ void setup_request_encode(const struct setup_request *r, struct buf *out);
 int setup_request_load(const char *path, struct arena *mem, struct setup_request *ret, struct err *e) WARN_UNUSED;
 
 /* "tls+tcp://host:port" taken apart: *ret_host without brackets, in @mem. @what names the option in errors. */
-int setup_parse_url(const char *what, const char *url, struct arena *mem, const char **ret_host, struct err *e) WARN_UNUSED;
+int setup_parse_url(const char *what, const char *url, struct arena *mem, const char **ret_host,
+                    struct err *e) WARN_UNUSED;
 /* "host:port", port 1..65535. */
-int setup_parse_host_port(const char *what, const char *text, struct arena *mem, const char **ret_host, struct err *e)
-    WARN_UNUSED;
+int setup_parse_host_port(const char *what, const char *text, struct arena *mem, const char **ret_host,
+                          struct err *e) WARN_UNUSED;
 /* 0.0.0.0, :: or *: a place to listen, but nothing to dial. */
 bool setup_is_wildcard(const char *host);
 

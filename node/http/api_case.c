@@ -103,11 +103,11 @@ static int reply_case(struct request *r, const struct app_case_view *v)
 int api_list_cases(struct request *r, struct err *e)
 {
     uint64_t limit = ROWS_DEFAULT;
-    struct app_case_filter f = {.status = request_param(r, "status"),
-                                .role = request_param(r, "role"),
-                                .item_code = request_param(r, "item")};
+    struct app_case_filter f = {
+        .status = request_param(r, "status"), .role = request_param(r, "role"), .item_code = request_param(r, "item")};
     if (f.status != NULL && case_status_from_name(f.status) == CASE_STATUS_NONE)
-        return err_set(e, ERR_INVALID, "http.parameter", "parameter 'status' is '%.64s', there is no such state", f.status);
+        return err_set(e, ERR_INVALID, "http.parameter", "parameter 'status' is '%.64s', there is no such state",
+                       f.status);
     if (f.role != NULL && strcmp(f.role, "receiving") != 0 && strcmp(f.role, "deciding") != 0)
         return err_set(e, ERR_INVALID, "http.parameter",
                        "parameter 'role' is '%.64s', it must be one of: receiving, deciding", f.role);
@@ -211,8 +211,8 @@ int api_get_payload(struct request *r, struct err *e)
                        PURPOSE_BYTES_MAX);
     if (decimal_parse(bytes_of_string(r->args[1]), &origin) != 0 || origin < 100000 || origin > 999999 ||
         decimal_parse(bytes_of_string(r->args[2]), &index) != 0)
-        return err_set(e, ERR_INVALID, "http.parameter", "'%.32s/%.32s' names no event; <node code>/<ledger index> does",
-                       r->args[1], r->args[2]);
+        return err_set(e, ERR_INVALID, "http.parameter",
+                       "'%.32s/%.32s' names no event; <node code>/<ledger index> does", r->args[1], r->args[2]);
     int rc = app_find_case(r->app, r->args[0], r->case_id, e);
     if (rc == 0)
         rc = app_get_payload(r->app, r->case_id, (uint32_t)origin, index, purpose, &r->mem, &payload, e);

@@ -26,8 +26,8 @@ static int decode_after(struct request *r, struct app_item_filter *f, struct err
         return 0;
     const char *colon = strchr(token, ':');
     uint64_t node = 0;
-    if (colon == NULL || colon[1] == '\0' ||
-        decimal_parse(bytes_of(token, (size_t)(colon - token)), &node) != 0 || node > UINT32_MAX)
+    if (colon == NULL || colon[1] == '\0' || decimal_parse(bytes_of(token, (size_t)(colon - token)), &node) != 0 ||
+        node > UINT32_MAX)
         return err_set(e, ERR_INVALID, "http.parameter",
                        "parameter 'after' is '%.64s', it must be the 'next' of an earlier page", token);
     f->after_node = (uint32_t)node;

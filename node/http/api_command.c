@@ -16,7 +16,7 @@
 #include "node/base/xassert.h"
 #include "node/http/names.h"
 
-#define EVENTS_MAX 16      /* of one request: app_append() */
+#define EVENTS_MAX 16 /* of one request: app_append() */
 #define MATERIALS_MAX 64
 #define TEXT_BYTES_MAX 4096 /* reason and note in words */
 #define NAME_BYTES_MAX 256
@@ -50,8 +50,8 @@ static int check_payload(struct bytes payload, const char *what, struct err *e)
 {
     if (payload.size <= PAYLOAD_BYTES_MAX)
         return 0;
-    return err_set(e, ERR_LIMIT, "case.payload-size", "%s has %zu bytes of content, the limit is %u", what, payload.size,
-                   PAYLOAD_BYTES_MAX);
+    return err_set(e, ERR_LIMIT, "case.payload-size", "%s has %zu bytes of content, the limit is %u", what,
+                   payload.size, PAYLOAD_BYTES_MAX);
 }
 
 static void command_cb(void *ctx, const struct app_command_result *result, const struct err *e)
@@ -162,7 +162,8 @@ static int check_materials(const struct json_object *body, struct err *e)
 
 static int decode_submission(const struct json_object *o, struct app_submission *s, struct err *e)
 {
-    static const char *const fields[] = {"item", "node", "division", "mode", "applicant", "form", "materials", "forward"};
+    static const char *const fields[] = {"item",      "node", "division",  "mode",
+                                         "applicant", "form", "materials", "forward"};
     struct json_object form;
     uint64_t node = 0;
     unsigned mode = 0;
@@ -282,8 +283,8 @@ static int decode_event_type(const struct json_object *o, uint16_t *ret, struct 
 
 static int decode_event(const struct json_object *o, struct app_event *v, struct err *e)
 {
-    static const char *const fields[] = {"type",  "decision", "grade", "channel", "pause_kind", "expected_days",
-                                         "lead",  "reason_code", "reason", "note", "payload"};
+    static const char *const fields[] = {"type", "decision",    "grade",  "channel", "pause_kind", "expected_days",
+                                         "lead", "reason_code", "reason", "note",    "payload"};
     unsigned decision = 0, channel = 0;
     uint64_t grade = 0, pause_kind = 0, days = 0, lead = 0;
     int rc = json_check_fields(o, fields, array_count(fields), e);

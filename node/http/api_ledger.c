@@ -80,6 +80,16 @@ static void put_attrs(struct json_out *out, yyjson_mut_val *to, const struct lea
     }
 }
 
+static const char *type_name(struct arena *mem, uint16_t type)
+{
+    const char *name = case_event_name(type);
+    if (name != NULL)
+        return name;
+    return type == PUBLIC_EVENT_ITEM             ? "item"
+           : type == PUBLIC_EVENT_ITEM_WITHDRAWN ? "item_withdrawn"
+                                                 : arena_printf(mem, "%u", type);
+}
+
 /* What stands in the leaf, in words; null when it cannot be read. */
 static void put_leaf(struct json_out *out, yyjson_mut_val *to, struct bytes encoded)
 {
@@ -91,8 +101,7 @@ static void put_leaf(struct json_out *out, yyjson_mut_val *to, struct bytes enco
     }
     yyjson_mut_val *o = json_put_object(out, to, "leaf");
     json_put_string(out, o, "kind", leaf_kind_name(l->kind));
-    const char *type = case_event_name(l->event_type);
-    json_put_string(out, o, "type", type != NULL ? type : arena_printf(out->mem, "%u", l->event_type));
+    json_put_string(out, o, "type", type_name(out->mem, l->event_type));
     json_put_string(out, o, "role", case_role_name(l->role));
     json_put_time(out, o, "written", l->hlc >> 16); /* 48-bit milliseconds, 16-bit counter */
     static const uint8_t no_case[LEAF_CASE_ID_SIZE] = {0};

@@ -29,8 +29,8 @@ struct json_object {
 };
 
 /* @value must be an object. @path is kept. */
-int json_as_object(struct arena *mem, yyjson_val *value, const char *path, struct json_object *ret, struct err *e)
-    WARN_UNUSED;
+int json_as_object(struct arena *mem, yyjson_val *value, const char *path, struct json_object *ret,
+                   struct err *e) WARN_UNUSED;
 /* Every key must be one of the @count @names; the error names the path of the one that is not. */
 int json_check_fields(const struct json_object *o, const char *const *names, size_t count, struct err *e) WARN_UNUSED;
 
@@ -44,8 +44,8 @@ int json_get_bool(const struct json_object *o, const char *name, bool *ret, stru
 int json_get_object(const struct json_object *o, const char *name, bool required, struct json_object *ret,
                     struct err *e) WARN_UNUSED;
 /* *ret is NULL when absent; at most @count_max elements. */
-int json_get_array(const struct json_object *o, const char *name, size_t count_max, yyjson_val **ret, struct err *e)
-    WARN_UNUSED;
+int json_get_array(const struct json_object *o, const char *name, size_t count_max, yyjson_val **ret,
+                   struct err *e) WARN_UNUSED;
 /* The path of a field or of an array element, for errors that callers make themselves. */
 const char *json_path(const struct json_object *o, const char *name);
 const char *json_path_index(const struct json_object *o, const char *name, size_t index);

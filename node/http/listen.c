@@ -50,8 +50,9 @@ int listen_unix(const char *path, int *ret_fd, struct err *e)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t size = strlen(path);
     if (size >= sizeof address.sun_path) {
-        int too_long = err_set(e, ERR_INVALID, "http.socket-path", "the socket path '%.200s' has %zu bytes, the limit is %zu",
-                               path, size, sizeof address.sun_path - 1);
+        int too_long =
+            err_set(e, ERR_INVALID, "http.socket-path", "the socket path '%.200s' has %zu bytes, the limit is %zu",
+                    path, size, sizeof address.sun_path - 1);
         err_hint(e, "choose a node folder with a shorter path");
         return too_long;
     }
@@ -116,8 +117,8 @@ int listen_tcp(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_port,
     union address address;
     socklen_t size = 0;
     if (!parse_loopback(host, port, &address, &size)) {
-        int rc = err_set(e, ERR_INVALID, "http.not-loopback", "the HTTP host is '%.64s'; it must be localhost, 127.x.y.z or ::1",
-                         host);
+        int rc = err_set(e, ERR_INVALID, "http.not-loopback",
+                         "the HTTP host is '%.64s'; it must be localhost, 127.x.y.z or ::1", host);
         err_hint(e, "reach the node from elsewhere through a tunnel or a proxy on this machine");
         return rc;
     }
@@ -129,9 +130,10 @@ int listen_tcp(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_port,
         return err_set_errno(e, ERR_IO, "http.socket", errno, "cannot make a socket");
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, &address.any, size) != 0 ||
         listen(fd, BACKLOG) != 0 || bound_port(fd, ret_port) != 0) {
-        rc = errno == EADDRINUSE
-                 ? err_set(e, ERR_CONFLICT, "http.port-in-use", "port %u on %s is in use by another process", port, host)
-                 : err_set_errno(e, ERR_IO, "http.socket", errno, "cannot listen on %s port %u", host, port);
+        rc =
+            errno == EADDRINUSE
+                ? err_set(e, ERR_CONFLICT, "http.port-in-use", "port %u on %s is in use by another process", port, host)
+                : err_set_errno(e, ERR_IO, "http.socket", errno, "cannot listen on %s port %u", host, port);
         close(fd);
         return rc;
     }

@@ -9,10 +9,8 @@
 const struct names_row names_modes[] = {
     {CASE_MODE_ONLINE, "online"}, {CASE_MODE_COLLECT, "collect"}, {CASE_MODE_JOINT, "joint"}, {0, NULL}};
 const struct names_row names_decisions[] = {{CASE_DECISION_GRANT, "grant"}, {CASE_DECISION_DENY, "deny"}, {0, NULL}};
-const struct names_row names_channels[] = {{CASE_CHANNEL_WINDOW, "window"},
-                                           {CASE_CHANNEL_POST, "post"},
-                                           {CASE_CHANNEL_ELECTRONIC, "electronic"},
-                                           {0, NULL}};
+const struct names_row names_channels[] = {
+    {CASE_CHANNEL_WINDOW, "window"}, {CASE_CHANNEL_POST, "post"}, {CASE_CHANNEL_ELECTRONIC, "electronic"}, {0, NULL}};
 const struct names_row names_applicant_kinds[] = {{1, "person"}, {2, "organisation"}, {0, NULL}};
 const struct names_row names_id_types[] = {{1, "citizen_id"}, {2, "uscc"}, {3, "other"}, {0, NULL}};
 
@@ -24,8 +22,8 @@ const char *names_text(const struct names_row *rows, unsigned value)
     return NULL;
 }
 
-int names_get(const struct json_object *o, const char *name, bool required, const struct names_row *rows,
-              unsigned *ret, const char **ret_text, struct err *e)
+int names_get(const struct json_object *o, const char *name, bool required, const struct names_row *rows, unsigned *ret,
+              const char **ret_text, struct err *e)
 {
     const char *text = NULL;
     int rc = json_get_string(o, name, required, 64, &text, e);

@@ -24,7 +24,7 @@ const char *names_text(const struct names_row *rows, unsigned value);
 
 /* The string field @name of @o as a value of @rows; *ret untouched when absent and not @required. ERR_INVALID
  * "json.choice" names the value and the choices. @ret_text may be NULL. */
-int names_get(const struct json_object *o, const char *name, bool required, const struct names_row *rows,
-              unsigned *ret, const char **ret_text, struct err *e) WARN_UNUSED;
+int names_get(const struct json_object *o, const char *name, bool required, const struct names_row *rows, unsigned *ret,
+              const char **ret_text, struct err *e) WARN_UNUSED;
 
 #endif

@@ -71,8 +71,9 @@ int request_param_u64(const struct request *r, const char *name, uint64_t min, u
         return 0;
     uint64_t v = 0;
     if (decimal_parse(bytes_of_string(text), &v) != 0 || v < min || v > max)
-        return err_set(e, ERR_INVALID, "http.parameter", "parameter '%s' is '%.64s', it must be a number from %" PRIu64
-                       " to %" PRIu64, name, text, min, max);
+        return err_set(e, ERR_INVALID, "http.parameter",
+                       "parameter '%s' is '%.64s', it must be a number from %" PRIu64 " to %" PRIu64, name, text, min,
+                       max);
     *ret = v;
     return 0;
 }

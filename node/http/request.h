@@ -56,13 +56,13 @@ struct request {
     bool retry_later; /* Retry-After: 1 */
 
     /* An operation under way. */
-    bool waiting;                            /* a callback will call request_finish() */
-    bool released;                           /* the server has let go */
-    void (*finished_cb)(struct request *r);  /* the server's: the answer of a waiting request is there */
-    void *server_data;                       /* the server's */
-    void (*cancel_cb)(struct request *r);    /* ends the operation early; NULL = it cannot be ended */
-    uint64_t watch_ticket;                   /* of app_watch, for cancel_cb */
-    uint8_t case_id[CASE_ID_SIZE];           /* what a long poll is about */
+    bool waiting;                           /* a callback will call request_finish() */
+    bool released;                          /* the server has let go */
+    void (*finished_cb)(struct request *r); /* the server's: the answer of a waiting request is there */
+    void *server_data;                      /* the server's */
+    void (*cancel_cb)(struct request *r);   /* ends the operation early; NULL = it cannot be ended */
+    uint64_t watch_ticket;                  /* of app_watch, for cancel_cb */
+    uint8_t case_id[CASE_ID_SIZE];          /* what a long poll is about */
 };
 
 /* On the heap, zeroed. */

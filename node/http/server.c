@@ -53,8 +53,8 @@ struct door {
 struct http_server {
     struct app *app;
     uv_loop_t *loop;
-    struct door doors[2]; /* unix, TCP */
-    uv_timer_t sweep;     /* looks at the deadlines */
+    struct door doors[2];  /* unix, TCP */
+    uv_timer_t sweep;      /* looks at the deadlines */
     struct list deadlines; /* conns whose client is to act, oldest first */
     struct list suspended; /* conns that wait for a callback */
     uint32_t request_ms_max;
@@ -270,7 +270,8 @@ static int check_credential(const struct conn *c, const struct request *r, const
         return err_set(e, ERR_DENIED, "http.origin", "requests of web pages are refused (Origin '%.64s')", h->origin);
     if (route_is_open(r->method, r->path) || is_our_token(s, h->authorization))
         return 0;
-    int rc = err_set(e, ERR_AUTH, "http.token", "%s", h->authorization == NULL ? "the token is missing" : "the token is wrong");
+    int rc = err_set(e, ERR_AUTH, "http.token", "%s",
+                     h->authorization == NULL ? "the token is missing" : "the token is wrong");
     err_hint(e, "send 'Authorization: Bearer' with the content of api.token of the node's folder");
     return rc;
 }
@@ -293,7 +294,8 @@ static int check_idempotency_key(const struct request *r, struct err *e)
 
 static int too_large(struct err *e)
 {
-    return err_set(e, ERR_LIMIT, "http.body-size", "the body is larger than the limit of %u bytes", HTTP_BODY_BYTES_MAX);
+    return err_set(e, ERR_LIMIT, "http.body-size", "the body is larger than the limit of %u bytes",
+                   HTTP_BODY_BYTES_MAX);
 }
 
 static int check_input(struct conn *c, struct request *r, const struct header *h, const struct params *p,
@@ -363,8 +365,8 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t size)
     if (r->body.size + size > HTTP_BODY_BYTES_MAX) {
         (void)too_large(&e);
     } else if (s->bodies_bytes + size > HTTP_BODIES_BYTES_MAX) {
-        (void)err_set(&e, ERR_BUSY, "http.bodies", "requests under way hold %zu bytes, the limit is %u", s->bodies_bytes,
-                      HTTP_BODIES_BYTES_MAX);
+        (void)err_set(&e, ERR_BUSY, "http.bodies", "requests under way hold %zu bytes, the limit is %u",
+                      s->bodies_bytes, HTTP_BODIES_BYTES_MAX);
     } else {
         buf_put(&r->body, data, size);
         s->bodies_bytes += size;
@@ -405,8 +407,9 @@ static enum MHD_Result send_reply(struct conn *c)
 /* The server stops while the request waited. */
 static enum MHD_Result send_closing(struct conn *c)
 {
-    static const char text[] = "{\"code\":\"closing\",\"id\":\"http.closing\",\"message\":\"the node is shutting down; what was "
-                               "asked may still happen\",\"hint\":\"ask again with the same Idempotency-Key\"}";
+    static const char text[] =
+        "{\"code\":\"closing\",\"id\":\"http.closing\",\"message\":\"the node is shutting down; what was "
+        "asked may still happen\",\"hint\":\"ask again with the same Idempotency-Key\"}";
     struct MHD_Response *response = MHD_create_response_from_buffer_static(sizeof text - 1, text);
     if (response == NULL)
         return MHD_NO;
@@ -519,16 +522,17 @@ PRINTF_LIKE(2, 0) static void mhd_log_cb(void *cls, const char *fmt, va_list arg
 }
 
 /* Starts the daemon of @d on the listening socket @fd, which it takes. */
-static int open_door(struct http_server *s, struct door *d, int fd, bool is_tcp, unsigned connections_max, struct err *e)
+static int open_door(struct http_server *s, struct door *d, int fd, bool is_tcp, unsigned connections_max,
+                     struct err *e)
 {
     d->server = s;
     d->is_tcp = is_tcp;
-    d->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, access_cb, d,
-        MHD_OPTION_EXTERNAL_LOGGER, mhd_log_cb, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, uri_cb, d,
-        MHD_OPTION_NOTIFY_COMPLETED, completed_cb, d, MHD_OPTION_NOTIFY_CONNECTION, connection_cb, d,
-        MHD_OPTION_CONNECTION_LIMIT, connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, MHD_OPTION_END);
+    d->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, access_cb, d,
+                              MHD_OPTION_EXTERNAL_LOGGER, mhd_log_cb, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+                              MHD_OPTION_URI_LOG_CALLBACK, uri_cb, d, MHD_OPTION_NOTIFY_COMPLETED, completed_cb, d,
+                              MHD_OPTION_NOTIFY_CONNECTION, connection_cb, d, MHD_OPTION_CONNECTION_LIMIT,
+                              connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+                              MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, MHD_OPTION_END);
     if (d->mhd == NULL)
         return err_set(e, ERR_INTERNAL, "http.start", "the HTTP library did not start on the %s socket",
                        is_tcp ? "TCP" : "unix");
@@ -581,7 +585,8 @@ int http_server_start(const struct http_server_config *config, struct http_serve
     /* an IPv6 literal stands in brackets in a Host */
     bool brackets = config->tcp_host != NULL && strchr(config->tcp_host, ':') != NULL;
     struct buf host = {0};
-    buf_printf(&host, "%s%s%s", brackets ? "[" : "", config->tcp_host != NULL ? config->tcp_host : "", brackets ? "]" : "");
+    buf_printf(&host, "%s%s%s", brackets ? "[" : "", config->tcp_host != NULL ? config->tcp_host : "",
+               brackets ? "]" : "");
     s->tcp_host = xstrdup(buf_cstr(&host));
     buf_close(&host);
     list_init(&s->deadlines);
@@ -644,7 +649,7 @@ void http_server_stop(struct http_server *s, void (*stopped_cb)(void *ctx), void
     s->stopped_cb = stopped_cb;
     s->stopped_ctx = ctx;
 
-    list_for_each_safe(at, &s->suspended) {
+    list_for_each_safe (at, &s->suspended) {
         struct conn *c = container_of(at, struct conn, link);
         struct request *r = c->request;
         c->request = NULL;

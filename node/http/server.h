@@ -23,12 +23,12 @@ struct uv_loop_s;
 struct http_server_config {
     struct uv_loop_s *loop;
     struct app *app;
-    const char *unix_path;     /* NULL = no unix socket */
-    const char *tcp_host;      /* NULL = no TCP; else a loopback address */
-    uint16_t tcp_port;         /* 0 = a free one, see http_server_port() */
-    const char *token;         /* for TCP: at least 32 bytes of text */
-    uint32_t request_ms_max;   /* 0 = HTTP_REQUEST_SECONDS_MAX */
-    uint32_t connections_max;  /* 0 = HTTP_CONNECTIONS_MAX */
+    const char *unix_path;    /* NULL = no unix socket */
+    const char *tcp_host;     /* NULL = no TCP; else a loopback address */
+    uint16_t tcp_port;        /* 0 = a free one, see http_server_port() */
+    const char *token;        /* for TCP: at least 32 bytes of text */
+    uint32_t request_ms_max;  /* 0 = HTTP_REQUEST_SECONDS_MAX */
+    uint32_t connections_max; /* 0 = HTTP_CONNECTIONS_MAX */
 };
 
 /* Listens and serves. Errors: those of listen.h, "http.token", "http.start"; the loop must then run once more, for its

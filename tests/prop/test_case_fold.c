@@ -42,6 +42,7 @@ struct world {
     struct prng prng;
     enum trouble trouble;
     uint16_t rules_version;
+    uint32_t home; /* the node that the case id names, 0 = none */
     unsigned count;
     struct case_event events[EVENTS_MAX]; /* parents before children */
     uint64_t parents[EVENTS_MAX];         /* direct, as sets */
@@ -99,10 +100,10 @@ static const struct {
     uint32_t origin;
     uint16_t role;
 } ordinary_way[] = {
-    {CASE_EVENT_IDENTITY, A, CASE_ROLE_WINDOW}, {CASE_EVENT_FORM, A, CASE_ROLE_WINDOW},
-    {CASE_EVENT_FORWARD, A, CASE_ROLE_WINDOW},  {CASE_EVENT_RECEIPT, B, CASE_ROLE_SYSTEM},
-    {CASE_EVENT_ACCEPT, B, CASE_ROLE_DECIDER},  {CASE_EVENT_DECIDE, B, CASE_ROLE_DECIDER},
-    {CASE_EVENT_CLOSE, B, CASE_ROLE_DECIDER},   {CASE_EVENT_DELIVER, A, CASE_ROLE_WINDOW},
+    {CASE_EVENT_IDENTITY, A, CASE_ROLE_WINDOW},    {CASE_EVENT_FORM, A, CASE_ROLE_WINDOW},
+    {CASE_EVENT_FORWARD, A, CASE_ROLE_WINDOW},     {CASE_EVENT_RECEIPT, B, CASE_ROLE_SYSTEM},
+    {CASE_EVENT_ACCEPT, B, CASE_ROLE_DECIDER},     {CASE_EVENT_DECIDE, B, CASE_ROLE_DECIDER},
+    {CASE_EVENT_CLOSE, B, CASE_ROLE_DECIDER},      {CASE_EVENT_DELIVER, A, CASE_ROLE_WINDOW},
     {CASE_EVENT_EVALUATE, A, CASE_ROLE_APPLICANT},
 };
 
@@ -223,6 +224,7 @@ static void make_world(struct world *w, uint64_t seed)
     prng_init(&w->prng, seed);
     w->trouble = chance(w, 60) ? TROUBLE_NONE : (enum trouble)pick(w, TROUBLE_COUNT);
     w->rules_version = (uint16_t)pick(w, 2);
+    w->home = chance(w, 50) ? A : 0;
     unsigned wanted = 2 + pick(w, chance(w, 20) ? EVENTS_MAX - 2 : 14);
     add_root(w, A, chance(w, 90) ? B : A);
     while (w->count < wanted) {
@@ -289,8 +291,8 @@ static bool oracle_is_forked(const struct oracle *o, const struct case_event *e)
     for (unsigned i = 0; i < o->w->count; i++)
         for (unsigned k = 0; k < i; k++) {
             const struct case_event *a = &o->w->events[i], *b = &o->w->events[k];
-            if ((o->held & bit(i)) != 0 && (o->held & bit(k)) != 0 && a->origin == e->origin && b->origin == e->origin &&
-                a->index == b->index && e->index >= a->index)
+            if ((o->held & bit(i)) != 0 && (o->held & bit(k)) != 0 && a->origin == e->origin &&
+                b->origin == e->origin && a->index == b->index && e->index >= a->index)
                 return true;
         }
     return false;
@@ -330,6 +332,7 @@ static bool oracle_has(uint16_t role)
 }
 
 /* The abstract machine, written down a second time. Returns the effect. */
+/* long: one case for each type, in one place so that it can be compared with the specification line by line */
 static uint8_t oracle_abstract(struct oracle *o, unsigned i)
 {
     const struct case_event *e = &o->w->events[i];
@@ -490,6 +493,16 @@ static bool oracle_lead_is_forked(const struct oracle *o)
     return oracle_is_forked(o, &last);
 }
 
+static bool oracle_is_better_root(const struct oracle *o, unsigned i)
+{
+    if (o->root < 0)
+        return true;
+    const struct case_event *a = &o->w->events[i], *b = &o->w->events[o->root];
+    if (a->origin != b->origin && (a->origin == o->w->home || b->origin == o->w->home))
+        return a->origin == o->w->home;
+    return memcmp(a->id, b->id, 32) < 0;
+}
+
 static void oracle_find(struct oracle *o)
 {
     const struct world *w = o->w;
@@ -500,8 +513,7 @@ static void oracle_find(struct oracle *o)
             o->closed |= bit(i);
     }
     for (unsigned i = 0; i < w->count; i++)
-        if ((o->closed & bit(i)) != 0 && w->events[i].type == CASE_EVENT_SUBMIT &&
-            (o->root < 0 || memcmp(w->events[i].id, w->events[o->root].id, 32) < 0))
+        if ((o->closed & bit(i)) != 0 && w->events[i].type == CASE_EVENT_SUBMIT && oracle_is_better_root(o, i))
             o->root = (int)i;
 }
 
@@ -626,7 +638,7 @@ static void check_invariants(const struct world *w, struct casefile *file)
         standing += (is_ok && f->event->type == CASE_EVENT_DECIDE) - (f->voids != NULL);
         check(w, standing == 0 || standing == 1); /* I6 */
         bool may_go_on = f->event->type == CASE_EVENT_ARCHIVE || f->event->type == CASE_EVENT_REVOKE ||
-                         f->event->type == CASE_EVENT_SUPERVISE; /* which ends a freeze */
+                         f->event->type == CASE_EVENT_SUPERVISE;                  /* which ends a freeze */
         check(w, !delivered || may_go_on || f->status_before == f->status_after); /* I7 */
         delivered = delivered || (is_ok && f->event->type == CASE_EVENT_DELIVER);
         char text[CASE_EXPLAIN_SIZE];
@@ -708,6 +720,13 @@ static void deliver(struct world *w, struct casefile *file, enum way way)
     check(w, casefile_state(file)->pending_count == 0);
 }
 
+static struct casefile *new_file(const struct world *w)
+{
+    uint8_t case_id[CASE_ID_SIZE] = {0};
+    put_be32(case_id, w->home);
+    return casefile_create(case_id);
+}
+
 /* I9: may another clock of @origin matter? Only if one of its events is concurrent with one of the same rank. */
 static bool clock_may_matter(const struct world *w, uint32_t origin)
 {
@@ -729,8 +748,7 @@ static unsigned check_clocks(struct world *w, struct casefile *file)
     for (unsigned n = 0; n < array_count(nodes); n++) {
         if (clock_may_matter(w, nodes[n]))
             continue;
-        static const uint8_t case_id[CASE_ID_SIZE] = {1};
-        struct casefile *other = casefile_create(case_id);
+        struct casefile *other = new_file(w);
         uint64_t shift = 1 + pick(w, 50);
         bool is_back = chance(w, 50);
         for (unsigned i = 0; i < w->count; i++) {
@@ -759,12 +777,11 @@ static void test_random_cases(void **state)
     unsigned statuses[64] = {0};
     unsigned effects_seen[8] = {0};
     unsigned clocks = 0, voided = 0;
-    static const uint8_t case_id[CASE_ID_SIZE] = {1};
     for (uint64_t seed = first_seed; seed < first_seed + seed_count; seed++) {
         make_world(&w, seed);
         struct buf first = {0};
         for (enum way way = WAY_EACH; way < WAY_COUNT; way++) {
-            struct casefile *file = casefile_create(case_id);
+            struct casefile *file = new_file(&w);
             deliver(&w, file, way);
             struct buf digest = {0};
             casefile_digest_input(file, &digest);

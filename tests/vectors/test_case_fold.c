@@ -21,9 +21,9 @@ static const struct {
     const char *name;
     uint16_t type;
 } types[] = {
-    {"SUBMIT", CASE_EVENT_SUBMIT},     {"DECIDE", CASE_EVENT_DECIDE}, {"WITHDRAW", CASE_EVENT_WITHDRAW},
-    {"SERVE", CASE_EVENT_DELIVER},     {"ACK", CASE_EVENT_ACK},       {"HANDOVER", CASE_EVENT_HANDOVER},
-    {"SUPPLEMENT", CASE_EVENT_SUPPLEMENT}, {"NOTE", CASE_EVENT_NOTE}, {"SUPERVISE", CASE_EVENT_SUPERVISE},
+    {"SUBMIT", CASE_EVENT_SUBMIT},         {"DECIDE", CASE_EVENT_DECIDE}, {"WITHDRAW", CASE_EVENT_WITHDRAW},
+    {"SERVE", CASE_EVENT_DELIVER},         {"ACK", CASE_EVENT_ACK},       {"HANDOVER", CASE_EVENT_HANDOVER},
+    {"SUPPLEMENT", CASE_EVENT_SUPPLEMENT}, {"NOTE", CASE_EVENT_NOTE},     {"SUPERVISE", CASE_EVENT_SUPERVISE},
 };
 
 static const struct {
@@ -113,8 +113,8 @@ static bool is_withheld(yyjson_val *c, const struct case_event *event)
     yyjson_val *name;
     if (!vectors_has(c, "withheld"))
         return false;
-    yyjson_arr_foreach(vectors_get(c, "withheld"), i, n, name) if (strcmp((const char *)event->id,
-                                                                          yyjson_get_str(name)) == 0) return true;
+    yyjson_arr_foreach(vectors_get(c, "withheld"), i, n,
+                       name) if (strcmp((const char *)event->id, yyjson_get_str(name)) == 0) return true;
     return false;
 }
 

@@ -428,6 +428,26 @@ static void test_two_roots(void **state)
     }
 }
 
+/* A case id that names its receiving node leaves no room for another node's root, however small its id. */
+static void test_id_names_the_node(void **state)
+{
+    (void)state;
+    uint8_t case_id[CASE_ID_SIZE] = {0};
+    put_be32(case_id, RECEIVING);
+    struct case_event own = builder_event(CASE_EVENT_SUBMIT), other = builder_event(CASE_EVENT_SUBMIT);
+    other.origin = OTHER;
+    own.id[0] = 1;
+    other.id[0] = 0;
+    for (int order = 0; order < 2; order++) {
+        struct casefile *file = casefile_create(case_id);
+        builder_add(file, order == 0 ? &own : &other);
+        builder_add(file, order == 0 ? &other : &own);
+        assert_int_equal(casefile_state(file)->receiving, RECEIVING);
+        assert_int_equal(builder_effect(file, &other)->why, CASE_WHY_SECOND_ROOT);
+        casefile_destroy(file);
+    }
+}
+
 static void test_bad_events(void **state)
 {
     (void)state;
@@ -507,7 +527,7 @@ static void test_refused_request_is_not_used_up(void **state)
     casefile_destroy(file);
 }
 
-/* log format 3.4 under the law's own rules: who wins when the applicant withdraws while the node decides. */
+/* The race of the vectors under the law's own rules: who wins when the applicant withdraws while the node decides. */
 static void test_withdrawal_race(void **state)
 {
     (void)state;
@@ -535,7 +555,7 @@ static void test_withdrawal_race(void **state)
         if (rows[i].situation == CROSSED_DELIVERED)
             (void)builder_append(file, CASE_EVENT_DELIVER);
         if (rows[i].situation == KNEW_DECISION)
-            builder_cite_tips(file, (withdraw.parent_count = 0, &withdraw));
+            builder_cite_tips(file, &withdraw);
         builder_add(file, &withdraw);
         (void)builder_append(file, CASE_EVENT_ACK);
         const struct case_effect *f = builder_effect(file, &withdraw);
@@ -598,9 +618,9 @@ static void test_incremental(void **state)
     assert_int_equal(file->replay.all_count, 1);
     struct case_event late = builder_event(CASE_EVENT_NOTE); /* crosses everything: the suffix is folded again */
     late.origin = RECEIVING;
-    builder_cite(&late, &(struct case_event){0});
-    late.parents[0] = (struct case_parent){.origin = RECEIVING, .index = casefile_state(file)->root->index};
-    memcpy(late.parents[0].id, casefile_state(file)->root->id, 32);
+    const struct case_held *root = casefile_state(file)->root;
+    late.parents[late.parent_count++] = (struct case_parent){.origin = root->origin, .index = root->index};
+    memcpy(late.parents[0].id, root->id, 32);
     builder_add(file, &late);
     assert_int_equal(builder_effect(file, &late)->kind, CASE_EFFECT_OK);
     assert_int_equal(file->replay.all_count, 1);
@@ -647,6 +667,7 @@ int main(void)
         cmocka_unit_test(test_supervise_cuts_off),
         cmocka_unit_test(test_other_forks),
         cmocka_unit_test(test_two_roots),
+        cmocka_unit_test(test_id_names_the_node),
         cmocka_unit_test(test_bad_events),
         cmocka_unit_test(test_repeated_request),
         cmocka_unit_test(test_refused_request_is_not_used_up),

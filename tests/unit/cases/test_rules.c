@@ -7,8 +7,7 @@
 #include "node/base/xassert.h"
 #include "tests/unit/cases/case_builder.h"
 
-#define UNDECIDED                                                                                                      \
-    "received forwarded arrived accepted correcting corrected processing paused resumed "
+#define UNDECIDED "received forwarded arrived accepted correcting corrected processing paused resumed "
 #define EVERY                                                                                                          \
     UNDECIDED "not_required refused closed_granted closed_denied withdrawn revoked returned granted denied delivered " \
               "archived frozen "
@@ -179,10 +178,9 @@ static void test_roles(void **state)
 static void test_attributes(void **state)
 {
     (void)state;
-    static const uint16_t needing[] = {CASE_EVENT_RETURN,   CASE_EVENT_CORRECT, CASE_EVENT_NOT_REQUIRED,
-                                       CASE_EVENT_REFUSE,   CASE_EVENT_PAUSE,   CASE_EVENT_DECIDE,
-                                       CASE_EVENT_EVALUATE, CASE_EVENT_REVOKE,  CASE_EVENT_HANDOVER,
-                                       CASE_EVENT_SUPERVISE};
+    static const uint16_t needing[] = {
+        CASE_EVENT_RETURN, CASE_EVENT_CORRECT,  CASE_EVENT_NOT_REQUIRED, CASE_EVENT_REFUSE,   CASE_EVENT_PAUSE,
+        CASE_EVENT_DECIDE, CASE_EVENT_EVALUATE, CASE_EVENT_REVOKE,       CASE_EVENT_HANDOVER, CASE_EVENT_SUPERVISE};
     for (size_t i = 0; i < array_count(table); i++) {
         struct casefile *file = builder_case_at(some_allowed(&table[i]));
         struct case_event e = builder_event(table[i].type);
@@ -361,9 +359,9 @@ static void test_handover(void **state)
 static void test_one_node(void **state)
 {
     (void)state;
-    static const uint16_t way[] = {CASE_EVENT_SUBMIT, CASE_EVENT_IDENTITY, CASE_EVENT_FORM,    CASE_EVENT_FORWARD,
-                                   CASE_EVENT_RECEIPT, CASE_EVENT_ACCEPT,  CASE_EVENT_PROCESS, CASE_EVENT_DECIDE,
-                                   CASE_EVENT_CLOSE,  CASE_EVENT_DELIVER,  CASE_EVENT_EVALUATE, CASE_EVENT_ARCHIVE};
+    static const uint16_t way[] = {CASE_EVENT_SUBMIT,  CASE_EVENT_IDENTITY, CASE_EVENT_FORM,     CASE_EVENT_FORWARD,
+                                   CASE_EVENT_RECEIPT, CASE_EVENT_ACCEPT,   CASE_EVENT_PROCESS,  CASE_EVENT_DECIDE,
+                                   CASE_EVENT_CLOSE,   CASE_EVENT_DELIVER,  CASE_EVENT_EVALUATE, CASE_EVENT_ARCHIVE};
     struct casefile *file = builder_file();
     for (size_t i = 0; i < array_count(way); i++) {
         struct case_event e = builder_event(way[i]);

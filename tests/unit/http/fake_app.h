@@ -84,8 +84,8 @@ static inline void fake_app_answer(struct app *a)
     while (a->waiting_count > 0) {
         size_t i = --a->waiting_count;
         void *ctx = a->waiting[i].ctx;
-        static const struct app_verify_result verified = {.own_leaves = 7, .replica_leaves = 5, .cases = 2, .payloads = 3,
-                                                          .elapsed_ms = 4, .root = {0xab}};
+        static const struct app_verify_result verified = {
+            .own_leaves = 7, .replica_leaves = 5, .cases = 2, .payloads = 3, .elapsed_ms = 4, .root = {0xab}};
         if (a->waiting[i].command != NULL)
             a->waiting[i].command(ctx, &a->result, &a->refusal);
         else if (a->waiting[i].verify != NULL)
@@ -107,7 +107,8 @@ static void fake_request(struct app *a, const struct app_request *r)
 #define FAKE_COPY(to, from) (void)snprintf((to), sizeof(to), "%s", (from) != NULL ? (from) : "")
 #define FAKE_COPY_BYTES(to, from) (void)snprintf((to), sizeof(to), "%.*s", (int)(from).size, (const char *)(from).data)
 
-void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb, void *ctx)
+void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb,
+                void *ctx)
 {
     a->submit_count++;
     FAKE_COPY(a->item_code, s->item_code);
@@ -150,9 +151,17 @@ int app_find_case(struct app *a, const char *ref, uint8_t ret_case_id[CASE_ID_SI
 
 static void fake_case(const struct app *a, struct app_case_view *v)
 {
-    *v = (struct app_case_view){.receiving = 440000, .lead = 510000, .division = 510104, .status_name = "accepted",
-                                .status_chinese = "受理", .level_name = "sequenced", .mode = CASE_MODE_COLLECT,
-                                .created_ms = 1000, .updated_ms = 2000, .event_count = 2, .version = a->case_version};
+    *v = (struct app_case_view){.receiving = 440000,
+                                .lead = 510000,
+                                .division = 510104,
+                                .status_name = "accepted",
+                                .status_chinese = "受理",
+                                .level_name = "sequenced",
+                                .mode = CASE_MODE_COLLECT,
+                                .created_ms = 1000,
+                                .updated_ms = 2000,
+                                .event_count = 2,
+                                .version = a->case_version};
     memcpy(v->case_id, fake_case_id, CASE_ID_SIZE);
     FAKE_COPY(v->item_code, "000105001000");
     FAKE_COPY(v->item_name, "户口迁移");
@@ -168,13 +177,24 @@ int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct aren
     fake_case(a, ret);
     memcpy(ret->case_id, case_id, CASE_ID_SIZE);
     struct app_case_event_view *events = arena_alloc(mem, 2 * sizeof *events);
-    events[0] = (struct app_case_event_view){.origin = 440000, .index = 3, .at_ms = 1000, .type = CASE_EVENT_SUBMIT,
-                                             .role = CASE_ROLE_WINDOW, .effect = "ok", .explanation = "收件",
-                                             .sequenced = true, .payload = bytes_of_string("{\"name\":\"张*\"}")};
+    events[0] = (struct app_case_event_view){.origin = 440000,
+                                             .index = 3,
+                                             .at_ms = 1000,
+                                             .type = CASE_EVENT_SUBMIT,
+                                             .role = CASE_ROLE_WINDOW,
+                                             .effect = "ok",
+                                             .explanation = "收件",
+                                             .sequenced = true,
+                                             .payload = bytes_of_string("{\"name\":\"张*\"}")};
     events[0].attrs.mode = CASE_MODE_COLLECT;
     FAKE_COPY(events[0].attrs.item_code, "000105001000");
-    events[1] = (struct app_case_event_view){.origin = 510000, .index = 9, .at_ms = 2000, .type = 999, .role = 77,
-                                             .effect = "noop", .explanation = "bad \xff bytes",
+    events[1] = (struct app_case_event_view){.origin = 510000,
+                                             .index = 9,
+                                             .at_ms = 2000,
+                                             .type = 999,
+                                             .role = 77,
+                                             .effect = "noop",
+                                             .explanation = "bad \xff bytes",
                                              .payload = bytes_of_string("{not json")};
     ret->events = events;
     ret->events_listed = 2;
@@ -188,7 +208,8 @@ int app_get_payload(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t
     memcpy(a->case_id, case_id, CASE_ID_SIZE);
     FAKE_COPY(a->purpose, purpose);
     if (origin != 440000 || index != 3)
-        return err_set(e, ERR_NOT_FOUND, "case.no-payload", "there is no payload of %u/%llu", origin, (unsigned long long)index);
+        return err_set(e, ERR_NOT_FOUND, "case.no-payload", "there is no payload of %u/%llu", origin,
+                       (unsigned long long)index);
     *ret = bytes_of_string("{\"name\":\"张三\"}");
     return 0;
 }
@@ -228,8 +249,12 @@ void app_unwatch(struct app *a, uint64_t ticket)
             a->waiting[i] = a->waiting[--a->waiting_count];
 }
 
-static const struct app_item_view fake_item = {.node = 510000, .node_name = "四川省", .code = "000105001000", .name = "户口迁移",
-                                               .version = 3, .json = {(const uint8_t *)"{\"a\":[1,2]}", 11}};
+static const struct app_item_view fake_item = {.node = 510000,
+                                               .node_name = "四川省",
+                                               .code = "000105001000",
+                                               .name = "户口迁移",
+                                               .version = 3,
+                                               .json = {(const uint8_t *)"{\"a\":[1,2]}", 11}};
 
 int app_list_items(struct app *a, const struct app_item_filter *f, struct arena *mem, struct app_item_view **ret,
                    size_t *ret_count, struct err *e)
@@ -260,10 +285,21 @@ int app_list_peers(struct app *a, struct arena *mem, struct app_peer_view **ret,
 {
     (void)e;
     *ret = arena_alloc(mem, 2 * sizeof **ret);
-    (*ret)[0] = (struct app_peer_view){.code = 510000, .name = "四川省", .url = "tls+tcp://x:1", .state = "connected",
-                                       .reason = "", .since_ms = 1000, .clock_skew_ms = -12, .version = "0.1.0"};
-    (*ret)[1] = (struct app_peer_view){.code = 330000, .name = "浙江省", .url = "tls+tcp://y:1", .state = "lost",
-                                       .reason = "certificate expired", .clock_skew_ms = INT64_MIN, .version = ""};
+    (*ret)[0] = (struct app_peer_view){.code = 510000,
+                                       .name = "四川省",
+                                       .url = "tls+tcp://x:1",
+                                       .state = "connected",
+                                       .reason = "",
+                                       .since_ms = 1000,
+                                       .clock_skew_ms = -12,
+                                       .version = "0.1.0"};
+    (*ret)[1] = (struct app_peer_view){.code = 330000,
+                                       .name = "浙江省",
+                                       .url = "tls+tcp://y:1",
+                                       .state = "lost",
+                                       .reason = "certificate expired",
+                                       .clock_skew_ms = INT64_MIN,
+                                       .version = ""};
     *ret_count = a->rows < 2 ? a->rows : 2;
     return 0;
 }
@@ -271,9 +307,15 @@ int app_list_peers(struct app *a, struct arena *mem, struct app_peer_view **ret,
 void app_status(struct app *a, struct arena *mem, struct app_status_view *ret)
 {
     (void)mem;
-    *ret = (struct app_status_view){.code = 440000, .name = "广东省", .federation = "test.example", .origin = "test/440000",
-                                    .version = "0.1.0", .started_ms = 1000, .ledger_size = 12,
-                                    .writer = a->writer != NULL ? a->writer : "ok", .alarm_count = a->alarms};
+    *ret = (struct app_status_view){.code = 440000,
+                                    .name = "广东省",
+                                    .federation = "test.example",
+                                    .origin = "test/440000",
+                                    .version = "0.1.0",
+                                    .started_ms = 1000,
+                                    .ledger_size = 12,
+                                    .writer = a->writer != NULL ? a->writer : "ok",
+                                    .alarm_count = a->alarms};
 }
 
 int app_checkpoint(struct app *a, uint32_t origin, struct arena *mem, struct bytes *ret_note, struct err *e)
@@ -290,8 +332,8 @@ int app_get_entry(struct app *a, uint32_t origin, uint64_t index, struct arena *
 {
     (void)mem;
     (void)e;
-    *ret = (struct app_entry_view){.origin = origin, .index = index, .leaf = a->entry_leaf, .payload_held = true,
-                                   .payload_size = 9};
+    *ret = (struct app_entry_view){
+        .origin = origin, .index = index, .leaf = a->entry_leaf, .payload_held = true, .payload_size = 9};
     return 0;
 }
 

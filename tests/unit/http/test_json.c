@@ -97,7 +97,8 @@ static void finds_duplicate_among_many(void **state)
 /* One document, many wrong questions. */
 static void getters_name_the_path(void **state)
 {
-    static const char text[] = "{\"o\":{\"s\":\"text\",\"n\":7,\"neg\":-3,\"b\":true,\"list\":[1,2,3],\"null\":null,\"empty\":\"\"}}";
+    static const char text[] =
+        "{\"o\":{\"s\":\"text\",\"n\":7,\"neg\":-3,\"b\":true,\"list\":[1,2,3],\"null\":null,\"empty\":\"\"}}";
     struct arena mem = ARENA_INIT;
     struct err e = {0};
     yyjson_val *root = NULL, *list = NULL;
@@ -166,7 +167,8 @@ static void canonical_text_is_one(void **state)
     static const struct {
         const char *text, *canonical;
     } cases[] = {
-        {" { \"b\" : [ 1 , {\"z\":null, \"a\":true} ] , \"a\" : \"\\u5f20\" } ", "{\"a\":\"张\",\"b\":[1,{\"a\":true,\"z\":null}]}"},
+        {" { \"b\" : [ 1 , {\"z\":null, \"a\":true} ] , \"a\" : \"\\u5f20\" } ",
+         "{\"a\":\"张\",\"b\":[1,{\"a\":true,\"z\":null}]}"},
         {"{\"aa\":1,\"a\":2,\"B\":3}", "{\"B\":3,\"a\":2,\"aa\":1}"},
         {"[]", "[]"},
         {"{}", "{}"},
@@ -204,7 +206,8 @@ static void writes_awkward_values(void **state)
     json_put_i64(&out, json_put_array(&out, out.root, "list"), NULL, -1);
     struct bytes text = json_out_text(&out);
     static const char expected[] =
-        "{\"bad\":\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\"none\":null,\"quote\":\"\\\"\\n\",\"x_ms\":null,\"x_at\":null,"
+        "{\"bad\":\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\"none\":null,\"quote\":\"\\\"\\n\",\"x_ms\":null,\"x_at\":"
+        "null,"
         "\"y_ms\":1500,\"y_at\":\"1970-01-01T00:00:01.500Z\",\"broken\":null,\"good\":{\"a\":[1]},\"hex\":\"01ff\","
         "\"base64\":\"Af8=\",\"list\":[-1]}";
     assert_string_equal(arena_strndup(&mem, (const char *)text.data, text.size), expected);
@@ -214,9 +217,9 @@ static void writes_awkward_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_bad_documents), cmocka_unit_test(limits_depth),
+        cmocka_unit_test(refuses_bad_documents),      cmocka_unit_test(limits_depth),
         cmocka_unit_test(finds_duplicate_among_many), cmocka_unit_test(getters_name_the_path),
-        cmocka_unit_test(canonical_text_is_one), cmocka_unit_test(writes_awkward_values),
+        cmocka_unit_test(canonical_text_is_one),      cmocka_unit_test(writes_awkward_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

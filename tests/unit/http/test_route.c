@@ -11,7 +11,9 @@
 #include "tests/unit/http/fake_app.h"
 
 #define JSON "application/json"
-#define APPLICANT "\"applicant\":{\"kind\":\"person\",\"name\":\"张三\",\"id_type\":\"citizen_id\",\"id_number\":\"510104190507290029\"}"
+#define APPLICANT                                                                                                      \
+    "\"applicant\":{\"kind\":\"person\",\"name\":\"张三\",\"id_type\":\"citizen_id\",\"id_number\":"                 \
+    "\"510104190507290029\"}"
 #define SUBMIT "{\"item\":\"000105001000\"," APPLICANT "}"
 
 /* Splits "path?a=b&c=d" into the request, which borrows from @target. */
@@ -139,7 +141,8 @@ static void refusals(void **state)
         {"POST", "/v1/cases", "{\"item\":\"012345678901234567890123456789012345678901234567\"," APPLICANT "}", 400,
          "'item' has 48 bytes, the limit is 47"},
         {"POST", "/v1/cases", "{\"item\":\"x\",\"itm\":1," APPLICANT "}", 400, "unknown field 'itm'"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"node\":\"510000\"," APPLICANT "}", 400, "'node' must be a whole number"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"node\":\"510000\"," APPLICANT "}", 400,
+         "'node' must be a whole number"},
         {"POST", "/v1/cases", "{\"item\":\"x\",\"node\":51," APPLICANT "}", 400, "'node' is 51"},
         {"POST", "/v1/cases", "{\"item\":\"x\",\"division\":\"51010\"," APPLICANT "}", 400, "case.division"},
         {"POST", "/v1/cases", "{\"item\":\"x\",\"division\":\"51010x\"," APPLICANT "}", 400, "case.division"},
@@ -150,19 +153,24 @@ static void refusals(void **state)
         {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"person\",\"x\":1}}", 400, "'applicant.x'"},
         {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"person\",\"name\":\"\"}}", 400,
          "'applicant.name' is empty"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"materials\":[{\"code\":\"a\",\"name\":\"b\",\"sha256\":\"00\",\"size\":1}]," APPLICANT "}",
+        {"POST", "/v1/cases",
+         "{\"item\":\"x\",\"materials\":[{\"code\":\"a\",\"name\":\"b\",\"sha256\":\"00\",\"size\":1}]," APPLICANT "}",
          400, "'materials[0].sha256' must be 64 hex digits"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"materials\":[3]," APPLICANT "}", 400, "'materials[0]' must be an object"},
+        {"POST", "/v1/cases", "{\"item\":\"x\",\"materials\":[3]," APPLICANT "}", 400,
+         "'materials[0]' must be an object"},
         {"POST", "/v1/cases/c0/events", "{}", 400, "'type' is missing"},
         {"POST", "/v1/cases/c0/events", "{\"type\":\"fly\"}", 400, "case.event-type"},
         {"POST", "/v1/cases/c0/events", "{\"events\":[]}", 400, "'events' is empty"},
-        {"POST", "/v1/cases/c0/events", "{\"events\":[{\"type\":\"accept\"},{\"type\":\"fly\"}]}", 400, "'events[1].type' is 'fly'"},
-        {"POST", "/v1/cases/c0/events", "{\"events\":[{\"type\":\"accept\"}],\"type\":\"note\"}", 400, "unknown field 'type'"},
+        {"POST", "/v1/cases/c0/events", "{\"events\":[{\"type\":\"accept\"},{\"type\":\"fly\"}]}", 400,
+         "'events[1].type' is 'fly'"},
+        {"POST", "/v1/cases/c0/events", "{\"events\":[{\"type\":\"accept\"}],\"type\":\"note\"}", 400,
+         "unknown field 'type'"},
         {"POST", "/v1/cases/c0/events", "{\"type\":\"decide\",\"decision\":\"perhaps\"}", 400, "grant, deny"},
         {"POST", "/v1/cases/c0/events", "{\"type\":\"evaluate\",\"grade\":6}", 400, "'grade' is 6, it must be 1 to 5"},
         {"POST", "/v1/cases/c0/events", "{\"type\":\"refuse\",\"reason_code\":\"No Way\"}", 400, "case.reason-code"},
         {"POST", "/v1/cases/c0/events", "{\"type\":\"refuse\",\"reason_code\":\"\"}", 400, "case.reason-code"},
-        {"POST", "/v1/cases/c0/events", "{\"type\":\"note\",\"note\":\"a\",\"payload\":{\"note\":\"b\"}}", 400, "case.payload-twice"},
+        {"POST", "/v1/cases/c0/events", "{\"type\":\"note\",\"note\":\"a\",\"payload\":{\"note\":\"b\"}}", 400,
+         "case.payload-twice"},
         {"POST", "/v1/cases/ffff/events", "{\"type\":\"accept\"}", 404, "case.unknown"},
     };
     (void)state;
@@ -184,10 +192,11 @@ static void submits_a_case(void **state)
     struct app a = fresh();
     a.result.warning_count = 1;
     (void)snprintf(a.result.warnings[0], sizeof a.result.warnings[0], "check digit");
-    struct answer answer = ask_key(&a, "POST", "/v1/cases",
-                                   "{\"mode\":\"collect\", \"item\":\"000105001000\",\"node\":510000,\"division\":\"510104\","
-                                   "\"form\":{\"z\":[1,{\"b\":1,\"a\":2}],\"a\":\"迁入\"},\"forward\":false," APPLICANT "}",
-                                   "k-1");
+    struct answer answer =
+        ask_key(&a, "POST", "/v1/cases",
+                "{\"mode\":\"collect\", \"item\":\"000105001000\",\"node\":510000,\"division\":\"510104\","
+                "\"form\":{\"z\":[1,{\"b\":1,\"a\":2}],\"a\":\"迁入\"},\"forward\":false," APPLICANT "}",
+                "k-1");
     assert_int_equal(answer.status, 201);
     assert_string_equal(answer.text, "{\"case\":\"" FAKE_CASE "\",\"origin\":440000,\"first_index\":12,\"count\":4,"
                                      "\"replayed\":false,\"warnings\":[\"check digit\"]}");
@@ -203,10 +212,11 @@ static void submits_a_case(void **state)
     assert_string_equal(a.id_number, "510104190507290029");
     assert_string_equal(a.key, "k-1");
     assert_false(a.wait_peers);
-    assert_string_equal(a.payload,
-                        "{\"applicant\":{\"id_number\":\"510104190507290029\",\"id_type\":\"citizen_id\",\"kind\":\"person\","
-                        "\"name\":\"张三\"},\"division\":\"510104\",\"form\":{\"a\":\"迁入\",\"z\":[1,{\"a\":2,\"b\":1}]},"
-                        "\"forward\":false,\"item\":\"000105001000\",\"mode\":\"collect\",\"node\":510000}");
+    assert_string_equal(
+        a.payload,
+        "{\"applicant\":{\"id_number\":\"510104190507290029\",\"id_type\":\"citizen_id\",\"kind\":\"person\","
+        "\"name\":\"张三\"},\"division\":\"510104\",\"form\":{\"a\":\"迁入\",\"z\":[1,{\"a\":2,\"b\":1}]},"
+        "\"forward\":false,\"item\":\"000105001000\",\"mode\":\"collect\",\"node\":510000}");
 
     /* defaults */
     answer = ask(&a, "POST", "/v1/cases", SUBMIT);
@@ -255,9 +265,10 @@ static void appends_events(void **state)
 {
     (void)state;
     struct app a = fresh();
-    struct answer answer = ask(&a, "POST", "/v1/cases/c00102/events?durable=peers&timeout_ms=700",
-                               "{\"type\":\"decide\",\"decision\":\"deny\",\"reason_code\":\"not.complete\",\"reason\":\"缺材料\","
-                               "\"payload\":{\"office\":\"窗口 3\"}}");
+    struct answer answer =
+        ask(&a, "POST", "/v1/cases/c00102/events?durable=peers&timeout_ms=700",
+            "{\"type\":\"decide\",\"decision\":\"deny\",\"reason_code\":\"not.complete\",\"reason\":\"缺材料\","
+            "\"payload\":{\"office\":\"窗口 3\"}}");
     assert_int_equal(answer.status, 201);
     assert_has(answer.text, "\"peers_durable\":false");
     assert_true(a.wait_peers);
@@ -271,8 +282,10 @@ static void appends_events(void **state)
 
     a.result.peers_durable = true;
     answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events?durable=peers",
-                 "{\"events\":[{\"type\":\"pause\",\"pause_kind\":2,\"expected_days\":20},{\"type\":\"deliver\",\"channel\":\"post\"},"
-                 "{\"type\":\"evaluate\",\"grade\":5},{\"type\":\"handover\",\"lead\":330000},{\"type\":\"note\",\"note\":\"x\"}]}");
+                 "{\"events\":[{\"type\":\"pause\",\"pause_kind\":2,\"expected_days\":20},{\"type\":\"deliver\","
+                 "\"channel\":\"post\"},"
+                 "{\"type\":\"evaluate\",\"grade\":5},{\"type\":\"handover\",\"lead\":330000},{\"type\":\"note\","
+                 "\"note\":\"x\"}]}");
     assert_int_equal(answer.status, 201);
     assert_has(answer.text, "\"peers_durable\":true");
     assert_int_equal(a.wait_ms, 0);
@@ -327,7 +340,8 @@ static void reads_cases(void **state)
 {
     (void)state;
     struct app a = fresh();
-    struct answer answer = ask(&a, "GET", "/v1/cases?status=accepted&role=deciding&item=000105001000&limit=1&before=77", NULL);
+    struct answer answer =
+        ask(&a, "GET", "/v1/cases?status=accepted&role=deciding&item=000105001000&limit=1&before=77", NULL);
     assert_int_equal(answer.status, 200);
     assert_has(answer.text, "\"next\":41");
     assert_has(answer.text, "\"status\":\"accepted\",\"status_chinese\":\"受理\"");
@@ -348,7 +362,8 @@ static void reads_cases(void **state)
     assert_has(answer.text, "\"payload\":{\"name\":\"张*\"}");
     assert_has(answer.text, "\"attributes\":{\"item_code\":\"000105001000\",\"mode\":\"collect\"}");
     /* an event type, a role and a payload that this version cannot read, and a text that is not UTF-8 */
-    assert_has(answer.text, "\"type\":\"999\",\"chinese\":null,\"role\":null,\"effect\":\"noop\",\"explanation\":\"bad \xef\xbf\xbd bytes\"");
+    assert_has(answer.text, "\"type\":\"999\",\"chinese\":null,\"role\":null,\"effect\":\"noop\",\"explanation\":\"bad "
+                            "\xef\xbf\xbd bytes\"");
     assert_has(answer.text, "\"payload\":null");
 
     answer = ask(&a, "GET", "/v1/cases/c0/events", NULL);
@@ -356,7 +371,8 @@ static void reads_cases(void **state)
     assert_has(answer.text, "{\"case\":\"" FAKE_CASE "\",\"version\":5,\"events\":[");
 
     answer = ask(&a, "GET", "/v1/cases/c0/events/440000/3/payload?purpose=核对材料", NULL);
-    assert_string_equal(answer.text, "{\"case\":\"" FAKE_CASE "\",\"origin\":440000,\"index\":3,\"payload\":{\"name\":\"张三\"}}");
+    assert_string_equal(answer.text,
+                        "{\"case\":\"" FAKE_CASE "\",\"origin\":440000,\"index\":3,\"payload\":{\"name\":\"张三\"}}");
     assert_string_equal(a.purpose, "核对材料");
 
     (void)err_set(&a.query_refusal, ERR_CORRUPT, "store.test", "bad page");

@@ -121,8 +121,12 @@ static struct fixture *start(uint32_t request_ms_max, uint32_t connections_max)
     assert_int_equal(uv_timer_init(&f->loop, &f->answer), 0);
     assert_int_equal(uv_async_init(&f->loop, &f->order, order_cb), 0);
     f->order.data = f;
-    const struct http_server_config config = {.loop = &f->loop, .app = &f->app, .unix_path = f->path, .tcp_host = "127.0.0.1",
-                                              .token = TOKEN, .request_ms_max = request_ms_max,
+    const struct http_server_config config = {.loop = &f->loop,
+                                              .app = &f->app,
+                                              .unix_path = f->path,
+                                              .tcp_host = "127.0.0.1",
+                                              .token = TOKEN,
+                                              .request_ms_max = request_ms_max,
                                               .connections_max = connections_max};
     if (http_server_start(&config, &f->server, &e) != 0)
         fail_msg("%s", e.message);
@@ -213,7 +217,7 @@ static void put_text(int fd, const char *text)
 }
 
 struct reply {
-    int status;   /* 0 = the connection ended without an answer */
+    int status; /* 0 = the connection ended without an answer */
     char head[2048];
     char body[8192];
 };
@@ -268,9 +272,10 @@ static bool is_closed(int fd)
 static void post(int fd, const char *extra, const char *body)
 {
     char text[4096];
-    (void)snprintf(text, sizeof text,
-                   "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s",
-                   strlen(body), extra, body);
+    (void)snprintf(
+        text, sizeof text,
+        "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n%s",
+        strlen(body), extra, body);
     put_text(fd, text);
 }
 
@@ -315,11 +320,12 @@ static void serves_pipelined_requests(void **state)
     struct fixture *f = start(0, 0);
     int fd = dial_unix(f);
     char text[2048];
-    (void)snprintf(text, sizeof text,
-                   "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
-                   "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s"
-                   "GET /v1/peers HTTP/1.1\r\nHost: x\r\n\r\n",
-                   strlen(SUBMIT), SUBMIT);
+    (void)snprintf(
+        text, sizeof text,
+        "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
+        "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s"
+        "GET /v1/peers HTTP/1.1\r\nHost: x\r\n\r\n",
+        strlen(SUBMIT), SUBMIT);
     put_text(fd, text);
     struct reply r = take(fd);
     assert_reply(&r, 200, "\"ledger_size\"");
@@ -337,7 +343,8 @@ static void takes_bodies_in_pieces(void **state)
     (void)state;
     struct fixture *f = start(0, 0);
     int fd = dial_unix(f);
-    put_text(fd, "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n");
+    put_text(fd, "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json; "
+                 "charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (size_t i = 0; i < strlen(SUBMIT); i += 10) {
         char chunk[64];
         int n = (int)(strlen(SUBMIT) - i < 10 ? strlen(SUBMIT) - i : 10);
@@ -360,7 +367,8 @@ static void refuses_hostile_framing(void **state)
         int status;
     } cases[] = {
 #define CASE(text, status) {text, sizeof text - 1, status}
-        CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+             400),
         CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", 400),
         CASE("GET /v1/status HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
         CASE("GET /v1/status HTTP/1.1\r\n\r\n", 400),
@@ -374,11 +382,19 @@ static void refuses_hostile_framing(void **state)
         CASE("GET /v1%2fstatus%2f HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
         CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
-        CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: \r\nContent-Length: 2\r\n\r\n{}", 400),
-        CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: a b\r\nContent-Length: 2\r\n\r\n{}", 400),
-        CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: \xc3\xa9\r\nContent-Length: 2\r\n\r\n{}", 400),
+        CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: "
+             "\r\nContent-Length: 2\r\n\r\n{}",
+             400),
+        CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: a "
+             "b\r\nContent-Length: 2\r\n\r\n{}",
+             400),
+        CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: "
+             "\xc3\xa9\r\nContent-Length: 2\r\n\r\n{}",
+             400),
         CASE("POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415),
-        CASE("GET /v1/cases?a=1&b=1&c=1&d=1&e=1&f=1&g=1&h=1&i=1&j=1&k=1&l=1&m=1&n=1&o=1&p=1&q=1 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        CASE("GET /v1/cases?a=1&b=1&c=1&d=1&e=1&f=1&g=1&h=1&i=1&j=1&k=1&l=1&m=1&n=1&o=1&p=1&q=1 HTTP/1.1\r\nHost: "
+             "x\r\n\r\n",
+             400),
         CASE("nonsense\r\n\r\n", 400),
         CASE("GET /v1/status HTTP/9.9\r\nHost: x\r\n\r\n", 505),
 #undef CASE
@@ -414,8 +430,9 @@ static void limits_bodies(void **state)
     char head[256];
 
     int fd = dial_unix(f);
-    (void)snprintf(head, sizeof head,
-                   "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", size);
+    (void)snprintf(
+        head, sizeof head,
+        "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", size);
     put_text(fd, head);
     put(fd, big, size);
     struct reply r = take(fd);
@@ -432,7 +449,9 @@ static void limits_bodies(void **state)
     r = take(fd);
     assert_reply(&r, 400, "json.syntax");
 
-    put_text(fd, "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+    put_text(
+        fd,
+        "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
     (void)snprintf(head, sizeof head, "%zx\r\n", size);
     put_text(fd, head);
     put(fd, big, size);
@@ -441,13 +460,17 @@ static void limits_bodies(void **state)
     close(fd);
 
     fd = dial_unix(f); /* 10 GB announced: refused at once */
-    r = ask(fd, "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000000000\r\n\r\n");
+    r = ask(
+        fd,
+        "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000000000\r\n\r\n");
     assert_reply(&r, 413, "http.body-size");
     assert_true(is_closed(fd));
     close(fd);
 
     fd = dial_unix(f); /* an endless chunked body is cut off */
-    put_text(fd, "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+    put_text(
+        fd,
+        "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (int i = 0; i < 8; i++) {
         (void)snprintf(head, sizeof head, "%zx\r\n", size);
         put_text(fd, head);
@@ -475,7 +498,8 @@ static void tcp_needs_the_credential(void **state)
         {"/healthz", "127.0.0.1:%u", "", 200, "\"status\":\"ok\""},
         {"/v1/status", "127.0.0.1:%u", "", 401, "the token is missing"},
         {"/v1/status", "127.0.0.1:%u", "", 401, "WWW-Authenticate: Bearer"},
-        {"/v1/status", "127.0.0.1:%u", "Authorization: Bearer 0123456789abcdef0123456789abcdeX\r\n", 401, "the token is wrong"},
+        {"/v1/status", "127.0.0.1:%u", "Authorization: Bearer 0123456789abcdef0123456789abcdeX\r\n", 401,
+         "the token is wrong"},
         {"/v1/status", "127.0.0.1:%u", "Authorization: Bearer " TOKEN "0\r\n", 401, "http.token"},
         {"/v1/status", "127.0.0.1:%u", "Authorization: Bearer \r\n", 401, "http.token"},
         {"/v1/status", "127.0.0.1:%u", "Authorization: Basic " TOKEN "\r\n", 401, "http.token"},
@@ -487,9 +511,11 @@ static void tcp_needs_the_credential(void **state)
         {"/v1/status", "127.0.0.1", "Authorization: Bearer " TOKEN "\r\n", 403, "http.host"},
         {"/v1/status", "127.0.0.1:1", "Authorization: Bearer " TOKEN "\r\n", 403, "http.host"},
         {"/v1/status", "localhost.evil.example:%u", "Authorization: Bearer " TOKEN "\r\n", 403, "http.host"},
-        {"/v1/status", "127.0.0.1:%u", "Origin: https://evil.example\r\nAuthorization: Bearer " TOKEN "\r\n", 403, "http.origin"},
+        {"/v1/status", "127.0.0.1:%u", "Origin: https://evil.example\r\nAuthorization: Bearer " TOKEN "\r\n", 403,
+         "http.origin"},
         {"/v1/status", "127.0.0.1:%u", "Origin: null\r\nAuthorization: Bearer " TOKEN "\r\n", 403, "http.origin"},
-        {"/v1/status", "127.0.0.1:%u", "Authorization: Bearer x\r\nAuthorization: Bearer " TOKEN "\r\n", 400, "http.framing"},
+        {"/v1/status", "127.0.0.1:%u", "Authorization: Bearer x\r\nAuthorization: Bearer " TOKEN "\r\n", 400,
+         "http.framing"},
     };
     (void)state;
     struct fixture *f = start(0, 0);
@@ -503,7 +529,8 @@ static void tcp_needs_the_credential(void **state)
         (void)snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", cases[i].path, host, cases[i].extra);
         fd = dial_tcp(f);
         struct reply r = ask(fd, text);
-        if (r.status != cases[i].status || (strstr(r.body, cases[i].has) == NULL && strstr(r.head, cases[i].has) == NULL))
+        if (r.status != cases[i].status ||
+            (strstr(r.body, cases[i].has) == NULL && strstr(r.head, cases[i].has) == NULL))
             fail_msg("%s: %d %s%s", text, r.status, r.head, r.body);
         close(fd);
     }
@@ -516,7 +543,8 @@ static void ends_slow_clients(void **state)
     (void)state;
     struct fixture *f = start(300, 0);
     int silent = dial_unix(f), header = dial_unix(f), body = dial_unix(f);
-    put_text(body, "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n");
+    put_text(body,
+             "POST /v1/cases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n");
     const int fds[] = {silent, header, body};
     uint64_t begin_ms = clock_mono_ms();
     size_t ended = 0;
@@ -572,7 +600,9 @@ static void survives_vanished_clients(void **state)
             post(fd, "", SUBMIT);
         } else {
             char text[256];
-            (void)snprintf(text, sizeof text, "GET /v1/cases/c0?wait=5 HTTP/1.1\r\nHost: localhost:%u\r\nAuthorization: Bearer " TOKEN "\r\n\r\n",
+            (void)snprintf(text, sizeof text,
+                           "GET /v1/cases/c0?wait=5 HTTP/1.1\r\nHost: localhost:%u\r\nAuthorization: Bearer " TOKEN
+                           "\r\n\r\n",
                            f->port);
             put_text(fd, text);
         }
@@ -689,7 +719,8 @@ static void refuses_bad_addresses(void **state)
     char says[64];
     (void)snprintf(says, sizeof says, "port %u on 127.0.0.1", f->port);
     expect_start(&config, ERR_CONFLICT, "http.port-in-use", says);
-    static const char *const bad[] = {"0.0.0.0", "::", "192.168.1.1", "example.com", "", "127.0.0.1.", "10.0.0.1", "::2"};
+    static const char *const bad[] = {"0.0.0.0", "::",         "192.168.1.1", "example.com",
+                                      "",        "127.0.0.1.", "10.0.0.1",    "::2"};
     for (size_t i = 0; i < array_count(bad); i++) {
         config.tcp_host = bad[i];
         expect_start(&config, ERR_INVALID, "http.not-loopback", bad[i]);
@@ -736,12 +767,18 @@ static void refuses_bad_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(serves_on_the_unix_socket), cmocka_unit_test(serves_pipelined_requests),
-        cmocka_unit_test(takes_bodies_in_pieces),    cmocka_unit_test(refuses_hostile_framing),
-        cmocka_unit_test(limits_bodies),             cmocka_unit_test(tcp_needs_the_credential),
-        cmocka_unit_test(ends_slow_clients),         cmocka_unit_test(waiting_is_not_slow),
-        cmocka_unit_test(survives_vanished_clients), cmocka_unit_test(stops_with_requests_waiting),
-        cmocka_unit_test(limits_connections),        cmocka_unit_test(serves_many_at_once),
+        cmocka_unit_test(serves_on_the_unix_socket),
+        cmocka_unit_test(serves_pipelined_requests),
+        cmocka_unit_test(takes_bodies_in_pieces),
+        cmocka_unit_test(refuses_hostile_framing),
+        cmocka_unit_test(limits_bodies),
+        cmocka_unit_test(tcp_needs_the_credential),
+        cmocka_unit_test(ends_slow_clients),
+        cmocka_unit_test(waiting_is_not_slow),
+        cmocka_unit_test(survives_vanished_clients),
+        cmocka_unit_test(stops_with_requests_waiting),
+        cmocka_unit_test(limits_connections),
+        cmocka_unit_test(serves_many_at_once),
         cmocka_unit_test(refuses_bad_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

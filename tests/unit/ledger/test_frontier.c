@@ -314,6 +314,13 @@ static void test_verify_refused(void **state)
     assert_int_equal(verify(r, &range, &entries, &count, &e), ERR_INVALID);
     assert_string_equal(e.id, "frontier.short");
     arena_close(&r->arena);
+
+    make_round(&prng, 40, 44, 60, r); /* level 3 is aligned at 40, but reaches beyond 44 */
+    r->batch.items = &item;
+    r->batch.item_count = 1;
+    assert_int_equal(verify(r, &range, &entries, &count, &e), ERR_INVALID);
+    assert_string_equal(e.id, "frontier.item");
+    arena_close(&r->arena);
     free(r);
 }
 

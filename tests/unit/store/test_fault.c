@@ -9,7 +9,7 @@
 
 #include "tests/lib/faultvfs.h"
 
-#define BATCHES 12
+#define BATCHES 8
 
 struct life {
     uint64_t acked;      /* batches that store_commit() confirmed */
@@ -125,10 +125,8 @@ static void sweep(struct store_rig *rig, enum faultvfs_kind kind, uint64_t start
 static void survives(void **state, enum faultvfs_kind kind)
 {
     struct store_rig *rig = *state;
-    faultvfs_install();
     sweep(rig, kind, 0);
-    sweep(rig, kind, 7);
-    faultvfs_remove();
+    sweep(rig, kind, 5);
 }
 
 static void survives_a_full_disk_at_any_write(void **state)
@@ -160,7 +158,6 @@ static void survives_a_power_cut_at_any_moment(void **state)
 static void survives_power_cuts_in_a_row(void **state)
 {
     struct store_rig *rig = *state;
-    faultvfs_install();
     for (uint64_t seed = 0; seed < 40; seed++) {
         struct life life = {.acked = 0};
         rig_empty_folder(rig);
@@ -183,7 +180,6 @@ static void survives_power_cuts_in_a_row(void **state)
             rig_close(rig);
         }
     }
-    faultvfs_remove();
 }
 
 /* The faulty disk itself: without syncs a crash does lose data, so that the tests above could fail. */
@@ -191,7 +187,6 @@ static void loses_what_nobody_synced(void **state)
 {
     struct store_rig *rig = *state;
     uint64_t found = 0;
-    faultvfs_install();
     rig_open(rig);
     rig_close(rig);
     sqlite3 *db = NULL;
@@ -203,13 +198,25 @@ static void loses_what_nobody_synced(void **state)
     rig_open(rig);
     rig_ok(rig, store_sample_verify(rig->reader, &found, &rig->e)); /* the update is gone, or meta would be corrupt */
     rig_close(rig);
+}
+
+static int fault_setup(void **state)
+{
+    faultvfs_install();
+    return rig_setup(state);
+}
+
+static int fault_teardown(void **state)
+{
+    int rc = rig_teardown(state);
     faultvfs_remove();
+    return rc;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fault_setup, fault_teardown)
         TEST(survives_a_full_disk_at_any_write),
         TEST(survives_an_error_at_any_write),
         TEST(survives_a_full_disk_at_any_sync),

@@ -15,6 +15,14 @@
 
 #define DAY 86400
 
+/* NNG 1.10.1 now and then loses a message whose pipe is ended under it, and these tests do that on purpose. Leaks of the
+ * engine itself are found by test_tls_hostile, which does not. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libnng.so\n";
+}
+
 static struct pki_fixture fixture;
 static struct pki_fixture_node sichuan, xinjiang;
 
@@ -204,6 +212,17 @@ static void test_bad_party_is_dialled(void **state)
     pki_fixture_close(&other);
 }
 
+static bool wait_for_pipe(struct rig_node *n, unsigned seen)
+{
+    uint64_t deadline_ms = clock_mono_ms() + RIG_WAIT_MS;
+    pthread_mutex_lock(&n->lock);
+    while (n->pipes_seen < seen && rig_wait(n, deadline_ms)) {
+    }
+    bool ok = n->pipes_seen >= seen;
+    pthread_mutex_unlock(&n->lock);
+    return ok;
+}
+
 /* The raw party's own check: with a good certificate it gets in on both sides, so the refusals above mean something. */
 static void test_raw_party_can_get_in(void **state)
 {
@@ -215,20 +234,20 @@ static void test_raw_party_can_get_in(void **state)
     char url[64];
     rig_node_open(&a, &fixture, &sichuan);
     rig_server_open(&server, &a);
+    uint64_t before_ms = clock_mono_ms();
     assert_true(tls_raw_client(server.port, &o));
+    assert_true(wait_for_pipe(&a, 1));
+    assert_in_range(a.last_peer.heard_ms, before_ms, clock_mono_ms());
+    /* It left at once. NNG may or may not notice (see tls_engine_pipe_peer), so do as the link does with a mute pipe. */
+    (void)nng_pipe_close(a.last_pipe);
     assert_true(rig_wait_no_pipes(&a, 1));
     rig_server_close(&server);
 
     struct tls_raw_server *raw = tls_raw_server_start(&o, &port);
     (void)snprintf(url, sizeof url, "tls+tcp://127.0.0.1:%u", port);
-    unsigned seen = a.pipes_seen;
     nng_socket s = rig_dial(&a, url, 650000);
-    pthread_mutex_lock(&a.lock);
-    uint64_t deadline_ms = clock_mono_ms() + RIG_WAIT_MS;
-    while (a.pipes_seen == seen && rig_wait(&a, deadline_ms)) {
-    }
-    pthread_mutex_unlock(&a.lock);
-    assert_true(a.pipes_seen > seen);
+    assert_true(wait_for_pipe(&a, 2));
+    assert_int_equal(a.last_peer.code, 650000);
     nng_close(s);
     assert_true(tls_raw_server_stop(raw) > 0);
     rig_node_close(&a);

@@ -22,13 +22,6 @@
 #define RIG_WAIT_MS 15000 /* a condition that does not come in this time has failed */
 #define RIG_FAILURES_MAX 64
 
-/* NNG 1.10.1 now and then loses the message of a request whose pipe fails while it is being sent. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:nng_msg_alloc\n";
-}
-
 struct rig_node {
     struct tls_engine *engine;
     pthread_mutex_t lock;
@@ -38,6 +31,7 @@ struct rig_node {
     size_t failure_count; /* of all, also those that did not fit */
     unsigned pipes;       /* standing now */
     unsigned pipes_seen;
+    nng_pipe last_pipe;
     struct tls_engine_peer last_peer;
 };
 
@@ -166,6 +160,7 @@ static inline void rig_pipe_cb(nng_pipe pipe, nng_pipe_ev event, void *arg)
     pthread_mutex_lock(&n->lock);
     if (is_new) {
         n->last_peer = peer;
+        n->last_pipe = pipe;
         n->pipes++;
         n->pipes_seen++;
     } else {

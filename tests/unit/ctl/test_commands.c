@@ -1,0 +1,425 @@
+/* Commands that talk to a daemon, against a tiny HTTP server that answers what the test says and keeps what it was asked. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/unit/ctl/run.h"
+
+#define ASKED_MAX 4
+
+struct daemon {
+    char dir[64];
+    char path[96];
+    int fd;
+    pthread_t thread;
+    /* what to do with each connection, in order */
+    struct {
+        const char *answer; /* NULL = hang up without an answer */
+        const char *type;
+        int status;
+    } plan[ASKED_MAX];
+    int planned;
+    char asked[ASKED_MAX][4096];
+    int asked_count; /* read after join */
+};
+
+static void read_request(int fd, char *text, size_t size)
+{
+    size_t at = 0, want = 0;
+    while (at < size - 1) {
+        ssize_t n = recv(fd, text + at, size - 1 - at, 0);
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+        text[at] = '\0';
+        const char *end = strstr(text, "\r\n\r\n");
+        const char *length = strcasestr(text, "content-length: ");
+        if (end == NULL)
+            continue;
+        want = (size_t)(end - text) + 4 + (length != NULL ? strtoul(length + 16, NULL, 10) : 0);
+        if (at >= want)
+            break;
+    }
+}
+
+static void *serve(void *ctx)
+{
+    struct daemon *d = ctx;
+    for (int i = 0; i < d->planned; i++) {
+        int fd = accept(d->fd, NULL, NULL);
+        if (fd < 0)
+            break;
+        read_request(fd, d->asked[i], sizeof d->asked[i]);
+        d->asked_count++;
+        if (d->plan[i].answer != NULL) {
+            char head[256];
+            int n = snprintf(head, sizeof head,
+                             "HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+                             d->plan[i].status, d->plan[i].type, strlen(d->plan[i].answer));
+            (void)send(fd, head, (size_t)n, MSG_NOSIGNAL);
+            (void)send(fd, d->plan[i].answer, strlen(d->plan[i].answer), MSG_NOSIGNAL);
+        }
+        close(fd);
+    }
+    return NULL;
+}
+
+static void plan(struct daemon *d, int status, const char *answer)
+{
+    d->plan[d->planned].status = status;
+    d->plan[d->planned].answer = answer;
+    d->plan[d->planned++].type = "application/json; charset=utf-8";
+}
+
+static void start(struct daemon *d)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(d->dir, sizeof d->dir, "/tmp/tongban-ctl-XXXXXX");
+    assert_non_null(mkdtemp(d->dir));
+    (void)snprintf(d->path, sizeof d->path, "%s/api.sock", d->dir);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", d->path);
+    d->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(d->fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(d->fd, 8), 0);
+    assert_int_equal(pthread_create(&d->thread, NULL, serve, d), 0);
+}
+
+static void stop(struct daemon *d)
+{
+    (void)shutdown(d->fd, SHUT_RDWR); /* ends an accept that still waits */
+    (void)pthread_join(d->thread, NULL);
+    close(d->fd);
+    unlink(d->path);
+    rmdir(d->dir);
+}
+
+static void assert_has(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        fail_msg("'%s' does not hold '%s'", text, part);
+}
+
+#define RESULT                                                                                                         \
+    "{\"case\":\"c00102030405060708090a0b0c0d0e0f\",\"origin\":440000,\"first_index\":12,\"count\":4,\"replayed\":"    \
+    "false,"                                                                                                           \
+    "\"warnings\":[\"check digit\"]}"
+#define CASE_JSON(state, version)                                                                                      \
+    "{\"case\":\"c001\",\"status\":\"" state                                                                           \
+    "\",\"status_chinese\":\"受理\",\"level\":\"tentative\",\"version\":" version                                      \
+    ",\"updated_ms\":1795491684123,\"event_count\":3}"
+
+/* What each command asks, and what it prints; one connection each. */
+static void commands_ask_and_print(void **state)
+{
+    static const struct {
+        const char *words[24];
+        const char *answer;
+        const char *line; /* of the request */
+        const char *body; /* of the request, or "" */
+        const char *prints;
+    } cases[] = {
+        {{"status"},
+         "{\"code\":510000,\"name\":\"四川省\",\"writer\":\"ok\"}",
+         "GET /v1/status HTTP/1.1",
+         "",
+         "writer:            ok"},
+        {{"peer", "list"},
+         "{\"peers\":[{\"code\":510000,\"name\":\"四川省\",\"state\":\"lost\",\"reason\":\"expired\",\"held_size\":3,"
+         "\"known_size\":4}]}",
+         "GET /v1/peers HTTP/1.1",
+         "",
+         "四川省  lost"},
+        {{"peer", "list"}, "{\"peers\":[]}", "GET /v1/peers HTTP/1.1", "", "no other nodes\n"},
+        {{"catalog", "list", "--node", "510000", "--limit", "2", "--after", "510000:a b"},
+         "{\"items\":[],\"next\":null}",
+         "GET /v1/catalog?node=510000&limit=2&after=510000%3Aa%20b HTTP/1.1",
+         "",
+         "no items\n"},
+        {{"catalog", "search", "户口"},
+         "{\"items\":[{\"node\":510000,\"code\":\"1\",\"name\":\"户口迁移\",\"version\":3}],\"next\":\"510000:1\"}",
+         "GET /v1/catalog?text=%E6%88%B7%E5%8F%A3 HTTP/1.1",
+         "",
+         "more: --after 510000:1\n"},
+        {{"catalog", "show", "a/b", "--node", "510000"},
+         "{\"code\":\"a/b\",\"item\":{\"x\":1}}",
+         "GET /v1/catalog/510000/a%2Fb HTTP/1.1",
+         "",
+         "  \"x\": 1"},
+        {{"case", "list", "--status", "accepted", "--role", "deciding", "--before", "9"},
+         "{\"cases\":[" CASE_JSON("accepted", "4") "],\"next\":7}",
+         "GET /v1/cases?status=accepted&role=deciding&before=9 HTTP/1.1",
+         "",
+         "more: --before 7\n"},
+        {{"case", "show", "c0/../x"},
+         CASE_JSON("accepted", "4"),
+         "GET /v1/cases/c0%2F..%2Fx HTTP/1.1",
+         "",
+         "accepted 受理 (tentative)"},
+        {{"case", "payload", "c0", "440000", "3", "--purpose", "核对"},
+         "{\"payload\":{\"name\":\"张三\"}}",
+         "GET /v1/cases/c0/events/440000/3/payload?purpose=%E6%A0%B8%E5%AF%B9 HTTP/1.1",
+         "",
+         "\"name\": \"张三\""},
+        {{"case", "submit", "--item", "i", "--name", "张三", "--id", "n", "--form", "a=b=c", "--form", "k=值",
+          "--no-forward"},
+         RESULT,
+         "POST /v1/cases HTTP/1.1",
+         "{\"item\":\"i\",\"applicant\":{\"kind\":\"person\",\"name\":\"张三\",\"id_type\":\"citizen_id\",\"id_"
+         "number\":\"n\"},"
+         "\"form\":{\"a\":\"b=c\",\"k\":\"值\"},\"forward\":false}",
+         "entries: 440000 12-15\nwarning: check digit\n"},
+        {{"case", "submit", "--item=i", "--name=店", "--id=u", "--kind=organisation", "--node=510000",
+          "--division=510104", "--mode=collect"},
+         RESULT,
+         "POST /v1/cases HTTP/1.1",
+         "{\"item\":\"i\",\"node\":510000,\"division\":\"510104\",\"mode\":\"collect\",\"applicant\":{\"kind\":"
+         "\"organisation\",\"name\":\"店\","
+         "\"id_type\":\"uscc\",\"id_number\":\"u\"}}",
+         "written: application"},
+        {{"case", "accept", "c0"},
+         RESULT,
+         "POST /v1/cases/c0/events HTTP/1.1",
+         "{\"type\":\"accept\"}",
+         "written: accept"},
+        {{"case", "refuse", "c0", "--reason", "不归我们", "--reason-code", "not.ours"},
+         RESULT,
+         "POST /v1/cases/c0/events HTTP/1.1",
+         "{\"type\":\"refuse\",\"reason\":\"不归我们\",\"reason_code\":\"not.ours\"}",
+         "written: refuse"},
+        {{"case", "decide", "c0", "--deny", "--reason", "x"},
+         RESULT,
+         "POST /v1/cases/c0/events HTTP/1.1",
+         "{\"events\":[{\"type\":\"decide\",\"reason\":\"x\",\"decision\":\"deny\"},{\"type\":\"close\"}]}",
+         "written: decide, close"},
+        {{"case", "decide", "c0", "--grant", "--keep-open"},
+         RESULT,
+         "POST /v1/cases/c0/events HTTP/1.1",
+         "{\"events\":[{\"type\":\"decide\",\"decision\":\"grant\"}]}",
+         "written: decide\n"},
+        {{"case", "deliver", "c0", "--channel", "post"},
+         RESULT,
+         "POST /v1/cases/c0/events HTTP/1.1",
+         "{\"type\":\"deliver\",\"channel\":\"post\"}",
+         "written: deliver"},
+        {{"case", "note", "--note", "-- x", "--", "c0"},
+         RESULT,
+         "POST /v1/cases/c0/events HTTP/1.1",
+         "{\"type\":\"note\",\"note\":\"-- x\"}",
+         "written: note"},
+        {{"ledger", "show"},
+         "{\"origin\":\"o\",\"size\":3,\"root\":\"ab\"}",
+         "GET /v1/ledger HTTP/1.1",
+         "",
+         "root:    ab\n"},
+        {{"ledger", "entries", "--origin", "510000", "--from", "7"},
+         "{\"entries\":[{\"origin\":510000,\"index\":7,\"hash\":\"0123456789abcdef0\",\"leaf\":{\"kind\":\"event\","
+         "\"type\":\"accept\"}}]}",
+         "GET /v1/ledger/entries?origin=510000&from=7 HTTP/1.1",
+         "",
+         "accept"},
+        {{"ledger", "verify"},
+         "{\"result\":\"ok\",\"own_leaves\":3}",
+         "POST /v1/ledger/verify HTTP/1.1",
+         "",
+         "own entries: 3\n"},
+        {{"status", "--json"}, "{\"code\":510000}", "GET /v1/status HTTP/1.1", "", "{\"code\":510000}\n"},
+        {{"case", "accept", "c0", "--json"},
+         RESULT,
+         "POST /v1/cases/c0/events HTTP/1.1",
+         "{\"type\":\"accept\"}",
+         RESULT "\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct daemon d = {0};
+        const char *words[30] = {"--dir", d.dir};
+        for (size_t w = 0; cases[i].words[w] != NULL; w++)
+            words[w + 2] = cases[i].words[w];
+        plan(&d, 200, cases[i].answer);
+        start(&d);
+        struct run r = run_words(words);
+        stop(&d);
+        if (r.status != 0)
+            fail_msg("%s: %d %s", cases[i].line, r.status, r.err);
+        assert_int_equal(strncmp(d.asked[0], cases[i].line, strlen(cases[i].line)), 0);
+        assert_string_equal(strstr(d.asked[0], "\r\n\r\n") + 4, cases[i].body);
+        assert_has(r.out, cases[i].prints);
+        assert_int_equal(strstr(d.asked[0], "Idempotency-Key: ") != NULL, d.asked[0][0] == 'P');
+    }
+}
+
+static void refusals_keep_their_words(void **state)
+{
+    static const struct {
+        int status;
+        const char *answer;
+        int exit;
+        const char *says;
+    } cases[] = {
+        {409, "{\"code\":\"conflict\",\"id\":\"case.guard\",\"message\":\"受理 之前\",\"hint\":\"wait\"}", 4,
+         "tongban: 受理 之前 (case.guard)\nhint: wait\n"},
+        {404, "{\"code\":\"not_found\",\"id\":\"case.unknown\",\"message\":\"no case\",\"hint\":\"\"}", 3,
+         "tongban: no case (case.unknown)\n"},
+        {500, "{\"code\":\"not_a_code\",\"id\":\"x\",\"message\":\"%s%n\",\"hint\":\"%s%n\"}", 9,
+         "tongban: %s%n (x)\nhint: %s%n\n"},
+        {500, "{}", 6, "status 500 and no explanation (ctl.reply)"},
+        {200, "not json", 6, "no JSON (ctl.reply)"},
+    };
+    (void)state;
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct daemon d = {0};
+        plan(&d, cases[i].status, cases[i].answer);
+        start(&d);
+        struct run r = RUN("case", "accept", "c0", "--dir", d.dir);
+        stop(&d);
+        assert_int_equal(r.status, cases[i].exit);
+        assert_has(r.err, cases[i].says);
+    }
+}
+
+/* Lost before the answer: asked again with the same key, once. */
+static void a_lost_connection_is_tried_once_more(void **state)
+{
+    (void)state;
+    struct daemon d = {0};
+    plan(&d, 0, NULL);
+    plan(&d, 201, RESULT);
+    start(&d);
+    struct run r = RUN("case", "accept", "c0", "--dir", d.dir);
+    stop(&d);
+    assert_int_equal(r.status, 0);
+    assert_int_equal(d.asked_count, 2);
+    char *key = strstr(d.asked[0], "Idempotency-Key: ");
+    assert_non_null(key);
+    key[17 + 32] = '\0';
+    assert_has(d.asked[1], key);
+
+    struct daemon dead = {0};
+    plan(&dead, 0, NULL);
+    plan(&dead, 0, NULL);
+    plan(&dead, 201, RESULT);
+    start(&dead);
+    r = RUN("case", "accept", "c0", "--dir", dead.dir);
+    stop(&dead);
+    assert_int_equal(r.status, 6);
+    assert_has(r.err, "(ctl.connection)");
+    assert_int_equal(dead.asked_count, 2);
+}
+
+static void waits_for_peers(void **state)
+{
+    (void)state;
+    for (int durable = 0; durable < 2; durable++) {
+        struct daemon d = {0};
+        plan(&d, 201,
+             durable ? "{\"case\":\"c0\",\"peers_durable\":true}" : "{\"case\":\"c0\",\"peers_durable\":false}");
+        start(&d);
+        struct run r = RUN("case", "accept", "c0", "--wait-peers", "--dir", d.dir);
+        stop(&d);
+        assert_has(d.asked[0], "POST /v1/cases/c0/events?durable=peers&timeout_ms=30000 HTTP/1.1");
+        assert_int_equal(r.status, durable ? 0 : 8);
+        assert_has(r.out, durable ? "at all peers: yes" : "at all peers: no");
+        if (!durable)
+            assert_has(r.err, "(ctl.not-durable)");
+    }
+}
+
+/* Prints each change once, polls on when nothing changed, stops at the last state. */
+static void watches_until_closed(void **state)
+{
+    (void)state;
+    struct daemon d = {0};
+    plan(&d, 200, CASE_JSON("accepted", "4"));
+    plan(&d, 200, CASE_JSON("accepted", "4"));
+    plan(&d, 200, CASE_JSON("processing", "6"));
+    plan(&d, 200, CASE_JSON("closed_granted", "8"));
+    start(&d);
+    struct run r = RUN("case", "watch", "c0", "--dir", d.dir);
+    stop(&d);
+    assert_int_equal(r.status, 0);
+    assert_has(d.asked[0], "GET /v1/cases/c0 HTTP/1.1");
+    assert_has(d.asked[1], "GET /v1/cases/c0?wait=4&timeout_ms=30000 HTTP/1.1");
+    assert_has(d.asked[3], "GET /v1/cases/c0?wait=6&");
+    assert_string_equal(r.out, "2026-11-24 11:41:24  accepted 受理 (tentative), 3 events\n"
+                               "2026-11-24 11:41:24  processing 受理 (tentative), 3 events\n"
+                               "2026-11-24 11:41:24  closed_granted 受理 (tentative), 3 events\n");
+
+    struct daemon early = {0};
+    plan(&early, 200, CASE_JSON("processing", "4"));
+    start(&early);
+    r = RUN("case", "watch", "c0", "--until", "processing", "--dir", early.dir);
+    stop(&early);
+    assert_int_equal(r.status, 0);
+}
+
+static void checkpoint_is_printed_as_signed(void **state)
+{
+    static const char note[] = "origin\n12\nroot\n\n— origin sig\n";
+    (void)state;
+    for (int json = 0; json < 2; json++) {
+        struct daemon d = {0};
+        plan(&d, 200, note);
+        d.plan[0].type = "text/plain";
+        start(&d);
+        struct run r = RUN("ledger", "checkpoint", "--dir", d.dir, json ? "--json" : "--origin=510000");
+        stop(&d);
+        assert_string_equal(r.out, json ? "{\"checkpoint\":\"origin\\n12\\nroot\\n\\n— origin sig\\n\"}\n" : note);
+    }
+}
+
+/* Files: an application as it stands, a material with its hash. */
+static void reads_files(void **state)
+{
+    (void)state;
+    struct daemon d = {0};
+    char path[128], option[160];
+    plan(&d, 201, RESULT);
+    plan(&d, 201, RESULT);
+    plan(&d, 201, RESULT);
+    start(&d);
+    (void)snprintf(path, sizeof path, "%s/x.json", d.dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("{\"a\": 1}", file);
+    (void)fclose(file);
+
+    assert_int_equal(RUN("case", "submit", "--json-file", path, "--dir", d.dir).status, 0);
+    assert_int_equal(RUN("case", "event", "c0", "--json-file", path, "--dir", d.dir).status, 0);
+    (void)snprintf(option, sizeof option, "M1=%s", path);
+    assert_int_equal(
+        RUN("case", "submit", "--item", "i", "--name", "n", "--id", "d", "--material", option, "--dir", d.dir).status,
+        0);
+    (void)snprintf(option, sizeof option, "M1=%s/none", d.dir);
+    struct run r =
+        RUN("case", "submit", "--item", "i", "--name", "n", "--id", "d", "--material", option, "--dir", d.dir);
+    assert_int_equal(r.status, 3);
+    assert_has(r.err, "(file.open)");
+    unlink(path);
+    stop(&d);
+    assert_has(d.asked[0], "\r\n\r\n{\"a\": 1}");
+    assert_has(d.asked[1], "POST /v1/cases/c0/events");
+    assert_has(d.asked[2], "\"materials\":[{\"code\":\"M1\",\"name\":\"x.json\",\"sha256\":"
+                           "\"f9d86028c6e0d64e225186f96acb69338b2c59764df79162107f5c4bb34d1310\",\"size\":8}]");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commands_ask_and_print),
+        cmocka_unit_test(refusals_keep_their_words),
+        cmocka_unit_test(a_lost_connection_is_tried_once_more),
+        cmocka_unit_test(waits_for_peers),
+        cmocka_unit_test(watches_until_closed),
+        cmocka_unit_test(checkpoint_is_printed_as_signed),
+        cmocka_unit_test(reads_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -139,8 +139,7 @@ static int read_request(struct bytes pem, EVP_PKEY **ret, struct err *e)
         return err_set(e, ERR_LIMIT, "ca.request-size", "certificate request has %zu bytes, the limit is %u", pem.size,
                        PEM_FILE_BYTES_MAX);
     char group[32] = "";
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
-    xassert(bio != NULL);
+    BIO *bio = pki_x509_source(pem);
     X509_REQ *request = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
     EVP_PKEY *key = request == NULL ? NULL : X509_REQ_get0_pubkey(request);
     int rc = 0;

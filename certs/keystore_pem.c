@@ -50,11 +50,10 @@ static bool is_wanted(EVP_PKEY *key, const char *type)
 static int parse(const char *path, const char *type, struct bytes pem, EVP_PKEY **ret, struct err *e)
 {
     static const char label[] = "ENCRYPTED"; /* "BEGIN ENCRYPTED PRIVATE KEY", or "Proc-Type: 4,ENCRYPTED" */
-    if (memmem(pem.data, pem.size, label, sizeof label - 1) != NULL)
+    if (pem.size > 0 && memmem(pem.data, pem.size, label, sizeof label - 1) != NULL)
         return err_set(e, ERR_INVALID, "keystore.encrypted", "key '%s' is encrypted; store it without pass phrase", path);
 
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
-    xassert(bio != NULL);
+    BIO *bio = pki_x509_source(pem);
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL);
     BIO_free(bio);
     if (key == NULL)

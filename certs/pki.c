@@ -188,6 +188,9 @@ bad:
 int pki_cert_parse(struct bytes pem, struct pki_cert *ret, struct err *e)
 {
     X509 *x = NULL;
+    if (pem.size > PEM_FILE_BYTES_MAX)
+        return err_set(e, ERR_LIMIT, "pki.certificate-size", "certificate has %zu bytes, the limit is %u", pem.size,
+                       PEM_FILE_BYTES_MAX);
     int rc = pki_x509_read(pem, &x, e);
     if (rc == 0)
         rc = pki_x509_describe(x, ret, e);

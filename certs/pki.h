@@ -54,7 +54,7 @@ void pki_uri_encode(const struct pki_node *node, char *out);
 int pki_uri_decode(struct bytes uri, struct pki_node *ret, struct err *e) WARN_UNUSED;
 
 /* A node certificate in PEM (the first one, what follows is ignored). Says what stands in it; verifies nothing.
- * ERR_INVALID. */
+ * ERR_INVALID, ERR_LIMIT. */
 int pki_cert_parse(struct bytes pem, struct pki_cert *ret, struct err *e) WARN_UNUSED;
 /* The same from a file; errors name it. */
 int pki_cert_load(const char *path, struct pki_cert *ret, struct err *e) WARN_UNUSED;

@@ -30,11 +30,17 @@ int pki_x509_error(struct err *e, int code, const char *id, const char *fmt, ...
     return reason == NULL ? err_set(e, code, id, "%s", what) : err_set(e, code, id, "%s: %s", what, reason);
 }
 
+BIO *pki_x509_source(struct bytes text)
+{
+    xassert(text.size <= INT32_MAX);
+    BIO *bio = BIO_new_mem_buf(text.size == 0 ? "" : (const void *)text.data, (int)text.size);
+    xassert(bio != NULL);
+    return bio;
+}
+
 int pki_x509_read(struct bytes pem, X509 **ret, struct err *e)
 {
-    xassert(pem.size <= PEM_FILE_BYTES_MAX);
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
-    xassert(bio != NULL);
+    BIO *bio = pki_x509_source(pem);
     X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     BIO_free(bio);
     if (x == NULL)

@@ -13,6 +13,9 @@
 /* Sets @e to the text, ": " and OpenSSL's latest reason if there is one, and empties OpenSSL's error queue. */
 int pki_x509_error(struct err *e, int code, const char *id, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/* A source that reads @text (at most 2 GB, borrowed until BIO_free()); unlike BIO_new_mem_buf() it takes an empty one. */
+BIO *pki_x509_source(struct bytes text);
+
 /* The first certificate of @pem. ERR_INVALID. */
 int pki_x509_read(struct bytes pem, X509 **ret, struct err *e) WARN_UNUSED;
 /* The same from a file, which errors name. */

@@ -47,8 +47,7 @@ static int read_list(struct trust *t, const char *path, size_t size_max, const c
     int rc = file_read(path, size_max, &pem, e);
     if (rc != 0)
         return rc;
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
-    xassert(bio != NULL);
+    BIO *bio = pki_x509_source(buf_bytes(&pem));
     size_t count = 0;
     for (bool is_end = false; rc == 0; count++) {
         ERR_clear_error();

@@ -152,7 +152,7 @@ static void free_message(struct message *m)
 
 static struct open_request *find_request(struct link_mem_hub *h, uint64_t id)
 {
-    list_for_each(node, &h->requests) {
+    list_for_each (node, &h->requests) {
         struct open_request *r = container_of(node, struct open_request, node);
         if (r->id == id)
             return r;
@@ -171,7 +171,7 @@ static void fail_request(struct link_mem_hub *h, struct open_request *r, const c
 static unsigned count_parked(struct link_mem_hub *h, size_t asker, size_t answerer)
 {
     unsigned count = 0;
-    list_for_each(node, &h->parked) {
+    list_for_each (node, &h->parked) {
         const struct parked *p = container_of(node, struct parked, node);
         count += p->asker == asker && p->answerer == answerer;
     }
@@ -190,8 +190,8 @@ static void deliver_request(struct link_mem_hub *h, struct message *m)
     p->asker = m->from;
     p->answerer = m->to;
     list_append(&h->parked, &p->node);
-    struct link_event event = {.type = LINK_REQUEST, .peer = h->nodes[m->from]->code, .handle = p->handle,
-                               .size = m->body.size};
+    struct link_event event = {
+        .type = LINK_REQUEST, .peer = h->nodes[m->from]->code, .handle = p->handle, .size = m->body.size};
     event.data = take_body(m);
     h->nodes[m->to]->event_cb(h->nodes[m->to]->ctx, &event);
 }
@@ -201,8 +201,8 @@ static void deliver_answer(struct link_mem_hub *h, struct message *m)
     struct open_request *r = find_request(h, m->request_id);
     if (r == NULL)
         return; /* late, or the answer to a double */
-    struct link_event event = {.type = LINK_REPLY, .peer = h->nodes[m->from]->code, .token = r->token,
-                               .size = m->body.size};
+    struct link_event event = {
+        .type = LINK_REPLY, .peer = h->nodes[m->from]->code, .token = r->token, .size = m->body.size};
     if (event.size == 0) {
         event.type = LINK_REPLY_FAILED;
         (void)snprintf(event.reason, sizeof event.reason, "refused by the peer");
@@ -229,7 +229,7 @@ static void line_up(struct link_mem_hub *h, size_t a, size_t b)
 static void line_down(struct link_mem_hub *h, size_t a, size_t b, const char *reason)
 {
     struct line *line = &h->lines[a][b];
-    list_for_each_safe(node, &h->messages) {
+    list_for_each_safe (node, &h->messages) {
         struct message *m = container_of(node, struct message, node);
         if (m->is_answer ? m->from == b && m->to == a : m->from == a && m->to == b)
             free_message(m);
@@ -238,7 +238,7 @@ static void line_down(struct link_mem_hub *h, size_t a, size_t b, const char *re
         return;
     line->is_up = false;
     line->redial_ms = NEVER;
-    list_for_each_safe(node, &h->requests) {
+    list_for_each_safe (node, &h->requests) {
         struct open_request *r = container_of(node, struct open_request, node);
         if (r->asker == a && r->answerer == b)
             fail_request(h, r, "connection lost");
@@ -282,7 +282,7 @@ static int mem_request(struct link *base, uint32_t code, struct bytes message, u
     if (peer >= h->count || !h->lines[me][peer].is_up)
         return err_set(e, ERR_CLOSED, "link.down", "peer %" PRIu32 ": not connected", code);
     unsigned open = 0;
-    list_for_each(node, &h->requests) {
+    list_for_each (node, &h->requests) {
         const struct open_request *r = container_of(node, struct open_request, node);
         open += r->asker == me && r->answerer == peer;
     }
@@ -308,7 +308,7 @@ static void mem_reply(struct link *base, uint64_t handle, struct bytes message)
     struct endpoint *n = endpoint_of(base);
     struct link_mem_hub *h = n->hub;
     struct parked *p = NULL;
-    list_for_each(node, &h->parked) {
+    list_for_each (node, &h->parked) {
         struct parked *at = container_of(node, struct parked, node);
         if (at->handle == handle)
             p = at;
@@ -344,7 +344,7 @@ static void mem_close(struct link *base)
         line_down(h, me, i, "closing");
         line_down(h, i, me, "the peer closed the connection");
     }
-    list_for_each_safe(node, &h->parked) {
+    list_for_each_safe (node, &h->parked) {
         struct parked *p = container_of(node, struct parked, node);
         if (p->answerer != me)
             continue;
@@ -434,7 +434,7 @@ static size_t pick(struct link_mem_hub *h, size_t number, struct endpoint **ret_
         if (!list_is_empty(&h->nodes[i]->notices) && seen++ == number)
             *ret_node = h->nodes[i];
     }
-    list_for_each(node, &h->messages) {
+    list_for_each (node, &h->messages) {
         struct message *m = container_of(node, struct message, node);
         if (m->due_step <= h->step && seen++ == number)
             *ret_message = m;
@@ -452,7 +452,7 @@ bool link_mem_step(struct link_mem_hub *h)
         return false;
     if (count == 0) { /* all of it is late: skip to the first */
         uint64_t first = NEVER;
-        list_for_each(node, &h->messages)
+        list_for_each (node, &h->messages)
             first = min_of(first, container_of(node, struct message, node)->due_step);
         h->step = first;
         count = pick(h, SIZE_MAX, &n, &m);
@@ -476,7 +476,7 @@ bool link_mem_step(struct link_mem_hub *h)
 void link_mem_advance(struct link_mem_hub *h, uint64_t ms)
 {
     h->now_ms += ms;
-    list_for_each_safe(node, &h->requests) {
+    list_for_each_safe (node, &h->requests) {
         struct open_request *r = container_of(node, struct open_request, node);
         if (r->deadline_ms <= h->now_ms)
             fail_request(h, r, "no answer in time");
@@ -492,7 +492,7 @@ void link_mem_advance(struct link_mem_hub *h, uint64_t ms)
 uint64_t link_mem_next_ms(const struct link_mem_hub *h)
 {
     uint64_t at = NEVER;
-    list_for_each(node, &h->requests)
+    list_for_each (node, &h->requests)
         at = min_of(at, container_of(node, struct open_request, node)->deadline_ms);
     for (size_t a = 0; a < h->count; a++) {
         for (size_t b = 0; b < h->count; b++) {

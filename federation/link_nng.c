@@ -18,7 +18,7 @@
 
 #include <arpa/inet.h>
 
-#define REFUSED_BURST 20u    /* LINK_REFUSED at once */
+#define REFUSED_BURST 20u     /* LINK_REFUSED at once */
 #define REFUSED_EVERY_MS 100u /* and one more this often */
 
 int link_nng_failure(struct err *e, int rv, const char *what)
@@ -36,7 +36,6 @@ void link_nng_push_event(struct link_nng *l, const struct link_event *event)
     list_append(&l->events, &q->node);
 }
 
-/* To be called by NNG's threads after they let the mutex go. Whoever finds nobody delivering delivers for all. */
 void link_nng_deliver(struct link_nng *l)
 {
     pthread_mutex_lock(&l->mutex);
@@ -70,8 +69,7 @@ void link_nng_push_refused(struct link_nng *l, uint32_t code, const char *reason
 {
     l->stats.connections_refused++;
     uint32_t dropped = 0;
-    if (l->closing ||
-        !log_limit_pass(&l->refused_limit, clock_mono_ms(), REFUSED_BURST, REFUSED_EVERY_MS, &dropped))
+    if (l->closing || !log_limit_pass(&l->refused_limit, clock_mono_ms(), REFUSED_BURST, REFUSED_EVERY_MS, &dropped))
         return;
     struct link_event event = {.type = LINK_REFUSED, .peer = code};
     if (dropped > 0)
@@ -83,7 +81,6 @@ void link_nng_push_refused(struct link_nng *l, uint32_t code, const char *reason
 
 /* ---- tables ---- */
 
-/* Who is at the other end. 0, or ERR_AUTH. */
 int link_nng_identify(const struct link_nng *l, nng_pipe pipe, struct tls_engine_peer *ret, struct err *e)
 {
     if (!l->config.plain_loopback)
@@ -108,13 +105,13 @@ int link_nng_notify(nng_socket socket, nng_pipe_cb cb, void *arg)
 
 /* ---- time ---- */
 
-/* Why @pipe must end for its silence; NULL = it need not. Under the mutex. */
-static const char *silence(const struct link_nng *l, const struct link_nng_pipe *pipe, uint64_t now)
+/* Whether @pipe must end for its silence. Under the mutex. */
+static bool is_silent(const struct link_nng *l, const struct link_nng_pipe *pipe, uint64_t now)
 {
     if (pipe->is_accepted)
-        return now - pipe->heard_ms >= l->config.idle_ms ? "idle" : NULL;
+        return now - pipe->heard_ms >= l->config.idle_ms;
     const struct link_nng_node *p = link_nng_find_peer(l, pipe->code);
-    return p != NULL && now - p->heard_ms >= 2 * (uint64_t)l->config.ping_ms ? "no answer" : NULL;
+    return p != NULL && now - p->heard_ms >= 2 * (uint64_t)l->config.ping_ms;
 }
 
 /* Closes silent pipes, pings quiet ones. */
@@ -130,7 +127,7 @@ static void check_lines(struct link_nng *l)
     while (map_next(&l->pipes, &at, &key, &value)) {
         struct link_nng_pipe *pipe = value;
         struct link_nng_node *p = pipe->is_accepted ? NULL : link_nng_find_peer(l, pipe->code);
-        if (silence(l, pipe, now) != NULL) {
+        if (is_silent(l, pipe, now)) {
             closes[close_count++] = pipe->id;
             l->stats.lines_dead++;
             if (p != NULL && p->reason[0] == '\0')
@@ -256,14 +253,16 @@ static void log_hook(nng_log_level level, nng_log_facility facility, const char 
 
     struct link_nng *owner = NULL;
     pthread_mutex_lock(&links_mutex);
-    list_for_each(node, &links) {
+    list_for_each (node, &links) {
         struct link_nng *l = container_of(node, struct link_nng, registered);
         pthread_mutex_lock(&l->mutex);
         struct link_nng_node *p = find_socket(l, socket);
         if (p != NULL) {
             char reason[REASON_SIZE];
             (void)snprintf(reason, sizeof reason, "cannot connect: %.150s",
-                           p->reason[0] != '\0' ? p->reason : why == NULL ? "unknown reason" : why + 2);
+                           p->reason[0] != '\0' ? p->reason
+                           : why == NULL        ? "unknown reason"
+                                                : why + 2);
             p->reason[0] = '\0';
             link_nng_peer_push_down(p, reason);
             owner = l;
@@ -289,7 +288,7 @@ void link_nng_limit_threads(unsigned task_threads)
         nng_init_set_parameter(NNG_INIT_MAX_TASK_THREADS, tasks);
         nng_init_set_parameter(NNG_INIT_NUM_EXPIRE_THREADS, 1);
         nng_init_set_parameter(NNG_INIT_NUM_POLLER_THREADS, 1);
-        nng_init_set_parameter(NNG_INIT_NUM_RESOLVER_THREADS, 1);
+        nng_init_set_parameter(NNG_INIT_NUM_RESOLVER_THREADS, 4);
     }
     pthread_mutex_unlock(&mutex);
 }
@@ -364,10 +363,15 @@ int link_nng_set_peers(struct link *base, const struct link_nng_peer *peers, siz
         struct err failure = {0};
         int failed = p == NULL ? link_nng_peer_create(l, &peers[i], &failure)
                                : link_nng_peer_set_url(p, peers[i].url == NULL ? "" : peers[i].url, &failure);
-        if (failed != 0 && rc == 0) { /* the first is told, the others go on */
-            rc = failed;
+        p = failed == 0 ? NULL : link_nng_find_peer(l, peers[i].code);
+        if (p != NULL) { /* it cannot be dialled: no reason to leave the others alone */
+            pthread_mutex_lock(&l->mutex);
+            link_nng_peer_push_down(p, failure.message);
+            pthread_mutex_unlock(&l->mutex);
+        } else if (failed != 0) {
             if (e != NULL)
                 *e = failure;
+            return failed;
         }
     }
     return rc;
@@ -438,8 +442,11 @@ static void set_default(uint32_t *value, uint32_t otherwise)
 
 int link_nng_open(const struct link_nng_config *config, struct link **ret, struct err *e)
 {
-    static const struct link_ops ops = {.request = link_nng_peer_request, .reply = link_nng_serve_reply, .drop = link_nng_serve_drop,
-                                        .redial = link_nng_peer_redial, .close = nng_link_close};
+    static const struct link_ops ops = {.request = link_nng_peer_request,
+                                        .reply = link_nng_serve_reply,
+                                        .drop = link_nng_serve_drop,
+                                        .redial = link_nng_peer_redial,
+                                        .close = nng_link_close};
     xassert((config->tls != NULL) != config->plain_loopback && config->event_cb != NULL);
     link_nng_limit_threads(2);
     nng_log_set_level(NNG_LOG_WARN);

@@ -59,25 +59,25 @@ struct link_nng_config {
 /* Since open. */
 struct link_nng_stats {
     uint32_t peers, peers_up;
-    uint32_t pipes_accepted;    /* open now */
-    uint32_t requests_open;     /* peers' requests waiting for link_reply() now */
+    uint32_t pipes_accepted; /* open now */
+    uint32_t requests_open;  /* peers' requests waiting for link_reply() now */
     uint64_t requests_received;
-    uint64_t requests_refused;  /* over a limit, answered by an empty reply */
+    uint64_t requests_refused; /* over a limit, answered by an empty reply */
     uint64_t requests_sent;
-    uint64_t requests_failed;   /* LINK_REPLY_FAILED */
+    uint64_t requests_failed; /* LINK_REPLY_FAILED */
     uint64_t connections_refused;
-    uint64_t lines_dead;        /* connections closed for silence */
+    uint64_t lines_dead; /* connections closed for silence */
 };
 
-/* Bounds NNG's threads (process-wide; 13 by default): @task_threads 2..8 callbacks at once, one each for polling, timers
- * and names. Must run before anything else that touches NNG, tls_engine_create() too; later calls do nothing. */
+/* Bounds NNG's threads (process-wide; 13 and more by default): @task_threads 2..8 callbacks at once, one each for polling
+ * and timers, four for names, since a dead name server blocks the one that asks it. Must run before anything else that touches NNG, tls_engine_create() too; later calls do nothing. */
 void link_nng_limit_threads(unsigned task_threads);
 
 /* At the end of the process, after the last link_close() and tls_engine_destroy(): ends NNG's threads, which may still be
  * freeing what was closed, before the C library's exit takes OpenSSL away under them. No link can be opened after it. */
 void link_nng_end(void);
 
-/* Listens and starts dialling. Errors: ERR_INVALID (an address, a duplicate peer), ERR_LIMIT (peers), ERR_IO (address
+/* Listens and starts dialling; the first events may come before it returns. Errors: ERR_INVALID (an address, a duplicate peer), ERR_LIMIT (peers), ERR_IO (address
  * in use, …), what the TLS engine says. */
 int link_nng_open(const struct link_nng_config *config, struct link **ret, struct err *e) WARN_UNUSED;
 
@@ -85,8 +85,8 @@ int link_nng_open(const struct link_nng_config *config, struct link **ret, struc
 uint16_t link_nng_port(const struct link *l);
 
 /* The member list changed: adds, removes, redials where the address differs, keeps the rest. Pipes of removed peers are
- * closed and their open requests fail before it returns. On error nothing has changed, except for ERR_IO, where the
- * named peer is without a dialler. */
+ * closed and their open requests fail before it returns. A peer whose address NNG cannot use gets a LINK_DOWN that says so
+ * and may still dial us. ERR_INVALID and ERR_LIMIT change nothing; ERR_IO: out of resources, some peers are missing. */
 int link_nng_set_peers(struct link *l, const struct link_nng_peer *peers, size_t count, struct err *e) WARN_UNUSED;
 
 /* Certificates, CRL or members changed: closes every pipe whose peer would not be let in any more, with the reason. */

@@ -86,8 +86,8 @@ struct link_nng_serve {
     nng_ctx ctx;
     nng_aio *aio;
     enum link_nng_serve_state state;
-    uint64_t handle;      /* OPEN: slot << 40 | number */
-    bool is_counted;      /* in the three counts of struct link_nng, peer, pipe */
+    uint64_t handle; /* OPEN: slot << 40 | number */
+    bool is_counted; /* in the three counts of struct link_nng, peer, pipe */
     uint32_t code;
     uint64_t peer_serial;
     uint32_t pipe;
@@ -160,7 +160,6 @@ static inline void link_nng_add_pipe(struct link_nng *l, struct link_nng_pipe re
     void *before = map_put(&l->pipes, &record.id, sizeof record.id, xmemdup(&record, sizeof record));
     xassert(before == NULL);
 }
-
 
 /* ---- link_nng_peer.c: asking. Loop thread unless it says otherwise ---- */
 

@@ -19,7 +19,6 @@
 #define STABLE_MS 10000u      /* a connection that lasted this long earns the shortest pause again */
 #define REDIAL_EVERY_MS 1000u /* link_redial() of one peer at most this often */
 
-/* Tells a loss once, and while down every new reason once. */
 void link_nng_peer_push_down(struct link_nng_node *p, const char *reason)
 {
     bool is_news = p->is_up || strcmp(p->told, reason) != 0;
@@ -200,8 +199,8 @@ static int get_client(struct link_nng_node *p, struct link_nng_client **ret, str
     return 0;
 }
 
-int link_nng_peer_request(struct link *base, uint32_t code, struct bytes message, uint64_t token,
-                            uint32_t timeout_ms, struct err *e)
+int link_nng_peer_request(struct link *base, uint32_t code, struct bytes message, uint64_t token, uint32_t timeout_ms,
+                          struct err *e)
 {
     struct link_nng *l = link_of(base);
     if (message.size == 0)
@@ -240,7 +239,6 @@ int link_nng_peer_request(struct link *base, uint32_t code, struct bytes message
 
 /* ---- our connections ---- */
 
-/* Claims the ping of @p. Under the mutex. */
 bool link_nng_peer_claim_ping(struct link_nng_node *p)
 {
     if (p->ping.state != CLIENT_IDLE)
@@ -318,7 +316,8 @@ static void peer_pipe_removed(struct link_nng_node *p, uint32_t id)
 
     for (size_t i = 0; i < open_count; i++)
         cancel_client(open[i]);
-    (void)nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, (nng_duration)backoff_ms); /* it may be closed: then no redial */
+    /* NNG starts its redial timer after this returns. The dialer may be closed: then there is no redial. */
+    (void)nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, (nng_duration)backoff_ms);
     link_nng_deliver(l);
 }
 
@@ -493,7 +492,6 @@ void link_nng_peer_remove(struct link_nng *l, struct link_nng_node *p, const cha
     destroy_peer(p, reason);
 }
 
-/* Makes @p dial @url, if it does not do so already. */
 int link_nng_peer_set_url(struct link_nng_node *p, const char *url, struct err *e)
 {
     if (strcmp(p->url, url) == 0)

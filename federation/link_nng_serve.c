@@ -15,9 +15,10 @@
 
 #include <nng/protocol/reqrep0/rep.h>
 
-#define SERVE_BASE 16u    /* contexts beside those per peer */
-#define SERVE_RESERVE 8u  /* of them, kept free for pings and refusals */
-#define PEER_SERVED_MAX (2 * LINK_PEER_REQUESTS_MAX) /* a peer's open requests over all its connections, lost ones too */
+#define SERVE_BASE 16u   /* contexts beside those per peer */
+#define SERVE_RESERVE 8u /* of them, kept free for pings and refusals */
+#define PEER_SERVED_MAX                                                                                                \
+    (2 * LINK_PEER_REQUESTS_MAX) /* a peer's open requests over all its connections, lost ones too */
 
 /* ---- answering ---- */
 
@@ -42,8 +43,9 @@ static void accepted_pipe_added(struct link_nng *l, nng_pipe pipe)
         rc = err_set(&e, ERR_LIMIT, "link.connections", "node %" PRIu32 " has %u connections open, limit %u", who.code,
                      same, LINK_PEER_PIPES_MAX);
     if (rc == 0)
-        link_nng_add_pipe(l, (struct link_nng_pipe){.id = pipe.id, .code = who.code, .is_accepted = true, .heard_ms = clock_mono_ms(),
-                                  .tls = who});
+        link_nng_add_pipe(
+            l, (struct link_nng_pipe){
+                   .id = pipe.id, .code = who.code, .is_accepted = true, .heard_ms = clock_mono_ms(), .tls = who});
     else
         link_nng_push_refused(l, who.code, e.message);
     pthread_mutex_unlock(&l->mutex);

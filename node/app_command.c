@@ -186,8 +186,10 @@ static void committed(void *ctx, const struct err *e)
     struct command *c = ctx;
     c->error = *e;
     flight_end(c);
-    if (e->code == 0)
+    if (e->code == 0) {
         app_notify_case(c->app, c->result.case_id);
+        app_receipt_if_arrived(c->app, c->result.case_id); /* taken in here and decided here: it need not travel */
+    }
     if (e->code != 0 || !c->wait_peers) {
         command_end(c);
         return;
@@ -466,15 +468,13 @@ static int check_form(struct app *a, const struct app_submission *s, const struc
     return rc;
 }
 
-/* Time-ordered (RFC 9562 UUID version 7): 48 bits of milliseconds, the rest random; new cases lie side by side on disk. */
-static void new_case_id(uint8_t id[CASE_ID_SIZE])
+/* Who took it in, when, and 64 random bits: the fold prefers that node's 收件 to any other root under the id
+ * (casefile.h), new cases lie side by side on disk, and nobody who has no part in a case can guess its id. */
+static void new_case_id(const struct app *a, uint8_t id[CASE_ID_SIZE])
 {
-    uint8_t stamp[8];
-    put_be64(stamp, clock_wall_ms() << 16);
-    crypto_random(id, CASE_ID_SIZE);
-    memcpy(id, stamp, 6);
-    id[6] = (uint8_t)(0x70 | (id[6] & 0x0f));
-    id[8] = (uint8_t)(0x80 | (id[8] & 0x3f));
+    put_be32(id, a->config->region);
+    put_be32(id + 4, (uint32_t)(clock_wall_ms() / 1000));
+    crypto_random(id + 8, CASE_ID_SIZE - 8);
 }
 
 static int submit(struct command *c, const struct app_submission *s, struct err *e)
@@ -507,7 +507,7 @@ static int submit(struct command *c, const struct app_submission *s, struct err 
     root->mode = mode;
     (void)snprintf(root->item_code, sizeof root->item_code, "%s", item.code);
 
-    new_case_id(id);
+    new_case_id(a, id);
     rc = case_cache_get(a->cases, a->ledger, id, &slot, e);
     if (rc == 0) {
         (void)snprintf(slot->item_name, sizeof slot->item_name, "%s", item.name);

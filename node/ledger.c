@@ -199,10 +199,10 @@ out:
 
 static void drop_live(struct ledger *l)
 {
+    store_reader_close(l->reader); /* before the writer, whose close then leaves one clean file */
+    l->reader = NULL;
     ledger_writer_stop(l->writer);
     l->writer = NULL;
-    store_reader_close(l->reader);
-    l->reader = NULL;
     tiles_destroy(l->tiles);
     l->tiles = NULL;
     drop_unsaved(l, UINT64_MAX);

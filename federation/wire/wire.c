@@ -382,8 +382,7 @@ static int take_hash(const char *what, const ProtobufCBinaryData *b, struct merk
 static int take_hello(const Tbwire__Hello *in, struct wire_hello *ret, struct err *e)
 {
     if (in->n_suites > WIRE_SUITES_MAX)
-        return err_set(e, ERR_LIMIT, "wire.hello-suites", "hello: %zu suites, limit %u", in->n_suites,
-                       WIRE_SUITES_MAX);
+        return err_set(e, ERR_LIMIT, "wire.hello-suites", "hello: %zu suites, limit %u", in->n_suites, WIRE_SUITES_MAX);
     *ret = (struct wire_hello){
         .version_min = in->version_min,
         .version_max = in->version_max,
@@ -450,7 +449,11 @@ static int take_batch(const Tbwire__Batch *in, struct arena *arena, struct wire_
     }
     *ret = (struct wire_batch){
         .origin = in->origin,
-        .frontier = {.from = in->from, .to = in->to, .target = in->target, .items = items, .item_count = in->n_items,
+        .frontier = {.from = in->from,
+                     .to = in->to,
+                     .target = in->target,
+                     .items = items,
+                     .item_count = in->n_items,
                      .right_count = in->n_right},
         .payload_held = held,
         .checkpoint = span_of(&in->checkpoint),
@@ -472,16 +475,20 @@ static int take(const Tbwire__Envelope *in, struct arena *arena, struct wire_msg
     case TBWIRE__ENVELOPE__BODY_HELLO:
         return take_hello(in->hello, &ret->u.hello, e);
     case TBWIRE__ENVELOPE__BODY_HINT:
-        ret->u.hint = (struct wire_hint){.origin = in->hint->origin, .size = in->hint->size,
-                                         .your_seq = in->hint->your_seq, .public_seq = in->hint->public_seq};
+        ret->u.hint = (struct wire_hint){.origin = in->hint->origin,
+                                         .size = in->hint->size,
+                                         .your_seq = in->hint->your_seq,
+                                         .public_seq = in->hint->public_seq};
         return 0;
     case TBWIRE__ENVELOPE__BODY_PULL:
         return take_pull(in->pull, &ret->u.pull, e);
     case TBWIRE__ENVELOPE__BODY_BATCH:
         return take_batch(in->batch, arena, &ret->u.batch, e);
     case TBWIRE__ENVELOPE__BODY_ERROR:
-        ret->u.error = (struct wire_error){.code = (enum wire_error_code)in->error->code, .id = in->error->id,
-                                           .message = in->error->message, .retry_ms = in->error->retry_ms,
+        ret->u.error = (struct wire_error){.code = (enum wire_error_code)in->error->code,
+                                           .id = in->error->id,
+                                           .message = in->error->message,
+                                           .retry_ms = in->error->retry_ms,
                                            .min_index = in->error->min_index};
         return 0;
     case TBWIRE__ENVELOPE__BODY_OK:

@@ -69,19 +69,19 @@ struct wire_pull {
 struct wire_batch {
     uint32_t origin;
     struct frontier_batch frontier; /* from, to, target, items, right; leaf 1..LEAF_BYTES_MAX */
-    const bool *payload_held;       /* frontier.item_count flags (false for hashes); NULL = held where payload is not empty */
-    struct bytes checkpoint;        /* signed note, up to NOTE_BYTES_MAX */
-    struct bytes heads;             /* opening of the heads vector, up to NOTE_BYTES_MAX; empty = none */
-    bool more;                      /* there is more below target */
+    const bool *payload_held; /* frontier.item_count flags (false for hashes); NULL = held where payload is not empty */
+    struct bytes checkpoint;  /* signed note, up to NOTE_BYTES_MAX */
+    struct bytes heads;       /* opening of the heads vector, up to NOTE_BYTES_MAX; empty = none */
+    bool more;                /* there is more below target */
 };
 
 /* name, code on the wire: what an ERROR says */
 #define WIRE_ERRORS(X)                                                                                                 \
-    X(MALFORMED, 400)   /* not understood, or over a rule */                                                           \
-    X(DENIED, 403)      /* not for this peer */                                                                        \
-    X(NOT_FOUND, 404)   /* unknown origin */                                                                           \
-    X(CONFLICT, 409)    /* root_at_from is not the author's: the evidence path */                                      \
-    X(PRUNED, 410)      /* asked below min_index */                                                                    \
+    X(MALFORMED, 400) /* not understood, or over a rule */                                                             \
+    X(DENIED, 403)    /* not for this peer */                                                                          \
+    X(NOT_FOUND, 404) /* unknown origin */                                                                             \
+    X(CONFLICT, 409)  /* root_at_from is not the author's: the evidence path */                                        \
+    X(PRUNED, 410)    /* asked below min_index */                                                                      \
     X(TOO_LARGE, 413)                                                                                                  \
     X(TOO_MANY, 429)    /* not before retry_ms */                                                                      \
     X(UNAVAILABLE, 503) /* not before retry_ms */

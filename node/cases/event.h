@@ -40,7 +40,7 @@
     X(CASE_EVENT_REVOKE, 20, "revoke", "撤销")               /* B, art. 69 */                                          \
     X(CASE_EVENT_NOTE, 21, "note", "备注")                   /* A or B */                                              \
     X(CASE_EVENT_OBJECT, 22, "object", "异议")               /* A or B */                                              \
-    X(CASE_EVENT_ACK, 23, "ack", "确认")                     /* B: cites what it had not seen */          \
+    X(CASE_EVENT_ACK, 23, "ack", "确认")                     /* B: cites what it had not seen */                       \
     X(CASE_EVENT_HANDOVER, 24, "handover", "转办")           /* B: another node leads from here; attribute LEAD */     \
     X(CASE_EVENT_SUPERVISE, 25, "supervise", "督办")         /* supervisor; attributes LEAD, LAST_LEAF */              \
     X(CASE_EVENT_ARCHIVE, 26, "archive", "归档")             /* B */

@@ -2,7 +2,7 @@
  *
  * Happy path of one request:
  *   libuv says that the daemon's epoll descriptor is readable → MHD_run() → uri_cb (a request line is there) →
- *   access_cb with the header (begin_request: all checks that need no body) → access_cb with pieces of the body
+ *   access_cb with the header (begin_request: guard.c, route_check) → access_cb with pieces of the body
  *   (take_body) → access_cb at the end: route_dispatch(). The handler has replied: send_reply(). Or it waits: the
  *   connection is suspended until request_finish() calls finished_cb(), which resumes it; access_cb comes once more and
  *   sends the reply. completed_cb lets go of the request; the connection is ready for the next one.
@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -32,6 +31,7 @@
 #include "node/base/log.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
+#include "node/http/guard.h"
 #include "node/http/listen.h"
 #include "node/http/request.h"
 #include "node/http/route.h"
@@ -46,8 +46,8 @@ struct door {
     struct MHD_Daemon *mhd; /* NULL = this door is not used */
     uv_poll_t poll;         /* on the daemon's epoll descriptor */
     uv_timer_t timer;       /* when the daemon wants to run without an event */
-    bool is_tcp;
-    bool run_again; /* a connection has gone: MHD listens again only in its next round */
+    struct guard_door asks; /* texts are the server's */
+    bool run_again;         /* a connection has gone: MHD listens again only in its next round */
 };
 
 struct http_server {
@@ -79,7 +79,7 @@ struct conn {
     struct request *request; /* NULL before begin_request() and after completed_cb() */
     size_t body_bytes;       /* counted in server->bodies_bytes */
     size_t dropped_bytes;    /* of a refused body */
-    bool bad_uri;            /* %00 in it: MHD would cut the path there */
+    bool bad_uri;            /* %00 in it: MHD cuts the path there */
     bool dispatched;
     bool cut_off; /* the server stops: the waiting request was let go */
     bool close;   /* after the answer */
@@ -158,197 +158,57 @@ static void completed_cb(void *cls, struct MHD_Connection *mhd, void **req_cls, 
 
 /* ---- the header ---- */
 
-struct header {
-    const char *host, *authorization, *origin, *content_type, *content_length, *transfer_encoding, *idempotency_key,
-        *expect;
-    bool repeated; /* one of these stands twice */
-    bool has_nul;
-};
-
 static enum MHD_Result header_cb(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size,
                                  const char *value, size_t value_size)
 {
-    struct header *h = cls;
-    const struct {
-        const char *name;
-        size_t size;
-        const char **field;
-    } known[] = {
-        {"Host", 4, &h->host},
-        {"Authorization", 13, &h->authorization},
-        {"Origin", 6, &h->origin},
-        {"Content-Type", 12, &h->content_type},
-        {"Content-Length", 14, &h->content_length},
-        {"Transfer-Encoding", 17, &h->transfer_encoding},
-        {"Idempotency-Key", 15, &h->idempotency_key},
-        {"Expect", 6, &h->expect},
-    };
     (void)kind;
-    if (value == NULL)
-        value = "";
-    if (memchr(key, '\0', key_size) != NULL || memchr(value, '\0', value_size) != NULL)
-        h->has_nul = true;
-    for (size_t i = 0; i < array_count(known); i++) {
-        if (known[i].size != key_size || strncasecmp(known[i].name, key, key_size) != 0)
-            continue;
-        h->repeated = h->repeated || *known[i].field != NULL;
-        *known[i].field = value;
-        break;
-    }
+    guard_take_header(cls, bytes_of(key, key_size), value != NULL ? bytes_of(value, value_size) : bytes_of("", 0));
     return MHD_YES;
 }
 
 struct params {
+    struct guard *guard;
     struct request *request;
-    bool too_many;
-    bool bad_text;
 };
 
 static enum MHD_Result param_cb(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value,
                                 size_t value_size)
 {
-    struct params *p = cls;
-    struct request *r = p->request;
+    const struct params *p = cls;
     (void)kind;
-    if (value == NULL)
-        value = "";
-    p->bad_text = p->bad_text || memchr(key, '\0', key_size) != NULL || memchr(value, '\0', value_size) != NULL ||
-                  !utf8_is_valid(key, key_size) || !utf8_is_valid(value, value_size);
-    p->too_many = p->too_many || r->param_count == REQUEST_PARAMS_MAX;
-    if (!p->too_many)
-        r->params[r->param_count++] = (struct request_param){.name = key, .value = value};
+    guard_take_param(p->guard, p->request, bytes_of(key, key_size),
+                     value != NULL ? bytes_of(value, value_size) : bytes_of("", 0));
     return MHD_YES;
-}
-
-/* What no client does by accident: two readings of one request. */
-static int check_framing(const struct conn *c, const struct header *h, struct err *e)
-{
-    if (c->bad_uri || h->has_nul)
-        return err_set(e, ERR_INVALID, "http.nul", "the request holds a NUL character in its %s",
-                       c->bad_uri ? "path" : "header");
-    if (h->content_length != NULL && h->transfer_encoding != NULL)
-        return err_set(e, ERR_INVALID, "http.framing", "Content-Length and Transfer-Encoding stand together");
-    if (h->repeated)
-        return err_set(e, ERR_INVALID, "http.framing", "a header field that may stand once stands twice");
-    return 0;
-}
-
-/* Whether @host is a name of this machine with our port. */
-static bool is_our_host(const struct http_server *s, const char *host)
-{
-    const char *const names[] = {"localhost", "127.0.0.1", "[::1]", s->tcp_host};
-    for (size_t i = 0; host != NULL && i < array_count(names); i++) {
-        size_t size = strlen(names[i]);
-        char port[8];
-        (void)snprintf(port, sizeof port, ":%u", s->tcp_port);
-        if (strncasecmp(host, names[i], size) == 0 &&
-            (strcmp(host + size, port) == 0 || (s->tcp_port == 80 && host[size] == '\0')))
-            return true;
-    }
-    return false;
-}
-
-static bool is_our_token(const struct http_server *s, const char *authorization)
-{
-    static const char scheme[] = "Bearer ";
-    if (authorization == NULL || strncasecmp(authorization, scheme, sizeof scheme - 1) != 0)
-        return false;
-    const char *given = authorization + sizeof scheme - 1;
-    size_t size = strlen(s->token);
-    return strlen(given) == size && crypto_equal(given, s->token, size);
-}
-
-static int check_credential(const struct conn *c, const struct request *r, const struct header *h, struct err *e)
-{
-    const struct http_server *s = c->door->server;
-    if (!c->door->is_tcp)
-        return 0;
-    if (!is_our_host(s, h->host))
-        return err_set(e, ERR_DENIED, "http.host", "the Host is '%.64s', this is localhost:%u",
-                       h->host != NULL ? h->host : "", s->tcp_port);
-    if (h->origin != NULL)
-        return err_set(e, ERR_DENIED, "http.origin", "requests of web pages are refused (Origin '%.64s')", h->origin);
-    if (route_is_open(r->method, r->path) || is_our_token(s, h->authorization))
-        return 0;
-    int rc = err_set(e, ERR_AUTH, "http.token", "%s",
-                     h->authorization == NULL ? "the token is missing" : "the token is wrong");
-    err_hint(e, "send 'Authorization: Bearer' with the content of api.token of the node's folder");
-    return rc;
-}
-
-static int check_idempotency_key(const struct request *r, struct err *e)
-{
-    const char *key = r->idempotency_key;
-    if (key == NULL)
-        return 0;
-    size_t size = strlen(key);
-    bool visible = true;
-    for (size_t i = 0; i < size; i++)
-        visible = visible && key[i] > 0x20 && key[i] < 0x7f;
-    if (size >= 1 && size <= IDEMPOTENCY_KEY_BYTES_MAX && visible)
-        return 0;
-    return err_set(e, ERR_INVALID, "http.idempotency-key",
-                   "the Idempotency-Key has %zu bytes; it must have 1 to %u visible ASCII characters", size,
-                   IDEMPOTENCY_KEY_BYTES_MAX);
-}
-
-static int too_large(struct err *e)
-{
-    return err_set(e, ERR_LIMIT, "http.body-size", "the body is larger than the limit of %u bytes",
-                   HTTP_BODY_BYTES_MAX);
-}
-
-static int check_input(struct conn *c, struct request *r, const struct header *h, const struct params *p,
-                       uint64_t content_length, struct err *e)
-{
-    int rc = check_framing(c, h, e);
-    if (rc != 0) {
-        c->close = true; /* where the next request begins is anybody's guess */
-        return rc;
-    }
-    if (!utf8_is_valid(r->path, strlen(r->path)) || p->bad_text)
-        return err_set(e, ERR_INVALID, "http.path", "path or parameters are not UTF-8 text");
-    rc = check_credential(c, r, h, e);
-    if (rc != 0)
-        return rc;
-    if (p->too_many)
-        return err_set(e, ERR_INVALID, "http.parameter", "the request has more than %d parameters", REQUEST_PARAMS_MAX);
-    if (content_length > HTTP_BODY_BYTES_MAX)
-        return too_large(e);
-    return check_idempotency_key(r, e);
 }
 
 /* All that can be said before the body is there. A refusal is in the request as its reply. */
 static void begin_request(struct conn *c, const char *url, const char *method, bool *ret_answer_now)
 {
-    struct header h = {0};
-    uint64_t content_length = 0;
+    struct http_server *s = c->door->server;
+    struct guard g = {.has_nul = c->bad_uri};
     struct err e = {0};
-    struct request *r = request_create(c->door->server->app);
-    struct params p = {.request = r};
+    struct request *r = request_create(s->app);
     c->request = r;
     r->server_data = c;
     r->method = method;
     r->path = url;
-    (void)MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, header_cb, &h);
-    (void)MHD_get_connection_values_n(c->mhd, MHD_GET_ARGUMENT_KIND, param_cb, &p);
-    r->content_type = h.content_type;
-    r->idempotency_key = h.idempotency_key;
-    if (h.content_length != NULL && decimal_parse(bytes_of_string(h.content_length), &content_length) != 0)
-        content_length = UINT64_MAX; /* MHD has read it as a number; ours is stricter */
+    (void)MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, header_cb, &g);
+    (void)MHD_get_connection_values_n(c->mhd, MHD_GET_ARGUMENT_KIND, param_cb,
+                                      &(struct params){.guard = &g, .request = r});
+    r->content_type = g.content_type;
+    r->idempotency_key = g.idempotency_key;
 
-    if (c->door->server->stopping)
-        (void)err_set(&e, ERR_CLOSED, "http.closing", "the node is shutting down");
-    else
-        (void)check_input(c, r, &h, &p, content_length, &e);
-    if (e.code != 0)
+    int rc = s->stopping ? err_set(&e, ERR_CLOSED, "http.closing", "the node is shutting down")
+                         : guard_check(&g, &c->door->asks, r, &e);
+    if (rc != 0)
         request_reply_error(r, &e);
     else
         (void)route_check(r);
 
+    c->close = g.is_ambiguous;
     /* An answer at this point makes MHD close the connection, and a client that is still sending might not read it:
      * let it finish, within reason. */
-    *ret_answer_now = r->replied && (h.expect != NULL || content_length > DISCARD_BYTES_MAX || c->close);
+    *ret_answer_now = r->replied && (g.expect != NULL || g.body_size > DISCARD_BYTES_MAX || c->close);
 }
 
 /* ---- body, dispatch, answer ---- */
@@ -363,7 +223,7 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t size)
         return c->dropped_bytes <= DISCARD_BYTES_MAX ? MHD_YES : MHD_NO;
     }
     if (r->body.size + size > HTTP_BODY_BYTES_MAX) {
-        (void)too_large(&e);
+        (void)guard_refuse_size(&e);
     } else if (s->bodies_bytes + size > HTTP_BODIES_BYTES_MAX) {
         (void)err_set(&e, ERR_BUSY, "http.bodies", "requests under way hold %zu bytes, the limit is %u",
                       s->bodies_bytes, HTTP_BODIES_BYTES_MAX);
@@ -526,7 +386,7 @@ static int open_door(struct http_server *s, struct door *d, int fd, bool is_tcp,
                      struct err *e)
 {
     d->server = s;
-    d->is_tcp = is_tcp;
+    d->asks = (struct guard_door){.is_tcp = is_tcp, .host = s->tcp_host, .port = s->tcp_port, .token = s->token};
     d->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, access_cb, d,
                               MHD_OPTION_EXTERNAL_LOGGER, mhd_log_cb, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
                               MHD_OPTION_URI_LOG_CALLBACK, uri_cb, d, MHD_OPTION_NOTIFY_COMPLETED, completed_cb, d,

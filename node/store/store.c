@@ -154,8 +154,10 @@ static int load_mirrors(struct store *s, struct err *e)
     if (rc == 0)
         rc = load_slots(s, e);
     if (rc == 0) /* -1 for an empty ledger, which is the id before its first */
-        rc = store_sql_exec_u64(&s->ledger, "SELECT coalesce(max(id), (1 << 60) - 1) + 1 - (1 << 60) FROM entry"
-                                            " WHERE id >= 1 << 60", &s->own_size, e);
+        rc = store_sql_exec_u64(&s->ledger,
+                                "SELECT coalesce(max(id), (1 << 60) - 1) + 1 - (1 << 60) FROM entry"
+                                " WHERE id >= 1 << 60",
+                                &s->own_size, e);
     return rc;
 }
 
@@ -172,7 +174,8 @@ int store_open(const char *dir, uint32_t self, struct store **ret, struct err *e
     if (rc == 0)
         rc = make_private(dir, "heads.db", e);
     if (rc == 0)
-        rc = store_sql_open(&s->ledger, dir, "ledger.db", SQLITE_OPEN_READWRITE, store_write_texts, STORE_WRITE_COUNT, e);
+        rc = store_sql_open(&s->ledger, dir, "ledger.db", SQLITE_OPEN_READWRITE, store_write_texts, STORE_WRITE_COUNT,
+                            e);
     if (rc == 0)
         rc = store_schema_open_writer(&s->ledger, &store_schema_ledger, e);
     if (rc == 0)

@@ -7,11 +7,13 @@
  * transaction, all or nothing, durable when store_commit() returns 0 (WAL, synchronous=FULL). Any number of
  * `struct store_reader` read, one per thread; each sees the last committed batch and never blocks the writer.
  *
- * Node codes are mapped to small slots inside (table `origin`), so that an entry's row id is slot << 40 | index and
+ * Node codes are mapped to small slots inside (table `node`), so that an entry's row id is slot << 40 | index and
  * each ledger is one dense run in the B-tree. No SQLite type appears here; another engine can stand behind it.
  *
- * Errors: ERR_IO / ERR_FULL (the batch is not there; the handle must be closed and opened again), ERR_CORRUPT (stored
- * bytes fail a check), ERR_NOT_FOUND where said, ERR_CONFLICT where said. Messages name the table and key.
+ * Errors: ERR_IO / ERR_FULL / ERR_BUSY / ERR_INTERNAL of a write (the handle must be closed and opened again; whether
+ * the batch is there, whole or not at all, is known only then), ERR_CORRUPT (stored bytes fail a check; every row that
+ * is read is checked), ERR_NOT_FOUND where said, ERR_CONFLICT where said, ERR_LIMIT / ERR_INVALID (refused before
+ * anything was written). Messages name the table and key.
  */
 #ifndef TB_STORE_STORE_H
 #define TB_STORE_STORE_H
@@ -27,15 +29,15 @@
 
 /* One ledger entry, own or replicated. */
 struct store_entry {
-    uint32_t origin;                    /* author's node code */
-    uint64_t index;                     /* position in its ledger, < 2^40 */
-    uint8_t hash[32];                   /* leaf hash: stored beside the bytes, compared by the verifier */
-    struct bytes leaf;                  /* the signed bytes, verbatim */
-    struct bytes payload;               /* what ct_hash covers; empty when none or not held */
-    bool payload_held;                  /* false: hash only (erased, or not a participant) */
+    uint32_t origin;      /* author's node code */
+    uint64_t index;       /* position in its ledger, < 2^40 */
+    uint8_t hash[32];     /* leaf hash, SHA-256(0x00 || leaf): stored beside the bytes, compared always */
+    struct bytes leaf;    /* the signed bytes, verbatim */
+    struct bytes payload; /* what ct_hash covers; empty when none or not held */
+    bool payload_held;    /* false: hash only (erased, or not a participant) */
     bool has_case;
     uint8_t case_id[STORE_CASE_ID_SIZE];
-    uint64_t stored_ms;                 /* wall time of storing at this node; for people, never for rules */
+    uint64_t stored_ms; /* wall time of storing at this node; for people, never for rules */
 };
 
 /* Own leaf @index is addressed to @recipient with @seq (contiguous per recipient from 1). */
@@ -59,9 +61,9 @@ struct store_replica {
     struct bytes frontier; /* crange_encode() of [0,size) */
     uint64_t seq_me;       /* last contiguous seq addressed to this node */
     uint64_t seq_public;
-    struct bytes note;     /* last verified checkpoint, as received */
-    uint64_t note_size;    /* its tree size, >= size */
-    uint64_t checked_ms;   /* wall time of the last verified answer */
+    struct bytes note;   /* last verified checkpoint, as received */
+    uint64_t note_size;  /* its tree size, >= size */
+    uint64_t checked_ms; /* wall time of the last verified answer */
 };
 
 /* What a peer has acknowledged of the own ledger: its cursor, durable there. */
@@ -74,28 +76,29 @@ struct store_ack {
 /* Row of a case: the fold's result, derivable from the entries. */
 struct store_case {
     uint8_t case_id[STORE_CASE_ID_SIZE];
-    char number[64];      /* 办件编码, "" until the deciding node assigned it */
+    char number[64]; /* 办件编码, "" until the deciding node assigned it */
     char item_code[48];
     char item_name[256];
-    uint32_t receiving;   /* node codes */
+    uint32_t receiving; /* node codes */
     uint32_t lead;
-    uint32_t division;    /* applicant's home division, 6 digits */
-    uint16_t status;      /* enum case_status (node/cases) */
-    uint8_t level;        /* enum case_level */
+    uint32_t division; /* applicant's home division, 6 digits */
+    uint16_t status;   /* enum case_status (node/cases) */
+    uint8_t level;     /* enum case_level */
     uint8_t flags;
     uint32_t event_count;
-    uint64_t created_ms;  /* from hlc of the root */
-    uint64_t updated_ms;  /* from hlc of the newest event */
-    uint8_t digest[32];   /* state digest, equal on every node that holds the same events */
+    uint64_t created_ms; /* from hlc of the root */
+    uint64_t updated_ms; /* from hlc of the newest event */
+    uint8_t digest[32];  /* state digest, equal on every node that holds the same events */
 };
 
-/* Published item, own or a peer's: newest version per (node, code). */
+/* Published item, own or a peer's: newest per (node, code), that is the one with the highest ledger index; one that is
+ * older than the stored one is left out without an error. */
 struct store_item {
     uint32_t node;
     char code[48];
     char name[256];
     uint32_t version;
-    uint64_t index;    /* ledger position of the publishing entry */
+    uint64_t index; /* ledger position of the publishing entry */
     bool withdrawn;
     struct bytes json; /* canonical bytes as published */
 };
@@ -105,7 +108,7 @@ struct store_request {
     uint8_t key_hash[32];  /* SHA-256 of client-visible key, see node/http */
     uint8_t body_hash[32]; /* SHA-256 of method, path and body */
     uint8_t case_id[STORE_CASE_ID_SIZE];
-    uint64_t first_index;  /* own entries it made: [first_index, first_index + count) */
+    uint64_t first_index; /* own entries it made: [first_index, first_index + count) */
     uint32_t count;
 };
 
@@ -141,82 +144,92 @@ struct store_batch {
 struct store;
 struct store_reader;
 
-/* Opens or creates the databases in @dir for node @self; runs migrations; refuses a database of a newer schema
- * (ERR_UNSUPPORTED), of another node (ERR_CONFLICT), or one opened for writing by another process (ERR_BUSY). */
+/* Opens or creates the databases in the existing folder @dir for node @self (not 0); runs migrations; refuses a
+ * database of a newer schema or a file of another kind (ERR_UNSUPPORTED), of another node (ERR_CONFLICT), or one opened
+ * for writing by another handle or process (ERR_BUSY, names the pid). */
 int store_open(const char *dir, uint32_t self, struct store **ret, struct err *e) WARN_UNUSED;
 void store_close(struct store *s); /* NULL is fine; checkpoints the WAL */
 
-/* Applies @b in one transaction and makes it durable. Fails with ERR_CONFLICT, nothing written, when an entry with the
- * same (origin, index) but other bytes exists; the same entry again is not an error (idempotent). A request key that
- * exists is ERR_CONFLICT. */
+/* Applies @b in one transaction and makes it durable. Refusals, after which nothing is written and the handle goes on:
+ * ERR_CONFLICT when an entry with the same (origin, index) but other bytes, a tile with other hashes or a request key
+ * exists, or an addressed seq is not the next; ERR_INVALID when an own entry would leave a gap, a hash is not its
+ * leaf's, or something addressed is not in the ledger; ERR_LIMIT. The same entry, addressed row or tile again is no
+ * error; an entry that comes again with the payload that was not held gets it.
+ * After any other error the handle refuses further commits (ERR_IO, "store.stopped"). */
 int store_commit(struct store *s, const struct store_batch *b, struct err *e) WARN_UNUSED;
 
-/* Head of the own ledger. Empty store: size 0, note empty. @ret_note is copied into @a. */
+/* Head of the own ledger. Empty store: size 0, root of the empty tree (SHA-256 of nothing), note empty. The note is
+ * copied into @a. */
 struct store_head {
     uint64_t size;
     uint8_t root[32];
     struct bytes note; /* signed checkpoint */
 };
 int store_head_get(struct store *s, struct arena *a, struct store_head *ret, struct err *e) WARN_UNUSED;
-/* Replaces the head if it still is (@old_size, @old_root); durable on return. ERR_CONFLICT when it is another one or
- * @next->size < @old_size: another process or an older copy of this node has signed; the caller must stop signing. */
+/* Replaces the head if it still is (@old_size, @old_root); durable on return. ERR_CONFLICT when it is another one,
+ * @next->size < @old_size, or the same size has another root: another process or an older copy of this node has signed;
+ * the caller must stop signing. The same size and root with another note is fine. After an error of the engine the
+ * handle refuses further swaps (ERR_IO, "store.stopped"). */
 int store_head_swap(struct store *s, uint64_t old_size, const uint8_t old_root[32], const struct store_head *next,
                     struct err *e) WARN_UNUSED;
 
 /* ---- reading ---- */
 
+/* ERR_NOT_FOUND when no store was ever made in @dir; ERR_UNSUPPORTED when its schema is not this program's. */
 int store_reader_open(const char *dir, struct store_reader **ret, struct err *e) WARN_UNUSED;
 void store_reader_close(struct store_reader *r);
 
 /* Spans in results are copied into @a and live as long as it does. */
 
 struct store_ledger_state {
-    uint64_t size;                          /* own leaves [0,size) */
-    struct store_addressed *recipients;     /* last index and seq per recipient */
+    uint64_t size;                      /* own leaves [0,size) */
+    struct store_addressed *recipients; /* last index and seq per recipient */
     size_t recipient_count;
     struct store_replica *replicas;
     size_t replica_count;
     struct store_ack *acks;
     size_t ack_count;
-    uint64_t hlc_max;                       /* largest hlc of own leaves (bytes 22..29 of the last leaf) */
+    uint64_t hlc_max; /* hlc of the last own leaf (its bytes 22..29), the largest; 0 if none */
 };
-int store_read_ledger_state(struct store_reader *r, struct arena *a, struct store_ledger_state *ret, struct err *e)
-    WARN_UNUSED;
+int store_read_ledger_state(struct store_reader *r, struct arena *a, struct store_ledger_state *ret,
+                            struct err *e) WARN_UNUSED;
 
-int store_read_tile(struct store_reader *r, uint8_t level, uint64_t number, uint8_t ret_hashes[8192], struct err *e)
-    WARN_UNUSED; /* ERR_NOT_FOUND */
-int store_read_entry(struct store_reader *r, uint32_t origin, uint64_t index, struct arena *a,
-                     struct store_entry *ret, struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+int store_read_tile(struct store_reader *r, uint8_t level, uint64_t number, uint8_t ret_hashes[8192],
+                    struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+int store_read_entry(struct store_reader *r, uint32_t origin, uint64_t index, struct arena *a, struct store_entry *ret,
+                     struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
 /* Leaf hashes of own entries [from, from+count), in order, 32 bytes each; ERR_CORRUPT when one is missing. */
-int store_read_leaf_hashes(struct store_reader *r, uint64_t from, uint64_t count, uint8_t *ret, struct err *e)
-    WARN_UNUSED;
-/* Own leaves addressed to @recipient with index >= @from, ascending, at most @limit. */
+int store_read_leaf_hashes(struct store_reader *r, uint64_t from, uint64_t count, uint8_t *ret,
+                           struct err *e) WARN_UNUSED;
+/* Own leaves addressed to @recipient with index >= @from, ascending, at most @limit (<= BATCH_LEAVES_MAX). */
 int store_read_addressed(struct store_reader *r, uint32_t recipient, uint64_t from, size_t limit, struct arena *a,
                          struct store_addressed **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
 /* All entries of a case (own and replicated), by (origin, index); at most CASE_EVENTS_MAX, ERR_LIMIT over it. */
 int store_read_case_entries(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct arena *a,
                             struct store_entry **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
-/* Entries of one ledger in order from @from; stops when @cb returns non-zero and passes that on. For verification and
- * export; memory does not grow. */
+/* Held entries of one ledger in order from @from (a replica has gaps); stops when @cb returns non-zero and passes that
+ * on. For verification and export; memory does not grow. @entry is borrowed until @cb returns. @cb may read with the
+ * same reader, but not scan. */
 int store_scan_entries(struct store_reader *r, uint32_t origin, uint64_t from,
-                       int (*cb)(void *ctx, const struct store_entry *entry, struct err *e), void *ctx, struct err *e)
-    WARN_UNUSED;
+                       int (*cb)(void *ctx, const struct store_entry *entry, struct err *e), void *ctx,
+                       struct err *e) WARN_UNUSED;
 int store_scan_cases(struct store_reader *r, int (*cb)(void *ctx, const struct store_case *row, struct err *e),
                      void *ctx, struct err *e) WARN_UNUSED;
 
 int store_read_case(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct store_case *ret,
                     struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
-/* Case whose id begins with @prefix (1..16 bytes) or whose number is @number; ERR_NOT_FOUND, ERR_CONFLICT if several. */
+/* Case whose id begins with @id_prefix (up to 16 bytes; empty = do not look) or whose number is @number (NULL or "" = do
+ * not look); ERR_NOT_FOUND, ERR_CONFLICT if several. */
 int store_find_case(struct store_reader *r, struct bytes id_prefix, const char *number, struct store_case *ret,
                     struct err *e) WARN_UNUSED;
 
 struct store_case_filter {
-    uint32_t receiving;  /* 0 = any */
-    uint32_t lead;       /* 0 = any */
-    uint16_t status;     /* 0 = any */
-    char item_code[48];  /* "" = any */
-    uint64_t before_no;  /* page: rows older than this position; 0 = newest */
-    size_t limit;        /* <= LIST_ROWS_MAX */
+    uint32_t receiving; /* 0 = any */
+    uint32_t lead;      /* 0 = any */
+    uint16_t status;    /* 0 = any */
+    char item_code[48]; /* "" = any */
+    uint64_t before_no; /* page: rows older than this position; 0 = newest */
+    size_t limit;       /* 1..LIST_ROWS_MAX */
 };
 struct store_case_list {
     struct store_case *rows; /* newest first */
@@ -225,30 +238,32 @@ struct store_case_list {
 };
 int store_list_cases(struct store_reader *r, const struct store_case_filter *f, struct arena *a,
                      struct store_case_list *ret, struct err *e) WARN_UNUSED;
-/* Cases of which @lead is the deciding node and whose status is @status: what an automatic step looks for at start. */
 uint64_t store_count_cases(struct store_reader *r); /* 0 on error */
 
 int store_read_item(struct store_reader *r, uint32_t node, const char *code, struct arena *a, struct store_item *ret,
                     struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
 struct store_item_filter {
-    uint32_t node;         /* 0 = any */
-    const char *text;      /* NULL = any; part of the name or of the code */
+    uint32_t node;    /* 0 = any */
+    const char *text; /* NULL = any; part of the name or of the code, ASCII letters without case */
     bool with_withdrawn;
     const char *after_code; /* page: rows after (after_node, after_code); NULL = first */
     uint32_t after_node;
-    size_t limit;          /* <= LIST_ROWS_MAX */
+    size_t limit; /* 1..LIST_ROWS_MAX */
 };
 int store_list_items(struct store_reader *r, const struct store_item_filter *f, struct arena *a,
                      struct store_item **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+/* Items that are not withdrawn, and the highest version of all. @node 0: of every node. */
 int store_count_items(struct store_reader *r, uint32_t node, uint64_t *ret_count, uint32_t *ret_version_max,
                       struct err *e) WARN_UNUSED;
 
-int store_read_request(struct store_reader *r, const uint8_t key_hash[32], struct store_request *ret, struct err *e)
-    WARN_UNUSED; /* ERR_NOT_FOUND */
-int store_read_counter(struct store_reader *r, const char *name, uint64_t *ret, struct err *e) WARN_UNUSED; /* 0 if absent */
+int store_read_request(struct store_reader *r, const uint8_t key_hash[32], struct store_request *ret,
+                       struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+int store_read_counter(struct store_reader *r, const char *name, uint64_t *ret,
+                       struct err *e) WARN_UNUSED; /* 0 if absent */
 
 /* Checks what the engine and this folder can check alone: page structure, every table's rows against their stored
- * check values, order and contiguity of indexes and seqs, row counts. Slow; own reader. ERR_CORRUPT names the place. */
+ * check values, leaves against their hashes, order and contiguity of own indexes, seqs and tiles, row counts, heads.db
+ * not ahead of the ledger ("store.behind-head": an old copy). Slow; own reader. ERR_CORRUPT names the place. */
 int store_check(struct store_reader *r, struct err *e) WARN_UNUSED;
 
 #endif

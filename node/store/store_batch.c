@@ -75,7 +75,8 @@ static int check_ledger_rows(const struct store *s, const struct store_batch *b,
         rc = check_replica(s, &b->replicas[i], e);
     for (size_t i = 0; rc == 0 && i < b->ack_count; i++) {
         if (b->acks[i].peer == STORE_NODE_EVERYONE || b->acks[i].peer == s->self)
-            rc = err_set(e, ERR_INVALID, "store.ack", "acknowledgement of node %" PRIu32 ": not a peer", b->acks[i].peer);
+            rc = err_set(e, ERR_INVALID, "store.ack", "acknowledgement of node %" PRIu32 ": not a peer",
+                         b->acks[i].peer);
     }
     return rc;
 }

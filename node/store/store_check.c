@@ -19,16 +19,16 @@
 /* Carried from row to row of one table. */
 struct walk {
     struct store_reader *r;
-    uint64_t own_size;  /* own entries seen */
-    uint64_t last_id;   /* id of the row before, in tables that have one */
+    uint64_t own_size; /* own entries seen */
+    uint64_t last_id;  /* id of the row before, in tables that have one */
     uint64_t last_seq;
     uint64_t row_count;
 };
 
 static int gap(struct err *e, const char *what, uint64_t value, uint64_t expected)
 {
-    return err_set(e, ERR_CORRUPT, "store.gap", "ledger.db: %s %" PRIu64 " stands where %" PRIu64 " belongs", what, value,
-                   expected);
+    return err_set(e, ERR_CORRUPT, "store.gap", "ledger.db: %s %" PRIu64 " stands where %" PRIu64 " belongs", what,
+                   value, expected);
 }
 
 static int visit_entry(struct walk *w, sqlite3_stmt *stmt, struct err *e)
@@ -121,10 +121,14 @@ static const struct {
     const char *sql;
     int (*visit)(struct walk *w, sqlite3_stmt *stmt, struct err *e);
 } tables[] = {
-    {STORE_ROW_ENTRY " ORDER BY e.id", visit_entry},   {STORE_ROW_ADDRESSED " ORDER BY id", visit_addressed},
-    {STORE_ROW_TILE " ORDER BY id", visit_tile},       {STORE_ROW_REPLICA " ORDER BY p.slot", visit_replica},
-    {STORE_ROW_ACK " ORDER BY a.slot", visit_ack},     {STORE_ROW_CASE " ORDER BY c.no", visit_case},
-    {STORE_ROW_ITEM " ORDER BY i.node, i.code", visit_item}, {STORE_ROW_REQUEST " ORDER BY no", visit_request},
+    {STORE_ROW_ENTRY " ORDER BY e.id", visit_entry},
+    {STORE_ROW_ADDRESSED " ORDER BY id", visit_addressed},
+    {STORE_ROW_TILE " ORDER BY id", visit_tile},
+    {STORE_ROW_REPLICA " ORDER BY p.slot", visit_replica},
+    {STORE_ROW_ACK " ORDER BY a.slot", visit_ack},
+    {STORE_ROW_CASE " ORDER BY c.no", visit_case},
+    {STORE_ROW_ITEM " ORDER BY i.node, i.code", visit_item},
+    {STORE_ROW_REQUEST " ORDER BY no", visit_request},
     {STORE_ROW_COUNTER " ORDER BY name", visit_counter},
 };
 
@@ -208,8 +212,8 @@ int store_check(struct store_reader *r, struct err *e)
         rc = check_counts(r, e);
     if (rc == 0 && head_size > w.own_size) {
         rc = err_set(e, ERR_CORRUPT, "store.behind-head",
-                     "ledger.db has %" PRIu64 " own entries, but a head of size %" PRIu64 " has been signed", w.own_size,
-                     head_size);
+                     "ledger.db has %" PRIu64 " own entries, but a head of size %" PRIu64 " has been signed",
+                     w.own_size, head_size);
         err_hint(e, "ledger.db is an old copy; do not start the node with it, fetch the missing entries from peers");
     }
     store_reader_end(r);

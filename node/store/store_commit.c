@@ -37,8 +37,7 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_ENTRY_FILL] = "UPDATE entry SET payload = ?2, ck = ?3 WHERE id = ?1",
     [STORE_WRITE_ADDRESSED_INSERT] = "INSERT INTO addressed(id, seq, ck) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
     [STORE_WRITE_ADDRESSED_FIND] = "SELECT seq FROM addressed WHERE id = ?1",
-    [STORE_WRITE_ADDRESSED_LAST] =
-        "SELECT id, seq FROM addressed WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1",
+    [STORE_WRITE_ADDRESSED_LAST] = "SELECT id, seq FROM addressed WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1",
     [STORE_WRITE_TILE_INSERT] = "INSERT INTO tile(id, ck, hashes) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
     [STORE_WRITE_TILE_FIND] = "SELECT hashes FROM tile WHERE id = ?1",
     [STORE_WRITE_REPLICA_PUT] = "INSERT OR REPLACE INTO replica(slot, size, seq_me, seq_public, note_size, checked_ms,"
@@ -124,8 +123,9 @@ static int slot_of(struct commit *t, uint32_t node, struct store_slot **ret)
         return 0;
 
     if (s->slot_next > STORE_SLOT_PEERS_MAX)
-        return err_set(t->e, ERR_LIMIT, "store.too-many-nodes", "node %" PRIu32 " would be peer number %" PRIu32
-                       ", limit %u", node, s->slot_next, STORE_SLOT_PEERS_MAX);
+        return err_set(t->e, ERR_LIMIT, "store.too-many-nodes",
+                       "node %" PRIu32 " would be peer number %" PRIu32 ", limit %u", node, s->slot_next,
+                       STORE_SLOT_PEERS_MAX);
     sqlite3_stmt *stmt = NULL;
     int rc = get(t, STORE_WRITE_NODE_INSERT, &stmt);
     if (rc != 0)
@@ -292,7 +292,8 @@ static int meet_addressed(struct commit *t, uint64_t id, const struct store_addr
     if (seq != a->seq)
         return err_set(t->e, ERR_CONFLICT, "store.addressed-conflict",
                        "own entry %" PRIu64 " to node %" PRIu32 " would be seq %" PRIu64 ", %s %" PRIu64, a->index,
-                       a->recipient, a->seq, seq == 0 ? "but nothing is addressed there; last index" : "stored is", seq);
+                       a->recipient, a->seq, seq == 0 ? "but nothing is addressed there; last index" : "stored is",
+                       seq);
     return 0;
 }
 

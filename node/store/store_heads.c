@@ -16,8 +16,7 @@ enum heads_stmt { HEADS_GET, HEADS_SWAP, HEADS_CREATE, HEADS_STMT_COUNT };
 static const char *const texts[HEADS_STMT_COUNT] = {
     [HEADS_GET] = STORE_ROW_HEAD " WHERE id = 1",
     [HEADS_SWAP] = "UPDATE head SET size = ?1, root = ?2, note = ?3, ck = ?4 WHERE id = 1 AND size = ?5 AND root = ?6",
-    [HEADS_CREATE] = "INSERT INTO head(id, node, size, ck, root, note) VALUES(1, ?1, ?2, ?3, ?4, ?5)"
-                     " ON CONFLICT DO NOTHING",
+    [HEADS_CREATE] = "INSERT OR IGNORE INTO head(id, node, size, ck, root, note) VALUES(1, ?1, ?2, ?3, ?4, ?5)",
 };
 
 /* An empty tree's root is SHA-256 of nothing (RFC 6962 s2.1), so that the first swap compares like any other. */
@@ -119,7 +118,8 @@ static int check_swap(const struct store *s, uint64_t old_size, const uint8_t ol
                        old_size, next->size);
     /* C2SP tlog-checkpoint: a log never signs two checkpoints that contradict each other. */
     if (next->size == old_size && memcmp(next->root, old_root, 32) != 0)
-        return err_set(e, ERR_CONFLICT, "store.head-fork", "head of size %" PRIu64 " would get a second root", old_size);
+        return err_set(e, ERR_CONFLICT, "store.head-fork", "head of size %" PRIu64 " would get a second root",
+                       old_size);
     return 0;
 }
 

@@ -248,8 +248,9 @@ int store_row_item(struct store_sql *c, sqlite3_stmt *stmt, struct store_item *r
     good = good && store_sql_text(stmt, 1, item.code, sizeof item.code) &&
            store_sql_text(stmt, 2, item.name, sizeof item.name);
     if (!good || store_row_item_ck(&item, json_id) != store_sql_u64(stmt, 7))
-        return err_set(e, ERR_CORRUPT, "store.row", "%s: table item, row (%" PRIu32 ", '%s'): the stored bytes fail their check",
-                       c->name, item.node, item.code);
+        return err_set(e, ERR_CORRUPT, "store.row",
+                       "%s: table item, row (%" PRIu32 ", '%s'): the stored bytes fail their check", c->name, item.node,
+                       item.code);
     if (is_null(stmt, 8) || store_row_item_json_ck(item.json) != store_sql_u64(stmt, 8))
         return store_row_corrupt(c, "item_json", json_id, e);
     *ret = item;
@@ -262,7 +263,7 @@ int store_row_request(struct store_sql *c, sqlite3_stmt *stmt, struct store_requ
     struct store_request r = {.first_index = store_sql_u64(stmt, 1),
                               .count = (uint32_t)ranged(stmt, 2, UINT32_MAX, &good)};
     good = good && fixed_blob(stmt, 4, r.key_hash, 32) && fixed_blob(stmt, 5, r.body_hash, 32) &&
-                fixed_blob(stmt, 6, r.case_id, STORE_CASE_ID_SIZE);
+           fixed_blob(stmt, 6, r.case_id, STORE_CASE_ID_SIZE);
     if (!good || store_row_request_ck(&r) != store_sql_u64(stmt, 3))
         return store_row_corrupt(c, "request", store_sql_u64(stmt, 0), e);
     *ret = r;
@@ -310,8 +311,8 @@ int store_row_meta(struct store_sql *c, const char *key, uint64_t *ret, struct e
         rc = 1;
     }
     if (rc == 1)
-        rc = err_set(e, ERR_CORRUPT, "store.row", "%s: table meta, row '%s': the stored bytes fail their check", c->name,
-                     key);
+        rc = err_set(e, ERR_CORRUPT, "store.row", "%s: table meta, row '%s': the stored bytes fail their check",
+                     c->name, key);
     sqlite3_finalize(stmt);
     return rc;
 }

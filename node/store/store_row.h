@@ -82,8 +82,8 @@ int store_row_request(struct store_sql *c, sqlite3_stmt *stmt, struct store_requ
 int store_row_counter(struct store_sql *c, sqlite3_stmt *stmt, struct store_counter *ret, struct err *e) WARN_UNUSED;
 
 #define STORE_ROW_HEAD "SELECT node, size, ck, root, note FROM head"
-int store_row_head(struct store_sql *c, sqlite3_stmt *stmt, uint32_t *ret_node, struct store_head *ret, struct err *e)
-    WARN_UNUSED;
+int store_row_head(struct store_sql *c, sqlite3_stmt *stmt, uint32_t *ret_node, struct store_head *ret,
+                   struct err *e) WARN_UNUSED;
 
 /* Value of a meta row; ERR_CORRUPT when it is not there: both rows are made with the schema. */
 int store_row_meta(struct store_sql *c, const char *key, uint64_t *ret, struct err *e) WARN_UNUSED;

@@ -106,6 +106,19 @@ static int migrate_one(struct store_sql *c, const struct store_schema *s, uint64
     return rc != 0 ? err_wrap(e, "schema version %" PRIu64 " to %" PRIu64, from, from + 1) : 0;
 }
 
+/* journal_mode=WAL is a wish that SQLite declines without an error. */
+static int check_wal(struct store_sql *c, struct err *e)
+{
+    uint64_t is_wal = 0;
+    int rc = store_sql_exec_u64(c, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &is_wal, e);
+    if (rc == 0 && is_wal == 0) {
+        rc = err_set(e, ERR_UNSUPPORTED, "store.no-wal", "%s: the file system gives no shared memory for a WAL",
+                     c->name);
+        err_hint(e, "put the node's folder on a local disk, not on a network file system");
+    }
+    return rc;
+}
+
 int store_schema_open_writer(struct store_sql *c, const struct store_schema *s, struct err *e)
 {
     uint64_t version = 0;
@@ -113,8 +126,9 @@ int store_schema_open_writer(struct store_sql *c, const struct store_schema *s, 
     if (rc != 0)
         return rc;
 
-    /* A larger WAL than the default 1,000 pages, so that pages changed again and again are written back once; the
-     * limit gives the disk space back after a reader held it up. */
+    /* Pages of 8 KiB hold five entries with 1 KiB of payload, where 4 KiB would hold two. 2,000 of them (16 MB) make
+     * the WAL long enough that pages changed again and again are written back once; the limit gives the disk space
+     * back after a reader held it up. */
     rc = store_sql_exec(c,
                         "PRAGMA page_size=8192;"
                         "PRAGMA journal_mode=WAL;"
@@ -129,6 +143,8 @@ int store_schema_open_writer(struct store_sql *c, const struct store_schema *s, 
                         "PRAGMA secure_delete=ON;"
                         "PRAGMA trusted_schema=OFF;",
                         e);
+    if (rc == 0)
+        rc = check_wal(c, e);
     for (; rc == 0 && version < s->count; version++)
         rc = migrate_one(c, s, version, e);
     return rc;
@@ -139,8 +155,8 @@ int store_schema_open_reader(struct store_sql *c, const struct store_schema *s, 
     uint64_t version = 0;
     int rc = read_version(c, s, &version, e);
     if (rc == 0 && version != s->count)
-        rc = err_set(e, ERR_UNSUPPORTED, "store.older-schema",
-                     "%s: schema version %" PRIu64 ", this program reads %u", c->name, version, s->count);
+        rc = err_set(e, ERR_UNSUPPORTED, "store.older-schema", "%s: schema version %" PRIu64 ", this program reads %u",
+                     c->name, version, s->count);
     if (rc == 0)
         rc = store_sql_exec(c,
                             "PRAGMA query_only=ON;"

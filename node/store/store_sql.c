@@ -86,7 +86,8 @@ int store_sql_error(const struct store_sql *c, int rc, const char *doing, struct
     static const struct {
         int code;
         const char *id;
-    } ids[] = {{ERR_FULL, "store.full"}, {ERR_IO, "store.io"}, {ERR_CORRUPT, "store.corrupt"}, {ERR_BUSY, "store.busy"}};
+    } ids[] = {
+        {ERR_FULL, "store.full"}, {ERR_IO, "store.io"}, {ERR_CORRUPT, "store.corrupt"}, {ERR_BUSY, "store.busy"}};
     int code = code_of(c, rc);
     const char *id = "store.internal";
     for (size_t i = 0; i < array_count(ids); i++) {
@@ -172,8 +173,8 @@ void store_sql_bind_u64(sqlite3_stmt *stmt, int at, uint64_t v)
 
 void store_sql_bind_bytes(sqlite3_stmt *stmt, int at, struct bytes b)
 {
-    int rc = b.size == 0 ? sqlite3_bind_zeroblob(stmt, at, 0)
-                         : sqlite3_bind_blob64(stmt, at, b.data, b.size, SQLITE_STATIC);
+    int rc =
+        b.size == 0 ? sqlite3_bind_zeroblob(stmt, at, 0) : sqlite3_bind_blob64(stmt, at, b.data, b.size, SQLITE_STATIC);
     xassert(rc == SQLITE_OK);
 }
 

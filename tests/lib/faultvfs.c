@@ -59,7 +59,7 @@ static void drop_pending(struct pending *p)
 
 static void forget_path(const char *path)
 {
-    list_for_each_safe(at, &fault.pending) {
+    list_for_each_safe (at, &fault.pending) {
         struct pending *p = container_of(at, struct pending, link);
         if (strcmp(p->path, path) == 0)
             drop_pending(p);
@@ -233,6 +233,22 @@ static const sqlite3_io_methods shim_methods = {
     .xShmUnmap = shim_shm_unmap,
 };
 
+static const sqlite3_io_methods no_shm_methods = {
+    .iVersion = 1,
+    .xClose = shim_close,
+    .xRead = shim_read,
+    .xWrite = shim_write,
+    .xTruncate = shim_truncate,
+    .xSync = shim_sync,
+    .xFileSize = shim_file_size,
+    .xLock = shim_lock,
+    .xUnlock = shim_unlock,
+    .xCheckReservedLock = shim_check_reserved,
+    .xFileControl = shim_file_control,
+    .xSectorSize = shim_sector_size,
+    .xDeviceCharacteristics = shim_characteristics,
+};
+
 /* ---- VFS methods ---- */
 
 static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags)
@@ -247,7 +263,7 @@ static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     if (rc != SQLITE_OK)
         return rc;
     f->path = name != NULL ? xstrdup(name) : NULL;
-    f->base.pMethods = &shim_methods;
+    f->base.pMethods = fault.kind == FAULTVFS_NO_SHM ? &no_shm_methods : &shim_methods;
     return SQLITE_OK;
 }
 
@@ -289,7 +305,7 @@ void faultvfs_install(void)
 
 void faultvfs_remove(void)
 {
-    list_for_each_safe(at, &fault.pending)
+    list_for_each_safe (at, &fault.pending)
         drop_pending(container_of(at, struct pending, link));
     int rc = sqlite3_vfs_unregister(&fault.vfs);
     xassert(rc == SQLITE_OK);
@@ -351,7 +367,7 @@ void faultvfs_crash_apply(uint64_t seed)
         undo(p, fd);
         close(fd);
     }
-    list_for_each_safe(at, &fault.pending) {
+    list_for_each_safe (at, &fault.pending) {
         struct pending *p = container_of(at, struct pending, link);
         int fd = open(p->path, O_RDWR | O_CLOEXEC);
         xassert(fd >= 0);

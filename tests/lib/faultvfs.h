@@ -19,7 +19,8 @@ enum faultvfs_kind {
     FAULTVFS_WRITE_IO,   /* one write fails with EIO; the next would work again */
     FAULTVFS_SYNC_FULL,  /* as above, for syncs */
     FAULTVFS_SYNC_IO,
-    FAULTVFS_CRASH,      /* write or sync number k and everything after it is not done */
+    FAULTVFS_NO_SHM, /* files opened from now on have no shared memory, as on a network file system */
+    FAULTVFS_CRASH,  /* write or sync number k and everything after it is not done */
     FAULTVFS_KIND_COUNT
 };
 

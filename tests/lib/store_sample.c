@@ -181,9 +181,9 @@ bool store_sample_case_equal(const struct store_case *a, const struct store_case
 {
     return memcmp(a->case_id, b->case_id, sizeof a->case_id) == 0 && strcmp(a->number, b->number) == 0 &&
            strcmp(a->item_code, b->item_code) == 0 && strcmp(a->item_name, b->item_name) == 0 &&
-           a->receiving == b->receiving && a->lead == b->lead && a->division == b->division &&
-           a->status == b->status && a->level == b->level && a->flags == b->flags &&
-           a->event_count == b->event_count && a->created_ms == b->created_ms && a->updated_ms == b->updated_ms &&
+           a->receiving == b->receiving && a->lead == b->lead && a->division == b->division && a->status == b->status &&
+           a->level == b->level && a->flags == b->flags && a->event_count == b->event_count &&
+           a->created_ms == b->created_ms && a->updated_ms == b->updated_ms &&
            memcmp(a->digest, b->digest, sizeof a->digest) == 0;
 }
 

@@ -386,6 +386,25 @@ static void test_supervise_cuts_off(void **state)
     }
 }
 
+/* Evidence may run ahead: events of the lead before the fork still count when they become complete after the freeze. */
+static void test_before_the_fork_counts(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_ARRIVED);
+    struct case_event unseen = builder_event(CASE_EVENT_NOTE), accept = builder_event(CASE_EVENT_ACCEPT);
+    unseen.origin = RECEIVING;
+    builder_cite_tips(file, &unseen);
+    builder_cite(&accept, &unseen);
+    builder_add(file, &accept);
+    casefile_mark_forked(file, LEAD, accept.index + 1);
+    assert_int_equal(casefile_state(file)->status, CASE_STATUS_FROZEN);
+    builder_add(file, &unseen);
+    assert_int_equal(casefile_state(file)->status, CASE_STATUS_FROZEN);
+    assert_int_equal(builder_effect(file, &accept)->kind, CASE_EFFECT_OK);
+    assert_true(builder_effect(file, &accept)->sequenced);
+    casefile_destroy(file);
+}
+
 /* A fork by a node that does not lead takes nothing back. */
 static void test_other_forks(void **state)
 {
@@ -665,6 +684,7 @@ int main(void)
         cmocka_unit_test(test_lead_forks),
         cmocka_unit_test(test_supervise_thaws),
         cmocka_unit_test(test_supervise_cuts_off),
+        cmocka_unit_test(test_before_the_fork_counts),
         cmocka_unit_test(test_other_forks),
         cmocka_unit_test(test_two_roots),
         cmocka_unit_test(test_id_names_the_node),

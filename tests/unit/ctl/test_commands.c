@@ -116,142 +116,139 @@ static void assert_has(const char *text, const char *part)
     "\",\"status_chinese\":\"受理\",\"level\":\"tentative\",\"version\":" version                                      \
     ",\"updated_ms\":1795491684123,\"event_count\":3}"
 
+static const struct {
+    const char *words[24];
+    const char *answer;
+    const char *line; /* of the request */
+    const char *body; /* of the request, or "" */
+    const char *prints;
+} commands[] = {
+    {{"status"},
+     "{\"code\":510000,\"name\":\"四川省\",\"writer\":\"ok\"}",
+     "GET /v1/status HTTP/1.1",
+     "",
+     "writer:            ok"},
+    {{"peer", "list"},
+     "{\"peers\":[{\"code\":510000,\"name\":\"四川省\",\"state\":\"lost\",\"reason\":\"expired\",\"held_size\":3,"
+     "\"known_size\":4}]}",
+     "GET /v1/peers HTTP/1.1",
+     "",
+     "四川省  lost"},
+    {{"peer", "list"}, "{\"peers\":[]}", "GET /v1/peers HTTP/1.1", "", "no other nodes\n"},
+    {{"catalog", "list", "--node", "510000", "--limit", "2", "--after", "510000:a b"},
+     "{\"items\":[],\"next\":null}",
+     "GET /v1/catalog?node=510000&limit=2&after=510000%3Aa%20b HTTP/1.1",
+     "",
+     "no items\n"},
+    {{"catalog", "search", "户口"},
+     "{\"items\":[{\"node\":510000,\"code\":\"1\",\"name\":\"户口迁移\",\"version\":3}],\"next\":\"510000:1\"}",
+     "GET /v1/catalog?text=%E6%88%B7%E5%8F%A3 HTTP/1.1",
+     "",
+     "more: --after 510000:1\n"},
+    {{"catalog", "show", "a/b", "--node", "510000"},
+     "{\"code\":\"a/b\",\"item\":{\"x\":1}}",
+     "GET /v1/catalog/510000/a%2Fb HTTP/1.1",
+     "",
+     "  \"x\": 1"},
+    {{"case", "list", "--status", "accepted", "--role", "deciding", "--before", "9"},
+     "{\"cases\":[" CASE_JSON("accepted", "4") "],\"next\":7}",
+     "GET /v1/cases?status=accepted&role=deciding&before=9 HTTP/1.1",
+     "",
+     "more: --before 7\n"},
+    {{"case", "show", "c0/../x"},
+     CASE_JSON("accepted", "4"),
+     "GET /v1/cases/c0%2F..%2Fx HTTP/1.1",
+     "",
+     "accepted 受理 (tentative)"},
+    {{"case", "payload", "c0", "440000", "3", "--purpose", "核对"},
+     "{\"payload\":{\"name\":\"张三\"}}",
+     "GET /v1/cases/c0/events/440000/3/payload?purpose=%E6%A0%B8%E5%AF%B9 HTTP/1.1",
+     "",
+     "\"name\": \"张三\""},
+    {{"case", "submit", "--item", "i", "--name", "张三", "--id", "n", "--form", "a=b=c", "--form", "k=值",
+      "--no-forward"},
+     RESULT,
+     "POST /v1/cases HTTP/1.1",
+     "{\"item\":\"i\",\"applicant\":{\"kind\":\"person\",\"name\":\"张三\",\"id_type\":\"citizen_id\",\"id_"
+     "number\":\"n\"},"
+     "\"form\":{\"a\":\"b=c\",\"k\":\"值\"},\"forward\":false}",
+     "entries: 440000 12-15\nwarning: check digit\n"},
+    {{"case", "submit", "--item=i", "--name=店", "--id=u", "--kind=organisation", "--node=510000", "--division=510104",
+      "--mode=collect"},
+     RESULT,
+     "POST /v1/cases HTTP/1.1",
+     "{\"item\":\"i\",\"node\":510000,\"division\":\"510104\",\"mode\":\"collect\",\"applicant\":{\"kind\":"
+     "\"organisation\",\"name\":\"店\","
+     "\"id_type\":\"uscc\",\"id_number\":\"u\"}}",
+     "written: application"},
+    {{"case", "accept", "c0"}, RESULT, "POST /v1/cases/c0/events HTTP/1.1", "{\"type\":\"accept\"}", "written: accept"},
+    {{"case", "refuse", "c0", "--reason", "不归我们", "--reason-code", "not.ours"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"refuse\",\"reason\":\"不归我们\",\"reason_code\":\"not.ours\"}",
+     "written: refuse"},
+    {{"case", "decide", "c0", "--deny", "--reason", "x"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"events\":[{\"type\":\"decide\",\"reason\":\"x\",\"decision\":\"deny\"},{\"type\":\"close\"}]}",
+     "written: decide, close"},
+    {{"case", "decide", "c0", "--grant", "--keep-open"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"events\":[{\"type\":\"decide\",\"decision\":\"grant\"}]}",
+     "written: decide\n"},
+    {{"case", "deliver", "c0", "--channel", "post"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"deliver\",\"channel\":\"post\"}",
+     "written: deliver"},
+    {{"case", "note", "--note", "-- x", "--", "c0"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"note\",\"note\":\"-- x\"}",
+     "written: note"},
+    {{"ledger", "show"},
+     "{\"origin\":\"o\",\"size\":3,\"root\":\"ab\"}",
+     "GET /v1/ledger HTTP/1.1",
+     "",
+     "root:    ab\n"},
+    {{"ledger", "entries", "--origin", "510000", "--from", "7"},
+     "{\"entries\":[{\"origin\":510000,\"index\":7,\"hash\":\"0123456789abcdef0\",\"leaf\":{\"kind\":\"event\","
+     "\"type\":\"accept\"}}]}",
+     "GET /v1/ledger/entries?origin=510000&from=7 HTTP/1.1",
+     "",
+     "accept"},
+    {{"ledger", "verify"},
+     "{\"result\":\"ok\",\"own_leaves\":3}",
+     "POST /v1/ledger/verify HTTP/1.1",
+     "",
+     "own entries: 3\n"},
+    {{"status", "--json"}, "{\"code\":510000}", "GET /v1/status HTTP/1.1", "", "{\"code\":510000}\n"},
+    {{"case", "accept", "c0", "--json"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"accept\"}",
+     RESULT "\n"},
+};
+
 /* What each command asks, and what it prints; one connection each. */
 static void commands_ask_and_print(void **state)
 {
-    static const struct {
-        const char *words[24];
-        const char *answer;
-        const char *line; /* of the request */
-        const char *body; /* of the request, or "" */
-        const char *prints;
-    } cases[] = {
-        {{"status"},
-         "{\"code\":510000,\"name\":\"四川省\",\"writer\":\"ok\"}",
-         "GET /v1/status HTTP/1.1",
-         "",
-         "writer:            ok"},
-        {{"peer", "list"},
-         "{\"peers\":[{\"code\":510000,\"name\":\"四川省\",\"state\":\"lost\",\"reason\":\"expired\",\"held_size\":3,"
-         "\"known_size\":4}]}",
-         "GET /v1/peers HTTP/1.1",
-         "",
-         "四川省  lost"},
-        {{"peer", "list"}, "{\"peers\":[]}", "GET /v1/peers HTTP/1.1", "", "no other nodes\n"},
-        {{"catalog", "list", "--node", "510000", "--limit", "2", "--after", "510000:a b"},
-         "{\"items\":[],\"next\":null}",
-         "GET /v1/catalog?node=510000&limit=2&after=510000%3Aa%20b HTTP/1.1",
-         "",
-         "no items\n"},
-        {{"catalog", "search", "户口"},
-         "{\"items\":[{\"node\":510000,\"code\":\"1\",\"name\":\"户口迁移\",\"version\":3}],\"next\":\"510000:1\"}",
-         "GET /v1/catalog?text=%E6%88%B7%E5%8F%A3 HTTP/1.1",
-         "",
-         "more: --after 510000:1\n"},
-        {{"catalog", "show", "a/b", "--node", "510000"},
-         "{\"code\":\"a/b\",\"item\":{\"x\":1}}",
-         "GET /v1/catalog/510000/a%2Fb HTTP/1.1",
-         "",
-         "  \"x\": 1"},
-        {{"case", "list", "--status", "accepted", "--role", "deciding", "--before", "9"},
-         "{\"cases\":[" CASE_JSON("accepted", "4") "],\"next\":7}",
-         "GET /v1/cases?status=accepted&role=deciding&before=9 HTTP/1.1",
-         "",
-         "more: --before 7\n"},
-        {{"case", "show", "c0/../x"},
-         CASE_JSON("accepted", "4"),
-         "GET /v1/cases/c0%2F..%2Fx HTTP/1.1",
-         "",
-         "accepted 受理 (tentative)"},
-        {{"case", "payload", "c0", "440000", "3", "--purpose", "核对"},
-         "{\"payload\":{\"name\":\"张三\"}}",
-         "GET /v1/cases/c0/events/440000/3/payload?purpose=%E6%A0%B8%E5%AF%B9 HTTP/1.1",
-         "",
-         "\"name\": \"张三\""},
-        {{"case", "submit", "--item", "i", "--name", "张三", "--id", "n", "--form", "a=b=c", "--form", "k=值",
-          "--no-forward"},
-         RESULT,
-         "POST /v1/cases HTTP/1.1",
-         "{\"item\":\"i\",\"applicant\":{\"kind\":\"person\",\"name\":\"张三\",\"id_type\":\"citizen_id\",\"id_"
-         "number\":\"n\"},"
-         "\"form\":{\"a\":\"b=c\",\"k\":\"值\"},\"forward\":false}",
-         "entries: 440000 12-15\nwarning: check digit\n"},
-        {{"case", "submit", "--item=i", "--name=店", "--id=u", "--kind=organisation", "--node=510000",
-          "--division=510104", "--mode=collect"},
-         RESULT,
-         "POST /v1/cases HTTP/1.1",
-         "{\"item\":\"i\",\"node\":510000,\"division\":\"510104\",\"mode\":\"collect\",\"applicant\":{\"kind\":"
-         "\"organisation\",\"name\":\"店\","
-         "\"id_type\":\"uscc\",\"id_number\":\"u\"}}",
-         "written: application"},
-        {{"case", "accept", "c0"},
-         RESULT,
-         "POST /v1/cases/c0/events HTTP/1.1",
-         "{\"type\":\"accept\"}",
-         "written: accept"},
-        {{"case", "refuse", "c0", "--reason", "不归我们", "--reason-code", "not.ours"},
-         RESULT,
-         "POST /v1/cases/c0/events HTTP/1.1",
-         "{\"type\":\"refuse\",\"reason\":\"不归我们\",\"reason_code\":\"not.ours\"}",
-         "written: refuse"},
-        {{"case", "decide", "c0", "--deny", "--reason", "x"},
-         RESULT,
-         "POST /v1/cases/c0/events HTTP/1.1",
-         "{\"events\":[{\"type\":\"decide\",\"reason\":\"x\",\"decision\":\"deny\"},{\"type\":\"close\"}]}",
-         "written: decide, close"},
-        {{"case", "decide", "c0", "--grant", "--keep-open"},
-         RESULT,
-         "POST /v1/cases/c0/events HTTP/1.1",
-         "{\"events\":[{\"type\":\"decide\",\"decision\":\"grant\"}]}",
-         "written: decide\n"},
-        {{"case", "deliver", "c0", "--channel", "post"},
-         RESULT,
-         "POST /v1/cases/c0/events HTTP/1.1",
-         "{\"type\":\"deliver\",\"channel\":\"post\"}",
-         "written: deliver"},
-        {{"case", "note", "--note", "-- x", "--", "c0"},
-         RESULT,
-         "POST /v1/cases/c0/events HTTP/1.1",
-         "{\"type\":\"note\",\"note\":\"-- x\"}",
-         "written: note"},
-        {{"ledger", "show"},
-         "{\"origin\":\"o\",\"size\":3,\"root\":\"ab\"}",
-         "GET /v1/ledger HTTP/1.1",
-         "",
-         "root:    ab\n"},
-        {{"ledger", "entries", "--origin", "510000", "--from", "7"},
-         "{\"entries\":[{\"origin\":510000,\"index\":7,\"hash\":\"0123456789abcdef0\",\"leaf\":{\"kind\":\"event\","
-         "\"type\":\"accept\"}}]}",
-         "GET /v1/ledger/entries?origin=510000&from=7 HTTP/1.1",
-         "",
-         "accept"},
-        {{"ledger", "verify"},
-         "{\"result\":\"ok\",\"own_leaves\":3}",
-         "POST /v1/ledger/verify HTTP/1.1",
-         "",
-         "own entries: 3\n"},
-        {{"status", "--json"}, "{\"code\":510000}", "GET /v1/status HTTP/1.1", "", "{\"code\":510000}\n"},
-        {{"case", "accept", "c0", "--json"},
-         RESULT,
-         "POST /v1/cases/c0/events HTTP/1.1",
-         "{\"type\":\"accept\"}",
-         RESULT "\n"},
-    };
     (void)state;
-    for (size_t i = 0; i < array_count(cases); i++) {
+    for (size_t i = 0; i < array_count(commands); i++) {
         struct daemon d = {0};
         const char *words[30] = {"--dir", d.dir};
-        for (size_t w = 0; cases[i].words[w] != NULL; w++)
-            words[w + 2] = cases[i].words[w];
-        plan(&d, 200, cases[i].answer);
+        for (size_t w = 0; commands[i].words[w] != NULL; w++)
+            words[w + 2] = commands[i].words[w];
+        plan(&d, 200, commands[i].answer);
         start(&d);
         struct run r = run_words(words);
         stop(&d);
         if (r.status != 0)
-            fail_msg("%s: %d %s", cases[i].line, r.status, r.err);
-        assert_int_equal(strncmp(d.asked[0], cases[i].line, strlen(cases[i].line)), 0);
-        assert_string_equal(strstr(d.asked[0], "\r\n\r\n") + 4, cases[i].body);
-        assert_has(r.out, cases[i].prints);
+            fail_msg("%s: %d %s", commands[i].line, r.status, r.err);
+        assert_int_equal(strncmp(d.asked[0], commands[i].line, strlen(commands[i].line)), 0);
+        assert_string_equal(strstr(d.asked[0], "\r\n\r\n") + 4, commands[i].body);
+        assert_has(r.out, commands[i].prints);
         assert_int_equal(strstr(d.asked[0], "Idempotency-Key: ") != NULL, d.asked[0][0] == 'P');
     }
 }

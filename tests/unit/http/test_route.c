@@ -12,7 +12,7 @@
 
 #define JSON "application/json"
 #define APPLICANT                                                                                                      \
-    "\"applicant\":{\"kind\":\"person\",\"name\":\"张三\",\"id_type\":\"citizen_id\",\"id_number\":"                 \
+    "\"applicant\":{\"kind\":\"person\",\"name\":\"张三\",\"id_type\":\"citizen_id\",\"id_number\":"                   \
     "\"510104190507290029\"}"
 #define SUBMIT "{\"item\":\"000105001000\"," APPLICANT "}"
 
@@ -84,101 +84,101 @@ static struct app fresh(void)
     return a;
 }
 
+static const struct {
+    const char *method, *target, *body;
+    int status;
+    const char *has;
+} refused[] = {
+    {"GET", "/", NULL, 404, "\"id\":\"http.path\""},
+    {"GET", "/v1/case", NULL, 404, "no such path: '/v1/case'"},
+    {"GET", "/v1/cases/", NULL, 404, "http.path"},
+    {"GET", "/v1/cases/a/b", NULL, 404, "http.path"},
+    {"GET", "/v1/catalog/a/b/c", NULL, 404, "http.path"},
+    {"GET", "/v1/statusx", NULL, 404, "http.path"},
+    {"DELETE", "/v1/cases", NULL, 405, "GET, HEAD, POST"},
+    {"POST", "/v1/status", "{}", 405, "http.method"},
+    {"GET", "/v1/ledger/verify", NULL, 405, "it takes POST"},
+    {"get", "/v1/status", NULL, 405, "http.method"},
+    {"POST", "/v1/cases", NULL, 415, "http.media-type"},
+    {"GET", "/v1/cases?limt=3", NULL, 400, "unknown parameter 'limt'"},
+    {"GET", "/v1/cases?limit=3&limit=4", NULL, 400, "stands twice"},
+    {"GET", "/v1/cases?limit=0", NULL, 400, "it must be a number from 1 to 1000"},
+    {"GET", "/v1/cases?limit=1001", NULL, 400, "'1001'"},
+    {"GET", "/v1/cases?limit=+5", NULL, 400, "http.parameter"},
+    {"GET", "/v1/cases?limit=", NULL, 400, "http.parameter"},
+    {"GET", "/v1/cases?before=99999999999999999999999", NULL, 400, "http.parameter"},
+    {"GET", "/v1/cases?role=boss", NULL, 400, "receiving, deciding"},
+    {"GET", "/v1/status?x=1", NULL, 400, "unknown parameter"},
+    {"GET", "/v1/catalog?node=51", NULL, 400, "parameter 'node'"},
+    {"GET", "/v1/catalog?after=510000", NULL, 400, "'next' of an earlier page"},
+    {"GET", "/v1/catalog?after=x:y", NULL, 400, "'next' of an earlier page"},
+    {"GET", "/v1/catalog/abc/000105001000", NULL, 400, "no node code"},
+    {"GET", "/v1/catalog/nothing", NULL, 404, "catalog.unknown"},
+    {"GET", "/v1/cases/ffff", NULL, 404, "case.unknown"},
+    {"GET", "/v1/cases/c0?timeout_ms=5", NULL, 400, "needs 'wait'"},
+    {"GET", "/v1/cases/c0?wait=1&timeout_ms=60001", NULL, 400, "60000"},
+    {"GET", "/v1/cases?status=flying", NULL, 400, "there is no such state"},
+    {"GET", "/v1/cases/c0/events/440000/3/payload", NULL, 400, "http.purpose"},
+    {"GET", "/v1/cases/c0/events/440000/3/payload?purpose=", NULL, 400, "http.purpose"},
+    {"GET", "/v1/cases/c0/events/44/3/payload?purpose=x", NULL, 400, "names no event"},
+    {"GET", "/v1/cases/c0/events/440000/-1/payload?purpose=x", NULL, 400, "names no event"},
+    {"GET", "/v1/cases/c0/events/440000/4/payload?purpose=x", NULL, 404, "case.no-payload"},
+    {"GET", "/v1/cases/ffff/events/440000/3/payload?purpose=x", NULL, 404, "case.unknown"},
+    {"GET", "/v1/ledger", NULL, 404, "ledger.no-checkpoint"},
+    {"GET", "/v1/ledger/entries?limit=101", NULL, 400, "100"},
+    {"GET", "/v1/ledger/entries/x", NULL, 400, "'x'"},
+    {"POST", "/v1/cases?durable=yes", SUBMIT, 400, "must be 'peers'"},
+    {"POST", "/v1/cases?timeout_ms=10", SUBMIT, 400, "needs 'durable=peers'"},
+    {"POST", "/v1/cases", "", 400, "json.syntax"},
+    {"POST", "/v1/cases", "[]", 400, "the body must be an object"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"item\":\"y\"}", 400, "json.duplicate-key"},
+    {"POST", "/v1/cases", "{" APPLICANT "}", 400, "'item' is missing"},
+    {"POST", "/v1/cases", "{\"item\":\"x\"}", 400, "'applicant' is missing"},
+    {"POST", "/v1/cases", "{\"item\":7," APPLICANT "}", 400, "'item' must be a string"},
+    {"POST", "/v1/cases", "{\"item\":\"012345678901234567890123456789012345678901234567\"," APPLICANT "}", 400,
+     "'item' has 48 bytes, the limit is 47"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"itm\":1," APPLICANT "}", 400, "unknown field 'itm'"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"node\":\"510000\"," APPLICANT "}", 400, "'node' must be a whole number"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"node\":51," APPLICANT "}", 400, "'node' is 51"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"division\":\"51010\"," APPLICANT "}", 400, "case.division"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"division\":\"51010x\"," APPLICANT "}", 400, "case.division"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"mode\":\"fast\"," APPLICANT "}", 400, "online, collect, joint"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"form\":[]," APPLICANT "}", 400, "'form' must be an object"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"forward\":1," APPLICANT "}", 400, "'forward' must be true or false"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"dog\"}}", 400, "'applicant.kind' is 'dog'"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"person\",\"x\":1}}", 400, "'applicant.x'"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"person\",\"name\":\"\"}}", 400,
+     "'applicant.name' is empty"},
+    {"POST", "/v1/cases",
+     "{\"item\":\"x\",\"materials\":[{\"code\":\"a\",\"name\":\"b\",\"sha256\":\"00\",\"size\":1}]," APPLICANT "}", 400,
+     "'materials[0].sha256' must be 64 hex digits"},
+    {"POST", "/v1/cases", "{\"item\":\"x\",\"materials\":[3]," APPLICANT "}", 400, "'materials[0]' must be an object"},
+    {"POST", "/v1/cases/c0/events", "{}", 400, "'type' is missing"},
+    {"POST", "/v1/cases/c0/events", "{\"type\":\"fly\"}", 400, "case.event-type"},
+    {"POST", "/v1/cases/c0/events", "{\"events\":[]}", 400, "'events' is empty"},
+    {"POST", "/v1/cases/c0/events", "{\"events\":[{\"type\":\"accept\"},{\"type\":\"fly\"}]}", 400,
+     "'events[1].type' is 'fly'"},
+    {"POST", "/v1/cases/c0/events", "{\"events\":[{\"type\":\"accept\"}],\"type\":\"note\"}", 400,
+     "unknown field 'type'"},
+    {"POST", "/v1/cases/c0/events", "{\"type\":\"decide\",\"decision\":\"perhaps\"}", 400, "grant, deny"},
+    {"POST", "/v1/cases/c0/events", "{\"type\":\"evaluate\",\"grade\":6}", 400, "'grade' is 6, it must be 1 to 5"},
+    {"POST", "/v1/cases/c0/events", "{\"type\":\"refuse\",\"reason_code\":\"No Way\"}", 400, "case.reason-code"},
+    {"POST", "/v1/cases/c0/events", "{\"type\":\"refuse\",\"reason_code\":\"\"}", 400, "case.reason-code"},
+    {"POST", "/v1/cases/c0/events", "{\"type\":\"note\",\"note\":\"a\",\"payload\":{\"note\":\"b\"}}", 400,
+     "case.payload-twice"},
+    {"POST", "/v1/cases/ffff/events", "{\"type\":\"accept\"}", 404, "case.unknown"},
+};
+
 /* Every refusal that needs no app. */
 static void refusals(void **state)
 {
-    static const struct {
-        const char *method, *target, *body;
-        int status;
-        const char *has;
-    } cases[] = {
-        {"GET", "/", NULL, 404, "\"id\":\"http.path\""},
-        {"GET", "/v1/case", NULL, 404, "no such path: '/v1/case'"},
-        {"GET", "/v1/cases/", NULL, 404, "http.path"},
-        {"GET", "/v1/cases/a/b", NULL, 404, "http.path"},
-        {"GET", "/v1/catalog/a/b/c", NULL, 404, "http.path"},
-        {"GET", "/v1/statusx", NULL, 404, "http.path"},
-        {"DELETE", "/v1/cases", NULL, 405, "GET, HEAD, POST"},
-        {"POST", "/v1/status", "{}", 405, "http.method"},
-        {"GET", "/v1/ledger/verify", NULL, 405, "it takes POST"},
-        {"get", "/v1/status", NULL, 405, "http.method"},
-        {"POST", "/v1/cases", NULL, 415, "http.media-type"},
-        {"GET", "/v1/cases?limt=3", NULL, 400, "unknown parameter 'limt'"},
-        {"GET", "/v1/cases?limit=3&limit=4", NULL, 400, "stands twice"},
-        {"GET", "/v1/cases?limit=0", NULL, 400, "it must be a number from 1 to 1000"},
-        {"GET", "/v1/cases?limit=1001", NULL, 400, "'1001'"},
-        {"GET", "/v1/cases?limit=+5", NULL, 400, "http.parameter"},
-        {"GET", "/v1/cases?limit=", NULL, 400, "http.parameter"},
-        {"GET", "/v1/cases?before=99999999999999999999999", NULL, 400, "http.parameter"},
-        {"GET", "/v1/cases?role=boss", NULL, 400, "receiving, deciding"},
-        {"GET", "/v1/status?x=1", NULL, 400, "unknown parameter"},
-        {"GET", "/v1/catalog?node=51", NULL, 400, "parameter 'node'"},
-        {"GET", "/v1/catalog?after=510000", NULL, 400, "'next' of an earlier page"},
-        {"GET", "/v1/catalog?after=x:y", NULL, 400, "'next' of an earlier page"},
-        {"GET", "/v1/catalog/abc/000105001000", NULL, 400, "no node code"},
-        {"GET", "/v1/catalog/nothing", NULL, 404, "catalog.unknown"},
-        {"GET", "/v1/cases/ffff", NULL, 404, "case.unknown"},
-        {"GET", "/v1/cases/c0?timeout_ms=5", NULL, 400, "needs 'wait'"},
-        {"GET", "/v1/cases/c0?wait=1&timeout_ms=60001", NULL, 400, "60000"},
-        {"GET", "/v1/cases?status=flying", NULL, 400, "there is no such state"},
-        {"GET", "/v1/cases/c0/events/440000/3/payload", NULL, 400, "http.purpose"},
-        {"GET", "/v1/cases/c0/events/440000/3/payload?purpose=", NULL, 400, "http.purpose"},
-        {"GET", "/v1/cases/c0/events/44/3/payload?purpose=x", NULL, 400, "names no event"},
-        {"GET", "/v1/cases/c0/events/440000/-1/payload?purpose=x", NULL, 400, "names no event"},
-        {"GET", "/v1/cases/c0/events/440000/4/payload?purpose=x", NULL, 404, "case.no-payload"},
-        {"GET", "/v1/cases/ffff/events/440000/3/payload?purpose=x", NULL, 404, "case.unknown"},
-        {"GET", "/v1/ledger", NULL, 404, "ledger.no-checkpoint"},
-        {"GET", "/v1/ledger/entries?limit=101", NULL, 400, "100"},
-        {"GET", "/v1/ledger/entries/x", NULL, 400, "'x'"},
-        {"POST", "/v1/cases?durable=yes", SUBMIT, 400, "must be 'peers'"},
-        {"POST", "/v1/cases?timeout_ms=10", SUBMIT, 400, "needs 'durable=peers'"},
-        {"POST", "/v1/cases", "", 400, "json.syntax"},
-        {"POST", "/v1/cases", "[]", 400, "the body must be an object"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"item\":\"y\"}", 400, "json.duplicate-key"},
-        {"POST", "/v1/cases", "{" APPLICANT "}", 400, "'item' is missing"},
-        {"POST", "/v1/cases", "{\"item\":\"x\"}", 400, "'applicant' is missing"},
-        {"POST", "/v1/cases", "{\"item\":7," APPLICANT "}", 400, "'item' must be a string"},
-        {"POST", "/v1/cases", "{\"item\":\"012345678901234567890123456789012345678901234567\"," APPLICANT "}", 400,
-         "'item' has 48 bytes, the limit is 47"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"itm\":1," APPLICANT "}", 400, "unknown field 'itm'"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"node\":\"510000\"," APPLICANT "}", 400,
-         "'node' must be a whole number"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"node\":51," APPLICANT "}", 400, "'node' is 51"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"division\":\"51010\"," APPLICANT "}", 400, "case.division"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"division\":\"51010x\"," APPLICANT "}", 400, "case.division"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"mode\":\"fast\"," APPLICANT "}", 400, "online, collect, joint"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"form\":[]," APPLICANT "}", 400, "'form' must be an object"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"forward\":1," APPLICANT "}", 400, "'forward' must be true or false"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"dog\"}}", 400, "'applicant.kind' is 'dog'"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"person\",\"x\":1}}", 400, "'applicant.x'"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"applicant\":{\"kind\":\"person\",\"name\":\"\"}}", 400,
-         "'applicant.name' is empty"},
-        {"POST", "/v1/cases",
-         "{\"item\":\"x\",\"materials\":[{\"code\":\"a\",\"name\":\"b\",\"sha256\":\"00\",\"size\":1}]," APPLICANT "}",
-         400, "'materials[0].sha256' must be 64 hex digits"},
-        {"POST", "/v1/cases", "{\"item\":\"x\",\"materials\":[3]," APPLICANT "}", 400,
-         "'materials[0]' must be an object"},
-        {"POST", "/v1/cases/c0/events", "{}", 400, "'type' is missing"},
-        {"POST", "/v1/cases/c0/events", "{\"type\":\"fly\"}", 400, "case.event-type"},
-        {"POST", "/v1/cases/c0/events", "{\"events\":[]}", 400, "'events' is empty"},
-        {"POST", "/v1/cases/c0/events", "{\"events\":[{\"type\":\"accept\"},{\"type\":\"fly\"}]}", 400,
-         "'events[1].type' is 'fly'"},
-        {"POST", "/v1/cases/c0/events", "{\"events\":[{\"type\":\"accept\"}],\"type\":\"note\"}", 400,
-         "unknown field 'type'"},
-        {"POST", "/v1/cases/c0/events", "{\"type\":\"decide\",\"decision\":\"perhaps\"}", 400, "grant, deny"},
-        {"POST", "/v1/cases/c0/events", "{\"type\":\"evaluate\",\"grade\":6}", 400, "'grade' is 6, it must be 1 to 5"},
-        {"POST", "/v1/cases/c0/events", "{\"type\":\"refuse\",\"reason_code\":\"No Way\"}", 400, "case.reason-code"},
-        {"POST", "/v1/cases/c0/events", "{\"type\":\"refuse\",\"reason_code\":\"\"}", 400, "case.reason-code"},
-        {"POST", "/v1/cases/c0/events", "{\"type\":\"note\",\"note\":\"a\",\"payload\":{\"note\":\"b\"}}", 400,
-         "case.payload-twice"},
-        {"POST", "/v1/cases/ffff/events", "{\"type\":\"accept\"}", 404, "case.unknown"},
-    };
     (void)state;
-    for (size_t i = 0; i < array_count(cases); i++) {
+    for (size_t i = 0; i < array_count(refused); i++) {
         struct app a = fresh();
-        struct answer answer = ask(&a, cases[i].method, cases[i].target, cases[i].body);
-        if (answer.status != cases[i].status || strstr(answer.text, cases[i].has) == NULL)
-            fail_msg("%s %s %s: %d %s", cases[i].method, cases[i].target, cases[i].body, answer.status, answer.text);
+        struct answer answer = ask(&a, refused[i].method, refused[i].target, refused[i].body);
+        if (answer.status != refused[i].status || strstr(answer.text, refused[i].has) == NULL)
+            fail_msg("%s %s %s: %d %s", refused[i].method, refused[i].target, refused[i].body, answer.status,
+                     answer.text);
         assert_has(answer.text, "{\"code\":\"");
         assert_has(answer.text, "\"hint\":\"");
         assert_int_equal(a.submit_count + a.append_count + a.watch_count, 0);

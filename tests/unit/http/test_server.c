@@ -348,7 +348,7 @@ static void takes_bodies_in_pieces(void **state)
     for (size_t i = 0; i < strlen(SUBMIT); i += 10) {
         char chunk[64];
         int n = (int)(strlen(SUBMIT) - i < 10 ? strlen(SUBMIT) - i : 10);
-        (void)snprintf(chunk, sizeof chunk, "%x\r\n%.*s\r\n", (unsigned)n, n, SUBMIT + i);
+        (void)snprintf(chunk, sizeof chunk, "%x\r\n%.*s\r\n", (unsigned)n, n, &SUBMIT[i]);
         put_text(fd, chunk);
     }
     struct reply r = ask(fd, "0\r\n\r\n");

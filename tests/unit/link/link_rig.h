@@ -31,15 +31,15 @@ static const uint32_t rig_codes[RIG_NODES] = {510000, 440000, 320000, 650000};
 
 struct rig_node {
     uint32_t code;
-    struct link *link;       /* NULL = not open */
+    struct link *link; /* NULL = not open */
     struct tls_engine *tls;
-    char url[64];            /* where it listens, once open */
+    char url[64]; /* where it listens, once open */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct link_event events[RIG_EVENTS_MAX]; /* not yet taken */
     size_t event_count;
-    bool is_closed;          /* no event may come any more */
-    bool is_forwarding;      /* failed handshakes go to the link */
+    bool is_closed;                  /* no event may come any more */
+    bool is_forwarding;              /* failed handshakes go to the link */
     uint32_t members[RIG_NODES + 1]; /* for the engine, zero-ended */
 };
 
@@ -185,9 +185,17 @@ static void rig_open(size_t i, uint16_t port, const struct link_nng_peer *peers,
     if (rig.is_tls)
         rig_engine_open(i);
     rig_url(n->code, port, listen_url);
-    struct link_nng_config config = {.code = n->code, .listen_url = listen_url, .peers = peers, .peer_count = count,
-                                     .tls = n->tls, .event_cb = rig_event, .ctx = n, .ping_ms = 500,
-                                     .backoff_min_ms = 20, .backoff_max_ms = 200, .plain_loopback = !rig.is_tls};
+    struct link_nng_config config = {.code = n->code,
+                                     .listen_url = listen_url,
+                                     .peers = peers,
+                                     .peer_count = count,
+                                     .tls = n->tls,
+                                     .event_cb = rig_event,
+                                     .ctx = n,
+                                     .ping_ms = 500,
+                                     .backoff_min_ms = 20,
+                                     .backoff_max_ms = 200,
+                                     .plain_loopback = !rig.is_tls};
     if (change != NULL)
         change(&config);
     struct link *l;

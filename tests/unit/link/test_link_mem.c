@@ -338,8 +338,8 @@ static struct tally simulate(uint64_t seed)
     static const uint32_t codes[3] = {A, B, C};
     for (size_t i = 0; i < 3; i++)
         open_node(h, &nodes[i], codes[i]);
-    link_mem_set_faults(h, &(struct link_mem_faults){.drop_permille = 50, .duplicate_permille = 50,
-                                                     .delay_steps_max = 20});
+    link_mem_set_faults(
+        h, &(struct link_mem_faults){.drop_permille = 50, .duplicate_permille = 50, .delay_steps_max = 20});
     for (int turn = 0; turn < 5000; turn++) {
         size_t i = prng_below(&prng, 3), k = (i + 1 + prng_below(&prng, 2)) % 3;
         switch (prng_below(&prng, 40)) {
@@ -382,8 +382,8 @@ static void test_books_balance(void **state)
     for (uint64_t seed = 1; seed <= 20; seed++) {
         struct tally t = simulate(seed), again = simulate(seed);
         if (t.asked != t.replied + t.failed)
-            fail_msg("seed %u: %u asked, %u replied, %u failed", (unsigned)seed, (unsigned)t.asked,
-                     (unsigned)t.replied, (unsigned)t.failed);
+            fail_msg("seed %u: %u asked, %u replied, %u failed", (unsigned)seed, (unsigned)t.asked, (unsigned)t.replied,
+                     (unsigned)t.failed);
         assert_true(t.replied > 100 && t.failed > 100);
         assert_memory_equal(&t, &again, sizeof t); /* repeatable */
     }

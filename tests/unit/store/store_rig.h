@@ -59,8 +59,9 @@ static inline void rig_reopen(struct store_rig *rig)
 
 static inline void rig_empty_folder(struct store_rig *rig)
 {
-    static const char *const names[] = {"ledger.db", "ledger.db-wal",  "ledger.db-shm",  "ledger.db-journal", "heads.db",
-                                        "heads.db-wal", "heads.db-shm", "heads.db-journal", "writer.lock", "other.db"};
+    static const char *const names[] = {"ledger.db",   "ledger.db-wal", "ledger.db-shm", "ledger.db-journal",
+                                        "heads.db",    "heads.db-wal",  "heads.db-shm",  "heads.db-journal",
+                                        "writer.lock", "other.db"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         (void)unlink(rig_path(rig, names[i]));
 }

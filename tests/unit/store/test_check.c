@@ -222,10 +222,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-        TEST(finds_a_flipped_byte_in_every_value),
-        TEST(finds_flipped_bytes_anywhere),
-        TEST(reads_never_give_changed_bytes),
-        TEST(finds_what_sql_changed),
+        TEST(finds_a_flipped_byte_in_every_value), TEST(finds_flipped_bytes_anywhere),
+        TEST(reads_never_give_changed_bytes),      TEST(finds_what_sql_changed),
         TEST(notices_a_ledger_behind_its_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,47 +114,202 @@ static void rehash(struct store_rig *rig, struct store_entry *entry, struct byte
     entry->leaf = leaf;
 }
 
+/* clang-format off: one fault, one line */
 #define BREAK(name) static void name(struct store_rig *rig, struct broken *x)
 #define UNUSED (void)rig
-BREAK(gap) { UNUSED; x->entries[0].index++; }
-BREAK(gap_far) { UNUSED; x->entries[3].index += 1000; }
-BREAK(origin_zero) { UNUSED; x->entries[1].origin = 0; }
-BREAK(index_large) { UNUSED; x->entries[4].index = UINT64_C(1) << 40; }
-BREAK(leaf_empty) { rehash(rig, &x->entries[2], bytes_of(NULL, 0)); }
-BREAK(leaf_large) { rehash(rig, &x->entries[2], bytes_of(large, LEAF_BYTES_MAX + 1)); }
-BREAK(payload_large) { UNUSED; x->entries[2].payload = bytes_of(large, sizeof large); }
-BREAK(payload_not_held) { UNUSED; x->entries[2].payload_held = false; }
-BREAK(hash_wrong) { UNUSED; x->entries[2].hash[31] ^= 1; }
-BREAK(leaf_other) { store_sample_entry(STORE_SAMPLE_SELF, 3, 44, 0, &rig->arena, &x->entries[0]); }
-BREAK(replica_leaf_other) { store_sample_entry(STORE_SAMPLE_PEER, 4, 44, 0, &rig->arena, &x->entries[4]); }
-BREAK(seq_skips) { UNUSED; x->addressed[0].seq++; }
-BREAK(seq_repeats) { UNUSED; x->addressed[1].seq--; }
-BREAK(seq_zero) { UNUSED; x->addressed[1].seq = 0; }
-BREAK(seq_changes) { UNUSED; x->addressed[0].index = 0; }
-BREAK(addressed_between) { UNUSED; x->addressed[0].index = 1; }
-BREAK(addressed_beyond) { UNUSED; x->addressed[0].index = 1000; }
-BREAK(addressed_large) { UNUSED; x->addressed[0].index = UINT64_C(1) << 40; }
-BREAK(tile_level) { UNUSED; x->tile.level = 8; }
-BREAK(tile_number) { UNUSED; x->tile.number = UINT64_C(1) << 40; }
-BREAK(tile_other) { UNUSED; x->tile.number = 0; }
-BREAK(replica_zero) { UNUSED; x->replica.origin = 0; }
-BREAK(replica_self) { UNUSED; x->replica.origin = STORE_SAMPLE_SELF; }
-BREAK(replica_size) { UNUSED; x->replica.size = UINT64_C(1) << 40; }
-BREAK(frontier_large) { UNUSED; x->replica.frontier = bytes_of(large, 4097); }
-BREAK(note_large) { UNUSED; x->replica.note = bytes_of(large, NOTE_BYTES_MAX + 1); }
-BREAK(ack_self) { UNUSED; x->ack.peer = STORE_SAMPLE_SELF; }
-BREAK(ack_zero) { UNUSED; x->ack.peer = 0; }
-BREAK(number_long) { UNUSED; memset(x->row.number, 'x', sizeof x->row.number); }
-BREAK(case_item_long) { UNUSED; memset(x->row.item_code, 'x', sizeof x->row.item_code); }
-BREAK(case_name_long) { UNUSED; memset(x->row.item_name, 'x', sizeof x->row.item_name); }
-BREAK(item_code_empty) { UNUSED; x->item.code[0] = '\0'; }
-BREAK(item_code_long) { UNUSED; memset(x->item.code, 'x', sizeof x->item.code); }
-BREAK(item_name_long) { UNUSED; memset(x->item.name, 'x', sizeof x->item.name); }
-BREAK(item_node) { UNUSED; x->item.node = 0; }
-BREAK(json_large) { UNUSED; x->item.json = bytes_of(large, CATALOG_ITEM_BYTES_MAX + 1); }
-BREAK(request_used) { struct store_batch b; store_sample_batch(0, &rig->arena, &b); x->request = b.requests[0]; }
-BREAK(counter_empty) { UNUSED; x->counter.name[0] = '\0'; }
-BREAK(counter_long) { UNUSED; memset(x->counter.name, 'x', sizeof x->counter.name); }
+BREAK(gap)
+{
+    UNUSED;
+    x->entries[0].index++;
+}
+BREAK(gap_far)
+{
+    UNUSED;
+    x->entries[3].index += 1000;
+}
+BREAK(origin_zero)
+{
+    UNUSED;
+    x->entries[1].origin = 0;
+}
+BREAK(index_large)
+{
+    UNUSED;
+    x->entries[4].index = UINT64_C(1) << 40;
+}
+BREAK(leaf_empty)
+{
+    rehash(rig, &x->entries[2], bytes_of(NULL, 0));
+}
+BREAK(leaf_large)
+{
+    rehash(rig, &x->entries[2], bytes_of(large, LEAF_BYTES_MAX + 1));
+}
+BREAK(payload_large)
+{
+    UNUSED;
+    x->entries[2].payload = bytes_of(large, sizeof large);
+}
+BREAK(payload_not_held)
+{
+    UNUSED;
+    x->entries[2].payload_held = false;
+}
+BREAK(hash_wrong)
+{
+    UNUSED;
+    x->entries[2].hash[31] ^= 1;
+}
+BREAK(leaf_other)
+{
+    store_sample_entry(STORE_SAMPLE_SELF, 3, 44, 0, &rig->arena, &x->entries[0]);
+}
+BREAK(replica_leaf_other)
+{
+    store_sample_entry(STORE_SAMPLE_PEER, 4, 44, 0, &rig->arena, &x->entries[4]);
+}
+BREAK(seq_skips)
+{
+    UNUSED;
+    x->addressed[0].seq++;
+}
+BREAK(seq_repeats)
+{
+    UNUSED;
+    x->addressed[1].seq--;
+}
+BREAK(seq_zero)
+{
+    UNUSED;
+    x->addressed[1].seq = 0;
+}
+BREAK(seq_changes)
+{
+    UNUSED;
+    x->addressed[0].index = 0;
+}
+BREAK(addressed_between)
+{
+    UNUSED;
+    x->addressed[0].index = 1;
+}
+BREAK(addressed_beyond)
+{
+    UNUSED;
+    x->addressed[0].index = 1000;
+}
+BREAK(addressed_large)
+{
+    UNUSED;
+    x->addressed[0].index = UINT64_C(1) << 40;
+}
+BREAK(tile_level)
+{
+    UNUSED;
+    x->tile.level = 8;
+}
+BREAK(tile_number)
+{
+    UNUSED;
+    x->tile.number = UINT64_C(1) << 40;
+}
+BREAK(tile_other)
+{
+    UNUSED;
+    x->tile.number = 0;
+}
+BREAK(replica_zero)
+{
+    UNUSED;
+    x->replica.origin = 0;
+}
+BREAK(replica_self)
+{
+    UNUSED;
+    x->replica.origin = STORE_SAMPLE_SELF;
+}
+BREAK(replica_size)
+{
+    UNUSED;
+    x->replica.size = UINT64_C(1) << 40;
+}
+BREAK(frontier_large)
+{
+    UNUSED;
+    x->replica.frontier = bytes_of(large, 4097);
+}
+BREAK(note_large)
+{
+    UNUSED;
+    x->replica.note = bytes_of(large, NOTE_BYTES_MAX + 1);
+}
+BREAK(ack_self)
+{
+    UNUSED;
+    x->ack.peer = STORE_SAMPLE_SELF;
+}
+BREAK(ack_zero)
+{
+    UNUSED;
+    x->ack.peer = 0;
+}
+BREAK(number_long)
+{
+    UNUSED;
+    memset(x->row.number, 'x', sizeof x->row.number);
+}
+BREAK(case_item_long)
+{
+    UNUSED;
+    memset(x->row.item_code, 'x', sizeof x->row.item_code);
+}
+BREAK(case_name_long)
+{
+    UNUSED;
+    memset(x->row.item_name, 'x', sizeof x->row.item_name);
+}
+BREAK(item_code_empty)
+{
+    UNUSED;
+    x->item.code[0] = '\0';
+}
+BREAK(item_code_long)
+{
+    UNUSED;
+    memset(x->item.code, 'x', sizeof x->item.code);
+}
+BREAK(item_name_long)
+{
+    UNUSED;
+    memset(x->item.name, 'x', sizeof x->item.name);
+}
+BREAK(item_node)
+{
+    UNUSED;
+    x->item.node = 0;
+}
+BREAK(json_large)
+{
+    UNUSED;
+    x->item.json = bytes_of(large, CATALOG_ITEM_BYTES_MAX + 1);
+}
+BREAK(request_used)
+{
+    struct store_batch b;
+    store_sample_batch(0, &rig->arena, &b);
+    x->request = b.requests[0];
+}
+BREAK(counter_empty)
+{
+    UNUSED;
+    x->counter.name[0] = '\0';
+}
+BREAK(counter_long)
+{
+    UNUSED;
+    memset(x->counter.name, 'x', sizeof x->counter.name);
+}
+/* clang-format on */
 
 #define SAMPLES 127 /* the batch after these closes a tile */
 
@@ -361,15 +516,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-        TEST(keeps_what_was_committed),
-        TEST(takes_the_same_rows_again),
-        TEST(adds_a_payload_that_comes_later),
-        TEST(tells_empty_from_not_held),
-        TEST(refuses_without_a_trace),
-        TEST(forgets_what_was_rolled_back),
-        TEST(replaces_cases_whatever_changed),
-        TEST(keeps_the_newest_item),
-        TEST(keeps_large_numbers),
+        TEST(keeps_what_was_committed),        TEST(takes_the_same_rows_again), TEST(adds_a_payload_that_comes_later),
+        TEST(tells_empty_from_not_held),       TEST(refuses_without_a_trace),   TEST(forgets_what_was_rolled_back),
+        TEST(replaces_cases_whatever_changed), TEST(keeps_the_newest_item),     TEST(keeps_large_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,14 +9,14 @@
 
 #include "tests/lib/faultvfs.h"
 
-#define BATCHES 8
+#define BATCHES 6
 
 struct life {
     uint64_t acked;      /* batches that store_commit() confirmed */
     uint64_t tried;      /* … or left open */
     uint64_t head_acked; /* batches of the last head that was confirmed */
     uint64_t head_tried;
-    int code;            /* of the first failure */
+    int code; /* of the first failure */
 };
 
 /* A failed handle refuses without touching the disk, whatever the disk would do now. */
@@ -126,7 +126,7 @@ static void survives(void **state, enum faultvfs_kind kind)
 {
     struct store_rig *rig = *state;
     sweep(rig, kind, 0);
-    sweep(rig, kind, 5);
+    sweep(rig, kind, 3);
 }
 
 static void survives_a_full_disk_at_any_write(void **state)
@@ -182,6 +182,17 @@ static void survives_power_cuts_in_a_row(void **state)
     }
 }
 
+static void refuses_a_file_system_without_wal(void **state)
+{
+    struct store_rig *rig = *state;
+    faultvfs_arm(FAULTVFS_NO_SHM, 1);
+    assert_int_equal(store_open(rig->dir, STORE_SAMPLE_SELF, &rig->store, &rig->e), ERR_UNSUPPORTED);
+    assert_string_equal(rig->e.id, "store.no-wal");
+    (void)faultvfs_disarm();
+    rig_open(rig); /* nothing was spoiled */
+    rig_expect_samples(rig, 0);
+}
+
 /* The faulty disk itself: without syncs a crash does lose data, so that the tests above could fail. */
 static void loses_what_nobody_synced(void **state)
 {
@@ -191,7 +202,8 @@ static void loses_what_nobody_synced(void **state)
     rig_close(rig);
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(rig_path(rig, "ledger.db"), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA synchronous=OFF; UPDATE meta SET value = 5", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA synchronous=OFF; UPDATE meta SET value = 5", NULL, NULL, NULL),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     faultvfs_crash_apply(0);
@@ -217,13 +229,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fault_setup, fault_teardown)
-        TEST(survives_a_full_disk_at_any_write),
-        TEST(survives_an_error_at_any_write),
-        TEST(survives_a_full_disk_at_any_sync),
-        TEST(survives_an_error_at_any_sync),
-        TEST(survives_a_power_cut_at_any_moment),
-        TEST(survives_power_cuts_in_a_row),
-        TEST(loses_what_nobody_synced),
+        TEST(survives_a_full_disk_at_any_write),  TEST(survives_an_error_at_any_write),
+        TEST(survives_a_full_disk_at_any_sync),   TEST(survives_an_error_at_any_sync),
+        TEST(survives_a_power_cut_at_any_moment), TEST(survives_power_cuts_in_a_row),
+        TEST(refuses_a_file_system_without_wal),  TEST(loses_what_nobody_synced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,8 +71,8 @@ static void pages_cases_under_every_filter(void **state)
     assert_int_equal(store_count_cases(rig->reader), CASES);
     const size_t limits[] = {1, 7, 299, 300, 1000};
     for (unsigned mask = 0; mask < 16; mask++) {
-        struct store_case_filter f = {.receiving = mask & 1 ? SELF : 0, .lead = mask & 2 ? SELF : 0,
-                                      .status = mask & 4 ? 2 : 0};
+        struct store_case_filter f = {
+            .receiving = mask & 1 ? SELF : 0, .lead = mask & 2 ? SELF : 0, .status = mask & 4 ? 2 : 0};
         if (mask & 8)
             (void)snprintf(f.item_code, sizeof f.item_code, "ITEM-3");
         for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
@@ -177,9 +177,9 @@ struct item_row {
 };
 
 static const struct item_row item_rows[] = {
-    {110000, "11-A", "公租房申请", false},          {110000, "11-B", "出生医学证明办理", false},
-    {110000, "11-C", "Passport 换发", true},        {310000, "11-A", "公租房资格复核", false},
-    {310000, "31-Z", "100%_完成\\度 查询", false},  {510000, "51-A", "公租房租金缴纳", true},
+    {110000, "11-A", "公租房申请", false},         {110000, "11-B", "出生医学证明办理", false},
+    {110000, "11-C", "Passport 换发", true},       {310000, "11-A", "公租房资格复核", false},
+    {310000, "31-Z", "100%_完成\\度 查询", false}, {510000, "51-A", "公租房租金缴纳", true},
     {510000, "51-B", "道路运输经营许可", false},
 };
 #define ITEM_ROWS (sizeof item_rows / sizeof item_rows[0])
@@ -325,7 +325,8 @@ static void reads_leaf_hashes_in_order(void **state)
                 {5, UINT64_MAX, ERR_LIMIT},
                 {UINT64_MAX, 1, ERR_LIMIT}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(store_read_leaf_hashes(rig->reader, rows[i].from, rows[i].count, hashes, &rig->e), rows[i].code);
+        assert_int_equal(store_read_leaf_hashes(rig->reader, rows[i].from, rows[i].count, hashes, &rig->e),
+                         rows[i].code);
         for (uint64_t j = 0; rows[i].code == 0 && j < rows[i].count; j++) {
             struct store_entry entry;
             rig_ok(rig, store_read_entry(rig->reader, SELF, rows[i].from + j, &rig->arena, &entry, &rig->e));
@@ -345,8 +346,8 @@ static void lists_what_is_addressed(void **state)
         size_t limit, count;
         uint64_t first_seq;
     } table[] = {
-        {PEER, 0, 100, 40, 1}, {PEER, 0, 7, 7, 1},   {PEER, 1, 100, 39, 2}, {PEER, 156, 100, 1, 40},
-        {PEER, 157, 9, 0, 0},  {PEER, 0, 0, 0, 0},   {440000, 0, 9, 0, 0},  {PEER, UINT64_MAX, 9, 0, 0},
+        {PEER, 0, 100, 40, 1}, {PEER, 0, 7, 7, 1}, {PEER, 1, 100, 39, 2}, {PEER, 156, 100, 1, 40},
+        {PEER, 157, 9, 0, 0},  {PEER, 0, 0, 0, 0}, {440000, 0, 9, 0, 0},  {PEER, UINT64_MAX, 9, 0, 0},
         {0, 0, 4096, 40, 1},   {0, 100, 2, 2, 26},
     };
     rig_open(rig);
@@ -410,8 +411,8 @@ static void limits_the_entries_of_a_case(void **state)
     rig_ok(rig, store_read_case_entries(rig->reader, entries[0].case_id, &rig->arena, &rows, &count, &rig->e));
     assert_int_equal(count, CASE_EVENTS_MAX);
     rig_commit(rig, &(struct store_batch){.entries = &entries[CASE_EVENTS_MAX], .entry_count = 1});
-    assert_int_equal(
-        store_read_case_entries(rig->reader, entries[0].case_id, &rig->arena, &rows, &count, &rig->e), ERR_LIMIT);
+    assert_int_equal(store_read_case_entries(rig->reader, entries[0].case_id, &rig->arena, &rows, &count, &rig->e),
+                     ERR_LIMIT);
     assert_non_null(strstr(rig->e.message, "4097"));
 }
 

@@ -32,8 +32,9 @@ static int look(struct store_reader *r, struct reading *me)
     uint64_t batches = rc == 0 ? ledger.size / STORE_SAMPLE_ENTRIES : 0;
     if (rc == 0 && (ledger.size % STORE_SAMPLE_ENTRIES != 0 || batches < acked || batches < me->seen))
         rc = err_set(&me->e, ERR_INTERNAL, "test", "size %" PRIu64 " after %" PRIu64 " batches", ledger.size, acked);
-    if (rc == 0 && batches > 0 && (ledger.acks->size != STORE_SAMPLE_ENTRIES * (batches - 1) ||
-                                   ledger.recipients[0].seq != batches || ledger.replicas->size != 3 * batches - 1))
+    if (rc == 0 && batches > 0 &&
+        (ledger.acks->size != STORE_SAMPLE_ENTRIES * (batches - 1) || ledger.recipients[0].seq != batches ||
+         ledger.replicas->size != 3 * batches - 1))
         rc = err_set(&me->e, ERR_INTERNAL, "test", "rows of different batches in one snapshot");
     if (rc == 0)
         rc = store_read_counter(r, "batches", &counter, &me->e);

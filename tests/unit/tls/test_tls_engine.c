@@ -447,6 +447,10 @@ static void test_load_errors(void **state)
     assert_int_equal(file_write(garbage, bytes_of_string("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
                                 0600, false, &e), 0);
 
+    char empty[PKI_FIXTURE_PATH_SIZE];
+    pki_fixture_path(&fixture, "empty", empty);
+    assert_int_equal(file_write(empty, bytes_of_string(""), 0600, false, &e), 0);
+
     const struct {
         const char *ca, *crl, *cert, *key, *federation;
         int code;
@@ -456,6 +460,10 @@ static void test_load_errors(void **state)
         {garbage, NULL, NULL, NULL, NULL, ERR_INVALID, "trust.ca", garbage},
         {fixture.crl_path, NULL, NULL, NULL, NULL, ERR_INVALID, "trust.empty", fixture.crl_path},
         {sichuan.cert_path, NULL, NULL, NULL, NULL, ERR_INVALID, "pki.not-a-ca", sichuan.cert_path},
+        {empty, NULL, NULL, NULL, NULL, ERR_INVALID, "trust.empty", empty},
+        {NULL, empty, NULL, NULL, NULL, ERR_INVALID, "trust.empty", empty},
+        {NULL, NULL, empty, NULL, NULL, ERR_INVALID, "pki.no-certificate", empty},
+        {NULL, NULL, NULL, empty, NULL, ERR_INVALID, "keystore.not-a-key", empty},
         {NULL, missing, NULL, NULL, NULL, ERR_NOT_FOUND, "file.open", missing},
         {NULL, fixture.ca_path, NULL, NULL, NULL, ERR_INVALID, "trust.empty", fixture.ca_path},
         {NULL, other.crl_path, NULL, NULL, NULL, ERR_VERIFY, "trust.crl-signature", other.crl_path},

@@ -37,17 +37,24 @@ static struct merkle_hash hash_of(uint8_t fill)
     return h;
 }
 
-static const struct wire_msg hello = {
-    .type = WIRE_HELLO,
-    .u.hello = {.version_min = 1, .version_max = 3, .suites = {"ed25519-sha256", "x"}, .suite_count = 2,
-                .node = 510000, .software = "tongban 0.1.0", .wall_ms = UINT64_MAX, .ledger_size = 7,
-                .members_version = 12}};
-static const struct wire_msg hint = {
-    .type = WIRE_HINT, .u.hint = {.origin = 440000, .size = 1u << 31, .your_seq = 3, .public_seq = 0}};
-static const struct wire_msg failure = {
-    .type = WIRE_ERROR,
-    .u.error = {.code = WIRE_ERROR_PRUNED, .id = "sync.pruned", .message = "第 4711 条之前已归档", .retry_ms = 5,
-                .min_index = 4711}};
+static const struct wire_msg hello = {.type = WIRE_HELLO,
+                                      .u.hello = {.version_min = 1,
+                                                  .version_max = 3,
+                                                  .suites = {"ed25519-sha256", "x"},
+                                                  .suite_count = 2,
+                                                  .node = 510000,
+                                                  .software = "tongban 0.1.0",
+                                                  .wall_ms = UINT64_MAX,
+                                                  .ledger_size = 7,
+                                                  .members_version = 12}};
+static const struct wire_msg hint = {.type = WIRE_HINT,
+                                     .u.hint = {.origin = 440000, .size = 1u << 31, .your_seq = 3, .public_seq = 0}};
+static const struct wire_msg failure = {.type = WIRE_ERROR,
+                                        .u.error = {.code = WIRE_ERROR_PRUNED,
+                                                    .id = "sync.pruned",
+                                                    .message = "第 4711 条之前已归档",
+                                                    .retry_ms = 5,
+                                                    .min_index = 4711}};
 
 /* ---- round trips ---- */
 
@@ -88,8 +95,13 @@ static void test_small_messages(void **state)
     assert_int_equal(m.u.hint.public_seq, 0);
 
     struct wire_msg pull = {.type = WIRE_PULL,
-                            .u.pull = {.origin = 440000, .from = 9, .root_at_from = hash_of(0xab), .seq_me = 1,
-                                       .seq_public = 2, .max_bytes = BATCH_BYTES_MAX, .wait_ms = 30000}};
+                            .u.pull = {.origin = 440000,
+                                       .from = 9,
+                                       .root_at_from = hash_of(0xab),
+                                       .seq_me = 1,
+                                       .seq_public = 2,
+                                       .max_bytes = BATCH_BYTES_MAX,
+                                       .wait_ms = 30000}};
     buf_reset(&out);
     encoded(&pull, &out);
     m = decoded(buf_bytes(&out), &arena);
@@ -132,11 +144,12 @@ static struct wire_msg batch_of(size_t count, size_t leaf_size, size_t payload_s
     for (size_t i = 0; i < count; i++) {
         if (i % 3 == 0) {
             held[i] = i % 2 == 0;
-            items[i] = (struct frontier_item){.kind = FRONTIER_KIND_ENTRY, .leaf = bytes_of(fill, leaf_size),
+            items[i] = (struct frontier_item){.kind = FRONTIER_KIND_ENTRY,
+                                              .leaf = bytes_of(fill, leaf_size),
                                               .payload = bytes_of(fill, held[i] ? payload_size : 0)};
         } else {
-            items[i] = (struct frontier_item){.kind = FRONTIER_KIND_HASH, .level = (unsigned)(i % 41),
-                                              .hash = hash_of((uint8_t)i)};
+            items[i] = (struct frontier_item){
+                .kind = FRONTIER_KIND_HASH, .level = (unsigned)(i % 41), .hash = hash_of((uint8_t)i)};
         }
     }
     struct wire_msg m = {.type = WIRE_BATCH};
@@ -180,7 +193,7 @@ static void test_batch(void **state)
     (void)state;
     static const struct {
         size_t count, leaf_size, payload_size;
-    } cases[] = {{0, 0, 0},   {1, 1, 0},          {1, LEAF_BYTES_MAX, PAYLOAD_BYTES_MAX},
+    } cases[] = {{0, 0, 0},   {1, 1, 0},         {1, LEAF_BYTES_MAX, PAYLOAD_BYTES_MAX},
                  {7, 3, 100}, {1000, 320, 1200}, {WIRE_BATCH_ITEMS_MAX, 320, 0}};
     for (size_t i = 0; i < array_count(cases); i++) {
         struct arena arena = ARENA_INIT;

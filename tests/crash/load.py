@@ -1,0 +1,266 @@
+"""Load for the tests of this folder: windows that hand in cases and a desk that decides them, all through the API, each
+request with its own Idempotency-Key and repeated until it is answered; and the check that what was answered holds.
+
+    load = Load(windows=[a, c], desk=b, item=find_item(a, b))
+    load.start()
+    ... kill, fill, stop ...
+    load.finish()                # no new cases; waits until everything begun has been answered
+    check_ledgers(load, nodes)   # every answer is in its author's ledger, once, at that index, on every participant
+    verify_all(nodes)
+
+What a node may answer: 201 counts; a refused connection, 5xx and 429 mean "ask again with the same key"; 404 and 409 mean
+"not yet" where the case has not arrived. Anything else fails the test.
+"""
+import http.client
+import queue
+import random
+import threading
+import time
+
+from cluster import wait_for
+
+# A synthetic person (born 1905, so no living holder) whose home is 成都市锦江区.
+APPLICANT = {"kind": "person", "name": "李小满", "id_type": "citizen_id", "id_number": "510104190507290029"}
+SUBMITTED = ["submit", "identity", "form", "forward"]  # what one application writes
+AGAIN = {429, 500, 503, 507}
+RETRY_SECONDS = 0.02
+
+
+class Answered:
+    """One request and the answer it got."""
+
+    def __init__(self, node, key, case, answer, types):
+        self.node = node
+        self.key = key
+        self.case = case
+        self.origin = answer["origin"]
+        self.indexes = range(answer["first_index"], answer["first_index"] + answer["count"])
+        self.types = types
+
+    def __repr__(self):
+        return f"<{self.key} {self.types} = {self.origin}/{self.indexes.start}+{len(self.indexes)} of case {self.case}>"
+
+
+class Load:
+    def __init__(self, windows, desk, item, seed=1, threads_per_window=2, desk_threads=2, pace_s=0.0):
+        self.windows = windows
+        self.desk = desk
+        self.item = item
+        self.seed = seed
+        self.answers = []  # Answered, in the order of the answers
+        self.refused = []  # statuses that meant "again", with the id they named
+        self.problems = []
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._no_new_cases = threading.Event()
+        self._give_up = threading.Event()
+        self._cases = queue.Queue()
+        self._pace_s = pace_s
+        self._threads = [
+            threading.Thread(target=self._guard, args=(self._window, node, f"w{node.region}.{i}"), daemon=True)
+            for node in windows for i in range(threads_per_window)
+        ]
+        self._desk_threads = [
+            threading.Thread(target=self._guard, args=(self._desk, desk, f"d{desk.region}.{i}"), daemon=True)
+            for i in range(desk_threads)
+        ]
+
+    # -- control
+
+    def start(self):
+        for thread in self._threads + self._desk_threads:
+            thread.start()
+        return self
+
+    @property
+    def count(self):
+        return len(self.answers)
+
+    def wait_answers(self, more, seconds=30, node=None):
+        """Waits for @more answers (of @node) from now on; False when there are none that fast."""
+        def have():
+            return sum(1 for x in self.answers if node is None or x.node is node)
+
+        with self._changed:
+            goal = have() + more
+            return self._changed.wait_for(lambda: have() >= goal or self.problems, seconds)
+
+    def wait_refused(self, seconds=30):
+        with self._changed:
+            before = len(self.refused)
+            return self._changed.wait_for(lambda: len(self.refused) > before or self.problems, seconds)
+
+    def finish(self, seconds=60):
+        """Lets everything begun come to its end; AssertionError when something was answered as it must not be."""
+        self._no_new_cases.set()
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for _ in self._desk_threads:
+            self._cases.put(None)
+        for thread in self._desk_threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        waiting = [x.name for x in self._threads + self._desk_threads if x.is_alive()]
+        self._give_up.set()
+        assert not self.problems, "\n".join(self.problems)
+        assert not waiting, f"{len(waiting)} clients still wait for an answer after {seconds} s"
+
+    # -- clients
+
+    def _guard(self, run, node, name):
+        try:
+            run(node, name)
+        except Exception as e:  # told by finish()
+            with self._changed:
+                self.problems.append(f"{name}: {type(e).__name__}: {e}")
+                self._changed.notify_all()
+
+    def _ask(self, node, path, body, key, not_yet=()):
+        """The answer to one request, asked until it is there; None when the test is over before."""
+        while not self._give_up.is_set():
+            try:
+                reply = node.post(path, body, headers={"Idempotency-Key": key}, timeout=20)
+            except (OSError, http.client.HTTPException):
+                reply = None
+            if reply is not None and reply.status == 201:
+                return reply.json()
+            if reply is not None and reply.status not in AGAIN | set(not_yet):
+                raise AssertionError(f"{key}: POST {path} at {node}: HTTP {reply.status} {reply.body.decode()}")
+            if reply is not None and reply.status in AGAIN:
+                with self._changed:
+                    self.refused.append((node, reply.status, reply.json().get("id")))
+                    self._changed.notify_all()
+            self._give_up.wait(RETRY_SECONDS)
+        return None
+
+    def _answered(self, node, key, case, answer, types):
+        done = Answered(node, key, case, answer, types)
+        with self._changed:
+            self.answers.append(done)
+            self._changed.notify_all()
+
+    def _window(self, node, name):
+        dice = random.Random(f"{self.seed}/{name}")
+        number = 0
+        while not self._no_new_cases.is_set():
+            number += 1
+            key = f"{name}-{number}"
+            body = {"item": self.item["code"], "node": self.item["node"], "mode": "collect", "applicant": APPLICANT,
+                    "form": {"key": key}}
+            answer = self._ask(node, "/v1/cases", body, key)
+            if answer is None:
+                return
+            case = answer["case"]
+            self._answered(node, key, case, answer, SUBMITTED)
+            self._cases.put(case)
+            for i in range(dice.choice([0, 0, 1, 3])):
+                note = self._ask(node, f"/v1/cases/{case}/events", {"type": "note", "note": f"{key} {i}"}, f"{key}-n{i}")
+                if note is None:
+                    return
+                self._answered(node, f"{key}-n{i}", case, note, ["note"])
+            self._no_new_cases.wait(self._pace_s)
+
+    def _desk(self, node, name):
+        """accept and process one by one, decide and close in one request."""
+        while (case := self._cases.get()) is not None:
+            steps = [["accept"], ["process"], ["decide", "close"]]
+            for types in steps:
+                events = [{"type": x, **({"decision": "grant"} if x == "decide" else {})} for x in types]
+                key = f"{name}-{case}-{types[0]}"
+                answer = self._ask(node, f"/v1/cases/{case}/events", {"events": events}, key, not_yet=(404, 409))
+                if answer is None:
+                    return
+                self._answered(node, key, case, answer, types)
+
+
+# ---- set-up and checks -----------------------------------------------------------------------------------------------
+
+
+def find_item(window, desk):
+    """孤儿认定 of @desk, once @window knows it."""
+    def known():
+        rows = window.get(f"/v1/catalog?node={desk.region}&text=%E5%AD%A4%E5%84%BF%E8%AE%A4%E5%AE%9A").ok().json()["items"]
+        return rows[0] if rows else None
+
+    item = wait_for(known, 30, what=f"{window} to hold the catalog of {desk}")
+    return {"code": item["code"], "node": int(desk.region)}
+
+
+def three_provinces(cluster, proxied=False):
+    """(desk, windows): 四川 decides, 广东 and 浙江 take in."""
+    desk = cluster.add_node("510000", "四川省", catalog="catalog/data/sichuan.json", proxied=proxied)
+    windows = [cluster.add_node("440000", "广东省", proxied=proxied), cluster.add_node("330000", "浙江省", proxied=proxied)]
+    cluster.start()
+    return desk, windows
+
+
+def ledger_of(node):
+    """Own entries of @node by index, as its API gives them."""
+    rows, at = {}, 0
+    while True:
+        page = node.get(f"/v1/ledger/entries?origin={node.region}&from={at}&limit=100").ok().json()["entries"]
+        if not page:
+            return rows
+        rows.update({x["index"]: x for x in page})
+        at = page[-1]["index"] + 1
+
+
+def view(node, case):
+    return node.get(f"/v1/cases/{case}").ok().json()
+
+
+def wait_same(a, b, case, seconds=60):
+    """Both nodes' views of @case, once they are equal and complete."""
+    def same():
+        left, right = view(a, case), view(b, case)
+        return (left, right) if left["digest"] == right["digest"] and not left["pending_count"] else None
+
+    return wait_for(same, seconds, what=f"{a} and {b} to agree on case {case}")
+
+
+def check_answer(answered, ledger, seen):
+    for index, type_name in zip(answered.indexes, answered.types, strict=True):
+        assert index in ledger, f"lost: {answered}: its author has no entry {index}"
+        leaf = ledger[index]["leaf"]
+        found = (leaf["type"], leaf["case"])
+        assert found == (type_name, answered.case), f"{answered}: entry {index} is {found}"
+        assert (answered.origin, index) not in seen, f"{answered} and {seen[answered.origin, index]}: one entry for two"
+        seen[answered.origin, index] = answered
+
+
+def check_case(load, case, windows_by_region, ledgers, answers):
+    """The case holds what was answered, 签收, and nothing else; the same on both sides, by the authors' hashes."""
+    window = windows_by_region[answers[0].origin]
+    left, right = wait_same(window, load.desk, case)
+    expected = sorted((x.origin, i, t) for x in answers for i, t in zip(x.indexes, x.types))
+    for node, side in ((window, left), (load.desk, right)):
+        events = sorted((e["origin"], e["index"], e["type"]) for e in side["events"])
+        receipts = [e for e in events if e[2] == "receipt"]
+        rest = [e for e in events if e[2] != "receipt"]
+        assert rest == expected, f"case {case} at {node}:\n has     {rest}\n answered {expected}"
+        assert [e[0] for e in receipts] == [int(load.desk.region)], f"case {case} at {node}: receipts {receipts}"
+        for e in side["events"]:
+            assert e["id"] == ledgers[e["origin"]][e["index"]]["hash"], f"case {case} at {node}: {e}"
+
+
+def check_ledgers(load, nodes):
+    """Everything that was answered is there, exactly once, on every participant."""
+    ledgers = {int(node.region): ledger_of(node) for node in nodes}
+    seen, by_case = {}, {}
+    keys = [x.key for x in load.answers]
+    assert len(keys) == len(set(keys))
+    for answered in load.answers:
+        check_answer(answered, ledgers[answered.origin], seen)
+        by_case.setdefault(answered.case, []).append(answered)
+    windows = {int(node.region): node for node in load.windows}
+    for case, answers in by_case.items():
+        check_case(load, case, windows, ledgers, answers)
+    # no case that nobody asked for, in any ledger
+    written = {x["leaf"]["case"] for ledger in ledgers.values() for x in ledger.values()} - {None}
+    assert written == set(by_case), f"cases without an answered request: {written - set(by_case)}"
+    return len(seen)
+
+
+def verify_all(nodes):
+    for node in nodes:
+        assert node.cli("ledger", "verify")["result"] == "ok", f"{node}"

@@ -49,7 +49,8 @@ static int write_file(const char *dir, const char *name, struct bytes content, b
 }
 
 /* The certificate goes last: where there is a ca.pem, everything else of the CA is there too. */
-static int init_files(const char *dir, const char *federation, uint64_t not_before_s, uint64_t not_after_s, struct err *e)
+static int init_files(const char *dir, const char *federation, uint64_t not_before_s, uint64_t not_after_s,
+                      struct err *e)
 {
     X509 *cert = NULL;
     struct buf pem = {0};
@@ -197,8 +198,7 @@ int ca_issue(struct ca *ca, const struct ca_request *r, struct buf *ret_pem, cha
     rc = pki_x509_describe(cert, &said, e);
     if (rc != 0)
         goto out;
-    struct ca_index_entry entry = {
-        .code = r->code, .not_before_s = said.not_before_s, .not_after_s = said.not_after_s};
+    struct ca_index_entry entry = {.code = r->code, .not_before_s = said.not_before_s, .not_after_s = said.not_after_s};
     memcpy(entry.serial, said.serial, sizeof entry.serial);
     memcpy(entry.name, said.node.name, sizeof entry.name);
     rc = ca_index_add(&ca->index, &entry, e);
@@ -221,7 +221,8 @@ int ca_revoke(struct ca *ca, const char *serial, enum ca_index_reason reason, ui
 {
     struct ca_index_entry *entry = ca_index_find(&ca->index, serial);
     if (entry == NULL)
-        return err_set(e, ERR_NOT_FOUND, "ca.no-such-serial", "no certificate with serial '%.60s' was issued here", serial);
+        return err_set(e, ERR_NOT_FOUND, "ca.no-such-serial", "no certificate with serial '%.60s' was issued here",
+                       serial);
     if (entry->revoked_s != 0) {
         char date[PKI_DATE_TEXT_SIZE];
         pki_format_date(entry->revoked_s, date);

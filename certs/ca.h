@@ -19,7 +19,8 @@
 
 /* Makes the folder's files for a new federation, the first (empty) CRL included. @dir is made when absent (its parent
  * exists). ERR_CONFLICT when a CA is there already; nothing is changed then. */
-int ca_init(const char *dir, const char *federation, uint64_t not_before_s, uint64_t not_after_s, struct err *e) WARN_UNUSED;
+int ca_init(const char *dir, const char *federation, uint64_t not_before_s, uint64_t not_after_s,
+            struct err *e) WARN_UNUSED;
 
 struct ca;
 /* ERR_BUSY when another process has it open. ca_close() takes NULL. */
@@ -32,12 +33,12 @@ const struct ca_index *ca_list(const struct ca *ca);
 
 struct ca_request {
     uint32_t code;
-    const char *name;             /* UTF-8, such as 四川省 */
-    const char *const *hosts;     /* DNS names and addresses, may be none */
-    size_t hosts_count;           /* <= CERT_HOSTS_MAX */
-    uint64_t not_before_s;        /* any, so that tests can make expired ones */
-    uint64_t not_after_s;         /* > not_before_s, cut to the CA's own end */
-    struct bytes csr_pem;         /* the node's request: gives the public key (ECDSA P-256), proves its possession */
+    const char *name;         /* UTF-8, such as 四川省 */
+    const char *const *hosts; /* DNS names and addresses, may be none */
+    size_t hosts_count;       /* <= CERT_HOSTS_MAX */
+    uint64_t not_before_s;    /* any, so that tests can make expired ones */
+    uint64_t not_after_s;     /* > not_before_s, cut to the CA's own end */
+    struct bytes csr_pem;     /* the node's request: gives the public key (ECDSA P-256), proves its possession */
 };
 
 /* Issues a certificate: PEM appended to @ret_pem, serial to @ret_serial. */
@@ -45,7 +46,8 @@ int ca_issue(struct ca *ca, const struct ca_request *r, struct buf *ret_pem, cha
              struct err *e) WARN_UNUSED;
 
 /* Revokes and writes a new CRL. ERR_NOT_FOUND: never issued; ERR_CONFLICT: revoked before. */
-int ca_revoke(struct ca *ca, const char *serial, enum ca_index_reason reason, uint64_t now_s, struct err *e) WARN_UNUSED;
+int ca_revoke(struct ca *ca, const char *serial, enum ca_index_reason reason, uint64_t now_s,
+              struct err *e) WARN_UNUSED;
 
 /* Writes a new CRL that calls for its successor by @now_s + @valid_s. */
 int ca_write_crl(struct ca *ca, uint64_t now_s, uint64_t valid_s, struct err *e) WARN_UNUSED;

@@ -43,9 +43,10 @@ static bool set_subject(X509 *x, const char *organisation, const char *common_na
 {
     X509_NAME *name = X509_NAME_new();
     xassert(name != NULL);
-    bool ok = X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)organisation, -1, -1, 0) == 1 &&
-              X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1, 0) == 1 &&
-              X509_set_subject_name(x, name) == 1;
+    bool ok =
+        X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)organisation, -1, -1, 0) == 1 &&
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1, 0) == 1 &&
+        X509_set_subject_name(x, name) == 1;
     X509_NAME_free(name);
     return ok;
 }
@@ -206,7 +207,8 @@ static bool add_revoked(X509_CRL *crl, const struct ca_index_entry *entry)
     ASN1_ENUMERATED *reason = ASN1_ENUMERATED_new();
     xassert(revoked != NULL && serial != NULL && at != NULL && reason != NULL);
 
-    bool ok = X509_REVOKED_set_serialNumber(revoked, serial) == 1 && X509_REVOKED_set_revocationDate(revoked, at) == 1 &&
+    bool ok = X509_REVOKED_set_serialNumber(revoked, serial) == 1 &&
+              X509_REVOKED_set_revocationDate(revoked, at) == 1 &&
               ASN1_ENUMERATED_set(reason, (long)entry->reason) == 1;
     if (ok && entry->reason != CA_INDEX_UNSPECIFIED) /* s5.3.1: unspecified is said by leaving it out */
         ok = X509_REVOKED_add1_ext_i2d(revoked, NID_crl_reason, reason, 0, 0) == 1;

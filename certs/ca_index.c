@@ -143,7 +143,8 @@ static int parse_line(struct ca_index *index, struct map *seen, size_t number, s
         return 0;
     if (number > 2 && parse_entry(line, &entry)) {
         if (map_put(seen, entry.serial, strlen(entry.serial), seen) != NULL)
-            return err_set(e, ERR_CORRUPT, "ca.index", "'%s' line %zu: serial %s stands twice", path, number, entry.serial);
+            return err_set(e, ERR_CORRUPT, "ca.index", "'%s' line %zu: serial %s stands twice", path, number,
+                           entry.serial);
         return ca_index_add(index, &entry, e);
     }
     return err_set(e, ERR_CORRUPT, "ca.index", "'%s' line %zu is malformed", path, number);

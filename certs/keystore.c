@@ -58,7 +58,8 @@ int keystore_request(const char *key_path, struct buf *ret, struct err *e)
     if (ok)
         pki_x509_put_request(ret, request);
     else
-        rc = pki_x509_error(e, ERR_INTERNAL, "keystore.request", "cannot sign a certificate request with '%s'", key_path);
+        rc = pki_x509_error(e, ERR_INTERNAL, "keystore.request", "cannot sign a certificate request with '%s'",
+                            key_path);
     X509_REQ_free(request);
     EVP_PKEY_free(key);
     return rc;

@@ -27,8 +27,8 @@ static int check_mode(const char *path, struct err *e)
 {
     struct stat st;
     if (stat(path, &st) != 0)
-        return err_set_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "keystore.open", errno, "cannot open key '%s'",
-                             path);
+        return err_set_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "keystore.open", errno,
+                             "cannot open key '%s'", path);
     if (S_ISREG(st.st_mode) && (st.st_mode & 0137) != 0) {
         err_set(e, ERR_DENIED, "keystore.mode", "key '%s' is open to others (mode %04o, allowed is 0640 at most)", path,
                 (unsigned)(st.st_mode & 07777));
@@ -51,7 +51,8 @@ static int parse(const char *path, const char *type, struct bytes pem, EVP_PKEY 
 {
     static const char label[] = "ENCRYPTED"; /* "BEGIN ENCRYPTED PRIVATE KEY", or "Proc-Type: 4,ENCRYPTED" */
     if (pem.size > 0 && memmem(pem.data, pem.size, label, sizeof label - 1) != NULL)
-        return err_set(e, ERR_INVALID, "keystore.encrypted", "key '%s' is encrypted; store it without pass phrase", path);
+        return err_set(e, ERR_INVALID, "keystore.encrypted", "key '%s' is encrypted; store it without pass phrase",
+                       path);
 
     BIO *bio = pki_x509_source(pem);
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL);

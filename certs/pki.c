@@ -48,9 +48,10 @@ static bool is_host_name(const char *s, size_t size, size_t size_max)
 int pki_check_federation(const char *name, struct err *e)
 {
     if (!is_host_name(name, strlen(name), FEDERATION_NAME_BYTES_MAX))
-        return err_set(e, ERR_INVALID, "pki.federation-name",
-                       "federation name '%.120s' is not a name like 'tongban.example' (a-z, 0-9, '-', '.', 1 to %u characters)",
-                       name, FEDERATION_NAME_BYTES_MAX);
+        return err_set(
+            e, ERR_INVALID, "pki.federation-name",
+            "federation name '%.120s' is not a name like 'tongban.example' (a-z, 0-9, '-', '.', 1 to %u characters)",
+            name, FEDERATION_NAME_BYTES_MAX);
     return 0;
 }
 
@@ -60,10 +61,10 @@ static bool is_name_rune(uint32_t c)
 {
     static const struct {
         uint32_t first, last;
-    } refused[] = {{0, 0x20},          {'%', '%'},         {0x7f, 0xa0},     {0xad, 0xad},     {0x61c, 0x61c},
-                   {0x1680, 0x1680},   {0x180e, 0x180e},   {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f},
-                   {0x3000, 0x3000},   {0xe000, 0xf8ff},   {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xfff0, 0xffff},
-                   {0xe0000, 0x10ffff}};
+    } refused[] = {{0, 0x20},        {'%', '%'},       {0x7f, 0xa0},     {0xad, 0xad},
+                   {0x61c, 0x61c},   {0x1680, 0x1680}, {0x180e, 0x180e}, {0x2000, 0x200f},
+                   {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000}, {0xe000, 0xf8ff},
+                   {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xfff0, 0xffff}, {0xe0000, 0x10ffff}};
     for (size_t i = 0; i < array_count(refused); i++) {
         if (c >= refused[i].first && c <= refused[i].last)
             return false;
@@ -181,7 +182,8 @@ int pki_uri_decode(struct bytes uri, struct pki_node *ret, struct err *e)
     return 0;
 
 bad:
-    return err_set(e, ERR_INVALID, "pki.uri", "'%.*s' is not a node identity (tongban://<federation>/node/<code>?name=<name>)",
+    return err_set(e, ERR_INVALID, "pki.uri",
+                   "'%.*s' is not a node identity (tongban://<federation>/node/<code>?name=<name>)",
                    (int)min_of(uri.size, (size_t)160), (const char *)uri.data);
 }
 

@@ -111,8 +111,8 @@ int pki_x509_describe(X509 *x, struct pki_cert *ret, struct err *e)
     if (rc != 0)
         goto out;
     if (!common_name_is(x, cert.node.name)) {
-        rc = err_set(e, ERR_INVALID, "pki.common-name", "certificate's common name differs from the name '%s' in its URI",
-                     cert.node.name);
+        rc = err_set(e, ERR_INVALID, "pki.common-name",
+                     "certificate's common name differs from the name '%s' in its URI", cert.node.name);
         goto out;
     }
 
@@ -143,7 +143,8 @@ int pki_x509_ca_federation(X509 *x, char *out, struct err *e)
     if (names == NULL || X509_check_ca(x) != 1 || find_identity(names, &uri) != 1 || uri.size <= around ||
         uri.size - around > FEDERATION_NAME_BYTES_MAX || memcmp(uri.data, prefix, sizeof prefix - 1) != 0 ||
         memcmp(uri.data + uri.size - (sizeof suffix - 1), suffix, sizeof suffix - 1) != 0) {
-        rc = err_set(e, ERR_INVALID, "pki.not-a-ca", "certificate is not a federation's CA (URI tongban://<federation>/ca)");
+        rc = err_set(e, ERR_INVALID, "pki.not-a-ca",
+                     "certificate is not a federation's CA (URI tongban://<federation>/ca)");
         goto out;
     }
     memcpy(name, uri.data + sizeof prefix - 1, uri.size - around);

@@ -95,8 +95,9 @@ static int check_ca(const struct trust *t, const struct trust_files *f, struct e
         if (pki_x509_ca_federation(t->ca[i], federation, e) != 0)
             return err_wrap(e, "'%s'", f->ca_path);
         if (strcmp(federation, f->federation) != 0)
-            return err_set(e, ERR_VERIFY, "trust.other-federation", "'%s' is the CA of federation '%s', this node is of '%s'",
-                           f->ca_path, federation, f->federation);
+            return err_set(e, ERR_VERIFY, "trust.other-federation",
+                           "'%s' is the CA of federation '%s', this node is of '%s'", f->ca_path, federation,
+                           f->federation);
     }
     return 0;
 }
@@ -112,8 +113,8 @@ static int take_crl(struct trust *t, X509_CRL *crl, const char *path, struct err
             is_signed = t->ca_has_crl[i] = true;
     }
     if (!is_signed)
-        return pki_x509_error(e, ERR_VERIFY, "trust.crl-signature", "the CRL in '%s' is not signed by the federation's CA",
-                              path);
+        return pki_x509_error(e, ERR_VERIFY, "trust.crl-signature",
+                              "the CRL in '%s' is not signed by the federation's CA", path);
 
     const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
     uint64_t next_s = next == NULL ? 0 : pki_x509_time(next);
@@ -166,8 +167,9 @@ static int load_own(struct trust *t, const struct trust_files *f, struct err *e)
         goto out;
     }
     if (strcmp(t->own.node.federation, f->federation) != 0) {
-        rc = err_set(e, ERR_VERIFY, "trust.other-federation", "certificate '%s' is of federation '%s', this node is of '%s'",
-                     f->cert_path, t->own.node.federation, f->federation);
+        rc = err_set(e, ERR_VERIFY, "trust.other-federation",
+                     "certificate '%s' is of federation '%s', this node is of '%s'", f->cert_path,
+                     t->own.node.federation, f->federation);
         goto out;
     }
     if (!is_issued_by_ours(t, x)) {
@@ -179,8 +181,8 @@ static int load_own(struct trust *t, const struct trust_files *f, struct err *e)
     if (rc != 0)
         goto out;
     if (X509_check_private_key(x, key) != 1) {
-        rc = pki_x509_error(e, ERR_VERIFY, "trust.key-mismatch", "key '%s' does not belong to certificate '%s'", f->key_path,
-                            f->cert_path);
+        rc = pki_x509_error(e, ERR_VERIFY, "trust.key-mismatch", "key '%s' does not belong to certificate '%s'",
+                            f->key_path, f->cert_path);
         goto out;
     }
     if (SSL_CTX_use_certificate(t->ctx, x) != 1 || SSL_CTX_use_PrivateKey(t->ctx, key) != 1)
@@ -198,8 +200,8 @@ static void set_up_context(SSL_CTX *ctx)
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_NO_TX_CERTIFICATE_COMPRESSION | SSL_OP_NO_RX_CERTIFICATE_COMPRESSION);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS |
-                              SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_verify_depth(ctx, 0); /* nodes hang directly on the CA */
     SSL_CTX_set_max_cert_list(ctx, PEER_CERT_BYTES_MAX);
@@ -231,8 +233,8 @@ int trust_load(const struct trust_files *f, struct trust **ret, struct err *e)
         rc = read_list(t, f->crl_path, CRL_FILE_BYTES_MAX, "CRL", add_crl, e);
     for (size_t i = 0; rc == 0 && i < t->ca_count; i++) {
         if (!t->ca_has_crl[i])
-            rc = err_set(e, ERR_VERIFY, "trust.crl-missing", "'%s' holds no CRL for CA certificate %zu of '%s'", f->crl_path,
-                         i + 1, f->ca_path);
+            rc = err_set(e, ERR_VERIFY, "trust.crl-missing", "'%s' holds no CRL for CA certificate %zu of '%s'",
+                         f->crl_path, i + 1, f->ca_path);
     }
     if (rc == 0)
         rc = load_own(t, f, e);

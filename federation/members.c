@@ -81,7 +81,8 @@ static int check_unique(struct map *seen, struct member *m, const char *what, st
     const struct member *other = map_put(seen, hash, sizeof hash, m);
     if (other == NULL)
         return 0;
-    return err_set(e, ERR_INVALID, "members.duplicate", "members %u and %u have the same %s", other->code, m->code, what);
+    return err_set(e, ERR_INVALID, "members.duplicate", "members %u and %u have the same %s", other->code, m->code,
+                   what);
 }
 
 /* All rules of the list. On failure @ret_index is the member at fault. */
@@ -156,7 +157,8 @@ static int parse_member(struct bytes line, struct arena *arena, struct member *r
         const uint8_t *space = memchr(at, ' ', (size_t)(end - at));
         bool is_last = i == MEMBER_FIELDS - 1;
         if ((space == NULL) != is_last)
-            return err_set(e, ERR_INVALID, "members.line", "not of the form <code> <name> <url> <origin> <ledger vkey>");
+            return err_set(e, ERR_INVALID, "members.line",
+                           "not of the form <code> <name> <url> <origin> <ledger vkey>");
         f[i] = bytes_of(at, (size_t)((is_last ? end : space) - at));
         at = is_last ? end : space + 1;
     }
@@ -333,7 +335,7 @@ int members_check_update(const struct members *now, const struct members *next, 
         return err_set(e, ERR_CONFLICT, "members.older", "version %llu of the member list is older than %llu, in use",
                        (unsigned long long)next->version, (unsigned long long)now->version);
     if (next->version == now->version && memcmp(next->digest, now->digest, sizeof now->digest) != 0)
-        return err_set(e, ERR_CONFLICT, "members.same-version", "another member list with the same version %llu is in use",
-                       (unsigned long long)now->version);
+        return err_set(e, ERR_CONFLICT, "members.same-version",
+                       "another member list with the same version %llu is in use", (unsigned long long)now->version);
     return 0;
 }

@@ -42,7 +42,7 @@ struct members {
     struct member *list; /* by code, ascending */
     size_t count;
     uint8_t digest[CRYPTO_HASH_SIZE]; /* of the member lines */
-    struct arena arena;               /* owns list and texts of a parsed one; a caller that builds its own leaves it empty */
+    struct arena arena; /* owns list and texts of a parsed one; a caller that builds its own leaves it empty */
 };
 
 /* Reads and verifies under @key, the federation's. Errors name the line: ERR_VERIFY (signature or hash), ERR_INVALID,
@@ -55,7 +55,8 @@ void members_close(struct members *m);
 const struct member *members_find(const struct members *m, uint32_t code); /* NULL if none */
 
 /* Checks every rule above and appends the signed file to @out. The signer's name must be the federation's. */
-int members_encode(const struct members *m, const struct note_signer *signer, struct buf *out, struct err *e) WARN_UNUSED;
+int members_encode(const struct members *m, const struct note_signer *signer, struct buf *out,
+                   struct err *e) WARN_UNUSED;
 
 /* Whether @next may replace @now: same federation, higher version (or the very same list). ERR_CONFLICT otherwise, so
  * that an old list cannot bring a dismissed member back. */

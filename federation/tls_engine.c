@@ -81,9 +81,9 @@ struct nng_tls_engine_conn {
     int failed; /* NNG error, 0 while well */
     uint64_t start_ms;
     uint64_t heard_ms;
-    uint64_t generation;    /* of the engine when the peer was judged last */
-    struct pki_cert peer;   /* once judged */
-    uint32_t claimed;       /* code in a certificate our CA signed, let in or not */
+    uint64_t generation;  /* of the engine when the peer was judged last */
+    struct pki_cert peer; /* once judged */
+    uint32_t claimed;     /* code in a certificate our CA signed, let in or not */
     uint8_t early[EARLY_BYTES];
     size_t early_size;
     enum tls_engine_failure_kind kind; /* with `reason`, set where the fact is known */
@@ -242,7 +242,8 @@ static void note_tls_error(struct nng_tls_engine_conn *c, int ssl_error)
     int reason = ERR_GET_REASON(error);
     const char *text = ERR_reason_error_string(error);
     if (ssl_error != SSL_ERROR_SSL || error == 0)
-        conn_note(c, TLS_ENGINE_GONE, "peer left %s", c->state == CONN_SHAKING ? "during the handshake" : "without a word");
+        conn_note(c, TLS_ENGINE_GONE, "peer left %s",
+                  c->state == CONN_SHAKING ? "during the handshake" : "without a word");
     else if (ERR_GET_LIB(error) != ERR_LIB_SSL)
         conn_note(c, TLS_ENGINE_PROTOCOL, "TLS failed: %s", text == NULL ? "unknown error" : text);
     else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
@@ -254,7 +255,8 @@ static void note_tls_error(struct nng_tls_engine_conn *c, int ssl_error)
     else if (reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_WRONG_SSL_VERSION)
         conn_note(c, TLS_ENGINE_VERSION, "TLS 1.2 or older refused (TLS 1.3 is needed)");
     else if (reason >= SSL_AD_REASON_OFFSET)
-        conn_note(c, TLS_ENGINE_REFUSED, "peer refused us: %s", SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+        conn_note(c, TLS_ENGINE_REFUSED, "peer refused us: %s",
+                  SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
     else
         conn_note(c, TLS_ENGINE_PROTOCOL, "not a TLS 1.3 handshake: %s", text == NULL ? "unknown error" : text);
 }
@@ -715,7 +717,8 @@ int tls_engine_create(const struct tls_engine_options *o, struct tls_engine **re
     int rc = pthread_once(&once, register_once);
     xassert(rc == 0);
     if (register_result != 0)
-        return err_set(e, ERR_INTERNAL, "tls.register", "NNG refuses our TLS engine: %s", nng_strerror(register_result));
+        return err_set(e, ERR_INTERNAL, "tls.register", "NNG refuses our TLS engine: %s",
+                       nng_strerror(register_result));
     rc = load_trust(o, &trust, e);
     if (rc != 0)
         return rc;
@@ -781,7 +784,8 @@ int tls_engine_secure_listener(struct tls_engine *t, uint32_t listener_id, struc
         rv = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, config);
         nng_tls_config_free(config);
     }
-    return rv == 0 ? 0 : err_set(e, ERR_IO, "tls.listener", "cannot secure listener %u: %s", listener_id, nng_strerror(rv));
+    return rv == 0 ? 0
+                   : err_set(e, ERR_IO, "tls.listener", "cannot secure listener %u: %s", listener_id, nng_strerror(rv));
 }
 
 int tls_engine_secure_dialer(struct tls_engine *t, uint32_t dialer_id, uint32_t code, struct err *e)
@@ -795,8 +799,7 @@ int tls_engine_secure_dialer(struct tls_engine *t, uint32_t dialer_id, uint32_t 
         rv = nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, config);
         nng_tls_config_free(config);
     }
-    return rv == 0 ? 0
-                   : err_set(e, ERR_IO, "tls.dialer", "cannot secure the dialer of %u: %s", code, nng_strerror(rv));
+    return rv == 0 ? 0 : err_set(e, ERR_IO, "tls.dialer", "cannot secure the dialer of %u: %s", code, nng_strerror(rv));
 }
 
 int tls_engine_pipe_peer(uint32_t pipe_id, struct tls_engine_peer *ret, struct err *e)
@@ -810,7 +813,8 @@ int tls_engine_pipe_peer(uint32_t pipe_id, struct tls_engine_peer *ret, struct e
     int rv = nng_pipe_get_ptr(pipe, NNG_OPT_TLS_PEER_ALT_NAMES, &value);
     char **names = value;
     bool ok = rv == 0 && names != NULL && names[0] != NULL &&
-              sscanf(names[0], "tongban-peer/1 %u %40[0-9a-f] %llu %llu", &peer.code, peer.serial, &not_after_s, &heard_ms) == 4;
+              sscanf(names[0], "tongban-peer/1 %u %40[0-9a-f] %llu %llu", &peer.code, peer.serial, &not_after_s,
+                     &heard_ms) == 4;
     for (char **at = names; rv == 0 && at != NULL && *at != NULL; at++)
         free(*at);
     if (rv == 0)

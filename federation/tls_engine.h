@@ -32,25 +32,25 @@
     X(EXPIRED, "expired")               /* certificate not valid any more */                                           \
     X(NOT_YET_VALID, "not_yet_valid")   /* certificate not valid yet: look at both clocks */                           \
     X(REVOKED, "revoked")                                                                                              \
-    X(WRONG_NODE, "wrong_node")         /* the dialled address answered as another node or another federation */       \
+    X(WRONG_NODE, "wrong_node") /* the dialled address answered as another node or another federation */               \
     X(NOT_MEMBER, "not_member")                                                                                        \
-    X(REFUSED, "refused")               /* the peer refused us, its alert says why */
+    X(REFUSED, "refused") /* the peer refused us, its alert says why */
 
 enum tls_engine_failure_kind {
 #define X(kind, name) TLS_ENGINE_##kind,
     TLS_ENGINE_FAILURES(X)
 #undef X
-    TLS_ENGINE_FAILURE_COUNT
+        TLS_ENGINE_FAILURE_COUNT
 };
 
 const char *tls_engine_failure_name(enum tls_engine_failure_kind kind);
 
 struct tls_engine_failure {
     enum tls_engine_failure_kind kind;
-    bool is_server;     /* we were dialled */
-    uint32_t dialled;   /* the node our dialer meant; 0 on a server */
-    uint32_t code;      /* what the peer's certificate says, once our CA's signature on it held; else 0 */
-    char text[224];     /* for the operator: "certificate expired 2026-11-20 (serial 3f…)", "not a member: 650000" */
+    bool is_server;   /* we were dialled */
+    uint32_t dialled; /* the node our dialer meant; 0 on a server */
+    uint32_t code;    /* what the peer's certificate says, once our CA's signature on it held; else 0 */
+    char text[224];   /* for the operator: "certificate expired 2026-11-20 (serial 3f…)", "not a member: 650000" */
 };
 
 /* Who is at the other end of a pipe. */
@@ -62,28 +62,28 @@ struct tls_engine_peer {
 };
 
 struct tls_engine_options {
-    const char *federation;   /* name every peer's certificate must carry */
-    const char *ca_path;      /* PEM, one or more CA certificates (two while a CA is replaced) */
-    const char *crl_path;     /* PEM, one CRL per CA; past its nextUpdate it still counts (rule: nothing stops because
+    const char *federation;  /* name every peer's certificate must carry */
+    const char *ca_path;     /* PEM, one or more CA certificates (two while a CA is replaced) */
+    const char *crl_path;    /* PEM, one CRL per CA; past its nextUpdate it still counts (rule: nothing stops because
                                  a third party is away), see tls_engine_status.crl_next_update_s */
-    const char *cert_path;    /* PEM, our certificate */
-    const char *key_path;     /* PEM, its key */
-    uint32_t handshakes_max;  /* unfinished handshakes of dialling strangers; 0 = HANDSHAKES_OPEN_MAX */
-    uint32_t handshake_ms;    /* 0 = 9500, which is the most: NNG's timer for silent peers fires at 10 s */
+    const char *cert_path;   /* PEM, our certificate */
+    const char *key_path;    /* PEM, its key */
+    uint32_t handshakes_max; /* unfinished handshakes of dialling strangers; 0 = HANDSHAKES_OPEN_MAX */
+    uint32_t handshake_ms;   /* 0 = 9500, which is the most: NNG's timer for silent peers fires at 10 s */
 
     /* Both run on NNG's threads, must not block, and must not call into this module or NNG.
      * @is_member_cb: whether the node @code is in the member list now. Required.
      * @failed_cb: one failed handshake; not rate-limited. NULL = nobody listens. */
     bool (*is_member_cb)(void *ctx, uint32_t code);
     void (*failed_cb)(void *ctx, const struct tls_engine_failure *failure);
-    void *ctx;                /* kept until tls_engine_destroy() returns */
+    void *ctx; /* kept until tls_engine_destroy() returns */
 };
 
 struct tls_engine_status {
-    struct pki_cert own;               /* our certificate */
-    uint64_t crl_next_update_s;        /* the earliest of all CRLs; in the past = stale, still in force */
-    uint32_t handshakes_open;          /* dialling strangers at this moment */
-    uint64_t handshakes_done;          /* since start, both directions */
+    struct pki_cert own;        /* our certificate */
+    uint64_t crl_next_update_s; /* the earliest of all CRLs; in the past = stale, still in force */
+    uint32_t handshakes_open;   /* dialling strangers at this moment */
+    uint64_t handshakes_done;   /* since start, both directions */
     uint64_t failures[TLS_ENGINE_FAILURE_COUNT];
 };
 

@@ -154,6 +154,17 @@ static void set_link(struct node *n, struct link *link)
         replication_set_link(n->replication, link);
 }
 
+/* Peers would take us for the node that the certificate names, and refuse what our ledger says. */
+static int check_certificate(struct node *n, struct err *e)
+{
+    struct tls_engine_status tls;
+    tls_engine_status(n->tls, &tls);
+    if (tls.own.node.code == n->config->region)
+        return 0;
+    return err_set(e, ERR_VERIFY, "node.certificate", "'%s' is the certificate of node %u, this is node %u",
+                   n->config->cert_path, tls.own.node.code, n->config->region);
+}
+
 static int start_tls(struct node *n, struct err *e)
 {
     const struct config *c = n->config;
@@ -161,7 +172,8 @@ static int start_tls(struct node *n, struct err *e)
                                    .crl_path = c->crl_path, .cert_path = c->cert_path, .key_path = c->key_path,
                                    .is_member_cb = is_member_cb, .failed_cb = handshake_failed_cb, .ctx = n};
     link_nng_limit_threads(NNG_TASK_THREADS);
-    return tls_engine_create(&o, &n->tls, e);
+    int rc = tls_engine_create(&o, &n->tls, e);
+    return rc == 0 ? check_certificate(n, e) : rc;
 }
 
 /* ---- ledger and replication ---- */
@@ -243,22 +255,32 @@ static int split_host(const struct config *c, char host[64], uint16_t *ret_port,
     return 0;
 }
 
+/* What the configuration and api.token say of the door on TCP, checked; nothing when there is none. */
+struct tcp_door {
+    char host[64];
+    char token[256];
+};
+
+static int load_tcp_door(const struct config *c, struct tcp_door *door, struct http_server_config *ret, struct err *e)
+{
+    if (c->http[0] == '\0')
+        return 0;
+    int rc = split_host(c, door->host, &ret->tcp_port, e);
+    if (rc == 0)
+        rc = read_line(c->token_path, door->token, sizeof door->token, e);
+    ret->tcp_host = door->host;
+    ret->token = door->token;
+    return rc == 0 ? http_server_check(ret, e) : rc;
+}
+
 static int start_http(struct node *n, struct err *e)
 {
-    const struct config *c = n->config;
-    char host[64], token[256] = "";
-    struct http_server_config http = {.loop = loop_uv(n->loop), .app = n->app, .unix_path = c->socket_path};
-    int rc = 0;
-    if (c->http[0] != '\0') {
-        rc = split_host(c, host, &http.tcp_port, e);
-        if (rc == 0)
-            rc = read_line(c->token_path, token, sizeof token, e);
-        http.tcp_host = host;
-        http.token = token;
-    }
+    struct tcp_door door = {0};
+    struct http_server_config http = {.loop = loop_uv(n->loop), .app = n->app, .unix_path = n->config->socket_path};
+    int rc = load_tcp_door(n->config, &door, &http, e);
     if (rc == 0)
         rc = http_server_start(&http, &n->http, e);
-    crypto_wipe(token, sizeof token);
+    crypto_wipe(&door, sizeof door);
     return rc;
 }
 
@@ -434,6 +456,7 @@ void node_destroy(struct node *n)
 int node_check(const struct config *config, struct err *e)
 {
     struct node n = {.config = config, .link_lock = PTHREAD_MUTEX_INITIALIZER};
+    struct tcp_door door = {0};
     struct catalog *catalog = NULL;
     int rc = load_identity(config, &n.identity, e);
     if (rc == 0)
@@ -442,6 +465,9 @@ int node_check(const struct config *config, struct err *e)
         rc = load_catalog(config, &catalog, e);
     if (rc == 0)
         rc = start_tls(&n, e);
+    if (rc == 0)
+        rc = load_tcp_door(config, &door, &(struct http_server_config){0}, e);
+    crypto_wipe(&door, sizeof door);
     tls_engine_destroy(n.tls);
     catalog_destroy(catalog);
     region_table_destroy(n.regions);

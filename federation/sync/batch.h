@@ -1,4 +1,4 @@
-/* Batch: builds the answer to a PULL from the author's tree and entries (log.md frontier batch; PROTOCOL.md "BATCH").
+/* Batch: builds the answer to a PULL from the author's tree and entries (FORMATS.md "Frontier batch", PROTOCOL.md "Replication").
  *
  * Takes addressed entries from @from on until the byte or item limit is reached, covers the rest with subtree hashes, and
  * ends at the checkpoint's size when everything fitted. Pure over its source; shared by the daemon and the simulator. */

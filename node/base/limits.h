@@ -7,8 +7,8 @@
 
 /* ledger (wire, disk) */
 #define LEAF_BYTES_MAX 65535u        /* C2SP tlog-tiles: be16 length of an entry */
-#define LEAF_PARENTS_MAX 8u          /* log.md 1.10 */
-#define LEAF_RECIPIENTS_MAX 16u      /* log.md 1.10 */
+#define LEAF_PARENTS_MAX 8u          /* FORMATS.md, "Leaf" */
+#define LEAF_RECIPIENTS_MAX 16u      /* FORMATS.md, "Leaf" */
 #define LEAF_ATTRS_MAX 64u           /* attributes of one leaf */
 #define LEAF_ATTR_BYTES_MAX 4096u    /* one attribute's value */
 #define LEAF_SIGNATURE_BYTES_MAX 4096u

@@ -16,7 +16,7 @@
 #define CASE_ID_SIZE 16
 #define CASE_RULES_VERSION 1u /* the rule table a new case is opened under */
 
-/* name, value, wire name, Chinese term.  Sources: domain brief 4.1-4.2; 行政许可法 articles at the rule rows. */
+/* name, value, wire name, Chinese term.  The law behind each stands at its row in rules.c. */
 #define CASE_EVENT_TYPES(X)                                                                                            \
     X(CASE_EVENT_SUBMIT, 1, "submit", "收件")                /* root: the window took the application in (A) */        \
     X(CASE_EVENT_IDENTITY, 2, "identity_check", "身份核验")  /* A */                                                   \

@@ -102,6 +102,21 @@ static bool parse_loopback(const char *host, uint16_t port, union address *ret, 
     return false;
 }
 
+static int not_loopback(const char *host, struct err *e)
+{
+    int rc = err_set(e, ERR_INVALID, "http.not-loopback",
+                     "the HTTP host is '%.64s'; it must be localhost, 127.x.y.z or ::1", host);
+    err_hint(e, "reach the node from elsewhere through a tunnel or a proxy on this machine");
+    return rc;
+}
+
+int listen_check_host(const char *host, struct err *e)
+{
+    union address address;
+    socklen_t size = 0;
+    return parse_loopback(host, 0, &address, &size) ? 0 : not_loopback(host, e);
+}
+
 static int bound_port(int fd, uint16_t *ret_port)
 {
     union address address = {0};
@@ -116,12 +131,8 @@ int listen_tcp(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_port,
 {
     union address address;
     socklen_t size = 0;
-    if (!parse_loopback(host, port, &address, &size)) {
-        int rc = err_set(e, ERR_INVALID, "http.not-loopback",
-                         "the HTTP host is '%.64s'; it must be localhost, 127.x.y.z or ::1", host);
-        err_hint(e, "reach the node from elsewhere through a tunnel or a proxy on this machine");
-        return rc;
-    }
+    if (!parse_loopback(host, port, &address, &size))
+        return not_loopback(host, e);
 
     int on = 1;
     int rc = 0;

@@ -432,11 +432,20 @@ static int open_doors(struct http_server *s, const struct http_server_config *co
     return rc;
 }
 
+int http_server_check(const struct http_server_config *config, struct err *e)
+{
+    if (config->tcp_host == NULL)
+        return 0;
+    if (config->token == NULL || strlen(config->token) < TOKEN_BYTES_MIN)
+        return err_set(e, ERR_INVALID, "http.token", "the API token has fewer than %d bytes", TOKEN_BYTES_MIN);
+    return listen_check_host(config->tcp_host, e);
+}
+
 int http_server_start(const struct http_server_config *config, struct http_server **ret, struct err *e)
 {
-    if (config->tcp_host != NULL && (config->token == NULL || strlen(config->token) < TOKEN_BYTES_MIN))
-        return err_set(e, ERR_INVALID, "http.token", "the API token has fewer than %d bytes", TOKEN_BYTES_MIN);
-
+    int rc = http_server_check(config, e);
+    if (rc != 0)
+        return rc;
     struct http_server *s = xcalloc(1, sizeof *s);
     s->app = config->app;
     s->loop = config->loop;
@@ -452,7 +461,7 @@ int http_server_start(const struct http_server_config *config, struct http_serve
     list_init(&s->deadlines);
     list_init(&s->suspended);
 
-    int rc = uv_timer_init(s->loop, &s->sweep);
+    rc = uv_timer_init(s->loop, &s->sweep);
     xassert(rc == 0);
     s->sweep.data = s;
     s->open_handles++;

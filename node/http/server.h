@@ -31,6 +31,9 @@ struct http_server_config {
     uint32_t connections_max; /* 0 = HTTP_CONNECTIONS_MAX */
 };
 
+/* Whether the TCP part of @config can work: a loopback address, a token that is long enough. Errors as below. */
+int http_server_check(const struct http_server_config *config, struct err *e) WARN_UNUSED;
+
 /* Listens and serves. Errors: those of listen.h, "http.token", "http.start"; the loop must then run once more, for its
  * handles to close. */
 int http_server_start(const struct http_server_config *config, struct http_server **ret, struct err *e) WARN_UNUSED;

@@ -99,15 +99,35 @@ static int visit_item(struct walk *w, sqlite3_stmt *stmt, struct err *e)
     return store_row_item(&w->r->sql, stmt, &row, e);
 }
 
+/* The key must lead to the row exactly once, or the same request could be taken twice. */
+static int check_request_key(struct walk *w, const struct store_request *row, uint64_t no, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_reader_get(w->r, STORE_READ_REQUEST_KEY_COUNT, &stmt, e);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, store_row_request_key(row->key_hash));
+    store_sql_bind_u64(stmt, 2, no);
+    rc = store_sql_step(&w->r->sql, stmt, e);
+    uint64_t count = rc == 1 ? store_sql_u64(stmt, 0) : 0;
+    store_sql_done(stmt);
+    if (rc < 0)
+        return rc;
+    return count == 1 ? 0
+                      : err_set(e, ERR_CORRUPT, "store.counts",
+                                "ledger.db: the key of request %" PRIu64 " leads to it %" PRIu64 " times", no, count);
+}
+
 static int visit_request(struct walk *w, sqlite3_stmt *stmt, struct err *e)
 {
     struct store_request row;
+    uint64_t no = store_sql_u64(stmt, 0);
     int rc = store_row_request(&w->r->sql, stmt, &row, e);
     if (rc == 0 && (row.first_index > w->own_size || row.count > w->own_size - row.first_index))
         rc = err_set(e, ERR_CORRUPT, "store.gap",
-                     "ledger.db: request %" PRIu64 " made entries up to %" PRIu64 ", the ledger has %" PRIu64,
-                     store_sql_u64(stmt, 0), row.first_index + row.count, w->own_size);
-    return rc;
+                     "ledger.db: request %" PRIu64 " made entries up to %" PRIu64 ", the ledger has %" PRIu64, no,
+                     row.first_index + row.count, w->own_size);
+    return rc == 0 ? check_request_key(w, &row, no, e) : rc;
 }
 
 static int visit_counter(struct walk *w, sqlite3_stmt *stmt, struct err *e)
@@ -179,6 +199,9 @@ static int check_counts(struct store_reader *r, struct err *e)
          "SELECT (SELECT count(*) FROM item) <> (SELECT count(*) FROM item_json)"},
         {"cases that the counter does not know, or the reverse",
          "SELECT (SELECT count(*) FROM case_row) <> (SELECT value FROM meta WHERE key = 'case_count')"},
+        {"keys of requests without a request, or the reverse",
+         "SELECT (SELECT count(*) FROM request_new) + (SELECT count(*) FROM request_old)"
+         " <> (SELECT count(*) FROM request)"},
         {"cases without an entry or a row",
          "SELECT count(*) FROM case_ref r WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.case_no = r.no)"
          " AND NOT EXISTS (SELECT 1 FROM case_row c WHERE c.no = r.no)"},

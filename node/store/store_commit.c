@@ -23,6 +23,8 @@
     "UPDATE case_row SET division=?4, level=?6, flags=?7, event_count=?8, created_ms=?9, updated_ms=?10, digest=?11,"  \
     " item_name=?14, ck=?15"
 
+#define SWEEP_RANGE "WHERE (key, no) > (?1, ?2) AND (key, no) <= (?3, ?4)"
+
 const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_BEGIN] = "BEGIN IMMEDIATE",
     [STORE_WRITE_COMMIT] = "COMMIT",
@@ -57,63 +59,55 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [STORE_WRITE_ITEM_JSON_INSERT] = "INSERT INTO item_json(ck, json) VALUES(?1, ?2)",
     [STORE_WRITE_ITEM_JSON_UPDATE] = "UPDATE item_json SET ck = ?1, json = ?2 WHERE id = ?3",
-    [STORE_WRITE_REQUEST_FIND] =
-        "SELECT no FROM request WHERE substr(key_hash, 1, 6) = substr(?1, 1, 6) AND key_hash = ?1",
-    [STORE_WRITE_REQUEST_INSERT] = "INSERT INTO request(first_index, count, ck, key_hash, body_hash, case_id)"
-                                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [STORE_WRITE_REQUEST_FIND] = STORE_ROW_REQUEST STORE_ROW_REQUEST_BY_KEY,
+    [STORE_WRITE_REQUEST_INSERT] = ("INSERT INTO request(first_index, count, ck, key_hash, body_hash, case_id)"
+                                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6)"),
+    [STORE_WRITE_REQUEST_KEY_INSERT] = "INSERT INTO request_new(key, no) VALUES(?1, ?2)",
+    [STORE_WRITE_SWEEP_END] = ("SELECT key, no FROM request_new WHERE (key, no) > (?1, ?2) ORDER BY key, no"
+                               " LIMIT 1 OFFSET ?3"),
+    [STORE_WRITE_SWEEP_COPY] = "INSERT INTO request_old SELECT key, no FROM request_new " SWEEP_RANGE,
+    [STORE_WRITE_SWEEP_DELETE] = "DELETE FROM request_new " SWEEP_RANGE,
     [STORE_WRITE_COUNTER_PUT] = "INSERT OR REPLACE INTO counter(name, value, ck) VALUES(?1, ?2, ?3)",
 };
 
-/* One transaction at work, and what to restore when it is rolled back. */
-struct commit {
-    struct store *s;
-    struct err *e;
-    uint64_t old_own_size;
-    uint64_t old_case_count;
-    size_t old_slot_count;
-    uint32_t old_slot_next;
-    uint64_t memo_no; /* number of memo_case, 0 = none: events of one case come together */
-    uint8_t memo_case[STORE_CASE_ID_SIZE];
-};
-
-static int get(struct commit *t, enum store_write_stmt id, sqlite3_stmt **ret)
+int store_commit_stmt(struct store_transaction *t, enum store_write_stmt id, sqlite3_stmt **ret)
 {
     return store_sql_get(&t->s->ledger, id, ret, t->e);
 }
 
-static int run(struct commit *t, sqlite3_stmt *stmt)
+int store_commit_run(struct store_transaction *t, sqlite3_stmt *stmt)
 {
     return store_sql_run(&t->s->ledger, stmt, t->e);
 }
 
-static int run_plain(struct commit *t, enum store_write_stmt id)
+static int run_plain(struct store_transaction *t, enum store_write_stmt id)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = get(t, id, &stmt);
-    return rc != 0 ? rc : run(t, stmt);
+    int rc = store_commit_stmt(t, id, &stmt);
+    return rc != 0 ? rc : store_commit_run(t, stmt);
 }
 
 /* Whether the INSERT … ON CONFLICT DO NOTHING that ran last did something. */
-static bool changed(const struct commit *t)
+static bool changed(const struct store_transaction *t)
 {
     return sqlite3_changes64(t->s->ledger.db) > 0;
 }
 
-static int put_meta(struct commit *t, const char *key, uint64_t value)
+static int put_meta(struct store_transaction *t, const char *key, uint64_t value)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_META_PUT, &stmt);
+    int rc = store_commit_stmt(t, STORE_WRITE_META_PUT, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_text(stmt, 1, key);
     store_sql_bind_u64(stmt, 2, value);
     store_sql_bind_u64(stmt, 3, store_row_meta_ck(key, value));
-    return run(t, stmt);
+    return store_commit_run(t, stmt);
 }
 
 /* ---- nodes and cases: small numbers for long names ---- */
 
-static int slot_of(struct commit *t, uint32_t node, struct store_slot **ret)
+static int slot_of(struct store_transaction *t, uint32_t node, struct store_slot **ret)
 {
     struct store *s = t->s;
     uint8_t key[4];
@@ -127,18 +121,18 @@ static int slot_of(struct commit *t, uint32_t node, struct store_slot **ret)
                        "node %" PRIu32 " would be peer number %" PRIu32 ", limit %u", node, s->slot_next,
                        STORE_SLOT_PEERS_MAX);
     sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_NODE_INSERT, &stmt);
+    int rc = store_commit_stmt(t, STORE_WRITE_NODE_INSERT, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, s->slot_next);
     store_sql_bind_u64(stmt, 2, node);
-    rc = run(t, stmt);
+    rc = store_commit_run(t, stmt);
     if (rc == 0)
         *ret = store_writer_add_slot(s, node, s->slot_next++);
     return rc;
 }
 
-static int case_no_of(struct commit *t, const uint8_t case_id[STORE_CASE_ID_SIZE], uint64_t *ret)
+int store_commit_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE], uint64_t *ret)
 {
     if (t->memo_no != 0 && memcmp(t->memo_case, case_id, STORE_CASE_ID_SIZE) == 0) {
         *ret = t->memo_no;
@@ -147,7 +141,7 @@ static int case_no_of(struct commit *t, const uint8_t case_id[STORE_CASE_ID_SIZE
     struct bytes id = bytes_of(case_id, STORE_CASE_ID_SIZE);
     sqlite3_stmt *stmt = NULL;
     uint64_t no = 0;
-    int rc = get(t, STORE_WRITE_CASE_REF_FIND, &stmt);
+    int rc = store_commit_stmt(t, STORE_WRITE_CASE_REF_FIND, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_bytes(stmt, 1, id);
@@ -157,11 +151,11 @@ static int case_no_of(struct commit *t, const uint8_t case_id[STORE_CASE_ID_SIZE
     store_sql_done(stmt);
 
     if (rc == 0) {
-        rc = get(t, STORE_WRITE_CASE_REF_INSERT, &stmt);
+        rc = store_commit_stmt(t, STORE_WRITE_CASE_REF_INSERT, &stmt);
         if (rc != 0)
             return rc;
         store_sql_bind_bytes(stmt, 1, id);
-        rc = run(t, stmt);
+        rc = store_commit_run(t, stmt);
         no = (uint64_t)sqlite3_last_insert_rowid(t->s->ledger.db);
     }
     if (rc < 0)
@@ -173,29 +167,29 @@ static int case_no_of(struct commit *t, const uint8_t case_id[STORE_CASE_ID_SIZE
 
 /* ---- ledger rows ---- */
 
-static int entry_conflict(struct commit *t, const struct store_entry *entry, const char *what)
+static int entry_conflict(struct store_transaction *t, const struct store_entry *entry, const char *what)
 {
     return err_set(t->e, ERR_CONFLICT, "store.entry-conflict",
                    "entry (%" PRIu32 ", %" PRIu64 ") exists with another %s", entry->origin, entry->index, what);
 }
 
-static int fill_payload(struct commit *t, uint64_t id, uint64_t case_no, const struct store_entry *entry)
+static int fill_payload(struct store_transaction *t, uint64_t id, uint64_t case_no, const struct store_entry *entry)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_ENTRY_FILL, &stmt);
+    int rc = store_commit_stmt(t, STORE_WRITE_ENTRY_FILL, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, id);
     store_sql_bind_bytes(stmt, 2, entry->payload);
     store_sql_bind_u64(stmt, 3, store_row_entry_ck(id, case_no, entry));
-    return run(t, stmt);
+    return store_commit_run(t, stmt);
 }
 
 /* The id is taken: the same leaf is fine, and a payload that comes later than its leaf is added. */
-static int meet_entry(struct commit *t, uint64_t id, const struct store_entry *entry)
+static int meet_entry(struct store_transaction *t, uint64_t id, const struct store_entry *entry)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_ENTRY_FIND, &stmt);
+    int rc = store_commit_stmt(t, STORE_WRITE_ENTRY_FIND, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, id);
@@ -220,7 +214,7 @@ out:
     return rc;
 }
 
-static int put_entry(struct commit *t, const struct store_entry *entry)
+static int put_entry(struct store_transaction *t, const struct store_entry *entry)
 {
     struct store *s = t->s;
     if (entry->origin == s->self && entry->index > s->own_size)
@@ -231,9 +225,9 @@ static int put_entry(struct commit *t, const struct store_entry *entry)
     sqlite3_stmt *stmt = NULL;
     int rc = slot_of(t, entry->origin, &slot);
     if (rc == 0 && entry->has_case)
-        rc = case_no_of(t, entry->case_id, &case_no);
+        rc = store_commit_case_no(t, entry->case_id, &case_no);
     if (rc == 0)
-        rc = get(t, STORE_WRITE_ENTRY_INSERT, &stmt);
+        rc = store_commit_stmt(t, STORE_WRITE_ENTRY_INSERT, &stmt);
     if (rc != 0)
         return rc;
 
@@ -248,7 +242,7 @@ static int put_entry(struct commit *t, const struct store_entry *entry)
     store_sql_bind_bytes(stmt, 6, entry->leaf);
     if (entry->payload_held)
         store_sql_bind_bytes(stmt, 7, entry->payload);
-    rc = run(t, stmt);
+    rc = store_commit_run(t, stmt);
     if (rc != 0)
         return rc;
     if (!changed(t))
@@ -258,12 +252,12 @@ static int put_entry(struct commit *t, const struct store_entry *entry)
     return 0;
 }
 
-static int load_last_addressed(struct commit *t, struct store_slot *slot)
+static int load_last_addressed(struct store_transaction *t, struct store_slot *slot)
 {
     if (slot->last_known)
         return 0;
     sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_ADDRESSED_LAST, &stmt);
+    int rc = store_commit_stmt(t, STORE_WRITE_ADDRESSED_LAST, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, store_row_id(slot->slot, 0));
@@ -277,10 +271,10 @@ static int load_last_addressed(struct commit *t, struct store_slot *slot)
 }
 
 /* The same (recipient, index) again must have the same seq. */
-static int meet_addressed(struct commit *t, uint64_t id, const struct store_addressed *a)
+static int meet_addressed(struct store_transaction *t, uint64_t id, const struct store_addressed *a)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_ADDRESSED_FIND, &stmt);
+    int rc = store_commit_stmt(t, STORE_WRITE_ADDRESSED_FIND, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, id);
@@ -297,7 +291,7 @@ static int meet_addressed(struct commit *t, uint64_t id, const struct store_addr
     return 0;
 }
 
-static int put_addressed(struct commit *t, const struct store_addressed *a)
+static int put_addressed(struct store_transaction *t, const struct store_addressed *a)
 {
     if (a->index >= t->s->own_size)
         return err_set(t->e, ERR_INVALID, "store.addressed-index",
@@ -318,34 +312,34 @@ static int put_addressed(struct commit *t, const struct store_addressed *a)
         return err_set(t->e, ERR_CONFLICT, "store.addressed-conflict",
                        "own entry %" PRIu64 " to node %" PRIu32 " has seq %" PRIu64 ", the next is %" PRIu64, a->index,
                        a->recipient, a->seq, slot->last_seq + 1);
-    rc = get(t, STORE_WRITE_ADDRESSED_INSERT, &stmt);
+    rc = store_commit_stmt(t, STORE_WRITE_ADDRESSED_INSERT, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, id);
     store_sql_bind_u64(stmt, 2, a->seq);
     store_sql_bind_u64(stmt, 3, store_row_addressed_ck(id, a->seq));
-    rc = run(t, stmt);
+    rc = store_commit_run(t, stmt);
     slot->last_seq = a->seq;
     slot->last_index = a->index;
     return rc;
 }
 
-static int put_tile(struct commit *t, const struct store_tile *tile)
+static int put_tile(struct store_transaction *t, const struct store_tile *tile)
 {
     uint64_t id = store_row_tile_id(tile->level, tile->number);
     struct bytes hashes = bytes_of(tile->hashes, 8192);
     sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_TILE_INSERT, &stmt);
+    int rc = store_commit_stmt(t, STORE_WRITE_TILE_INSERT, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, id);
     store_sql_bind_u64(stmt, 2, store_row_tile_ck(id, hashes));
     store_sql_bind_bytes(stmt, 3, hashes);
-    rc = run(t, stmt);
+    rc = store_commit_run(t, stmt);
     if (rc != 0 || changed(t))
         return rc;
 
-    rc = get(t, STORE_WRITE_TILE_FIND, &stmt);
+    rc = store_commit_stmt(t, STORE_WRITE_TILE_FIND, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, id);
@@ -359,13 +353,13 @@ static int put_tile(struct commit *t, const struct store_tile *tile)
     return rc;
 }
 
-static int put_replica(struct commit *t, const struct store_replica *r)
+static int put_replica(struct store_transaction *t, const struct store_replica *r)
 {
     struct store_slot *slot = NULL;
     sqlite3_stmt *stmt = NULL;
     int rc = slot_of(t, r->origin, &slot);
     if (rc == 0)
-        rc = get(t, STORE_WRITE_REPLICA_PUT, &stmt);
+        rc = store_commit_stmt(t, STORE_WRITE_REPLICA_PUT, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, slot->slot);
@@ -377,172 +371,28 @@ static int put_replica(struct commit *t, const struct store_replica *r)
     store_sql_bind_u64(stmt, 7, store_row_replica_ck(slot->slot, r));
     store_sql_bind_bytes(stmt, 8, r->frontier);
     store_sql_bind_bytes(stmt, 9, r->note);
-    return run(t, stmt);
+    return store_commit_run(t, stmt);
 }
 
-static int put_ack(struct commit *t, const struct store_ack *a)
+static int put_ack(struct store_transaction *t, const struct store_ack *a)
 {
     struct store_slot *slot = NULL;
     sqlite3_stmt *stmt = NULL;
     int rc = slot_of(t, a->peer, &slot);
     if (rc == 0)
-        rc = get(t, STORE_WRITE_ACK_PUT, &stmt);
+        rc = store_commit_stmt(t, STORE_WRITE_ACK_PUT, &stmt);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, slot->slot);
     store_sql_bind_u64(stmt, 2, a->size);
     store_sql_bind_u64(stmt, 3, a->at_ms);
     store_sql_bind_u64(stmt, 4, store_row_ack_ck(slot->slot, a));
-    return run(t, stmt);
-}
-
-/* ---- rows of cases, items, requests, counters ---- */
-
-/* Which statement brings case row @no to @row. */
-static int pick_case_stmt(struct commit *t, uint64_t no, const struct store_case *row, enum store_write_stmt *ret)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_CASE_FIND, &stmt);
-    if (rc != 0)
-        return rc;
-    store_sql_bind_u64(stmt, 1, no);
-    rc = store_sql_step(&t->s->ledger, stmt, t->e);
-    if (rc == 0) {
-        *ret = STORE_WRITE_CASE_INSERT;
-    } else if (rc == 1) {
-        bool same = store_sql_u64(stmt, 0) == row->receiving && store_sql_u64(stmt, 1) == row->lead &&
-                    bytes_equal(store_sql_bytes(stmt, 3), bytes_of_string(row->number)) &&
-                    bytes_equal(store_sql_bytes(stmt, 4), bytes_of_string(row->item_code));
-        bool same_status = store_sql_u64(stmt, 2) == row->status;
-        *ret = !same ? STORE_WRITE_CASE_UPDATE_ALL
-                     : (same_status ? STORE_WRITE_CASE_UPDATE_PLAIN : STORE_WRITE_CASE_UPDATE_STATUS);
-    }
-    store_sql_done(stmt);
-    return rc < 0 ? rc : 0;
-}
-
-static int put_case(struct commit *t, const struct store_case *row)
-{
-    uint64_t no = 0;
-    enum store_write_stmt which = STORE_WRITE_CASE_INSERT;
-    sqlite3_stmt *stmt = NULL;
-    int rc = case_no_of(t, row->case_id, &no);
-    if (rc == 0)
-        rc = pick_case_stmt(t, no, row, &which);
-    if (rc == 0)
-        rc = get(t, which, &stmt);
-    if (rc != 0)
-        return rc;
-
-    uint64_t ints[] = {no,         row->receiving, row->lead,        row->division,   row->status,
-                       row->level, row->flags,     row->event_count, row->created_ms, row->updated_ms};
-    for (size_t i = 0; i < array_count(ints); i++)
-        store_sql_bind_u64(stmt, (int)i + 1, ints[i]);
-    store_sql_bind_bytes(stmt, 11, bytes_of(row->digest, sizeof row->digest));
-    store_sql_bind_text(stmt, 12, row->number);
-    store_sql_bind_text(stmt, 13, row->item_code);
-    store_sql_bind_text(stmt, 14, row->item_name);
-    store_sql_bind_u64(stmt, 15, store_row_case_ck(no, row));
-    rc = run(t, stmt);
-    if (rc == 0 && which == STORE_WRITE_CASE_INSERT)
-        t->s->case_count++;
-    return rc;
-}
-
-/* Finds the item's JSON row (0 = none yet) and whether the stored version is newer than @item. */
-static int find_item(struct commit *t, const struct store_item *item, uint64_t *ret_json_id, bool *ret_newer)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_ITEM_FIND, &stmt);
-    if (rc != 0)
-        return rc;
-    store_sql_bind_u64(stmt, 1, item->node);
-    store_sql_bind_text(stmt, 2, item->code);
-    rc = store_sql_step(&t->s->ledger, stmt, t->e);
-    *ret_json_id = rc == 1 ? store_sql_u64(stmt, 0) : 0;
-    *ret_newer = rc == 1 && store_sql_u64(stmt, 1) > item->index;
-    store_sql_done(stmt);
-    return rc < 0 ? rc : 0;
-}
-
-static int put_item(struct commit *t, const struct store_item *item)
-{
-    uint64_t json_id = 0;
-    bool newer = false;
-    sqlite3_stmt *stmt = NULL;
-    int rc = find_item(t, item, &json_id, &newer);
-    if (rc != 0 || newer)
-        return rc;
-
-    rc = get(t, json_id == 0 ? STORE_WRITE_ITEM_JSON_INSERT : STORE_WRITE_ITEM_JSON_UPDATE, &stmt);
-    if (rc != 0)
-        return rc;
-    store_sql_bind_u64(stmt, 1, store_row_item_json_ck(item->json));
-    store_sql_bind_bytes(stmt, 2, item->json);
-    if (json_id != 0)
-        store_sql_bind_u64(stmt, 3, json_id);
-    rc = run(t, stmt);
-    if (json_id == 0)
-        json_id = (uint64_t)sqlite3_last_insert_rowid(t->s->ledger.db);
-
-    if (rc == 0)
-        rc = get(t, STORE_WRITE_ITEM_PUT, &stmt);
-    if (rc != 0)
-        return rc;
-    store_sql_bind_u64(stmt, 1, item->node);
-    store_sql_bind_text(stmt, 2, item->code);
-    store_sql_bind_text(stmt, 3, item->name);
-    store_sql_bind_u64(stmt, 4, item->version);
-    store_sql_bind_u64(stmt, 5, item->index);
-    store_sql_bind_u64(stmt, 6, item->withdrawn);
-    store_sql_bind_u64(stmt, 7, json_id);
-    store_sql_bind_u64(stmt, 8, store_row_item_ck(item, json_id));
-    return run(t, stmt);
-}
-
-static int put_request(struct commit *t, const struct store_request *r)
-{
-    struct bytes key = bytes_of(r->key_hash, sizeof r->key_hash);
-    sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_REQUEST_FIND, &stmt);
-    if (rc != 0)
-        return rc;
-    store_sql_bind_bytes(stmt, 1, key);
-    rc = store_sql_step(&t->s->ledger, stmt, t->e);
-    store_sql_done(stmt);
-    if (rc == 1) {
-        char hex[17];
-        hex_encode(r->key_hash, 8, hex);
-        return err_set(t->e, ERR_CONFLICT, "store.request-conflict", "request key %s… has been used", hex);
-    }
-    if (rc == 0)
-        rc = get(t, STORE_WRITE_REQUEST_INSERT, &stmt);
-    if (rc != 0)
-        return rc;
-    store_sql_bind_u64(stmt, 1, r->first_index);
-    store_sql_bind_u64(stmt, 2, r->count);
-    store_sql_bind_u64(stmt, 3, store_row_request_ck(r));
-    store_sql_bind_bytes(stmt, 4, key);
-    store_sql_bind_bytes(stmt, 5, bytes_of(r->body_hash, sizeof r->body_hash));
-    store_sql_bind_bytes(stmt, 6, bytes_of(r->case_id, sizeof r->case_id));
-    return run(t, stmt);
-}
-
-static int put_counter(struct commit *t, const struct store_counter *c)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = get(t, STORE_WRITE_COUNTER_PUT, &stmt);
-    if (rc != 0)
-        return rc;
-    store_sql_bind_text(stmt, 1, c->name);
-    store_sql_bind_u64(stmt, 2, c->value);
-    store_sql_bind_u64(stmt, 3, store_row_counter_ck(c));
-    return run(t, stmt);
+    return store_commit_run(t, stmt);
 }
 
 /* ---- the transaction ---- */
 
-static int put_all(struct commit *t, const struct store_batch *b)
+static int put_all(struct store_transaction *t, const struct store_batch *b)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < b->entry_count; i++)
@@ -555,30 +405,25 @@ static int put_all(struct commit *t, const struct store_batch *b)
         rc = put_replica(t, &b->replicas[i]);
     for (size_t i = 0; rc == 0 && i < b->ack_count; i++)
         rc = put_ack(t, &b->acks[i]);
-    for (size_t i = 0; rc == 0 && i < b->case_count; i++)
-        rc = put_case(t, &b->cases[i]);
-    for (size_t i = 0; rc == 0 && i < b->item_count; i++)
-        rc = put_item(t, &b->items[i]);
-    for (size_t i = 0; rc == 0 && i < b->request_count; i++)
-        rc = put_request(t, &b->requests[i]);
-    for (size_t i = 0; rc == 0 && i < b->counter_count; i++)
-        rc = put_counter(t, &b->counters[i]);
+    if (rc == 0)
+        rc = store_derived_put(t, b);
     if (rc == 0 && t->s->case_count != t->old_case_count)
         rc = put_meta(t, "case_count", t->s->case_count);
     return rc;
 }
 
-static void roll_back(struct commit *t, int rc)
+static void roll_back(struct store_transaction *t, int rc)
 {
     struct store *s = t->s;
     bool refusal = rc == ERR_INVALID || rc == ERR_LIMIT || rc == ERR_CONFLICT;
-    struct commit quiet = {.s = s, .e = NULL}; /* the first error is the one to tell */
+    struct store_transaction quiet = {.s = s, .e = NULL}; /* the first error is the one to tell */
     bool undone = sqlite3_get_autocommit(s->ledger.db) != 0 || run_plain(&quiet, STORE_WRITE_ROLLBACK) == 0;
     if (!refusal || !undone)
         s->ledger_failed = true;
 
     s->own_size = t->old_own_size;
     s->case_count = t->old_case_count;
+    s->request_new_count = t->old_request_new_count; /* where the sweep stands does not matter */
     s->slot_next = t->old_slot_next;
     while (s->slot_count > t->old_slot_count)
         store_writer_drop_slot(s);
@@ -594,12 +439,13 @@ int store_commit(struct store *s, const struct store_batch *b, struct err *e)
     if (rc != 0)
         return rc;
 
-    struct commit t = {.s = s,
-                       .e = e,
-                       .old_own_size = s->own_size,
-                       .old_case_count = s->case_count,
-                       .old_slot_count = s->slot_count,
-                       .old_slot_next = s->slot_next};
+    struct store_transaction t = {.s = s,
+                                  .e = e,
+                                  .old_own_size = s->own_size,
+                                  .old_case_count = s->case_count,
+                                  .old_request_new_count = s->request_new_count,
+                                  .old_slot_count = s->slot_count,
+                                  .old_slot_next = s->slot_next};
     rc = run_plain(&t, STORE_WRITE_BEGIN);
     if (rc == 0)
         rc = put_all(&t, b);

@@ -60,7 +60,9 @@ static const char *const texts[STORE_READ_COUNT] = {
                               " AND withdrawn <= ?4 ORDER BY node, code",
     [STORE_READ_ITEM_COUNT] = "SELECT count(*) FILTER (WHERE NOT withdrawn), max(version) FROM item WHERE node = ?1",
     [STORE_READ_ITEM_COUNT_ALL] = "SELECT count(*) FILTER (WHERE NOT withdrawn), max(version) FROM item",
-    [STORE_READ_REQUEST] = STORE_ROW_REQUEST " WHERE substr(key_hash, 1, 6) = substr(?1, 1, 6) AND key_hash = ?1",
+    [STORE_READ_REQUEST] = STORE_ROW_REQUEST STORE_ROW_REQUEST_BY_KEY,
+    [STORE_READ_REQUEST_KEY_COUNT] = ("SELECT (SELECT count(*) FROM request_new WHERE key = ?1 AND no = ?2)"
+                                      " + (SELECT count(*) FROM request_old WHERE key = ?1 AND no = ?2)"),
     [STORE_READ_COUNTER] = STORE_ROW_COUNTER " WHERE name = ?1",
 };
 
@@ -533,7 +535,8 @@ int store_read_request(struct store_reader *r, const uint8_t key_hash[32], struc
     int rc = store_reader_get(r, STORE_READ_REQUEST, &stmt, e);
     if (rc != 0)
         return rc;
-    store_sql_bind_bytes(stmt, 1, bytes_of(key_hash, 32));
+    store_sql_bind_u64(stmt, 1, store_row_request_key(key_hash));
+    store_sql_bind_bytes(stmt, 2, bytes_of(key_hash, 32));
     rc = store_sql_step(&r->sql, stmt, e);
     if (rc == 1)
         rc = store_row_request(&r->sql, stmt, ret, e);

@@ -22,6 +22,12 @@ static inline uint64_t store_row_tile_id(uint8_t level, uint64_t number)
     return (uint64_t)level << 48 | number;
 }
 
+/* What a request is found by: 48 bits of its key. */
+static inline uint64_t store_row_request_key(const uint8_t key_hash[32])
+{
+    return get_be64(key_hash) >> 16;
+}
+
 /* @case_no is 0 for an entry without a case. The hash stands for the leaf. */
 uint64_t store_row_entry_ck(uint64_t id, uint64_t case_no, const struct store_entry *entry);
 uint64_t store_row_addressed_ck(uint64_t id, uint64_t seq);
@@ -76,6 +82,10 @@ int store_row_tile(struct store_sql *c, sqlite3_stmt *stmt, struct bytes *ret_ha
 int store_row_item(struct store_sql *c, sqlite3_stmt *stmt, struct store_item *ret, struct err *e) WARN_UNUSED;
 
 #define STORE_ROW_REQUEST "SELECT no, first_index, count, ck, key_hash, body_hash, case_id FROM request"
+/* ?1: store_row_request_key(), ?2: the whole key. */
+#define STORE_ROW_REQUEST_BY_KEY                                                                                       \
+    " WHERE no IN (SELECT no FROM request_new WHERE key = ?1 UNION ALL SELECT no FROM request_old WHERE key = ?1)"     \
+    " AND key_hash = ?2"
 int store_row_request(struct store_sql *c, sqlite3_stmt *stmt, struct store_request *ret, struct err *e) WARN_UNUSED;
 
 #define STORE_ROW_COUNTER "SELECT name, value, ck FROM counter"

@@ -5,6 +5,11 @@
  * node code (table node). Entries of one case are found through case_ref.no, a small number that grows with time; the
  * ids themselves are time-ordered too, so that all indexes of the write path grow at their end or in few warm places.
  *
+ * Keys of requests are the exception, they are hashes: an index over millions of them would be changed all over at every
+ * commit. So key (the first six bytes) and row number stand in one of two tables: request_new, small enough to stay in
+ * memory, and request_old, into which a sweep moves neighbouring keys from time to time, many to a page
+ * (store_commit.c). A look-up reads both.
+ *
  * `ck` is store_sql_check_value() over the row. Tables without it (node, case_ref) keep every value twice, in the
  * table and in a unique index, and the engine's integrity check compares the two.
  *
@@ -47,8 +52,8 @@ static const char *const ledger_migrations[] = {
     "CREATE TABLE item_json(id INTEGER PRIMARY KEY, ck INTEGER NOT NULL, json BLOB NOT NULL) STRICT;"
     "CREATE TABLE request(no INTEGER PRIMARY KEY, first_index INTEGER NOT NULL, count INTEGER NOT NULL,"
     " ck INTEGER NOT NULL, key_hash BLOB NOT NULL, body_hash BLOB NOT NULL, case_id BLOB NOT NULL) STRICT;"
-    /* Six bytes find the row, the row has the rest: a quarter of the size of an index over whole keys. */
-    "CREATE INDEX request_key ON request(substr(key_hash, 1, 6));"
+    "CREATE TABLE request_new(key INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY(key, no)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE request_old(key INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY(key, no)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL, ck INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 

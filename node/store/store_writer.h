@@ -1,4 +1,5 @@
-/* Inside of the writing handle, shared by store.c (open, close, head) and store_commit.c (batches).
+/* Inside of the writing handle, shared by store.c (open, close), store_heads.c, store_batch.c, store_commit.c and
+ * store_derived.c (batches).
  *
  * Internal to node/store. One thread at a time, like the handle itself.
  */
@@ -40,6 +41,10 @@ enum store_write_stmt {
     STORE_WRITE_ITEM_JSON_UPDATE,
     STORE_WRITE_REQUEST_FIND,
     STORE_WRITE_REQUEST_INSERT,
+    STORE_WRITE_REQUEST_KEY_INSERT,
+    STORE_WRITE_SWEEP_END,
+    STORE_WRITE_SWEEP_COPY,
+    STORE_WRITE_SWEEP_DELETE,
     STORE_WRITE_COUNTER_PUT,
     STORE_WRITE_COUNT
 };
@@ -65,6 +70,8 @@ struct store {
     /* Mirrors of the database as of the last commit, restored when a transaction is rolled back. */
     uint64_t own_size;
     uint64_t case_count;
+    uint64_t request_new_count;    /* rows of request_new */
+    uint64_t sweep_key, sweep_no;  /* where the sweep over request_new has come to; not on disk */
     struct map slots;              /* node code (4 bytes, big-endian) -> struct store_slot */
     struct store_slot **slot_list; /* owned, in the order of creation */
     size_t slot_count;
@@ -74,6 +81,28 @@ struct store {
 /* Adds a slot to the mirror, or takes away the newest. */
 struct store_slot *store_writer_add_slot(struct store *s, uint32_t node, uint32_t slot);
 void store_writer_drop_slot(struct store *s);
+
+/* One transaction at work, and what to restore when it is rolled back. */
+struct store_transaction {
+    struct store *s;
+    struct err *e;
+    uint64_t old_own_size;
+    uint64_t old_case_count;
+    uint64_t old_request_new_count;
+    size_t old_slot_count;
+    uint32_t old_slot_next;
+    uint64_t memo_no; /* number of memo_case, 0 = none: events of one case come together */
+    uint8_t memo_case[STORE_CASE_ID_SIZE];
+};
+
+/* For the files that write rows: statement @id ready to bind, run it, the number of a case (made when it is new). */
+int store_commit_stmt(struct store_transaction *t, enum store_write_stmt id, sqlite3_stmt **ret) WARN_UNUSED;
+int store_commit_run(struct store_transaction *t, sqlite3_stmt *stmt) WARN_UNUSED;
+int store_commit_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE],
+                         uint64_t *ret) WARN_UNUSED;
+
+/* Cases, items, requests, counters of a batch. */
+int store_derived_put(struct store_transaction *t, const struct store_batch *b) WARN_UNUSED;
 
 /* Limits and form of everything in a batch, before the transaction begins: ERR_INVALID, ERR_LIMIT. */
 int store_batch_check(const struct store *s, const struct store_batch *b, struct err *e) WARN_UNUSED;

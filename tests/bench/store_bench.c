@@ -84,9 +84,11 @@ static void fill_cases(struct bench *b, struct arena *a, struct store_batch *bat
         uint64_t no = b->next / b->case_events + i;
         store_sample_case_id(no, cases[i].case_id);
         (void)snprintf(cases[i].number, sizeof cases[i].number, "51010000-%012" PRIu64, no);
-        (void)snprintf(cases[i].item_code, sizeof cases[i].item_code, "115100000000000000-%04u", (unsigned)(no % 3000));
-        (void)snprintf(cases[i].item_name, sizeof cases[i].item_name, "企业职工基本养老保险关系转移接续 %u",
-                       (unsigned)(no % 3000));
+        /* A few of 3,000 items are most of the business. */
+        double x = (double)prng_below(&b->prng, 1u << 20) / (1u << 20);
+        unsigned item = (unsigned)(3000 * x * x * x * x);
+        (void)snprintf(cases[i].item_code, sizeof cases[i].item_code, "115100000000000000-%04u", item);
+        (void)snprintf(cases[i].item_name, sizeof cases[i].item_name, "企业职工基本养老保险关系转移接续 %u", item);
         cases[i].receiving = STORE_SAMPLE_SELF;
         cases[i].lead = STORE_SAMPLE_PEER;
         cases[i].status = (uint16_t)(1 + no % 9);

@@ -21,7 +21,7 @@ from cluster import wait_for
 
 # A synthetic person (born 1905, so no living holder) whose home is 成都市锦江区.
 APPLICANT = {"kind": "person", "name": "李小满", "id_type": "citizen_id", "id_number": "510104190507290029"}
-SUBMITTED = ["submit", "identity", "form", "forward"]  # what one application writes
+SUBMITTED = ["submit", "identity_check", "form_check", "forward"]  # what one application writes
 AGAIN = {429, 500, 503, 507}
 RETRY_SECONDS = 0.02
 

@@ -46,16 +46,17 @@ class Killer:
         victim.kill()
 
     def kill_while_starting(self, victim):
+        starts = len(victim.log_lines("node.started"))
         victim.start(wait=False)
         wait_for(lambda: holds_writer(victim), what=f"{victim} to open its store")
         if self.dice.random() < 0.5:
-            victim.wait_log("node.started", count=len(victim.log_lines("node.started")) + 1)
+            victim.wait_log("node.started", count=starts + 1)
         victim.kill()
 
     def start(self, victim):
+        said = max((x.indexes[-1] + 1 for x in list(self.load.answers) if x.node is victim), default=0)
         victim.start()
         size = ledger_size(victim)
-        said = max((x.indexes[-1] + 1 for x in self.load.answers if x.node is victim), default=0)
         assert size >= max(self.sizes[victim], said), f"{victim}: {size} entries after the kill, {said} were answered"
         self.sizes[victim] = size
 

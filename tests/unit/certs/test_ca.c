@@ -219,7 +219,8 @@ static void test_crl_forgets_expired(void **state)
         skip();
     pki_fixture_issue(&fixture, "old", 110000, "北京市", -10, 100, &old);
     pki_fixture_revoke(&fixture, &old);
-    (void)snprintf(command, sizeof command, "openssl crl -in ca/crl.pem -noout -text | grep -qi 'serial number: %s'", old.serial);
+    (void)snprintf(command, sizeof command, "openssl crl -in ca/crl.pem -noout -text | grep -qi 'serial number: %s'",
+                   old.serial);
     struct ca *ca = open_ca();
     const uint64_t end_s = fixture.now_s + 100, keep_s = 30u * 86400;
     assert_int_equal(ca_write_crl(ca, end_s + keep_s - 1, 100, &e), 0);

@@ -94,7 +94,8 @@ static void test_bad_files(void **state)
         {"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGjMF8G\n-----END ENCRYPTED PRIVATE KEY-----\n", 0600, ERR_INVALID,
          "keystore.encrypted"},
         {"-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n"
-         "-----END EC PRIVATE KEY-----\n", 0600, ERR_INVALID, "keystore.encrypted"},
+         "-----END EC PRIVATE KEY-----\n",
+         0600, ERR_INVALID, "keystore.encrypted"},
         {rfc8410_key, 0644, ERR_DENIED, "keystore.mode"},
         {rfc8410_key, 0660, ERR_DENIED, "keystore.mode"},
         {rfc8410_key, 0602, ERR_DENIED, "keystore.mode"},

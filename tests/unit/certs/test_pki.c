@@ -18,7 +18,8 @@ static void test_uri_round_trip(void **state)
         struct pki_node node;
         const char *uri;
     } table[] = {
-        {{"tongban.example", 510000, "四川省"}, "tongban://tongban.example/node/510000?name=%E5%9B%9B%E5%B7%9D%E7%9C%81"},
+        {{"tongban.example", 510000, "四川省"},
+         "tongban://tongban.example/node/510000?name=%E5%9B%9B%E5%B7%9D%E7%9C%81"},
         {{"a", 100000, "A-b_c.d~9"}, "tongban://a/node/100000?name=A-b_c.d~9"},
         {{"a.b-c", 999999, "x/y?z&=#"}, "tongban://a.b-c/node/999999?name=x%2Fy%3Fz%26%3D%23"},
     };
@@ -62,21 +63,21 @@ static void test_uri_refused(void **state)
         "https://tongban.example/node/510000?name=a",
         "tongban://tongban.example/node/510000",
         "tongban://tongban.example/node/510000?name=",
-        "tongban://tongban.example/node/510000?name=a%20b",       /* white space */
-        "tongban://tongban.example/node/510000?name=a b",         /* not encoded */
-        "tongban://tongban.example/node/510000?name=%61",         /* encoded without need */
-        "tongban://tongban.example/node/510000?name=%e5%9b%9b",   /* lower-case hex */
-        "tongban://tongban.example/node/510000?name=%E5%9B",      /* cut UTF-8 */
-        "tongban://tongban.example/node/510000?name=a%",          /* cut escape */
-        "tongban://tongban.example/node/510000?name=a%00b",       /* NUL */
-        "tongban://tongban.example/node/510000?name=a%25",        /* '%' in a name */
-        "tongban://tongban.example/node/510000?name=%E2%80%AEa",  /* right-to-left override */
-        "tongban://tongban.example/node/51000?name=a",            /* five digits */
-        "tongban://tongban.example/node/5100000?name=a",          /* seven */
+        "tongban://tongban.example/node/510000?name=a%20b",      /* white space */
+        "tongban://tongban.example/node/510000?name=a b",        /* not encoded */
+        "tongban://tongban.example/node/510000?name=%61",        /* encoded without need */
+        "tongban://tongban.example/node/510000?name=%e5%9b%9b",  /* lower-case hex */
+        "tongban://tongban.example/node/510000?name=%E5%9B",     /* cut UTF-8 */
+        "tongban://tongban.example/node/510000?name=a%",         /* cut escape */
+        "tongban://tongban.example/node/510000?name=a%00b",      /* NUL */
+        "tongban://tongban.example/node/510000?name=a%25",       /* '%' in a name */
+        "tongban://tongban.example/node/510000?name=%E2%80%AEa", /* right-to-left override */
+        "tongban://tongban.example/node/51000?name=a",           /* five digits */
+        "tongban://tongban.example/node/5100000?name=a",         /* seven */
         "tongban://tongban.example/node/ 510000?name=a",
         "tongban://tongban.example/node/+51000?name=a",
         "tongban://tongban.example/node/051000?name=a",
-        "tongban://Tongban.example/node/510000?name=a",           /* upper case */
+        "tongban://Tongban.example/node/510000?name=a", /* upper case */
         "tongban://tongban..example/node/510000?name=a",
         "tongban://-tongban/node/510000?name=a",
         "tongban:///node/510000?name=a",

@@ -192,7 +192,7 @@ static void rig_open(size_t i, uint16_t port, const struct link_nng_peer *peers,
                                      .tls = n->tls,
                                      .event_cb = rig_event,
                                      .ctx = n,
-                                     .ping_ms = 500,
+                                     .ping_ms = 1000,
                                      .backoff_min_ms = 20,
                                      .backoff_max_ms = 200,
                                      .plain_loopback = !rig.is_tls};

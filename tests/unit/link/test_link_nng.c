@@ -102,7 +102,7 @@ static void test_parked(void **state)
     rig_open_pair(NULL);
     request(0, 1, 3, 1, 15000);
     struct link_event parked = rig_wait(rig_node(1), LINK_REQUEST, 0);
-    uint64_t until = clock_mono_ms() + 2500; /* several times the dead-line time of 2 x 500 ms */
+    uint64_t until = clock_mono_ms() + 3000; /* longer than the dead-line time of 2 x 1000 ms */
     uint64_t token = 2;
     while (clock_mono_ms() < until) {
         request(0, 1, 100, token, 10000);
@@ -116,7 +116,7 @@ static void test_parked(void **state)
     assert_int_equal(rig_count(rig_node(0), LINK_DOWN), 0);
 }
 
-/* Nothing but a parked request for several dead-line times: pings alone keep the line up. */
+/* Nothing but a parked request for more than two dead-line times: pings alone keep the line up. */
 static void test_idle_stays_up(void **state)
 {
     (void)state;
@@ -124,7 +124,7 @@ static void test_idle_stays_up(void **state)
     request(0, 1, 3, 1, 15000);
     struct link_event parked = rig_wait(rig_node(1), LINK_REQUEST, 0);
     struct link_event event;
-    assert_false(rig_take(rig_node(0), LINK_DOWN, 0, 2500, &event));
+    assert_false(rig_take(rig_node(0), LINK_DOWN, 0, 5000, &event));
     link_reply(rig_node(1)->link, parked.handle, bytes_of(parked.data, parked.size));
     free(parked.data);
     expect_echo(0, 1, 1, 3);
@@ -207,13 +207,15 @@ static void test_served_limit(void **state)
     (void)state;
     rig_open_pair(NULL);
     uint64_t handles[LINK_PEER_REQUESTS_MAX];
+    for (unsigned k = 0; k < LINK_PEER_REQUESTS_MAX; k++)
+        request(0, 1, 5, k + 1, 1500);
     for (unsigned k = 0; k < LINK_PEER_REQUESTS_MAX; k++) {
-        request(0, 1, 5, k + 1, 100);
         struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
         handles[k] = asked.handle;
         free(asked.data);
-        (void)rig_wait(rig_node(0), LINK_REPLY_FAILED, k + 1);
     }
+    for (unsigned k = 0; k < LINK_PEER_REQUESTS_MAX; k++)
+        (void)rig_wait(rig_node(0), LINK_REPLY_FAILED, k + 1);
     request(0, 1, 5, 50, 10000);
     struct link_event failed = rig_wait(rig_node(0), LINK_REPLY_FAILED, 50);
     assert_non_null(strstr(failed.reason, "refused"));
@@ -222,7 +224,7 @@ static void test_served_limit(void **state)
     assert_int_equal(stats.requests_refused, 1);
     assert_int_equal(stats.requests_open, LINK_PEER_REQUESTS_MAX);
     struct link_event event;
-    assert_false(rig_take(rig_node(0), LINK_DOWN, 0, 1500, &event));
+    assert_false(rig_take(rig_node(0), LINK_DOWN, 0, 3000, &event));
     for (unsigned k = 0; k < LINK_PEER_REQUESTS_MAX; k++)
         link_reply(rig_node(1)->link, handles[k], bytes_of("x", 1));
     request(0, 1, 5, 51, 10000);
@@ -516,6 +518,11 @@ static void mute_close(struct mute *m)
     (void)close(m->socket);
 }
 
+static void short_ping(struct link_nng_config *config)
+{
+    config->ping_ms = 500;
+}
+
 /* The connection stands but nobody answers pings: never up, closed for silence after 2 x 500 ms. Plain only. */
 static void test_dead_line(void **state)
 {
@@ -525,7 +532,7 @@ static void test_dead_line(void **state)
     char url[64];
     rig_url(rig_codes[1], m.port, url);
     struct link_nng_peer outbound = {.code = rig_codes[1], .url = url};
-    rig_open(0, 0, &outbound, 1, NULL);
+    rig_open(0, 0, &outbound, 1, short_ping);
     mute_greet(&m);
     uint64_t start = clock_mono_ms();
     struct link_event down = rig_wait(rig_node(0), LINK_DOWN, 0);
@@ -656,7 +663,8 @@ static void test_revoked(void **state)
     wait_stats(1, WAIT_PIPES, 0);
 }
 
-/* The dialler's certificate has expired: the dialled side says so, and the dialler learns it from the alert. */
+/* The dialler's certificate has expired: the dialled side says so, and the dialler learns it from the alert, unless the
+ * connection's reset overtakes that; then one of the next attempts tells. */
 static void test_expired(void **state)
 {
     (void)state;
@@ -669,8 +677,8 @@ static void test_expired(void **state)
     rig.certs[0] = before;
     struct link_event refused = rig_wait(rig_node(1), LINK_REFUSED, 0);
     assert_non_null(strstr(refused.reason, "expired"));
-    struct link_event down = rig_wait(rig_node(0), LINK_DOWN, 0);
-    assert_non_null(strstr(down.reason, "expired"));
+    while (strstr(rig_wait(rig_node(0), LINK_DOWN, 0).reason, "expired") == NULL) {
+    }
     assert_int_equal(rig_count(rig_node(0), LINK_UP), 0);
 }
 

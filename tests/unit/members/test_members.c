@@ -117,7 +117,8 @@ static void test_full_list(void **state)
 static void test_encode_refused(void **state)
 {
     (void)state;
-    struct member other_key = make_member(650000, "新疆", "tls+tcp://b:2"), other_origin = other_key, cosigner = other_key;
+    struct member other_key = make_member(650000, "新疆", "tls+tcp://b:2"), other_origin = other_key,
+                  cosigner = other_key;
     memcpy(other_key.key.public_key, make_member(510000, "x", "y").key.public_key, CRYPTO_ED25519_KEY_SIZE);
     other_origin.key = make_member(510000, "x", "y").key;
     cosigner.key.type = NOTE_TYPE_COSIGNATURE;
@@ -214,14 +215,15 @@ static void test_parse_refused(void **state)
         {good, header, federation, "1", "4097", NULL, ERR_LIMIT, "members.count", "limit is 4096"},
         {good, header, federation, "1", "18446744073709551615", NULL, ERR_LIMIT, "members.count", "line 4"},
         {good, header, federation, "1", "1", "AAAA", ERR_INVALID, "members.digest", "line 5"},
-        {good, header, federation, "1", "1", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", ERR_VERIFY, "members.digest",
-         "not those that were signed"},
+        {good, header, federation, "1", "1", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", ERR_VERIFY,
+         "members.digest", "not those that were signed"},
         {good, header, federation, "1\nextra", "1", NULL, ERR_INVALID, "members.head", "6 lines"},
         {buf_cstr(&no_newline), header, federation, "1", "0", NULL, ERR_INVALID, "members.count", ""},
         {buf_cstr(&two), header, federation, "1", "2", NULL, ERR_INVALID, "members.order", "line 10"},
         {buf_cstr(&wrong_origin), header, federation, "1", "1", NULL, ERR_INVALID, "members.origin", "line 9"},
         {"510000 四川省 tls+tcp://a:1\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.line", "line 9"},
-        {"510000 四川省 tls+tcp://a:1 o k more\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.line", "line 9"},
+        {"510000 四川省 tls+tcp://a:1 o k more\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.line",
+         "line 9"},
         {"\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.line", "line 9"},
         {"x 四川省 tls+tcp://a:1 o k\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.code", "line 9"},
         {"510000 四川省 tls+tcp://a:1 o k\n", header, federation, "1", "1", NULL, ERR_INVALID, NULL, "line 9"},
@@ -230,7 +232,8 @@ static void test_parse_refused(void **state)
         struct buf file = {0};
         struct members m = {.version = 99};
         struct err e = {0};
-        forge(table[i].lines, table[i].header, table[i].federation, table[i].version, table[i].count, table[i].digest, &file);
+        forge(table[i].lines, table[i].header, table[i].federation, table[i].version, table[i].count, table[i].digest,
+              &file);
         int rc = members_parse(buf_bytes(&file), &signer.key, &m, &e);
         if (rc != table[i].code || (table[i].id != NULL && strcmp(e.id, table[i].id) != 0) ||
             strstr(e.message, table[i].says) == NULL)
@@ -247,7 +250,8 @@ static void test_parse_refused(void **state)
 static void test_every_byte_counts(void **state)
 {
     (void)state;
-    struct member list[] = {make_member(500000, "重庆市", "tls+tcp://a:1"), make_member(510000, "四川省", "tls+tcp://b:2")};
+    struct member list[] = {make_member(500000, "重庆市", "tls+tcp://a:1"),
+                            make_member(510000, "四川省", "tls+tcp://b:2")};
     struct members m = make_list(list, 2), back;
     struct buf file = {0};
     assert_int_equal(members_encode(&m, &signer, &file, NULL), 0);
@@ -319,8 +323,12 @@ static void test_update(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_full_list), cmocka_unit_test(test_encode_refused),
-        cmocka_unit_test(test_parse_refused),  cmocka_unit_test(test_every_byte_counts), cmocka_unit_test(test_load),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_full_list),
+        cmocka_unit_test(test_encode_refused),
+        cmocka_unit_test(test_parse_refused),
+        cmocka_unit_test(test_every_byte_counts),
+        cmocka_unit_test(test_load),
         cmocka_unit_test(test_update),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

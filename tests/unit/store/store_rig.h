@@ -128,4 +128,18 @@ static inline void rig_sql(struct store_rig *rig, const char *name, const char *
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* First column of the first row of @sql on ledger.db. */
+static inline uint64_t rig_count(struct store_rig *rig, const char *sql)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    assert_int_equal(sqlite3_open(rig_path(rig, "ledger.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    uint64_t count = (uint64_t)sqlite3_column_int64(stmt, 0);
+    (void)sqlite3_finalize(stmt);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return count;
+}
+
 #endif

@@ -1,6 +1,7 @@
 /* store_commit(): what is written is read back, what is refused leaves nothing and harms nothing. */
 #include "tests/unit/store/store_rig.h"
 
+#include "certs/crypto.h"
 #include "node/base/limits.h"
 
 static void keeps_what_was_committed(void **state)
@@ -492,6 +493,53 @@ static void keeps_the_newest_item(void **state)
     rig_ok(rig, store_check(rig->reader, &rig->e));
 }
 
+static void make_request(uint64_t n, struct store_request *ret)
+{
+    *ret = (struct store_request){.first_index = 0, .count = 0};
+    crypto_sha256_one(&n, sizeof n, ret->key_hash);
+    put_be64(ret->case_id, n);
+    if (n % 1000 == 1) { /* two keys with the same first bytes */
+        uint64_t before = n - 1;
+        crypto_sha256_one(&before, sizeof before, ret->key_hash);
+        ret->key_hash[31] ^= 1;
+    }
+}
+
+/* More requests than the table of new keys holds: their keys are swept into the other one, round and round. */
+static void finds_requests_however_many(void **state)
+{
+    enum { BATCH = 5000, TOTAL = 80000 };
+    struct store_rig *rig = *state;
+    struct store_request *requests = arena_alloc(&rig->arena, BATCH * sizeof *requests), got, want;
+    uint64_t moved = 0;
+    rig_open(rig);
+    for (uint64_t n = 0; n < TOTAL; n += BATCH) {
+        for (uint64_t i = 0; i < BATCH; i++)
+            make_request(n + i, &requests[i]);
+        if (n == TOTAL - 2 * BATCH)
+            rig_reopen(rig); /* the sweep starts anew */
+        rig_commit(rig, &(struct store_batch){.requests = requests, .request_count = BATCH});
+    }
+    for (uint64_t n = 0; n < TOTAL; n += 1 + n % 7) {
+        make_request(n, &want);
+        rig_ok(rig, store_read_request(rig->reader, want.key_hash, &got, &rig->e));
+        assert_memory_equal(got.key_hash, want.key_hash, 32);
+        assert_memory_equal(got.case_id, want.case_id, STORE_CASE_ID_SIZE);
+        if (n % 50 == 0) {
+            want.body_hash[0] = 1;
+            assert_int_equal(
+                store_commit(rig->store, &(struct store_batch){.requests = &want, .request_count = 1}, &rig->e),
+                ERR_CONFLICT);
+        }
+    }
+    make_request(TOTAL, &want);
+    assert_int_equal(store_read_request(rig->reader, want.key_hash, &got, &rig->e), ERR_NOT_FOUND);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+    rig_close(rig);
+    moved = rig_count(rig, "SELECT count(*) FROM request_old");
+    assert_in_range(moved, TOTAL - 65536 - 128, TOTAL - 65536);
+}
+
 static void keeps_large_numbers(void **state)
 {
     struct store_rig *rig = *state;
@@ -516,9 +564,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-        TEST(keeps_what_was_committed),        TEST(takes_the_same_rows_again), TEST(adds_a_payload_that_comes_later),
-        TEST(tells_empty_from_not_held),       TEST(refuses_without_a_trace),   TEST(forgets_what_was_rolled_back),
-        TEST(replaces_cases_whatever_changed), TEST(keeps_the_newest_item),     TEST(keeps_large_numbers),
+        TEST(keeps_what_was_committed),        TEST(takes_the_same_rows_again),
+        TEST(adds_a_payload_that_comes_later), TEST(tells_empty_from_not_held),
+        TEST(refuses_without_a_trace),         TEST(forgets_what_was_rolled_back),
+        TEST(replaces_cases_whatever_changed), TEST(keeps_the_newest_item),
+        TEST(finds_requests_however_many),     TEST(keeps_large_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

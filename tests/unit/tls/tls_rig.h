@@ -116,7 +116,8 @@ static inline bool rig_wait(struct rig_node *n, uint64_t deadline_ms)
 }
 
 /* Waits for a failure of @kind (they may come in any number); false when none comes. */
-static inline bool rig_wait_failure(struct rig_node *n, enum tls_engine_failure_kind kind, struct tls_engine_failure *ret)
+static inline bool rig_wait_failure(struct rig_node *n, enum tls_engine_failure_kind kind,
+                                    struct tls_engine_failure *ret)
 {
     uint64_t deadline_ms = clock_mono_ms() + RIG_WAIT_MS;
     bool is_found = false;
@@ -172,7 +173,8 @@ static inline void rig_pipe_cb(nng_pipe pipe, nng_pipe_ev event, void *arg)
 
 static inline void rig_watch(struct rig_node *n, nng_socket s)
 {
-    int rv = nng_pipe_notify(s, NNG_PIPE_EV_ADD_PRE, rig_pipe_cb, n) | nng_pipe_notify(s, NNG_PIPE_EV_REM_POST, rig_pipe_cb, n);
+    int rv = nng_pipe_notify(s, NNG_PIPE_EV_ADD_PRE, rig_pipe_cb, n) |
+             nng_pipe_notify(s, NNG_PIPE_EV_REM_POST, rig_pipe_cb, n);
     xassert(rv == 0);
 }
 

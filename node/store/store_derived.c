@@ -1,0 +1,246 @@
+/* The rows of a batch beside the ledger: cases, items, requests, counters. Part of the transaction of store_commit.c.
+ *
+ * A case row or an item replaces the one before; a request is added once and for ever; a counter takes its new value.
+ * What costs here is not the rows but their indexes: see pick_case_stmt() and sweep_requests().
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "node/base/xassert.h"
+#include "node/store/store_row.h"
+#include "node/store/store_writer.h"
+
+/* Keys that request_new holds before the sweep begins: about 1.5 MB of pages, which stay in the cache. */
+#define REQUESTS_NEW_MAX 65536u
+#define SWEEP_ROWS 128u
+
+/* Which statement brings case row @no to @row. */
+static int pick_case_stmt(struct store_transaction *t, uint64_t no, const struct store_case *row,
+                          enum store_write_stmt *ret)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_commit_stmt(t, STORE_WRITE_CASE_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, no);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    if (rc == 0) {
+        *ret = STORE_WRITE_CASE_INSERT;
+    } else if (rc == 1) {
+        bool same = store_sql_u64(stmt, 0) == row->receiving && store_sql_u64(stmt, 1) == row->lead &&
+                    bytes_equal(store_sql_bytes(stmt, 3), bytes_of_string(row->number)) &&
+                    bytes_equal(store_sql_bytes(stmt, 4), bytes_of_string(row->item_code));
+        bool same_status = store_sql_u64(stmt, 2) == row->status;
+        *ret = !same ? STORE_WRITE_CASE_UPDATE_ALL
+                     : (same_status ? STORE_WRITE_CASE_UPDATE_PLAIN : STORE_WRITE_CASE_UPDATE_STATUS);
+    }
+    store_sql_done(stmt);
+    return rc < 0 ? rc : 0;
+}
+
+static int put_case(struct store_transaction *t, const struct store_case *row)
+{
+    uint64_t no = 0;
+    enum store_write_stmt which = STORE_WRITE_CASE_INSERT;
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_commit_case_no(t, row->case_id, &no);
+    if (rc == 0)
+        rc = pick_case_stmt(t, no, row, &which);
+    if (rc == 0)
+        rc = store_commit_stmt(t, which, &stmt);
+    if (rc != 0)
+        return rc;
+
+    uint64_t ints[] = {no,         row->receiving, row->lead,        row->division,   row->status,
+                       row->level, row->flags,     row->event_count, row->created_ms, row->updated_ms};
+    for (size_t i = 0; i < array_count(ints); i++)
+        store_sql_bind_u64(stmt, (int)i + 1, ints[i]);
+    store_sql_bind_bytes(stmt, 11, bytes_of(row->digest, sizeof row->digest));
+    store_sql_bind_text(stmt, 12, row->number);
+    store_sql_bind_text(stmt, 13, row->item_code);
+    store_sql_bind_text(stmt, 14, row->item_name);
+    store_sql_bind_u64(stmt, 15, store_row_case_ck(no, row));
+    rc = store_commit_run(t, stmt);
+    if (rc == 0 && which == STORE_WRITE_CASE_INSERT)
+        t->s->case_count++;
+    return rc;
+}
+
+/* Finds the item's JSON row (0 = none yet) and whether the stored version is newer than @item. */
+static int find_item(struct store_transaction *t, const struct store_item *item, uint64_t *ret_json_id, bool *ret_newer)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_commit_stmt(t, STORE_WRITE_ITEM_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, item->node);
+    store_sql_bind_text(stmt, 2, item->code);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    *ret_json_id = rc == 1 ? store_sql_u64(stmt, 0) : 0;
+    *ret_newer = rc == 1 && store_sql_u64(stmt, 1) > item->index;
+    store_sql_done(stmt);
+    return rc < 0 ? rc : 0;
+}
+
+static int put_item(struct store_transaction *t, const struct store_item *item)
+{
+    uint64_t json_id = 0;
+    bool newer = false;
+    sqlite3_stmt *stmt = NULL;
+    int rc = find_item(t, item, &json_id, &newer);
+    if (rc != 0 || newer)
+        return rc;
+
+    rc = store_commit_stmt(t, json_id == 0 ? STORE_WRITE_ITEM_JSON_INSERT : STORE_WRITE_ITEM_JSON_UPDATE, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, store_row_item_json_ck(item->json));
+    store_sql_bind_bytes(stmt, 2, item->json);
+    if (json_id != 0)
+        store_sql_bind_u64(stmt, 3, json_id);
+    rc = store_commit_run(t, stmt);
+    if (json_id == 0)
+        json_id = (uint64_t)sqlite3_last_insert_rowid(t->s->ledger.db);
+
+    if (rc == 0)
+        rc = store_commit_stmt(t, STORE_WRITE_ITEM_PUT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, item->node);
+    store_sql_bind_text(stmt, 2, item->code);
+    store_sql_bind_text(stmt, 3, item->name);
+    store_sql_bind_u64(stmt, 4, item->version);
+    store_sql_bind_u64(stmt, 5, item->index);
+    store_sql_bind_u64(stmt, 6, item->withdrawn);
+    store_sql_bind_u64(stmt, 7, json_id);
+    store_sql_bind_u64(stmt, 8, store_row_item_ck(item, json_id));
+    return store_commit_run(t, stmt);
+}
+
+static int put_request_key(struct store_transaction *t, uint64_t key, uint64_t no)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_commit_stmt(t, STORE_WRITE_REQUEST_KEY_INSERT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, key);
+    store_sql_bind_u64(stmt, 2, no);
+    t->s->request_new_count++;
+    return store_commit_run(t, stmt);
+}
+
+static int put_request(struct store_transaction *t, const struct store_request *r)
+{
+    struct bytes key = bytes_of(r->key_hash, sizeof r->key_hash);
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_commit_stmt(t, STORE_WRITE_REQUEST_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, store_row_request_key(r->key_hash));
+    store_sql_bind_bytes(stmt, 2, key);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    store_sql_done(stmt);
+    if (rc == 1) {
+        char hex[17];
+        hex_encode(r->key_hash, 8, hex);
+        return err_set(t->e, ERR_CONFLICT, "store.request-conflict", "request key %s… has been used", hex);
+    }
+    if (rc == 0)
+        rc = store_commit_stmt(t, STORE_WRITE_REQUEST_INSERT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, r->first_index);
+    store_sql_bind_u64(stmt, 2, r->count);
+    store_sql_bind_u64(stmt, 3, store_row_request_ck(r));
+    store_sql_bind_bytes(stmt, 4, key);
+    store_sql_bind_bytes(stmt, 5, bytes_of(r->body_hash, sizeof r->body_hash));
+    store_sql_bind_bytes(stmt, 6, bytes_of(r->case_id, sizeof r->case_id));
+    rc = store_commit_run(t, stmt);
+    if (rc != 0)
+        return rc;
+    return put_request_key(t, store_row_request_key(r->key_hash), (uint64_t)sqlite3_last_insert_rowid(t->s->ledger.db));
+}
+
+/* Where a run of SWEEP_ROWS keys after the sweep's position ends; past all keys when fewer are left. */
+static int find_sweep_end(struct store_transaction *t, uint64_t *ret_key, uint64_t *ret_no)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_commit_stmt(t, STORE_WRITE_SWEEP_END, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, t->s->sweep_key);
+    store_sql_bind_u64(stmt, 2, t->s->sweep_no);
+    store_sql_bind_u64(stmt, 3, SWEEP_ROWS - 1);
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    *ret_key = rc == 1 ? store_sql_u64(stmt, 0) : INT64_MAX;
+    *ret_no = rc == 1 ? store_sql_u64(stmt, 1) : INT64_MAX;
+    store_sql_done(stmt);
+    return rc < 0 ? rc : 0;
+}
+
+/* Moves one run of neighbouring keys from request_new to request_old. The sweep goes round and round over the keys, so
+ * that those ahead of it have had the longest time to gather: several fall on each page of request_old, where one by
+ * one each would have changed a page of its own. */
+static int sweep_once(struct store_transaction *t)
+{
+    struct store *s = t->s;
+    uint64_t range[4] = {s->sweep_key, s->sweep_no, 0, 0};
+    int rc = find_sweep_end(t, &range[2], &range[3]);
+    static const enum store_write_stmt steps[] = {STORE_WRITE_SWEEP_COPY, STORE_WRITE_SWEEP_DELETE};
+    for (size_t i = 0; rc == 0 && i < array_count(steps); i++) {
+        sqlite3_stmt *stmt = NULL;
+        rc = store_commit_stmt(t, steps[i], &stmt);
+        if (rc != 0)
+            break;
+        for (int j = 0; j < 4; j++)
+            store_sql_bind_u64(stmt, j + 1, range[j]);
+        rc = store_commit_run(t, stmt);
+    }
+    if (rc != 0)
+        return rc;
+    s->request_new_count -= (uint64_t)sqlite3_changes64(s->ledger.db);
+    bool at_end = range[2] == INT64_MAX;
+    s->sweep_key = at_end ? 0 : range[2];
+    s->sweep_no = at_end ? 0 : range[3];
+    return 0;
+}
+
+/* As many runs as bring request_new back to its size; bounded by what this batch added. */
+static int sweep_requests(struct store_transaction *t, size_t added)
+{
+    int rc = 0;
+    for (size_t runs = added / SWEEP_ROWS + 2; rc == 0 && runs > 0; runs--) {
+        if (t->s->request_new_count < REQUESTS_NEW_MAX + SWEEP_ROWS)
+            break;
+        rc = sweep_once(t);
+    }
+    return rc;
+}
+
+static int put_counter(struct store_transaction *t, const struct store_counter *c)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_commit_stmt(t, STORE_WRITE_COUNTER_PUT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_text(stmt, 1, c->name);
+    store_sql_bind_u64(stmt, 2, c->value);
+    store_sql_bind_u64(stmt, 3, store_row_counter_ck(c));
+    return store_commit_run(t, stmt);
+}
+
+int store_derived_put(struct store_transaction *t, const struct store_batch *b)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < b->case_count; i++)
+        rc = put_case(t, &b->cases[i]);
+    for (size_t i = 0; rc == 0 && i < b->item_count; i++)
+        rc = put_item(t, &b->items[i]);
+    for (size_t i = 0; rc == 0 && i < b->request_count; i++)
+        rc = put_request(t, &b->requests[i]);
+    if (rc == 0)
+        rc = sweep_requests(t, b->request_count);
+    for (size_t i = 0; rc == 0 && i < b->counter_count; i++)
+        rc = put_counter(t, &b->counters[i]);
+    return rc;
+}

@@ -60,7 +60,7 @@ struct link_nng_config {
 struct link_nng_stats {
     uint32_t peers, peers_up;
     uint32_t pipes_accepted; /* open now */
-    uint32_t requests_open;  /* peers' requests waiting for link_reply() now */
+    uint32_t requests_open;  /* peers' requests waiting for link_reply(), or their answers for being sent, now */
     uint64_t requests_received;
     uint64_t requests_refused; /* over a limit, answered by an empty reply */
     uint64_t requests_sent;

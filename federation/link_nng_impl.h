@@ -65,7 +65,7 @@ struct link_nng_node {
     struct link_nng_client ping;
     struct link_nng_client *requests[LINK_PEER_REQUESTS_MAX]; /* made when first needed */
     size_t request_count;
-    unsigned served; /* its requests parked here */
+    unsigned served; /* its requests here, until the answer is sent */
 };
 
 /* A pipe of either kind, from ADD_PRE to REM_POST. */
@@ -87,7 +87,7 @@ struct link_nng_serve {
     nng_aio *aio;
     enum link_nng_serve_state state;
     uint64_t handle; /* OPEN: slot << 40 | number */
-    bool is_counted; /* in the three counts of struct link_nng, peer, pipe */
+    bool is_counted; /* in link->served and peer->served */
     uint32_t code;
     uint64_t peer_serial;
     uint32_t pipe;
@@ -114,7 +114,7 @@ struct link_nng {
     struct map pipes; /* pipe id -> struct link_nng_pipe */
     struct link_nng_serve *serves[LINK_SERVE_MAX];
     size_t serve_count;
-    size_t served; /* serves that hold a peer's request */
+    size_t served; /* serves that hold a peer's request or its answer */
     uint64_t next_number;
     uint64_t next_serial;
     uint64_t recheck_ms;

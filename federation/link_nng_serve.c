@@ -17,8 +17,9 @@
 
 #define SERVE_BASE 16u   /* contexts beside those per peer */
 #define SERVE_RESERVE 8u /* of them, kept free for pings and refusals */
-#define PEER_SERVED_MAX                                                                                                \
-    (2 * LINK_PEER_REQUESTS_MAX) /* a peer's open requests over all its connections, lost ones too */
+/* A peer's requests over all its connections, lost ones too, until the answers are sent. More than it may have open, since
+ * it has an answer, and asks anew, a little before we know that it was sent. */
+#define PEER_SERVED_MAX (4 * LINK_PEER_REQUESTS_MAX)
 
 /* ---- answering ---- */
 
@@ -89,7 +90,16 @@ static bool admit(struct link_nng *l, struct link_nng_serve *s, struct link_nng_
     return true;
 }
 
-/* The answer of @s is on its way, or nobody wants it any more. Under the mutex. */
+/* @s is about to be answered: its peer may ask again. Under the mutex. */
+static void unpark(struct link_nng *l, struct link_nng_serve *s)
+{
+    struct link_nng_pipe *pipe = link_nng_find_pipe(l, s->pipe);
+    if (pipe != NULL)
+        pipe->open--;
+    s->state = SERVE_SENDING;
+}
+
+/* The answer of @s was sent, or nobody wants it any more. Under the mutex. */
 static void release(struct link_nng *l, struct link_nng_serve *s)
 {
     if (!s->is_counted)
@@ -99,9 +109,6 @@ static void release(struct link_nng *l, struct link_nng_serve *s)
     struct link_nng_node *p = link_nng_find_peer(l, s->code);
     if (p != NULL && p->serial == s->peer_serial)
         p->served--;
-    struct link_nng_pipe *pipe = link_nng_find_pipe(l, s->pipe);
-    if (pipe != NULL)
-        pipe->open--;
 }
 
 /* Takes @msg. The state is SERVE_SENDING. */
@@ -187,7 +194,7 @@ static void answer(struct link *base, uint64_t handle, struct bytes message)
     xassert(slot < l->serve_count);
     struct link_nng_serve *s = l->serves[slot];
     xassert(s->state == SERVE_OPEN && s->handle == handle); /* answered once */
-    s->state = SERVE_SENDING;
+    unpark(l, s);
     pthread_mutex_unlock(&l->mutex);
     send_answer(s, msg);
 }

@@ -559,6 +559,7 @@ static bool conn_verified(nng_tls_engine_conn *c)
 
 static char *conn_peer_cn(nng_tls_engine_conn *c)
 {
+    /* tidy: strdup, because NNG frees it with nng_strfree() and takes NULL for "no memory" */
     return conn_verified(c) ? strdup(c->peer.node.name) : NULL;
 }
 

@@ -73,6 +73,7 @@ void app_on_state(struct app *a, const struct err *e)
                   e->hint[0] != '\0' ? "; " : "", e->hint);
     } else {
         a->stopped = (struct err){0};
+        case_cache_clear(a->cases); /* read while nobody knew what the disk holds */
         log_info("ledger", NULL, "ledger.resumed", "writing again");
         app_resume(a);
     }

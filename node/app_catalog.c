@@ -142,9 +142,10 @@ void app_publish_catalog(struct app *a)
         rc = publish_changed(&p, &e);
     flush(&p);
     arena_close(&p.arena);
-    if (rc != 0)
+    if (rc != 0) {
+        a->catalog_published = false; /* again when the ledger resumes */
         log_error("catalog", NULL, e.id, "cannot compare the catalog with what is published: %s", e.message);
-    else if (p.added + p.changed + p.withdrawn > 0)
+    } else if (p.added + p.changed + p.withdrawn > 0)
         log_info("catalog", NULL, "catalog.published", "version %u: %zu items new, %zu changed, %zu withdrawn",
                  catalog_version(a->catalog), p.added, p.changed, p.withdrawn);
 }

@@ -97,6 +97,13 @@ static struct command *command_create(struct app *a, const struct app_request *r
     return c;
 }
 
+/* A stopped ledger takes no command, not even one that is there already: it may hold what was never sealed. */
+static int check_open(struct app *a, struct err *e)
+{
+    int rc = ledger_check_writable(a->ledger, e);
+    return rc != 0 ? rc : app_check_reader(a, e);
+}
+
 /* ---- idempotency ---- */
 
 static int key_conflict(struct err *e)
@@ -523,7 +530,7 @@ void app_submit(struct app *a, const struct app_submission *s, const struct app_
 {
     struct command *c = command_create(a, r, cb, ctx);
     struct err e = {0};
-    if (app_check_reader(a, &e) != 0) {
+    if (check_open(a, &e) != 0) {
         fail_later(c, &e);
         return;
     }
@@ -636,7 +643,7 @@ void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct
 {
     struct command *c = command_create(a, r, cb, ctx);
     struct err e = {0};
-    if (app_check_reader(a, &e) != 0) {
+    if (check_open(a, &e) != 0) {
         fail_later(c, &e);
         return;
     }

@@ -2,6 +2,8 @@
 #ifndef TB_NODE_APP_INTERNAL_H
 #define TB_NODE_APP_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "catalog/calendar.h"
 #include "catalog/catalog.h"
 #include "catalog/region.h"
@@ -34,6 +36,7 @@ struct app {
     bool catalog_published;
     struct err stopped;             /* why the ledger takes nothing; code 0 = it works */
     unsigned verifying;             /* verifications running; one at a time */
+    atomic_bool verify_cancel;      /* the node stops; read by the worker */
 };
 
 /* node.c makes the parts and the app; the ledger and the replication report to these. */
@@ -89,6 +92,10 @@ void app_fill_item_name(struct app *a, struct case_slot *slot);
 /* app_command.c */
 void app_take_over_arrived(struct app *a); /* 签收 of forwarded cases that have none */
 void app_receipt_if_arrived(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
+
+/* app_verify.c: a verification under way is ended early; the app may be destroyed when none is. */
+void app_stop_verifying(struct app *a);
+bool app_is_verifying(const struct app *a);
 
 int app_check_reader(struct app *a, struct err *e) WARN_UNUSED; /* ERR_* when the store cannot be read now */
 

@@ -59,11 +59,22 @@ void app_verify(struct app *a, app_verify_cb cb, void *ctx)
     v->ctx = ctx;
     v->input = (struct verify_input){.dir = a->config->dir, .self = a->config->region, .members = a->members,
                                      .head_size = ledger_head(a->ledger)->size,
-                                     .note = arena_bytes(&v->arena, ledger_head(a->ledger)->note)};
+                                     .note = arena_bytes(&v->arena, ledger_head(a->ledger)->note),
+                                     .cancel = &a->verify_cancel};
     if (a->verifying++ > 0) {
         (void)err_set(&v->error, ERR_BUSY, "ledger.verify-running", "a verification is running already");
         loop_work(a->loop, busy_run, verify_done, v); /* the answer still comes later, not from inside this call */
         return;
     }
     loop_work(a->loop, verify_run, verify_done, v);
+}
+
+void app_stop_verifying(struct app *a)
+{
+    atomic_store(&a->verify_cancel, true);
+}
+
+bool app_is_verifying(const struct app *a)
+{
+    return a->verifying > 0;
 }

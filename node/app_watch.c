@@ -68,19 +68,14 @@ void app_unwatch(struct app *a, uint64_t ticket)
 
 void app_notify_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
 {
-    struct list hit;
-    list_init(&hit);
-    list_for_each_safe(at, &a->watches)
+    list_for_each(at, &a->watches)
     {
         struct watch *w = container_of(at, struct watch, link);
-        if (memcmp(w->case_id, case_id, CASE_ID_SIZE) == 0) {
-            list_remove(at);
-            list_append(&hit, at);
-        }
+        if (w->changed || memcmp(w->case_id, case_id, CASE_ID_SIZE) != 0)
+            continue;
+        w->changed = true;
+        loop_timer_set(w->timer, 0); /* a later turn: until then it can be taken back */
     }
-    struct list *at;
-    while ((at = list_pop_first(&hit)) != NULL)
-        watch_fire(container_of(at, struct watch, link), true);
 }
 
 /* ---- peers ---- */

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "node/base/clock.h"
 #include "node/base/map.h"
@@ -19,6 +20,7 @@
 #include "node/txn.h"
 
 #define REOPEN_MS 1000
+#define ROOM_BYTES (8u << 20) /* free space before a node that was full goes on: two WALs at their usual largest */
 #define HLC_AHEAD_MAX ((uint64_t)10000 << 16) /* 10 s */
 #define BATCH_ENTRIES_MAX 8192u /* bounds one transaction; the rest is the next batch */
 
@@ -46,6 +48,7 @@ struct ledger {
 
     /* stopped */
     bool stopped, stopped_for_good;
+    bool was_full; /* the disk, when it stopped */
     struct err why;
     struct loop_timer *reopen_timer;
 
@@ -215,6 +218,13 @@ static void drop_live(struct ledger *l)
     map_close(&l->recipients);
 }
 
+/* A write like any other, before anybody is told that writing works again. */
+static int try_writing(struct store *store, struct err *e)
+{
+    struct store_counter row = {.name = "ledger/reopened", .value = clock_wall_ms()};
+    return store_commit(store, &(struct store_batch){.counters = &row, .counter_count = 1}, e);
+}
+
 static int load_live(struct ledger *l, struct err *e)
 {
     struct store *store = NULL;
@@ -227,6 +237,8 @@ static int load_live(struct ledger *l, struct err *e)
     l->tiles = tiles_create(&(struct tiles_store){.save = tile_save, .load = tile_load, .ctx = l});
 
     int rc = store_open(l->config.dir, l->config.self, &store, e);
+    if (rc == 0 && l->stopped)
+        rc = try_writing(store, e);
     if (rc == 0)
         rc = store_reader_open(l->config.dir, &l->reader, e);
     if (rc == 0)
@@ -356,7 +368,7 @@ static size_t merge_indexes(const struct store_addressed *a, size_t a_count, con
     while (n < limit && (i < a_count || k < b_count)) {
         bool first = k == b_count || (i < a_count && a[i].index <= b[k].index);
         uint64_t index = first ? a[i].index : b[k].index;
-        i += first || a[i].index == index;
+        i += first;
         k += !first || (k < b_count && b[k].index == index);
         if (index >= below)
             break;
@@ -569,15 +581,24 @@ void ledger_commit(struct ledger_txn *t, ledger_commit_cb cb, void *ctx)
     start_batch(l);
 }
 
+/* While stopped, queries still see what is committed. Nobody else has the store open now, so this recovers it. */
+static void read_only(struct ledger *l)
+{
+    if (store_reader_open(l->config.dir, &l->reader, NULL) != 0)
+        l->reader = NULL; /* queries say why the ledger is stopped */
+}
+
 static void stop(struct ledger *l, const struct err *why, bool for_good)
 {
     l->stopped = true;
     l->stopped_for_good = for_good;
+    l->was_full = why->code == ERR_FULL;
     l->why = *why;
     l->stats.queued_txns = 0;
     list_splice(&l->running, &l->queue);
     set_done(l, &l->running);
     drop_live(l);
+    read_only(l);
     l->config.on_state(l->config.ctx, &l->why);
     finish(&l->running, &l->why);
     if (!for_good)
@@ -617,12 +638,26 @@ static void batch_done(struct loop_item *item)
     finish(&done, &(const struct err){0});
 }
 
+/* Opening needs next to no space, the first commit after it does: without this a full node would stop and go on by turns. */
+static bool has_room(const struct ledger *l)
+{
+    struct statvfs fs;
+    return !l->was_full || statvfs(l->config.dir, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= ROOM_BYTES;
+}
+
 static void reopen_cb(void *ctx)
 {
     struct ledger *l = ctx;
     struct err e = {0};
+    if (!has_room(l)) {
+        loop_timer_set(l->reopen_timer, REOPEN_MS);
+        return;
+    }
+    store_reader_close(l->reader); /* so that opening recovers the files */
+    l->reader = NULL;
     if (load_live(l, &e) != 0) {
         l->why = e;
+        read_only(l);
         loop_timer_set(l->reopen_timer, REOPEN_MS);
         return;
     }

@@ -5,7 +5,8 @@
  * Appending gives a leaf its index, sequence numbers and hash at once, in memory; nobody outside hears of it before
  * the writer has made it durable and sealed it (a signed checkpoint over the new size). When a commit fails, everything
  * queued fails with it, the in-memory state is thrown away and read again from the store, every second, until that
- * succeeds; meanwhile the ledger refuses new work and says why. Loop thread only.
+ * succeeds; meanwhile the ledger refuses new work and says why, and what is committed can be read. After a full disk it
+ * waits until there is room to work with. Loop thread only.
  */
 #ifndef TB_NODE_LEDGER_H
 #define TB_NODE_LEDGER_H
@@ -52,7 +53,7 @@ void ledger_close(struct ledger *l);
 /* 0, or why it takes nothing at the moment (ERR_FULL, ERR_IO, …). */
 int ledger_check_writable(const struct ledger *l, struct err *e) WARN_UNUSED;
 const struct ledger_head *ledger_head(const struct ledger *l);
-/* For queries on the loop thread; sees committed data only. NULL while the ledger is stopped. */
+/* For queries on the loop thread; sees committed data only. NULL when the ledger is stopped and cannot be read either. */
 struct store_reader *ledger_reader(struct ledger *l);
 /* Root of the own tree at an older size. */
 int ledger_root_at(struct ledger *l, uint64_t size, struct merkle_hash *ret, struct err *e) WARN_UNUSED;

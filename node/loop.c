@@ -14,6 +14,8 @@
 
 #define INBOX_TURN_MAX 256
 
+static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
 struct loop {
     uv_loop_t uv;
     uv_async_t bell;
@@ -91,6 +93,8 @@ void loop_destroy(struct loop *l)
     if (l == NULL)
         return;
     uv_walk(&l->uv, close_walk, NULL);
+    for (size_t i = 0; l->signal_cb != NULL && i < array_count(signal_numbers); i++)
+        (void)signal(signal_numbers[i], SIG_IGN); /* a second SIGTERM must not kill what is about to end well */
     while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0)
         ;
     check(uv_loop_close(&l->uv));
@@ -162,13 +166,12 @@ static void signal_cb(uv_signal_t *handle, int number)
 
 void loop_on_signal(struct loop *l, void (*cb)(void *ctx, int signal_number), void *ctx)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     l->signal_cb = cb;
     l->signal_ctx = ctx;
-    for (size_t i = 0; i < array_count(numbers); i++) {
+    for (size_t i = 0; i < array_count(signal_numbers); i++) {
         check(uv_signal_init(&l->uv, &l->signals[i]));
         l->signals[i].data = l;
-        check(uv_signal_start(&l->signals[i], signal_cb, numbers[i]));
+        check(uv_signal_start(&l->signals[i], signal_cb, signal_numbers[i]));
     }
 }
 

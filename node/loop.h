@@ -41,7 +41,7 @@ void loop_timer_set(struct loop_timer *t, uint64_t delay_ms);
 void loop_timer_cancel(struct loop_timer *t);
 void loop_timer_destroy(struct loop_timer *t); /* NULL is fine */
 
-/* Calls @cb with the number of SIGTERM, SIGINT or SIGHUP when one arrives. */
+/* Calls @cb with the number of SIGTERM, SIGINT or SIGHUP when one arrives. From loop_destroy() on they are ignored. */
 void loop_on_signal(struct loop *l, void (*cb)(void *ctx, int signal_number), void *ctx);
 
 /* Runs @work on a worker thread, then @done on the loop thread; @work must not touch the node's structs. */

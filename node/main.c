@@ -93,5 +93,6 @@ int main(int argc, char **argv)
     }
     (void)umask(0077);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is then a failed write like any other */
     return run(path, mode);
 }

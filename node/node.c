@@ -2,7 +2,8 @@
  *
  * Start: identity (key, federation, members) -> data (divisions, catalog) -> loop -> TLS -> replication, app -> ledger
  * (restores the tree, seals what a crash left unsealed) -> link (peers may ask) -> HTTP (windows may ask) -> resume.
- * Stop: HTTP answers what waits, link closes, the ledger finishes its batch, then everything goes in reverse order.
+ * Stop: HTTP answers what waits, link closes, the ledger finishes its batch and a verification is ended, then everything
+ * goes in reverse order.
  */
 #include "node/node.h"
 
@@ -273,6 +274,16 @@ static int load_tcp_door(const struct config *c, struct tcp_door *door, struct h
     return rc == 0 ? http_server_check(ret, e) : rc;
 }
 
+/* Early: what is wrong in the configuration is told before a ledger is made. */
+static int check_tcp_door(const struct config *c, struct err *e)
+{
+    struct tcp_door door = {0};
+    struct http_server_config http = {0};
+    int rc = load_tcp_door(c, &door, &http, e);
+    crypto_wipe(&door, sizeof door);
+    return rc;
+}
+
 static int start_http(struct node *n, struct err *e)
 {
     struct tcp_door door = {0};
@@ -289,7 +300,7 @@ static int start_http(struct node *n, struct err *e)
 static void drain_cb(void *ctx)
 {
     struct node *n = ctx;
-    if (ledger_is_idle(n->ledger))
+    if (ledger_is_idle(n->ledger) && !app_is_verifying(n->app))
         loop_stop(n->loop);
     else
         loop_timer_set(n->drain_timer, DRAIN_MS);
@@ -376,6 +387,7 @@ static void signal_cb(void *ctx, int number)
     }
     n->stopping = true;
     log_info("node", NULL, "node.stopping", "stopping on signal %d", number);
+    app_stop_verifying(n->app);
     http_server_stop(n->http, http_stopped_cb, n);
 }
 
@@ -384,6 +396,8 @@ static int start_parts(struct node *n, struct err *e)
     int rc = load_identity(n->config, &n->identity, e);
     if (rc == 0)
         rc = load_regions(n->config, &n->regions, e);
+    if (rc == 0)
+        rc = check_tcp_door(n->config, e);
     if (rc == 0)
         rc = loop_create(&n->loop, e);
     if (rc == 0)
@@ -456,7 +470,6 @@ void node_destroy(struct node *n)
 int node_check(const struct config *config, struct err *e)
 {
     struct node n = {.config = config, .link_lock = PTHREAD_MUTEX_INITIALIZER};
-    struct tcp_door door = {0};
     struct catalog *catalog = NULL;
     int rc = load_identity(config, &n.identity, e);
     if (rc == 0)
@@ -466,8 +479,7 @@ int node_check(const struct config *config, struct err *e)
     if (rc == 0)
         rc = start_tls(&n, e);
     if (rc == 0)
-        rc = load_tcp_door(config, &door, &(struct http_server_config){0}, e);
-    crypto_wipe(&door, sizeof door);
+        rc = check_tcp_door(config, e);
     tls_engine_destroy(n.tls);
     catalog_destroy(catalog);
     region_table_destroy(n.regions);

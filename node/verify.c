@@ -18,12 +18,21 @@ struct verify {
     uint64_t next;      /* own index expected */
 };
 
+static int check_cancel(const struct verify *v, struct err *e)
+{
+    if (v->in->cancel == NULL || !atomic_load(v->in->cancel))
+        return 0;
+    return err_set(e, ERR_CLOSED, "verify.cancelled", "the verification was ended before it had seen everything");
+}
+
 /* ---- entries ---- */
 
 static int check_entry(struct verify *v, const struct store_entry *entry, struct err *e)
 {
     struct merkle_hash hash;
     struct leaf leaf;
+    if (check_cancel(v, e) != 0)
+        return ERR_CLOSED;
     leaf_hash(entry->leaf, &hash);
     if (memcmp(hash.b, entry->hash, sizeof hash.b) != 0)
         return err_set(e, ERR_CORRUPT, "verify.leaf", "ledger %u entry %llu: the stored bytes do not have the stored hash",
@@ -163,7 +172,9 @@ static int case_row(void *ctx, const struct store_case *row, struct err *e)
     struct verify *v = ctx;
     struct casefile *file;
     struct store_case again;
-    int rc = case_file_load(v->reader, row->case_id, &file, e); /* same snapshot: the scan holds it open */
+    int rc = check_cancel(v, e);
+    if (rc == 0)
+        rc = case_file_load(v->reader, row->case_id, &file, e); /* same snapshot: the scan holds it open */
     if (rc != 0)
         return rc;
     case_row_of(file, row->case_id, row->item_name, &again);
@@ -231,6 +242,8 @@ int verify_store(const struct verify_input *in, struct verify_result *ret, struc
         rc = store_scan_cases(v.reader, case_row, &v, e);
     if (rc == 0)
         rc = items(&v, e);
+    if (rc == 0)
+        rc = check_cancel(&v, e);
     if (rc == 0)
         rc = store_check(v.reader, e);
     tiles_destroy(v.tree);

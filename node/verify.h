@@ -3,6 +3,8 @@
 #ifndef TB_NODE_VERIFY_H
 #define TB_NODE_VERIFY_H
 
+#include <stdatomic.h>
+
 #include "federation/ledger/merkle.h"
 #include "federation/members.h"
 
@@ -12,6 +14,7 @@ struct verify_input {
     const struct members *members; /* keys of all ledgers, the own included */
     uint64_t head_size;            /* what the signed head covers: the store may hold more by the time it is read */
     struct bytes note;             /* the signed head */
+    const atomic_bool *cancel;     /* any thread may set it: the verification ends soon, ERR_CLOSED; NULL = never */
 };
 
 struct verify_result {

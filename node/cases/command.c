@@ -61,6 +61,8 @@ static int refusal(const struct case_effect *effect, struct err *e)
     int code = effect->kind == CASE_EFFECT_DENIED ? ERR_DENIED : ERR_CONFLICT;
     if (effect->why == CASE_WHY_NO_ROOT)
         code = ERR_NOT_FOUND;
+    if (effect->why == CASE_WHY_ATTRIBUTE)
+        code = ERR_INVALID; /* nobody's authority: the request is incomplete */
     return err_set(e, code, id, "%s", case_effect_explain(effect, text, sizeof text));
 }
 

@@ -122,7 +122,7 @@ static const struct attr_row attr_rows[] = {
 };
 _Static_assert(array_count(attr_rows) == CASE_EVENT_ATTRS_MAX, "one row per attribute");
 
-static const char *attr_name(uint16_t tag)
+const char *case_attr_name(uint16_t tag)
 {
     switch (tag) {
 #define X(name, value, text)                                                                                           \
@@ -156,14 +156,14 @@ static int parse_integer(const struct attr_row *row, struct bytes value, struct 
     size_t size = integer_size(row);
     if (value.size != size)
         return err_set(e, ERR_INVALID, "case.attribute_size", "attribute %s has %zu bytes, it has %zu",
-                       attr_name(row->tag), value.size, size);
+                       case_attr_name(row->tag), value.size, size);
 
     uint64_t v = 0;
     for (size_t i = 0; i < size; i++)
         v = v << 8 | value.data[i];
     if (row->form != FORM_U64 && (v < row->min || v > row->max))
         return err_set(e, ERR_INVALID, "case.attribute_range", "attribute %s is %llu, allowed are %u..%u",
-                       attr_name(row->tag), (unsigned long long)v, row->min, row->max);
+                       case_attr_name(row->tag), (unsigned long long)v, row->min, row->max);
 
     char *at = (char *)ret + row->at;
     switch (row->form) {
@@ -194,7 +194,7 @@ static int parse_bytes(const struct attr_row *row, struct bytes value, struct ca
 {
     if (value.size < row->min || value.size > row->max)
         return err_set(e, ERR_INVALID, "case.attribute_size", "attribute %s has %zu bytes, allowed are %u..%u",
-                       attr_name(row->tag), value.size, row->min, row->max);
+                       case_attr_name(row->tag), value.size, row->min, row->max);
 
     char *at = (char *)ret + row->at;
     if (row->form == FORM_BYTES) {
@@ -205,7 +205,7 @@ static int parse_bytes(const struct attr_row *row, struct bytes value, struct ca
     for (size_t i = 0; i < value.size; i++)
         if (!is_allowed_char(row->form, value.data[i]))
             return err_set(e, ERR_INVALID, "case.attribute_text",
-                           "attribute %s has byte 0x%02x at offset %zu, allowed is %s", attr_name(row->tag),
+                           "attribute %s has byte 0x%02x at offset %zu, allowed is %s", case_attr_name(row->tag),
                            value.data[i], i, row->form == FORM_CODE ? "[a-z0-9_.-]" : "printable ASCII without space");
     memcpy(at, value.data, value.size);
     at[value.size] = '\0';

@@ -157,6 +157,9 @@ int case_event_parse_attrs(const struct case_attr *attrs, size_t count, struct c
 void case_event_encode_attrs(const struct case_event *event, struct buf *storage, struct case_attr *ret, unsigned max,
                              unsigned *ret_count);
 
+/* Wire name of an attribute's tag; "?" for an unknown one. */
+const char *case_attr_name(uint16_t tag);
+
 /* Tables by value and by wire name; NULL / 0 for unknown. */
 const char *case_event_name(uint16_t type);
 const char *case_event_chinese(uint16_t type);

@@ -6,6 +6,7 @@
 
 #include "node/base/utf8.h"
 #include "node/cases/casefile.h"
+#include "node/cases/fold.h"
 #include "node/cases/rules.h"
 
 const char *case_effect_name(uint8_t kind)
@@ -90,6 +91,22 @@ static void explain_role(const struct case_effect *f, const char *what, char *ou
                        case_role_chinese(f->event->role));
 }
 
+/* Names what is missing: "refused: refuse (不予受理) needs reason_code". */
+static void explain_attribute(const struct case_effect *f, const char *what, char *out, size_t size)
+{
+    const struct rule *row = any_rule(f->event->type);
+    uint32_t missing = row == NULL ? 0 : fold_missing_attrs(f->event, row->needs);
+    (void)snprintf(out, size, "refused: %s needs", what);
+    const char *separator = " ";
+    for (uint16_t tag = 1; tag <= CASE_EVENT_ATTRS_MAX; tag++) {
+        size_t at = strlen(out);
+        if ((missing & RULE_ATTR(tag)) == 0)
+            continue;
+        (void)snprintf(out + at, size - at, "%s%s", separator, case_attr_name(tag));
+        separator = " and ";
+    }
+}
+
 static void explain_ok(const struct case_effect *f, const char *what, char *out, size_t size)
 {
     char before[TERM_SIZE];
@@ -160,8 +177,6 @@ static const char *plain_text(uint8_t why)
         return "refused: %s is invalid, its author wrote two different leaves at this index or before";
     case CASE_WHY_CUT_OFF:
         return "refused: %s comes after the last leaf that the supervisor (监督部门) accepted";
-    case CASE_WHY_ATTRIBUTE:
-        return "refused: %s lacks an attribute that it needs";
     case CASE_WHY_REPEATED:
         return "no effect: %s repeats a request that was done before";
     case CASE_WHY_FROZEN:
@@ -206,6 +221,8 @@ const char *case_effect_explain(const struct case_effect *effect, char *out, siz
         explain_node(effect, what, out, size);
     else if (effect->why == CASE_WHY_ROLE)
         explain_role(effect, what, out, size);
+    else if (effect->why == CASE_WHY_ATTRIBUTE)
+        explain_attribute(effect, what, out, size);
     else if (effect->why == CASE_WHY_STATUS)
         explain_status(effect, what, out, size);
     else

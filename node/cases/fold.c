@@ -7,7 +7,7 @@
 #include "node/base/xassert.h"
 #include "node/cases/rules.h"
 
-static bool has_attrs(const struct case_held *e, uint32_t needs)
+uint32_t fold_missing_attrs(const struct case_held *e, uint32_t needs)
 {
     uint32_t has = 0;
     has |= e->lead != 0 ? RULE_ATTR(CASE_ATTR_LEAD) : 0;
@@ -17,7 +17,12 @@ static bool has_attrs(const struct case_held *e, uint32_t needs)
     has |= e->grade != 0 ? RULE_ATTR(CASE_ATTR_GRADE) : 0;
     has |= e->pause_kind != 0 ? RULE_ATTR(CASE_ATTR_PAUSE_KIND) : 0;
     has |= e->expected_days != 0 ? RULE_ATTR(CASE_ATTR_EXPECTED_DAYS) : 0;
-    return (needs & ~has) == 0;
+    return needs & ~has;
+}
+
+static bool has_attrs(const struct case_held *e, uint32_t needs)
+{
+    return fold_missing_attrs(e, needs) == 0;
 }
 
 static bool has_role(const struct case_held *e, const struct rule *row)

@@ -42,6 +42,9 @@ void fold_apply(struct fold *f, struct dag *d, struct dag_event *e, uint32_t pos
  * that the order may be built around it. @ret_cut_origin: the author whose events after LAST_LEAF are cut off, or 0. */
 bool fold_supervise_counts(const struct dag_event *root, const struct dag_event *e, uint32_t *ret_cut_origin);
 
+/* Which of @needs (a RULE_ATTR set) @e does not have. */
+uint32_t fold_missing_attrs(const struct case_held *e, uint32_t needs);
+
 /* Is this a SUBMIT that can open a case? */
 bool fold_root_counts(const struct dag_event *e);
 

@@ -152,7 +152,9 @@ static int load_mirrors(struct store *s, struct err *e)
     if (rc == 0)
         rc = store_row_meta(&s->ledger, "case_count", &s->case_count, e);
     if (rc == 0)
-        rc = store_sql_exec_u64(&s->ledger, "SELECT count(*) FROM request_new", &s->request_new_count, e);
+        rc = store_sql_exec_u64(&s->ledger, "SELECT count(*) FROM request_key0", &s->sweeps[0].count, e);
+    if (rc == 0)
+        rc = store_sql_exec_u64(&s->ledger, "SELECT count(*) FROM request_key1", &s->sweeps[1].count, e);
     if (rc == 0)
         rc = load_slots(s, e);
     if (rc == 0) /* -1 for an empty ledger, which is the id before its first */

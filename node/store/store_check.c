@@ -200,8 +200,8 @@ static int check_counts(struct store_reader *r, struct err *e)
         {"cases that the counter does not know, or the reverse",
          "SELECT (SELECT count(*) FROM case_row) <> (SELECT value FROM meta WHERE key = 'case_count')"},
         {"keys of requests without a request, or the reverse",
-         "SELECT (SELECT count(*) FROM request_new) + (SELECT count(*) FROM request_old)"
-         " <> (SELECT count(*) FROM request)"},
+         "SELECT (SELECT count(*) FROM request_key0) + (SELECT count(*) FROM request_key1)"
+         " + (SELECT count(*) FROM request_key2) <> (SELECT count(*) FROM request)"},
         {"cases without an entry or a row",
          "SELECT count(*) FROM case_ref r WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.case_no = r.no)"
          " AND NOT EXISTS (SELECT 1 FROM case_row c WHERE c.no = r.no)"},

@@ -23,7 +23,10 @@
     "UPDATE case_row SET division=?4, level=?6, flags=?7, event_count=?8, created_ms=?9, updated_ms=?10, digest=?11,"  \
     " item_name=?14, ck=?15"
 
-#define SWEEP_RANGE "WHERE (key, no) > (?1, ?2) AND (key, no) <= (?3, ?4)"
+#define SWEEP_RANGE " WHERE (key, no) > (?1, ?2) AND (key, no) <= (?3, ?4)"
+#define SWEEP_END(from) "SELECT key, no FROM " from " WHERE (key, no) > (?1, ?2) ORDER BY key, no LIMIT 1 OFFSET ?3"
+#define SWEEP_COPY(from, to) "INSERT INTO " to " SELECT key, no FROM " from SWEEP_RANGE
+#define SWEEP_DELETE(from) "DELETE FROM " from SWEEP_RANGE
 
 const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_BEGIN] = "BEGIN IMMEDIATE",
@@ -62,11 +65,13 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_REQUEST_FIND] = STORE_ROW_REQUEST STORE_ROW_REQUEST_BY_KEY,
     [STORE_WRITE_REQUEST_INSERT] = ("INSERT INTO request(first_index, count, ck, key_hash, body_hash, case_id)"
                                     " VALUES(?1, ?2, ?3, ?4, ?5, ?6)"),
-    [STORE_WRITE_REQUEST_KEY_INSERT] = "INSERT INTO request_new(key, no) VALUES(?1, ?2)",
-    [STORE_WRITE_SWEEP_END] = ("SELECT key, no FROM request_new WHERE (key, no) > (?1, ?2) ORDER BY key, no"
-                               " LIMIT 1 OFFSET ?3"),
-    [STORE_WRITE_SWEEP_COPY] = "INSERT INTO request_old SELECT key, no FROM request_new " SWEEP_RANGE,
-    [STORE_WRITE_SWEEP_DELETE] = "DELETE FROM request_new " SWEEP_RANGE,
+    [STORE_WRITE_REQUEST_KEY_INSERT] = "INSERT INTO request_key0(key, no) VALUES(?1, ?2)",
+    [STORE_WRITE_SWEEP_END] = SWEEP_END("request_key0"),
+    [STORE_WRITE_SWEEP_COPY] = SWEEP_COPY("request_key0", "request_key1"),
+    [STORE_WRITE_SWEEP_DELETE] = SWEEP_DELETE("request_key0"),
+    [STORE_WRITE_SWEEP1_END] = SWEEP_END("request_key1"),
+    [STORE_WRITE_SWEEP1_COPY] = SWEEP_COPY("request_key1", "request_key2"),
+    [STORE_WRITE_SWEEP1_DELETE] = SWEEP_DELETE("request_key1"),
     [STORE_WRITE_COUNTER_PUT] = "INSERT OR REPLACE INTO counter(name, value, ck) VALUES(?1, ?2, ?3)",
 };
 
@@ -423,7 +428,7 @@ static void roll_back(struct store_transaction *t, int rc)
 
     s->own_size = t->old_own_size;
     s->case_count = t->old_case_count;
-    s->request_new_count = t->old_request_new_count; /* where the sweep stands does not matter */
+    memcpy(s->sweeps, t->old_sweeps, sizeof s->sweeps);
     s->slot_next = t->old_slot_next;
     while (s->slot_count > t->old_slot_count)
         store_writer_drop_slot(s);
@@ -443,9 +448,9 @@ int store_commit(struct store *s, const struct store_batch *b, struct err *e)
                                   .e = e,
                                   .old_own_size = s->own_size,
                                   .old_case_count = s->case_count,
-                                  .old_request_new_count = s->request_new_count,
                                   .old_slot_count = s->slot_count,
                                   .old_slot_next = s->slot_next};
+    memcpy(t.old_sweeps, s->sweeps, sizeof t.old_sweeps);
     rc = run_plain(&t, STORE_WRITE_BEGIN);
     if (rc == 0)
         rc = put_all(&t, b);

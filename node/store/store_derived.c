@@ -10,9 +10,9 @@
 #include "node/store/store_row.h"
 #include "node/store/store_writer.h"
 
-/* Keys that request_new holds before the sweep begins: about 1.5 MB of pages, which stay in the cache. */
-#define REQUESTS_NEW_MAX 65536u
-#define SWEEP_ROWS 128u
+/* Rows of request_key0 and request_key1 before a sweep takes some: 40 KB and 1.5 MB of pages, which stay in the cache. */
+static const uint64_t sweep_rows_max[STORE_SWEEPS] = {2048, 65536};
+#define SWEEP_ROWS 128u /* that one run of a sweep moves */
 
 /* Which statement brings case row @no to @row. */
 static int pick_case_stmt(struct store_transaction *t, uint64_t no, const struct store_case *row,
@@ -125,7 +125,7 @@ static int put_request_key(struct store_transaction *t, uint64_t key, uint64_t n
         return rc;
     store_sql_bind_u64(stmt, 1, key);
     store_sql_bind_u64(stmt, 2, no);
-    t->s->request_new_count++;
+    t->s->sweeps[0].count++;
     return store_commit_run(t, stmt);
 }
 
@@ -162,14 +162,15 @@ static int put_request(struct store_transaction *t, const struct store_request *
 }
 
 /* Where a run of SWEEP_ROWS keys after the sweep's position ends; past all keys when fewer are left. */
-static int find_sweep_end(struct store_transaction *t, uint64_t *ret_key, uint64_t *ret_no)
+static int find_sweep_end(struct store_transaction *t, unsigned level, uint64_t *ret_key, uint64_t *ret_no)
 {
+    const struct store_sweep *sweep = &t->s->sweeps[level];
     sqlite3_stmt *stmt = NULL;
-    int rc = store_commit_stmt(t, STORE_WRITE_SWEEP_END, &stmt);
+    int rc = store_commit_stmt(t, STORE_WRITE_SWEEP_END + 3 * level, &stmt);
     if (rc != 0)
         return rc;
-    store_sql_bind_u64(stmt, 1, t->s->sweep_key);
-    store_sql_bind_u64(stmt, 2, t->s->sweep_no);
+    store_sql_bind_u64(stmt, 1, sweep->key);
+    store_sql_bind_u64(stmt, 2, sweep->no);
     store_sql_bind_u64(stmt, 3, SWEEP_ROWS - 1);
     rc = store_sql_step(&t->s->ledger, stmt, t->e);
     *ret_key = rc == 1 ? store_sql_u64(stmt, 0) : INT64_MAX;
@@ -178,18 +179,16 @@ static int find_sweep_end(struct store_transaction *t, uint64_t *ret_key, uint64
     return rc < 0 ? rc : 0;
 }
 
-/* Moves one run of neighbouring keys from request_new to request_old. The sweep goes round and round over the keys, so
- * that those ahead of it have had the longest time to gather: several fall on each page of request_old, where one by
- * one each would have changed a page of its own. */
-static int sweep_once(struct store_transaction *t)
+/* Moves one run of neighbouring keys to the next table. */
+static int sweep_once(struct store_transaction *t, unsigned level)
 {
-    struct store *s = t->s;
-    uint64_t range[4] = {s->sweep_key, s->sweep_no, 0, 0};
-    int rc = find_sweep_end(t, &range[2], &range[3]);
-    static const enum store_write_stmt steps[] = {STORE_WRITE_SWEEP_COPY, STORE_WRITE_SWEEP_DELETE};
+    struct store_sweep *sweep = &t->s->sweeps[level];
+    uint64_t range[4] = {sweep->key, sweep->no, 0, 0};
+    int rc = find_sweep_end(t, level, &range[2], &range[3]);
+    const enum store_write_stmt steps[] = {STORE_WRITE_SWEEP_COPY, STORE_WRITE_SWEEP_DELETE};
     for (size_t i = 0; rc == 0 && i < array_count(steps); i++) {
         sqlite3_stmt *stmt = NULL;
-        rc = store_commit_stmt(t, steps[i], &stmt);
+        rc = store_commit_stmt(t, steps[i] + 3 * level, &stmt);
         if (rc != 0)
             break;
         for (int j = 0; j < 4; j++)
@@ -198,21 +197,28 @@ static int sweep_once(struct store_transaction *t)
     }
     if (rc != 0)
         return rc;
-    s->request_new_count -= (uint64_t)sqlite3_changes64(s->ledger.db);
+    uint64_t moved = (uint64_t)sqlite3_changes64(t->s->ledger.db);
     bool at_end = range[2] == INT64_MAX;
-    s->sweep_key = at_end ? 0 : range[2];
-    s->sweep_no = at_end ? 0 : range[3];
+    sweep->count -= moved;
+    sweep->key = at_end ? 0 : range[2];
+    sweep->no = at_end ? 0 : range[3];
+    if (level + 1 < STORE_SWEEPS)
+        t->s->sweeps[level + 1].count += moved;
     return 0;
 }
 
-/* As many runs as bring request_new back to its size; bounded by what this batch added. */
+/* Brings the smaller tables of keys back to their sizes; bounded by what this batch added. A sweep goes round and round
+ * over the keys, so that those ahead of it have had the longest time to gather: several fall on each page of the larger
+ * table, where one by one each would have changed a page of its own. */
 static int sweep_requests(struct store_transaction *t, size_t added)
 {
     int rc = 0;
-    for (size_t runs = added / SWEEP_ROWS + 2; rc == 0 && runs > 0; runs--) {
-        if (t->s->request_new_count < REQUESTS_NEW_MAX + SWEEP_ROWS)
-            break;
-        rc = sweep_once(t);
+    for (unsigned level = 0; level < STORE_SWEEPS; level++) {
+        for (size_t runs = added / SWEEP_ROWS + 2; rc == 0 && runs > 0; runs--) {
+            if (t->s->sweeps[level].count < sweep_rows_max[level] + SWEEP_ROWS)
+                break;
+            rc = sweep_once(t, level);
+        }
     }
     return rc;
 }

@@ -1,7 +1,7 @@
 /* Reading: cases and published items, by id, by number, as pages (see store.h).
  *
  * A page of cases is read along one index, newest first, with the other filters applied on the way. Which index: the
- * filter with the fewest rows, counted up to 2,000 (CASE_PROBE in store_read.c), because SQLite's own statistics know
+ * filter with the fewest rows, counted up to PROBE_ROWS, because SQLite's own statistics know
  * only averages and "accepted, not yet decided" is a hundred cases where "closed" is ten million.
  *
  * Items are searched by part of the name with a plain scan over (node, code, name): Chinese has no word boundaries and
@@ -87,6 +87,8 @@ int store_find_case(struct store_reader *r, struct bytes id_prefix, const char *
 
 /* ---- pages of cases ---- */
 
+#define PROBE_ROWS 2000u /* rows of one filter that are counted to pick an index */
+
 /* Indexes that a page can be read along; the order is that of the statements in store_reader.h. */
 enum list_key { LIST_ALL, LIST_ITEM, LIST_LEAD, LIST_RECEIVING, LIST_STATUS, LIST_KEY_COUNT };
 
@@ -108,18 +110,16 @@ static bool has_key(const struct store_case_filter *f, enum list_key key)
     return false;
 }
 
-/* Rows that match filter @key alone, up to the probe's limit. */
+/* Rows that match filter @key alone, up to PROBE_ROWS. */
 static int probe(struct store_reader *r, const struct store_case_filter *f, enum list_key key, uint64_t *ret,
                  struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = store_reader_get(r, (enum store_read_stmt)(STORE_READ_PROBE_ITEM + (key - LIST_ITEM)), &stmt, e);
+    int rc = store_reader_get(r, (enum store_read_stmt)(STORE_READ_PROBE_LEAD + (key - LIST_LEAD)), &stmt, e);
     if (rc != 0)
         return rc;
-    if (key == LIST_ITEM)
-        store_sql_bind_text(stmt, 1, f->item_code);
-    else
-        store_sql_bind_u64(stmt, 1, key == LIST_LEAD ? f->lead : (key == LIST_RECEIVING ? f->receiving : f->status));
+    store_sql_bind_u64(stmt, 1, key == LIST_LEAD ? f->lead : (key == LIST_RECEIVING ? f->receiving : f->status));
+    store_sql_bind_u64(stmt, 2, PROBE_ROWS);
     rc = store_sql_step(&r->sql, stmt, e);
     if (rc == 1)
         *ret = store_sql_u64(stmt, 0);
@@ -129,9 +129,10 @@ static int probe(struct store_reader *r, const struct store_case_filter *f, enum
 
 static int pick_key(struct store_reader *r, const struct store_case_filter *f, enum list_key *ret, struct err *e)
 {
-    uint64_t best = UINT64_MAX;
-    *ret = LIST_ALL;
-    for (int key = LIST_ITEM; key < LIST_KEY_COUNT; key++) {
+    /* The index of items cannot be probed; it is taken unless another filter is known to leave little. */
+    uint64_t best = has_key(f, LIST_ITEM) ? PROBE_ROWS : UINT64_MAX;
+    *ret = has_key(f, LIST_ITEM) ? LIST_ITEM : LIST_ALL;
+    for (int key = LIST_LEAD; key < LIST_KEY_COUNT; key++) {
         uint64_t rows = 0;
         if (!has_key(f, (enum list_key)key))
             continue;
@@ -146,6 +147,57 @@ static int pick_key(struct store_reader *r, const struct store_case_filter *f, e
     return 0;
 }
 
+/* A page being filled. */
+struct page {
+    struct store_case_list list;
+    size_t limit;
+    uint64_t last_no; /* of the last row in it */
+};
+
+/* Adds the rows of a statement that is bound; the row after the last that fits says that there is another page. */
+static int fill_page(struct store_reader *r, sqlite3_stmt *stmt, struct page *page, struct err *e)
+{
+    int rc;
+    while ((rc = store_sql_step(&r->sql, stmt, e)) == 1) {
+        if (page->list.count == page->limit) {
+            page->list.next_before_no = page->last_no;
+            rc = 0;
+            break;
+        }
+        page->last_no = store_sql_u64(stmt, 0);
+        rc = store_row_case(&r->sql, stmt, &page->list.rows[page->list.count++], e);
+        if (rc != 0)
+            break;
+    }
+    store_sql_done(stmt);
+    return rc;
+}
+
+/* case_row_item has one stretch per run of 1,024 cases: asked one by one, newest first. */
+static int fill_page_by_runs(struct store_reader *r, sqlite3_stmt *stmt, uint64_t before, struct page *page,
+                             struct err *e)
+{
+    sqlite3_stmt *last = NULL;
+    uint64_t last_no = 0;
+    int rc = store_reader_get(r, STORE_READ_CASE_LAST, &last, e);
+    if (rc != 0)
+        return rc;
+    rc = store_sql_step(&r->sql, last, e);
+    if (rc == 1)
+        last_no = store_sql_u64(last, 0);
+    store_sql_done(last);
+    if (rc < 0)
+        return rc;
+    rc = 0;
+    for (uint64_t run = (min_of(before - 1, last_no) >> 10) + 1; rc == 0 && run > 0; run--) {
+        if (page->list.next_before_no != 0)
+            break;
+        store_sql_bind_u64(stmt, 7, run - 1);
+        rc = fill_page(r, stmt, page, e);
+    }
+    return rc;
+}
+
 static int read_page(struct store_reader *r, const struct store_case_filter *f, struct arena *a,
                      struct store_case_list *ret, struct err *e)
 {
@@ -156,29 +208,18 @@ static int read_page(struct store_reader *r, const struct store_case_filter *f, 
         rc = store_reader_get(r, (enum store_read_stmt)(STORE_READ_LIST_ALL + (int)key), &stmt, e);
     if (rc != 0)
         return rc;
-    store_sql_bind_u64(stmt, 1, f->before_no == 0 || f->before_no > INT64_MAX ? INT64_MAX : f->before_no);
+    uint64_t before = f->before_no == 0 || f->before_no > INT64_MAX ? INT64_MAX : f->before_no;
+    store_sql_bind_u64(stmt, 1, before);
     store_sql_bind_u64(stmt, 2, f->receiving);
     store_sql_bind_u64(stmt, 3, f->lead);
     store_sql_bind_u64(stmt, 4, f->status);
     store_sql_bind_text(stmt, 5, f->item_code);
-    store_sql_bind_u64(stmt, 6, f->limit + 1); /* one more row says whether there is another page */
+    store_sql_bind_u64(stmt, 6, f->limit + 1);
 
-    struct store_case_list list = {.rows = arena_alloc(a, f->limit * sizeof(struct store_case))};
-    uint64_t last_no = 0;
-    while ((rc = store_sql_step(&r->sql, stmt, e)) == 1) {
-        if (list.count == f->limit) {
-            list.next_before_no = last_no;
-            rc = 0;
-            break;
-        }
-        last_no = store_sql_u64(stmt, 0);
-        rc = store_row_case(&r->sql, stmt, &list.rows[list.count++], e);
-        if (rc != 0)
-            break;
-    }
-    store_sql_done(stmt);
+    struct page page = {.list = {.rows = arena_alloc(a, f->limit * sizeof(struct store_case))}, .limit = f->limit};
+    rc = key == LIST_ITEM ? fill_page_by_runs(r, stmt, before, &page, e) : fill_page(r, stmt, &page, e);
     if (rc == 0)
-        *ret = list;
+        *ret = page.list;
     return rc;
 }
 

@@ -14,13 +14,14 @@
 
 #define SCAN_ROWS "1000"
 
-/* Filters of a case list, all optional: ?1 position, ?2 receiving, ?3 lead, ?4 status, ?5 item code, ?6 rows. */
+/* Filters of a case list, all optional: ?1 position, ?2 receiving, ?3 lead, ?4 status, ?5 item code, ?6 rows; and for
+ * the list along case_row_item, ?7 the run of cases. */
 #define CASE_LIST(from, where)                                                                                         \
     "SELECT " STORE_ROW_CASE_COLUMNS " FROM case_row c " from " LEFT JOIN case_ref r ON r.no = c.no"                   \
     " WHERE c.no < ?1 AND (?2 = 0 OR c.receiving = ?2) AND (?3 = 0 OR c.lead = ?3) AND (?4 = 0 OR c.status = ?4)"      \
     " AND (?5 = '' OR c.item_code = ?5) " where " ORDER BY c.no DESC LIMIT ?6"
 #define CASE_PROBE(index, column)                                                                                      \
-    "SELECT count(*) FROM (SELECT 1 FROM case_row INDEXED BY " index " WHERE " column " = ?1 LIMIT 2000)"
+    "SELECT count(*) FROM (SELECT 1 FROM case_row INDEXED BY " index " WHERE " column " = ?1 LIMIT ?2)"
 
 static const char *const texts[STORE_READ_COUNT] = {
     [STORE_READ_BEGIN] = "BEGIN",
@@ -43,15 +44,15 @@ static const char *const texts[STORE_READ_COUNT] = {
     [STORE_READ_CASE_NO] = "SELECT no FROM case_ref WHERE case_id = ?1",
     [STORE_READ_CASE] = STORE_ROW_CASE " WHERE c.no = ?1",
     [STORE_READ_CASES] = STORE_ROW_CASE " WHERE c.no > ?1 ORDER BY c.no LIMIT " SCAN_ROWS,
+    [STORE_READ_CASE_LAST] = "SELECT max(no) FROM case_row",
     [STORE_READ_CASES_BY_ID] = "SELECT " STORE_ROW_CASE_COLUMNS " FROM case_ref r CROSS JOIN case_row c ON c.no = r.no"
                                " WHERE r.case_id BETWEEN ?1 AND ?2 LIMIT 2",
     [STORE_READ_CASES_BY_NUMBER] = STORE_ROW_CASE " WHERE c.number = ?1 AND c.number <> '' LIMIT 2",
     [STORE_READ_LIST_ALL] = CASE_LIST("NOT INDEXED", ""),
-    [STORE_READ_LIST_ITEM] = CASE_LIST("INDEXED BY case_row_item", "AND c.item_code = ?5"),
+    [STORE_READ_LIST_ITEM] = CASE_LIST("INDEXED BY case_row_item", "AND c.no >> 10 = ?7 AND c.item_code = ?5"),
     [STORE_READ_LIST_LEAD] = CASE_LIST("INDEXED BY case_row_lead", "AND c.lead = ?3"),
     [STORE_READ_LIST_RECEIVING] = CASE_LIST("INDEXED BY case_row_receiving", "AND c.receiving = ?2"),
     [STORE_READ_LIST_STATUS] = CASE_LIST("INDEXED BY case_row_status", "AND c.status = ?4"),
-    [STORE_READ_PROBE_ITEM] = CASE_PROBE("case_row_item", "item_code"),
     [STORE_READ_PROBE_LEAD] = CASE_PROBE("case_row_lead", "lead"),
     [STORE_READ_PROBE_RECEIVING] = CASE_PROBE("case_row_receiving", "receiving"),
     [STORE_READ_PROBE_STATUS] = CASE_PROBE("case_row_status", "status"),
@@ -61,8 +62,9 @@ static const char *const texts[STORE_READ_COUNT] = {
     [STORE_READ_ITEM_COUNT] = "SELECT count(*) FILTER (WHERE NOT withdrawn), max(version) FROM item WHERE node = ?1",
     [STORE_READ_ITEM_COUNT_ALL] = "SELECT count(*) FILTER (WHERE NOT withdrawn), max(version) FROM item",
     [STORE_READ_REQUEST] = STORE_ROW_REQUEST STORE_ROW_REQUEST_BY_KEY,
-    [STORE_READ_REQUEST_KEY_COUNT] = ("SELECT (SELECT count(*) FROM request_new WHERE key = ?1 AND no = ?2)"
-                                      " + (SELECT count(*) FROM request_old WHERE key = ?1 AND no = ?2)"),
+    [STORE_READ_REQUEST_KEY_COUNT] = ("SELECT (SELECT count(*) FROM request_key0 WHERE key = ?1 AND no = ?2)"
+                                      " + (SELECT count(*) FROM request_key1 WHERE key = ?1 AND no = ?2)"
+                                      " + (SELECT count(*) FROM request_key2 WHERE key = ?1 AND no = ?2)"),
     [STORE_READ_COUNTER] = STORE_ROW_COUNTER " WHERE name = ?1",
 };
 

@@ -31,14 +31,14 @@ enum store_read_stmt {
     STORE_READ_CASE_NO,
     STORE_READ_CASE,
     STORE_READ_CASES,
+    STORE_READ_CASE_LAST,
     STORE_READ_CASES_BY_ID,
     STORE_READ_CASES_BY_NUMBER,
-    STORE_READ_LIST_ALL, /* the next five and the four probes after them in the order of enum list_key (store_list.c) */
+    STORE_READ_LIST_ALL, /* the next five, and the probes after them, in the order of enum list_key (store_list.c) */
     STORE_READ_LIST_ITEM,
     STORE_READ_LIST_LEAD,
     STORE_READ_LIST_RECEIVING,
     STORE_READ_LIST_STATUS,
-    STORE_READ_PROBE_ITEM,
     STORE_READ_PROBE_LEAD,
     STORE_READ_PROBE_RECEIVING,
     STORE_READ_PROBE_STATUS,

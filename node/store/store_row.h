@@ -84,7 +84,8 @@ int store_row_item(struct store_sql *c, sqlite3_stmt *stmt, struct store_item *r
 #define STORE_ROW_REQUEST "SELECT no, first_index, count, ck, key_hash, body_hash, case_id FROM request"
 /* ?1: store_row_request_key(), ?2: the whole key. */
 #define STORE_ROW_REQUEST_BY_KEY                                                                                       \
-    " WHERE no IN (SELECT no FROM request_new WHERE key = ?1 UNION ALL SELECT no FROM request_old WHERE key = ?1)"     \
+    " WHERE no IN (SELECT no FROM request_key0 WHERE key = ?1 UNION ALL SELECT no FROM request_key1 WHERE key = ?1"    \
+    " UNION ALL SELECT no FROM request_key2 WHERE key = ?1)"                                                           \
     " AND key_hash = ?2"
 int store_row_request(struct store_sql *c, sqlite3_stmt *stmt, struct store_request *ret, struct err *e) WARN_UNUSED;
 

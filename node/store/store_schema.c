@@ -5,10 +5,12 @@
  * node code (table node). Entries of one case are found through case_ref.no, a small number that grows with time; the
  * ids themselves are time-ordered too, so that all indexes of the write path grow at their end or in few warm places.
  *
- * Keys of requests are the exception, they are hashes: an index over millions of them would be changed all over at every
- * commit. So key (the first six bytes) and row number stand in one of two tables: request_new, small enough to stay in
- * memory, and request_old, into which a sweep moves neighbouring keys from time to time, many to a page
- * (store_commit.c). A look-up reads both.
+ * Two indexes would not by themselves, because their values come in any order:
+ * - Keys of requests are hashes; an index over millions of them would be changed all over at every commit. So key (its
+ *   first six bytes) and row number stand in one of three tables, and sweeps move neighbouring keys from a smaller one
+ *   to the next larger one, many to a page (store_derived.c). A look-up reads all three.
+ * - Item codes: case_row_item holds each run of 1,024 cases by itself, so that new cases change few pages; a search for
+ *   one item asks run by run (store_list.c).
  *
  * `ck` is store_sql_check_value() over the row. Tables without it (node, case_ref) keep every value twice, in the
  * table and in a unique index, and the engine's integrity check compares the two.
@@ -44,7 +46,7 @@ static const char *const ledger_migrations[] = {
     "CREATE INDEX case_row_receiving ON case_row(receiving);"
     "CREATE INDEX case_row_lead ON case_row(lead);"
     "CREATE INDEX case_row_status ON case_row(status);"
-    "CREATE INDEX case_row_item ON case_row(item_code);"
+    "CREATE INDEX case_row_item ON case_row(no >> 10, item_code);"
     "CREATE INDEX case_row_number ON case_row(number) WHERE number <> '';"
     "CREATE TABLE item(node INTEGER NOT NULL, code TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,"
     " idx INTEGER NOT NULL, withdrawn INTEGER NOT NULL, json_id INTEGER NOT NULL, ck INTEGER NOT NULL,"
@@ -52,8 +54,9 @@ static const char *const ledger_migrations[] = {
     "CREATE TABLE item_json(id INTEGER PRIMARY KEY, ck INTEGER NOT NULL, json BLOB NOT NULL) STRICT;"
     "CREATE TABLE request(no INTEGER PRIMARY KEY, first_index INTEGER NOT NULL, count INTEGER NOT NULL,"
     " ck INTEGER NOT NULL, key_hash BLOB NOT NULL, body_hash BLOB NOT NULL, case_id BLOB NOT NULL) STRICT;"
-    "CREATE TABLE request_new(key INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY(key, no)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE request_old(key INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY(key, no)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE request_key0(key INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY(key, no)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE request_key1(key INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY(key, no)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE request_key2(key INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY(key, no)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL, ck INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 

@@ -99,7 +99,7 @@ int store_sql_error(const struct store_sql *c, int rc, const char *doing, struct
     (void)err_set(e, code, id, "%s: %s: %s (SQLite %d)", c->name, doing,
                   own_text ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc), rc);
     if (code == ERR_FULL)
-        err_hint(e, "free space on the disk of the node's folder, then restart the node");
+        err_hint(e, "free space on the disk of the node's folder; a running node goes on by itself then");
     return code;
 }
 

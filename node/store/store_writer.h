@@ -42,9 +42,12 @@ enum store_write_stmt {
     STORE_WRITE_REQUEST_FIND,
     STORE_WRITE_REQUEST_INSERT,
     STORE_WRITE_REQUEST_KEY_INSERT,
-    STORE_WRITE_SWEEP_END,
+    STORE_WRITE_SWEEP_END, /* three statements for each sweep (store_derived.c) */
     STORE_WRITE_SWEEP_COPY,
     STORE_WRITE_SWEEP_DELETE,
+    STORE_WRITE_SWEEP1_END,
+    STORE_WRITE_SWEEP1_COPY,
+    STORE_WRITE_SWEEP1_DELETE,
     STORE_WRITE_COUNTER_PUT,
     STORE_WRITE_COUNT
 };
@@ -59,6 +62,13 @@ struct store_slot {
     uint64_t last_index; /* meaningless while last_seq is 0 */
 };
 
+/* A sweep moves keys from table request_key<i> to request_key<i + 1>. */
+#define STORE_SWEEPS 2
+struct store_sweep {
+    uint64_t count;   /* rows of request_key<i> */
+    uint64_t key, no; /* where it has come to; not on disk, any place is as good to begin */
+};
+
 struct store {
     struct store_sql ledger;
     struct store_sql heads;
@@ -70,8 +80,7 @@ struct store {
     /* Mirrors of the database as of the last commit, restored when a transaction is rolled back. */
     uint64_t own_size;
     uint64_t case_count;
-    uint64_t request_new_count;    /* rows of request_new */
-    uint64_t sweep_key, sweep_no;  /* where the sweep over request_new has come to; not on disk */
+    struct store_sweep sweeps[STORE_SWEEPS];
     struct map slots;              /* node code (4 bytes, big-endian) -> struct store_slot */
     struct store_slot **slot_list; /* owned, in the order of creation */
     size_t slot_count;
@@ -88,7 +97,7 @@ struct store_transaction {
     struct err *e;
     uint64_t old_own_size;
     uint64_t old_case_count;
-    uint64_t old_request_new_count;
+    struct store_sweep old_sweeps[STORE_SWEEPS];
     size_t old_slot_count;
     uint32_t old_slot_next;
     uint64_t memo_no; /* number of memo_case, 0 = none: events of one case come together */

@@ -235,6 +235,16 @@ static void measure_reads(struct bench *b, struct store_reader *r)
     (void)printf("page of 100 cases, lead and status %8.1f us (%zu rows)\n", (double)(clock_mono_us() - start),
                  list.count);
 
+    const char *codes[] = {"115100000000000000-0000", "115100000000000000-2999", "none"};
+    for (size_t i = 0; i < array_count(codes); i++) {
+        struct store_case_filter by_item = {.limit = 100};
+        (void)snprintf(by_item.item_code, sizeof by_item.item_code, "%s", codes[i]);
+        start = clock_mono_us();
+        check(store_list_cases(r, &by_item, &a, &list, &e), &e);
+        (void)printf("page of 100 cases, item %-24s %8.1f us (%zu rows)\n", codes[i], (double)(clock_mono_us() - start),
+                     list.count);
+    }
+
     struct store_item *items;
     const char *texts[] = {"公租", "规划", "没有这个"};
     for (size_t i = 0; i < array_count(texts); i++) {

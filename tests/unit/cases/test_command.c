@@ -218,8 +218,9 @@ static void test_attributes(void **state)
     assert_int_equal(case_command_check(file, &command, &draft, &e), ERR_INVALID);
     assert_string_equal(e.message, "attribute grade is 6, allowed are 1..5");
     command.grade = 0;
-    assert_int_equal(case_command_check(file, &command, &draft, &e), ERR_DENIED);
+    assert_int_equal(case_command_check(file, &command, &draft, &e), ERR_INVALID);
     assert_string_equal(e.id, "case.attribute_missing");
+    assert_string_equal(e.message, "refused: evaluate (评价) needs grade");
     command.grade = 3;
     (void)snprintf(command.reason, sizeof command.reason, "Not a code");
     assert_int_equal(case_command_check(file, &command, &draft, &e), ERR_INVALID);

@@ -229,6 +229,7 @@ static void test_canonical(void **state)
     catalog_item_destroy(item);
 }
 
+/* long: one table of refusals */
 static void test_bad_fields(void **state)
 {
     (void)state;

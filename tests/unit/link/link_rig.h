@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "federation/link_nng.h"
 #include "node/base/clock.h"
@@ -140,11 +141,17 @@ static size_t rig_count(struct rig_node *n, enum link_event_type type)
     return count;
 }
 
-/* "tcp://127.7.200.48:port" or "tls+tcp://127.0.0.1:port". */
+/* An address of this process alone, so that no other test takes over a port we closed. */
+static uint32_t rig_tls_host(void)
+{
+    return 127u << 24 | 200u << 16 | ((uint32_t)getpid() & 0xffff);
+}
+
+/* "tcp://127.7.200.48:port" or "tls+tcp://127.200.x.y:port". */
 static void rig_url(uint32_t code, uint16_t port, char out[64])
 {
     if (rig.is_tls)
-        (void)snprintf(out, 64, "tls+tcp://127.0.0.1:%u", port);
+        (void)snprintf(out, 64, "tls+tcp://127.200.%u.%u:%u", rig_tls_host() >> 8 & 255, rig_tls_host() & 255, port);
     else
         (void)snprintf(out, 64, "tcp://127.%u.%u.%u:%u", code >> 16, code >> 8 & 255, code & 255, port);
 }

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -259,7 +260,8 @@ static void test_many(void **state)
                 free(event.data);
                 done++;
             }
-            assert_int_equal(rig_count(rig_node(i), LINK_REPLY_FAILED), 0);
+            if (rig_take(rig_node(i), LINK_REPLY_FAILED, 0, 0, &event))
+                fail_msg("node %u token %u: %s", event.peer, (unsigned)event.token, event.reason);
         }
         while (rig_take(rig_node(0), LINK_REQUEST, 0, 1, &event)) {
             link_reply(rig_node(0)->link, event.handle, bytes_of(event.data, event.size));
@@ -688,7 +690,7 @@ static void test_not_tls(void **state)
     (void)state;
     rig_open_pair(NULL);
     struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_addr.s_addr = htonl(rig_tls_host()),
                              .sin_port = htons(link_nng_port(rig_node(1)->link))};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
@@ -732,6 +734,9 @@ static void test_no_leak(void **state)
         if (round == 0)
             first = count_fds();
     }
+    uint64_t deadline = clock_mono_ms() + RIG_WAIT_MS; /* NNG closes the last ones on a thread of its own */
+    while (count_fds() > first && clock_mono_ms() < deadline)
+        (void)sched_yield();
     assert_true(count_fds() <= first);
 }
 

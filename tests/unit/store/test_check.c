@@ -185,10 +185,10 @@ static void finds_what_sql_changed(void **state)
         {"UPDATE entry SET payload = NULL WHERE id = (1 << 60) + 2", "store.row"},
         {"UPDATE entry SET payload = x'' WHERE payload IS NULL", "store.row"},
         {"UPDATE request SET case_id = x'00'", "store.row"},
-        {"DELETE FROM request_new WHERE no = 5", "store.counts"},
-        {"UPDATE request_new SET key = key + 1 WHERE no = 5", "store.counts"},
-        {"INSERT INTO request_old SELECT key, no FROM request_new WHERE no = 5", "store.counts"},
-        {"INSERT INTO request_old VALUES(1, 1)", "store.counts"},
+        {"DELETE FROM request_key0 WHERE no = 5", "store.counts"},
+        {"UPDATE request_key0 SET key = key + 1 WHERE no = 5", "store.counts"},
+        {"INSERT INTO request_key2 SELECT key, no FROM request_key0 WHERE no = 5", "store.counts"},
+        {"INSERT INTO request_key1 VALUES(1, 1)", "store.counts"},
         {"UPDATE counter SET name = 'other'", "store.row"},
     };
     struct store_rig *rig = *state;

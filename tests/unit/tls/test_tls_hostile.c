@@ -205,6 +205,8 @@ static void test_five_thousand_strangers(void **state)
     for (unsigned i = 0; i < QUICK_COUNT; i++) {
         quick_stranger(server.port, i, buf_bytes(&hello), &random);
         (void)tend_slow(&slow, buf_bytes(&hello));
+        if (i % 32 == 31) /* a full queue of the listener (128) would cost its dialer a second */
+            (void)poll(NULL, 0, 10);
     }
     uint64_t quick_ms = clock_mono_ms() - slow.start_ms;
     while (tend_slow(&slow, buf_bytes(&hello)) && clock_mono_ms() - slow.start_ms < RIG_WAIT_MS)

@@ -1,0 +1,236 @@
+"""Verification finds damage: `tongban ledger verify` on a running node, `tongband --verify` on a stopped one.
+
+A healthy node passes. Then copies of its ledger.db are changed in one place each: a bit of one value in every column of
+every table (through SQL), a bit of the raw file, a row less. Each time --verify must fail and name a place; only when
+what SQLite reads out is exactly as before (a bit in free space) may it pass. The choice of rows and bits follows SEED.
+"""
+import json
+import random
+import re
+import shutil
+import sqlite3
+import subprocess
+
+import pytest
+
+from cluster import Cluster
+from provinces import act, application, assert_whole, bring_to, copy_catalogs, edit_json, start_provinces, submit, wait_status
+
+A, B = "440000", "510000"
+SEED = 20261124
+ROWS_PER_COLUMN = 4
+RAW_FLIPS = 150
+PLACE = re.compile(r"(entry|row|page|tile|table|Tree|index|node|case|ledger|heads|own)[ ._]?\w*", re.I)
+
+
+class Healthy:
+    """A stopped node whose ledger.db has rows in every table."""
+
+    def __init__(self, cluster, node):
+        self.cluster = cluster
+        self.node = node
+        self.good = (node.dir / "ledger.db").read_bytes()
+        self.dump = dump(node.dir / "ledger.db")
+
+    def verify(self):
+        command = [str(self.cluster.program("tongband")), "--config", str(self.node.dir / "node.json"), "--verify"]
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60)
+
+    def put_back(self):
+        for name in ("ledger.db-wal", "ledger.db-shm"):
+            (self.node.dir / name).unlink(missing_ok=True)
+        (self.node.dir / "ledger.db").write_bytes(self.good)
+
+
+def dump(path):
+    """All that SQLite reads out of the file, or None when it cannot read it."""
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as db:
+            db.text_factory = bytes
+            tables = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name").fetchall()
+            rows = [tables]
+            for kind, name, _, _ in tables:
+                if kind == b"table":
+                    rows.append(db.execute(f'SELECT * FROM "{name.decode()}"').fetchall())
+            rows.append(db.execute("PRAGMA user_version").fetchall() + db.execute("PRAGMA application_id").fetchall())
+            return rows
+    except (sqlite3.Error, UnicodeDecodeError, OverflowError):
+        return None
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory):
+    with Cluster() as cluster:
+        catalogs = copy_catalogs(tmp_path_factory.mktemp("catalogs"))
+        a, b = start_provinces(cluster, A, B, catalog=catalogs)
+        first = submit(a, serial=2, key="first")
+        bring_to(first, a, b, "closed_granted")
+        act(a, first, "deliver", channel="window", note="备注").ok()
+        taken = b.get(f"/v1/catalog?node={A}&limit=1").json()["items"][0]["code"]
+        back = submit(b, taken, serial=3, division="440106", mode=None)  # decided by A: it counts its numbers
+        wait_status(back, "arrived", b, a)
+        for serial in range(70):  # past 256 own entries: a full tile of the tree is stored
+            last = submit(a, serial=10 + serial, key=f"key-{serial}")
+        wait_status(last, "arrived", a, b)
+        edit_json(catalogs / "guangdong.json", lambda c: c["items"].pop(1))
+        a.stop()
+        a.start()
+        wait_status(last, "arrived", a, b)
+        assert_whole(a, b)
+        said = a.cli("ledger", "verify")
+        assert said["result"] == "ok" and said["own_leaves"] > 256 and said["cases"] == 72
+        a.stop()
+        b.stop()
+        yield Healthy(cluster, a)
+
+
+def tables_of(path):
+    with sqlite3.connect(path) as db:
+        names = [n for (n,) in db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%'")]
+        return {n: [row[1] for row in db.execute(f'PRAGMA table_info("{n}")')] for n in names}
+
+
+def test_healthy_node_passes(healthy):
+    done = healthy.verify()
+    assert done.returncode == 0 and done.stderr == "" and "all verified" in done.stdout, done
+    assert dump(healthy.node.dir / "ledger.db") == healthy.dump, "looking changes nothing"
+    for name, columns in tables_of(healthy.node.dir / "ledger.db").items():
+        with sqlite3.connect(healthy.node.dir / "ledger.db") as db:
+            count = db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
+        assert count > 0 or name in ("request_old",), f"table {name} is empty: nothing of it is tested"
+
+
+def flipped(value, random_source):
+    """@value with one bit changed, of the same type."""
+    if isinstance(value, int):
+        bit = random_source.randrange(0, 40)
+        return value ^ (1 << bit)
+    data = bytearray(value.encode() if isinstance(value, str) else value)
+    if not data:
+        return "x" if isinstance(value, str) else b"x"
+    at = random_source.randrange(len(data))
+    if isinstance(value, str):
+        data[at] = data[at] ^ 1 if data[at] < 0x80 else data[at]
+        text = data.decode(errors="ignore")
+        return text if text != value else value + "x"
+    data[at] ^= 1 << random_source.randrange(8)
+    return bytes(data)
+
+
+def assert_found(healthy, what, failures):
+    done = healthy.verify()
+    if done.returncode == 0:
+        failures.append(f"{what}: not noticed")
+    elif done.returncode < 0 or done.returncode == 9 or "anitizer" in done.stderr:
+        failures.append(f"{what}: status {done.returncode}: {done.stderr[-300:]}")
+    elif not PLACE.search(done.stderr) or "FAILED" not in done.stdout and "tongband: store" not in done.stderr:
+        failures.append(f"{what}: no place in: {done.stderr} {done.stdout}")
+
+
+def test_every_column_of_every_table(healthy):
+    source = random.Random(SEED)
+    path = healthy.node.dir / "ledger.db"
+    failures, count = [], 0
+    for table, columns in tables_of(path).items():
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA query_only=ON")
+            rowids = "WITHOUT ROWID" not in db.execute("SELECT sql FROM sqlite_schema WHERE name=?", (table,)).fetchone()[0]
+            keys = columns[:1] if rowids else [r[1] for r in db.execute(f'PRAGMA table_info("{table}")') if r[5] > 0]
+            rows = db.execute(f'SELECT {", ".join(columns)} FROM "{table}"').fetchall()
+        for column in columns:
+            at = columns.index(column)
+            have = [row for row in rows if row[at] is not None]
+            for row in source.sample(have, min(ROWS_PER_COLUMN, len(have))):
+                new = flipped(row[at], source)
+                where = " AND ".join(f"{k} IS ?" for k in keys)
+                values = [row[columns.index(k)] for k in keys]
+                try:
+                    with sqlite3.connect(path) as db:
+                        db.create_function("request_key", 1, lambda b: b, deterministic=True)
+                        done = db.execute(f'UPDATE "{table}" SET {column} = ? WHERE {where}', [new, *values])
+                        assert done.rowcount == 1
+                except sqlite3.IntegrityError:
+                    continue  # the engine itself refuses the double
+                finally:
+                    db.close()
+                count += 1
+                assert_found(healthy, f"{table}.{column} {values} {str(row[at])[:40]!r} -> {str(new)[:40]!r}", failures)
+                healthy.put_back()
+    assert not failures, f"{len(failures)} of {count}:\n" + "\n".join(failures)
+    assert count > 150
+
+
+def test_a_row_less_or_emptied(healthy):
+    path = healthy.node.dir / "ledger.db"
+    failures, count = [], 0
+    for table, columns in tables_of(path).items():
+        key = columns[0]
+        for which in ("min", "max"):
+            with sqlite3.connect(path) as db:
+                db.execute(f'DELETE FROM "{table}" WHERE {key} = (SELECT {which}({key}) FROM "{table}")')
+                changed = db.total_changes
+            db.close()
+            if changed:
+                count += 1
+                assert_found(healthy, f"{table}: the row with the {which} {key} is gone", failures)
+            healthy.put_back()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE entry SET payload = NULL WHERE id = (SELECT min(id) FROM entry WHERE length(payload) > 0)")
+    db.close()
+    assert_found(healthy, "entry.payload is NULL", failures)
+    healthy.put_back()
+    assert not failures, f"{len(failures)} of {count}:\n" + "\n".join(failures)
+
+
+def test_bits_of_the_file(healthy):
+    source = random.Random(SEED)
+    path = healthy.node.dir / "ledger.db"
+    failures, harmless = [], 0
+    places = [source.randrange(len(healthy.good)) for _ in range(RAW_FLIPS - 40)] + list(range(0, 100, 5))
+    pages = len(healthy.good) // 8192
+    places += [source.randrange(pages) * 8192 + source.randrange(12) for _ in range(20)]
+    for at in places:
+        bad = bytearray(healthy.good)
+        bad[at] ^= 1 << source.randrange(8)
+        path.write_bytes(bytes(bad))
+        same = dump(path) == healthy.dump
+        before = len(failures)
+        assert_found(healthy, f"byte {at} (page {at // 8192 + 1}, offset {at % 8192})", failures)
+        if len(failures) > before and same and failures[-1].endswith("not noticed"):
+            failures.pop()
+            harmless += 1
+        healthy.put_back()
+    print(f"{len(places)} flips, {harmless} without effect on the content")
+    assert not failures, f"{len(failures)} of {len(places)}:\n" + "\n".join(failures)
+    assert harmless < len(places) / 2, "hardly any flip hits content: the test shows nothing"
+
+
+def test_files_cut_short(healthy):
+    path = healthy.node.dir / "ledger.db"
+    failures = []
+    for size in (0, 1, 100, 8192, len(healthy.good) // 2, len(healthy.good) - 8192, len(healthy.good) - 1):
+        path.write_bytes(healthy.good[:size])
+        assert_found(healthy, f"cut to {size}", failures)
+        healthy.put_back()
+    assert not failures, "\n".join(failures)
+
+
+def test_running_node_tells_too(healthy, tmp_path):
+    """The same through the API, on a node that was started over a damaged payload."""
+    node = healthy.node
+    with sqlite3.connect(node.dir / "ledger.db") as db:
+        (id,) = db.execute("SELECT max(id) FROM entry WHERE length(payload) > 100").fetchone()
+        db.execute("UPDATE entry SET payload = zeroblob(length(payload)) WHERE id = ?", (id,))
+    db.close()
+    try:
+        node.start()
+        reply = node.post("/v1/ledger/verify")
+        said = reply.json()
+        assert reply.status == 500 and said["code"] == "corrupt" and re.search(r"\d", said["message"]), said
+        done = healthy.cluster.cli("ledger", "verify", env={"TONGBAN_DIR": str(node.dir)}, check=False)
+        assert done.returncode == 7 and said["id"] in done.stderr
+        assert node.get("/healthz").status == 200, "it goes on"
+    finally:
+        node.stop()
+        healthy.put_back()
+    assert healthy.verify().returncode == 0

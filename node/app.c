@@ -61,7 +61,6 @@ void app_destroy(struct app *a)
 void app_resume(struct app *a)
 {
     app_publish_catalog(a);
-    app_take_over_arrived(a);
 }
 
 void app_on_state(struct app *a, const struct err *e)
@@ -89,25 +88,11 @@ int app_check_reader(struct app *a, struct err *e)
 
 /* ---- a peer's entries ---- */
 
-static void case_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
+void app_case_changed(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
 {
-    struct case_slot *slot;
-    struct err e = {0};
-    char peer[12];
-    (void)snprintf(peer, sizeof peer, "%u", entry->leaf.origin);
-    int rc = case_cache_get(a->cases, a->ledger, entry->leaf.case_id, &slot, &e);
-    if (rc == 0) {
-        struct case_event event;
-        case_event_of_leaf(&entry->leaf, &entry->hash, &event);
-        rc = casefile_add(slot->file, &event, &e);
-    }
-    if (rc != 0) /* stored all the same, and the next load says the same: the ledger is complete, the case has a limit */
-        log_warn("case", peer, e.id, "entry %llu: %s", (unsigned long long)entry->leaf.index, e.message);
-    if (rc != 0 && rc != ERR_CONFLICT)
-        return;
+    struct store_case row;
     case_cache_touch(slot, txn);
     app_fill_item_name(a, slot);
-    struct store_case row;
     case_row_of(slot->file, slot->id, slot->item_name, &row);
     ledger_txn_case(txn, &row);
 }
@@ -118,15 +103,50 @@ static bool is_case_entry(const struct sync_entry *entry)
     return entry->leaf.kind == LEAF_KIND_EVENT && memcmp(entry->leaf.case_id, none, sizeof none) != 0;
 }
 
+/* Takes one entry into its case file. What cannot be taken is stored all the same, and the next load says the same again:
+ * the ledger is complete, the case has a limit. */
+static void case_entry(struct app *a, const struct sync_entry *entry)
+{
+    struct case_slot *slot;
+    struct case_event event;
+    struct err e = {0};
+    char peer[12];
+    (void)snprintf(peer, sizeof peer, "%u", entry->leaf.origin);
+    int rc = case_cache_get(a->cases, a->ledger, entry->leaf.case_id, &slot, &e);
+    if (rc == 0) {
+        case_event_of_leaf(&entry->leaf, &entry->hash, &event);
+        rc = casefile_add(slot->file, &event, &e);
+    }
+    if (rc != 0)
+        log_warn("case", peer, e.id, "entry %llu: %s", (unsigned long long)entry->leaf.index, e.message);
+}
+
+/* The first entry of a case in the batch speaks for all of them: they are one change of the case. */
+static bool is_first_of_case(const struct sync_entry *entries, size_t at)
+{
+    for (size_t i = at; i-- > 0;)
+        if (memcmp(entries[i].leaf.case_id, entries[at].leaf.case_id, LEAF_CASE_ID_SIZE) == 0)
+            return false;
+    return true;
+}
+
 void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, struct ledger_txn *txn)
 {
     struct app *a = ctx;
     (void)peer;
     for (size_t i = 0; i < count; i++) {
         if (is_case_entry(&entries[i]))
-            case_entry(a, &entries[i], txn);
+            case_entry(a, &entries[i]);
         else if (entries[i].leaf.kind == LEAF_KIND_EVENT)
             app_item_entry(a, &entries[i], txn);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct case_slot *slot;
+        if (!is_case_entry(&entries[i]) || !is_first_of_case(entries, i) ||
+            case_cache_get(a->cases, a->ledger, entries[i].leaf.case_id, &slot, NULL) != 0)
+            continue;
+        app_react(a, slot, txn);
+        app_case_changed(a, slot, txn);
     }
 }
 
@@ -134,12 +154,9 @@ void app_on_stored(void *ctx, uint32_t peer, const struct sync_entry *entries, s
 {
     struct app *a = ctx;
     (void)peer;
-    for (size_t i = 0; i < count; i++) {
-        if (!stored || !is_case_entry(&entries[i]))
-            continue; /* not stored: the cache was dropped with the ledger */
-        app_notify_case(a, entries[i].leaf.case_id);
-        app_receipt_if_arrived(a, entries[i].leaf.case_id);
-    }
+    for (size_t i = 0; stored && i < count; i++) /* not stored: the cache was dropped with the ledger */
+        if (is_case_entry(&entries[i]))
+            app_notify_case(a, entries[i].leaf.case_id);
 }
 
 /* ---- status ---- */

@@ -193,10 +193,8 @@ static void committed(void *ctx, const struct err *e)
     struct command *c = ctx;
     c->error = *e;
     flight_end(c);
-    if (e->code == 0) {
+    if (e->code == 0)
         app_notify_case(c->app, c->result.case_id);
-        app_receipt_if_arrived(c->app, c->result.case_id); /* taken in here and decided here: it need not travel */
-    }
     if (e->code != 0 || !c->wait_peers) {
         command_end(c);
         return;
@@ -349,11 +347,8 @@ static int write_drafts(struct command *c, struct case_slot *slot, const struct 
         if (i == 0)
             c->result.first_index = index;
     }
-    case_cache_touch(slot, txn);
-    app_fill_item_name(a, slot);
-    struct store_case row;
-    case_row_of(slot->file, slot->id, slot->item_name, &row);
-    ledger_txn_case(txn, &row);
+    app_react(a, slot, txn); /* a case that this node itself decides */
+    app_case_changed(a, slot, txn);
     if (counter != NULL)
         ledger_txn_counter(txn, counter);
     if (c->flight != NULL) {
@@ -653,47 +648,42 @@ void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct
         fail_leader(c, &e);
 }
 
-/* ---- 签收 by the node ---- */
+/* ---- what the deciding node does by itself ---- */
 
-static void receipt_cb(void *ctx, const struct app_command_result *result, const struct err *e)
+static int reaction(struct app *a, struct case_slot *slot, struct ledger_txn *txn, struct draft *d, struct err *e)
 {
-    (void)ctx;
-    (void)result;
-    if (e->code != 0 && e->code != ERR_CONFLICT) /* a person was faster, or the ledger stopped: it is taken up again */
-        log_warn("case", NULL, e->id, "automatic receipt (签收) failed: %s", e->message);
-}
-
-/* A forwarded case that has arrived gets its 签收 and its number at once: the sender's proof that it is here. */
-void app_receipt_if_arrived(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
-{
-    struct case_slot *slot;
-    if (ledger_reader(a->ledger) == NULL || case_cache_get(a->cases, a->ledger, case_id, &slot, NULL) != 0)
-        return;
     const struct case_state *state = casefile_state(slot->file);
-    if (state->status != CASE_STATUS_FORWARDED || state->lead != a->config->region)
-        return;
-    struct app_event event = {.type = CASE_EVENT_RECEIPT};
-    struct command *c = command_create(a, NULL, receipt_cb, NULL);
-    struct err e = {0};
-    if (append(c, case_id, &event, 1, &e) != 0)
-        fail_later(c, &e);
+    *d = (struct draft){.command = {.self = a->config->region, .role = CASE_ROLE_SYSTEM}};
+    if (state->lead != a->config->region || (state->flags & CASE_FLAG_FROZEN) != 0)
+        return 0;
+    if (state->status == CASE_STATUS_FORWARDED) {
+        struct store_counter counter = {0};
+        int rc = next_number(a, state->item_code, d->command.number, &counter, e);
+        if (rc != 0)
+            return rc;
+        ledger_txn_counter(txn, &counter);
+        d->command.type = CASE_EVENT_RECEIPT;
+    } else if (state->level == CASE_LEVEL_TENTATIVE && state->receiving != state->lead) {
+        d->command.type = CASE_EVENT_ACK;
+    }
+    return 0;
 }
 
-void app_take_over_arrived(struct app *a)
+/* A forwarded case that has arrived gets its 签收 and its number at once: the sender's proof that it is here. What another
+ * node did to the case's status is cited (确认), which makes it final for everybody. In the transaction that stores what
+ * it reacts to: there is no moment between in which a crash could lose it. */
+void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
 {
-    struct store_case_filter f = {.lead = a->config->region, .status = CASE_STATUS_FORWARDED, .limit = LIST_ROWS_MAX};
-    struct store_case_list list = {.next_before_no = 1};
-    while (list.next_before_no != 0 && ledger_reader(a->ledger) != NULL) {
-        struct arena mem = ARENA_INIT;
-        struct err e = {0};
-        int rc = store_list_cases(ledger_reader(a->ledger), &f, &mem, &list, &e);
-        if (rc != 0)
-            log_warn("case", NULL, e.id, "cannot look for forwarded cases: %s", e.message);
-        for (size_t i = 0; rc == 0 && i < list.count; i++)
-            app_receipt_if_arrived(a, list.rows[i].case_id);
-        f.before_no = list.next_before_no;
-        arena_close(&mem);
-        if (rc != 0)
-            return;
+    struct draft d;
+    struct err e = {0};
+    uint32_t peers[LEAF_RECIPIENTS_MAX];
+    uint64_t index;
+    int rc = reaction(a, slot, txn, &d, &e);
+    if (rc == 0 && d.command.type != CASE_EVENT_NONE) {
+        rc = check_room(a, &d, 1, slot->file, &e);
+        if (rc == 0)
+            rc = append_draft(slot, &d, peers, participants(a, slot->file, &d, 1, peers), txn, &index, &e);
     }
+    if (rc != 0)
+        log_warn("case", NULL, e.id, "automatic %s failed: %s", case_event_name(d.command.type), e.message);
 }

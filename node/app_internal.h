@@ -52,7 +52,7 @@ struct app_parts {
 struct app *app_create(const struct app_parts *parts);
 void app_set_ledger(struct app *a, struct ledger *ledger, struct replication *replication);
 void app_destroy(struct app *a); /* after the ledger was closed */
-/* Once, when everything is up: publishes the catalog, takes up what a crash left undone. Also after each reload. */
+/* Once, when everything is up, and after each reload: publishes the catalog. */
 void app_resume(struct app *a);
 void app_on_state(struct app *a, const struct err *e); /* the ledger stopped (@e) or works again (NULL) */
 
@@ -90,8 +90,10 @@ void app_item_entry(struct app *a, const struct sync_entry *entry, struct ledger
 void app_fill_item_name(struct app *a, struct case_slot *slot);
 
 /* app_command.c */
-void app_take_over_arrived(struct app *a); /* 签收 of forwarded cases that have none */
-void app_receipt_if_arrived(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
+void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
+
+/* app.c: @slot has new events in @txn: its row goes with them. */
+void app_case_changed(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
 
 /* app_verify.c: a verification under way is ended early; the app may be destroyed when none is. */
 void app_stop_verifying(struct app *a);

@@ -297,7 +297,8 @@ static void test_explanations(void **state)
 static void test_every_explanation(void **state)
 {
     (void)state;
-    struct case_held voided = {.origin = UINT32_MAX}, held = {.origin = UINT32_MAX};
+    struct case_held voided = {.origin = UINT32_MAX};
+    struct case_held held = {.origin = UINT32_MAX, .item_code = "", .number = "", .reason = ""};
     for (uint8_t why = 0; why < CASE_WHY_COUNT; why++) {
         assert_non_null(case_why_code(why));
         for (uint16_t type = 0; type <= CASE_EVENT_ARCHIVE; type++)

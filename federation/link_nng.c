@@ -186,9 +186,11 @@ void link_nng_recheck(struct link *base)
     free(all);
 }
 
+/* As seldom as silence allows: each waking of NNG's timer thread costs up to a millisecond of processor time, because it
+ * spins until the clock shows the next full millisecond. */
 static uint32_t tick_ms(const struct link_nng *l)
 {
-    return max_of(min_of(l->config.ping_ms / 5, 1000u), 10u);
+    return max_of(min_of(l->config.ping_ms / 2, 2500u), 10u);
 }
 
 static void timer_cb(void *arg)

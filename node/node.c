@@ -27,6 +27,8 @@
 
 #define NNG_TASK_THREADS 2
 #define DRAIN_MS 5
+#define EXPIRY_CHECK_MS 3600000u
+#define EXPIRY_WARN_S (30u * 86400u)
 
 /* Who we are and whom we know; read from files, checked against each other. */
 struct identity {
@@ -55,7 +57,7 @@ struct node {
     pthread_mutex_t link_lock; /* guards link and the content of identity.members against NNG's threads */
     struct link *link;
     struct http_server *http;
-    struct loop_timer *drain_timer;
+    struct loop_timer *drain_timer, *expiry_timer;
     bool stopping;
 };
 
@@ -297,6 +299,29 @@ static int start_http(struct node *n, struct err *e)
 
 /* ---- running ---- */
 
+/* A node does not stop because a certificate or a revocation list is old, so somebody has to be told in time. */
+static void expiry_cb(void *ctx)
+{
+    struct node *n = ctx;
+    struct tls_engine_status tls;
+    char day[CLOCK_TEXT_SIZE];
+    uint64_t now = clock_wall_ms() / 1000;
+    if (n->tls == NULL)
+        return;
+    tls_engine_status(n->tls, &tls);
+    clock_format_utc(tls.own.not_after_s * 1000, day);
+    if (tls.own.not_after_s < now)
+        log_warn("node", NULL, "node.certificate-expired", "own certificate ended %.10s: peers refuse us until the "
+                 "federation's CA issues another", day);
+    else if (tls.own.not_after_s < now + EXPIRY_WARN_S)
+        log_warn("node", NULL, "node.certificate-expiring", "own certificate ends %.10s: have another issued", day);
+    clock_format_utc(tls.crl_next_update_s * 1000, day);
+    if (tls.crl_next_update_s < now)
+        log_warn("node", NULL, "node.crl-stale", "the revocation list was due for renewal %.10s: who was revoked since "
+                 "is let in", day);
+    loop_timer_set(n->expiry_timer, EXPIRY_CHECK_MS);
+}
+
 static void drain_cb(void *ctx)
 {
     struct node *n = ctx;
@@ -423,6 +448,8 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
         return rc;
     }
     n->drain_timer = loop_timer_create(n->loop, drain_cb, n);
+    n->expiry_timer = loop_timer_create(n->loop, expiry_cb, n);
+    expiry_cb(n);
     loop_on_signal(n->loop, signal_cb, n);
     char code[12];
     (void)snprintf(code, sizeof code, "%u", config->region);
@@ -449,6 +476,7 @@ void node_destroy(struct node *n)
     ledger_close(n->ledger);
     app_destroy(n->app);
     loop_timer_destroy(n->drain_timer);
+    loop_timer_destroy(n->expiry_timer);
     if (n->loop != NULL)
         loop_drain(n->loop);
     replication_destroy(n->replication);

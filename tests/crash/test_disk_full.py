@@ -178,4 +178,4 @@ def test_files_may_not_grow(cluster):
     def fill():
         set_file_limit(victim, 65536)  # room for the -shm of a reader, not for another commit
 
-    fill_and_free(desk, windows, victim, fill, lambda: set_file_limit(victim, None), {500}, "ledger.db", RESUME_SECONDS)
+    fill_and_free(desk, windows, victim, fill, lambda: set_file_limit(victim, None), {500}, "I/O error", RESUME_SECONDS)

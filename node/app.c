@@ -105,7 +105,7 @@ static bool is_case_entry(const struct sync_entry *entry)
 
 /* Takes one entry into its case file. What cannot be taken is stored all the same, and the next load says the same again:
  * the ledger is complete, the case has a limit. */
-static void case_entry(struct app *a, const struct sync_entry *entry)
+static void case_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
 {
     struct case_slot *slot;
     struct case_event event;
@@ -114,6 +114,7 @@ static void case_entry(struct app *a, const struct sync_entry *entry)
     (void)snprintf(peer, sizeof peer, "%u", entry->leaf.origin);
     int rc = case_cache_get(a->cases, a->ledger, entry->leaf.case_id, &slot, &e);
     if (rc == 0) {
+        case_cache_touch(slot, txn); /* at once: a batch may name more cases than the cache would keep otherwise */
         case_event_of_leaf(&entry->leaf, &entry->hash, &event);
         rc = casefile_add(slot->file, &event, &e);
     }
@@ -136,7 +137,7 @@ void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, 
     (void)peer;
     for (size_t i = 0; i < count; i++) {
         if (is_case_entry(&entries[i]))
-            case_entry(a, &entries[i]);
+            case_entry(a, &entries[i], txn);
         else if (entries[i].leaf.kind == LEAF_KIND_EVENT)
             app_item_entry(a, &entries[i], txn);
     }

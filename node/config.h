@@ -10,6 +10,7 @@
 #ifndef TB_NODE_CONFIG_H
 #define TB_NODE_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "node/base/arena.h"
@@ -26,6 +27,7 @@ struct config {
     const char *catalog;    /* own catalog file; "" = publishes nothing */
     const char *data;       /* folder with divisions.tsv, divisions_historic.tsv, holidays.json */
     const char *log;        /* level */
+    bool adopt_head;        /* from the command line: sign on without heads.db (ledger.h) */
     /* derived paths in dir */
     const char *socket_path, *token_path, *members_path, *federation_path, *ca_path, *crl_path, *cert_path, *key_path,
         *ledger_key_path;

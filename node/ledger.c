@@ -129,9 +129,19 @@ static int restore_tree(struct ledger *l, uint64_t size, struct err *e)
     return tiles_restore(l->tiles, size, hashes, tail, e);
 }
 
-/* The store must hold at least what was signed, and the same. */
+/* The store must hold at least what was signed, and the same. A ledger signs its empty tree before its first entry, so
+ * entries without any head mean that heads.db was lost: what has been signed is then not known here. */
 static int check_head(struct ledger *l, const struct store_head *head, uint64_t size, struct err *e)
 {
+    if (head->note.size == 0 && size > 0 && !l->config.adopt_head) {
+        err_set(e, ERR_CORRUPT, "ledger.head-missing",
+                "ledger.db holds %llu leaves, but heads.db knows of no signed checkpoint: it is lost or of another node",
+                (unsigned long long)size);
+        err_hint(e, "put heads.db back; if it is gone and no peer holds more than %llu of this ledger, start once with "
+                    "--adopt-head",
+                 (unsigned long long)size);
+        return ERR_CORRUPT;
+    }
     if (head->size > size) {
         err_set(e, ERR_CORRUPT, "ledger.older-than-head",
                 "ledger.db holds %llu leaves, but a checkpoint over %llu has been signed: this is an older copy",

@@ -32,6 +32,7 @@ struct ledger_config {
     uint32_t self;
     const struct note_signer *signer; /* borrowed for life */
     struct loop *loop;
+    bool adopt_head;                  /* the operator says that ledger.db is the newest copy although heads.db is gone */
     /* After each seal, before the callbacks of its transactions. */
     void (*on_sealed)(void *ctx);
     /* The ledger stopped (@e says why) or works again (@e NULL). After a stop and before it works again, on_reload:

@@ -16,6 +16,7 @@ static const char usage[] =
     "  --config FILE  configuration of the node (made by `tongban node init`)\n"
     "  --check        check configuration, keys, certificates, member list and catalog, and exit\n"
     "  --verify       check every stored ledger entry against trees and signatures, and exit (node not running)\n"
+    "  --adopt-head   go on although heads.db is lost: you state that ledger.db is the newest copy (once, by hand)\n"
     "  --version      print the version and exit\n"
     "  --help         this text\n"
     "\n"
@@ -32,12 +33,13 @@ static int fail(const struct err *e)
     return err_exit_code(e->code);
 }
 
-static int run(const char *path, enum mode mode)
+static int run(const char *path, enum mode mode, bool adopt_head)
 {
     struct err e = {0};
     struct config config;
     if (config_load(path, &config, &e) != 0)
         return fail(&e);
+    config.adopt_head = adopt_head;
     enum log_level level;
     if (log_parse_level(config.log, &level) == 0)
         log_set_level(level);
@@ -60,10 +62,12 @@ static int run(const char *path, enum mode mode)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-                                            {"verify", no_argument, NULL, 'y'},       {"version", no_argument, NULL, 'v'},
+                                            {"verify", no_argument, NULL, 'y'},
+                                            {"adopt-head", no_argument, NULL, 'a'},   {"version", no_argument, NULL, 'v'},
                                             {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     const char *path = NULL;
     enum mode mode = MODE_RUN;
+    bool adopt_head = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 'c':
@@ -74,6 +78,9 @@ int main(int argc, char **argv)
             break;
         case 'y':
             mode = MODE_VERIFY;
+            break;
+        case 'a':
+            adopt_head = true;
             break;
         case 'v':
             (void)puts("tongband " TONGBAN_VERSION);
@@ -94,5 +101,5 @@ int main(int argc, char **argv)
     (void)umask(0077);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is then a failed write like any other */
-    return run(path, mode);
+    return run(path, mode, adopt_head);
 }

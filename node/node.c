@@ -217,7 +217,7 @@ static int start_ledger(struct node *n, struct err *e)
         .self = c->region, .software = "tongban/" TONGBAN_VERSION, .loop = n->loop, .members = &n->identity.members,
         .on_entries = app_on_entries, .on_stored = app_on_stored, .on_acked = app_on_acked, .ctx = n->app});
     struct ledger_config ledger = {.dir = c->dir, .self = c->region, .signer = &n->identity.signer, .loop = n->loop,
-                                   .on_sealed = on_sealed, .on_state = on_state, .on_reload = on_reload, .ctx = n};
+                                   .adopt_head = c->adopt_head, .on_sealed = on_sealed, .on_state = on_state, .on_reload = on_reload, .ctx = n};
     return ledger_open(&ledger, &n->ledger, e);
 }
 

@@ -26,6 +26,7 @@ struct fixture {
     unsigned sealed, reloads;
     unsigned wanted, done;
     struct err last;
+    bool adopt_head;
 };
 
 static void on_sealed(void *ctx)
@@ -48,7 +49,9 @@ static void on_reload(void *ctx, const struct store_ledger_state *state)
 
 static int open_ledger(struct fixture *f, struct err *e)
 {
-    struct ledger_config c = {.dir = f->dir, .self = SELF, .signer = &f->signer, .loop = f->loop, .on_sealed = on_sealed,
+    struct err none;
+    e = e == NULL ? &none : e;
+    struct ledger_config c = {.dir = f->dir, .self = SELF, .adopt_head = f->adopt_head, .signer = &f->signer, .loop = f->loop, .on_sealed = on_sealed,
                               .on_state = on_state, .on_reload = on_reload, .ctx = f};
     return ledger_open(&c, &f->ledger, e);
 }
@@ -283,13 +286,34 @@ static void test_older_copy_is_refused(void **state)
     assert_null(f->ledger);
 }
 
+static void test_lost_head_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const files[] = {"heads.db", "heads.db-wal", "heads.db-shm"};
+    struct err e = {0};
+    append(f, 5, PEER);
+    run(f);
+    ledger_close(f->ledger);
+    f->ledger = NULL;
+    for (size_t i = 0; i < array_count(files); i++) {
+        char path[96];
+        (void)snprintf(path, sizeof path, "%s/%s", f->dir, files[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(open_ledger(f, &e), ERR_CORRUPT);
+    assert_string_equal(e.id, "ledger.head-missing");
+    f->adopt_head = true; /* what the operator says with --adopt-head */
+    assert_int_equal(open_ledger(f, &e), 0);
+    check_head(f, 5);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_new_ledger_signs_its_empty_tree), T(test_commit_seal_reopen), T(test_group_commit),
         T(test_reading_while_a_tile_is_unsaved), T(test_reading_for_peers),  T(test_unsealed_commit_is_sealed_at_start),
-        T(test_older_copy_is_refused),
+        T(test_older_copy_is_refused), T(test_lost_head_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

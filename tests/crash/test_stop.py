@@ -1,0 +1,92 @@
+"""SIGTERM in the middle of things: under load, with requests that wait, with a verification under way.
+
+The daemon ends with status 0 and nothing to report to a sanitizer (cluster.py checks both), and nothing that was answered
+is lost: a client that was told "shutting down" asks the next one with the same key.
+"""
+import threading
+
+from cluster import UnixConnection, http_request, wait_for
+from load import Load, check_ledgers, find_item, three_provinces, verify_all
+
+
+def test_stop_under_load(cluster):
+    desk, windows = three_provinces(cluster)
+    item = find_item(windows[0], desk)
+    find_item(windows[1], desk)
+    load = Load(windows, desk, item, pace_s=0.02)
+    load.start()
+    for _ in range(3):
+        for node in (windows[0], desk, windows[1]):
+            assert load.wait_answers(8, node=node), f"{node} answers nobody"
+            node.stop()
+            node.start()
+    load.finish()
+    nodes = [desk, *windows]
+    check_ledgers(load, nodes)
+    verify_all(nodes)
+
+
+class Asking(threading.Thread):
+    """One request in a thread of its own: its reply, or the error."""
+
+    def __init__(self, node, method, path):
+        super().__init__(daemon=True)
+        self.node, self.method, self.path = node, method, path
+        self.reply = self.error = None
+        self.start()
+
+    def run(self):
+        try:
+            self.reply = http_request(UnixConnection(self.node.socket_path, 60), self.method, self.path)
+        except OSError as e:
+            self.error = e
+
+    def end(self):
+        self.join(30)
+        assert not self.is_alive(), f"{self.path}: no answer and no end"
+        return self.reply
+
+
+def test_stop_while_verifying(cluster):
+    """The worker ends early, and before what it reads goes away."""
+    node = cluster.add_node("510000", "四川省", catalog="catalog/data/sichuan.json", proxied=False)
+    cluster.start()
+    wait_for(lambda: node.get("/v1/status").ok().json()["items"] > 0, what="the catalog to be published")
+    caught = 0
+    for _ in range(5):
+        first = Asking(node, "POST", "/v1/ledger/verify")
+        wait_for(lambda: not first.is_alive() or node.post("/v1/ledger/verify").status == 503, what="a verification to run")
+        node.stop()
+        reply = first.end()
+        assert reply is not None and reply.status in (200, 503), reply
+        if reply.status == 503:
+            assert reply.json()["id"] == "http.closing", reply
+            caught += 1
+        node.start()
+    assert caught > 0, "each verification had ended before: nothing was tried"
+
+
+def test_stop_while_requests_wait(cluster):
+    desk, windows = three_provinces(cluster)
+    item = find_item(windows[0], desk)
+    find_item(windows[1], desk)
+    load = Load(windows[:1], desk, item, threads_per_window=1)
+    load.start()
+    assert load.wait_answers(3)
+    load.finish()
+    case = load.answers[0].case
+    version = windows[0].get(f"/v1/cases/{case}").ok().json()["version"]
+    waiting = [Asking(windows[0], "GET", f"/v1/cases/{case}?wait={version}&timeout_ms=30000") for _ in range(5)]
+    wait_for(lambda: open_connections(windows[0]) >= 5, what="five long polls to hang")
+    windows[0].stop()
+    for one in waiting:
+        reply = one.end()
+        assert reply is None or reply.status == 503, reply
+    windows[0].start()
+    check_ledgers(load, [desk, *windows])
+
+
+def open_connections(node):
+    """Connections on the node's API socket, ours not counted: the kernel's table names the path on the server's side."""
+    with open("/proc/net/unix") as table:
+        return sum(line.split()[-1] == str(node.socket_path) and line.split()[5] == "03" for line in table)

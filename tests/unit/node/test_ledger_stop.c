@@ -1,0 +1,298 @@
+/* node/ledger when the disk refuses: everything queued fails, what is committed can be read, and it goes on by itself.
+ *
+ * The refusal is real: the files of this process may not grow (RLIMIT_FSIZE), as on a full disk. The loop runs for real;
+ * conditions stop it.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "node/base/xassert.h"
+#include "node/ledger.h"
+
+#define SELF 510000u
+#define PEER 440000u
+#define STRANGER 330000u
+#define FIRST_COUNT 300u /* makes the WAL larger than the index that a reader writes beside it */
+
+struct fixture {
+    char dir[64];
+    struct crypto_signer *key;
+    struct note_signer signer;
+    struct loop *loop;
+    struct ledger *ledger;
+    unsigned reloads, stops, resumes;
+    unsigned wanted, done, failed;
+    bool until_resumed;
+};
+
+static void on_sealed(void *ctx)
+{
+    (void)ctx;
+}
+
+static void on_state(void *ctx, const struct err *e)
+{
+    struct fixture *f = ctx;
+    if (e != NULL) {
+        f->stops++;
+        assert_int_not_equal(e->code, 0);
+        assert_int_equal(f->failed, 0); /* before the callbacks: they see a stopped ledger */
+    } else {
+        f->resumes++;
+        if (f->until_resumed)
+            loop_stop(f->loop);
+    }
+}
+
+static void on_reload(void *ctx, const struct store_ledger_state *state)
+{
+    (void)state;
+    ((struct fixture *)ctx)->reloads++;
+}
+
+static int open_ledger(struct fixture *f, struct err *e)
+{
+    struct ledger_config c = {.dir = f->dir, .self = SELF, .signer = &f->signer, .loop = f->loop, .on_sealed = on_sealed,
+                              .on_state = on_state, .on_reload = on_reload, .ctx = f};
+    return ledger_open(&c, &f->ledger, e);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof *f);
+    const uint8_t seed[CRYPTO_ED25519_KEY_SIZE] = {1, 2, 3};
+    struct err e = {0};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    (void)snprintf(f->dir, sizeof f->dir, "/tmp/tongban-stop-XXXXXX");
+    if (mkdtemp(f->dir) == NULL)
+        return -1;
+    f->key = crypto_signer_create(seed);
+    if (note_signer_init("510000.test/log/1", NOTE_TYPE_ED25519, f->key, &f->signer, &e) != 0 ||
+        loop_create(&f->loop, &e) != 0 || open_ledger(f, &e) != 0) {
+        print_error("%s\n", e.message);
+        return -1;
+    }
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    ledger_close(f->ledger);
+    loop_drain(f->loop);
+    loop_destroy(f->loop);
+    crypto_signer_destroy(f->key);
+    static const char *const files[] = {"ledger.db", "ledger.db-wal", "ledger.db-shm", "heads.db",
+                                        "heads.db-wal", "heads.db-shm", "writer.lock"};
+    char path[96];
+    for (size_t i = 0; i < array_count(files); i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", f->dir, files[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(f->dir);
+    free(f);
+    return 0;
+}
+
+static void set_file_limit(rlim_t size)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = min_of(size, limit.rlim_max);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static rlim_t file_size(const struct fixture *f, const char *name)
+{
+    char path[96];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    assert_int_equal(stat(path, &st), 0);
+    return (rlim_t)st.st_size;
+}
+
+static void committed(void *ctx, const struct err *e)
+{
+    struct fixture *f = ctx;
+    if (e->code != 0) {
+        f->failed++;
+        assert_int_not_equal(ledger_check_writable(f->ledger, NULL), 0);
+    }
+    if (++f->done == f->wanted)
+        loop_stop(f->loop);
+}
+
+static void append(struct fixture *f, size_t count, uint32_t recipient)
+{
+    struct ledger_txn *t = ledger_txn_create(f->ledger);
+    for (size_t i = 0; i < count; i++) {
+        struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = 21};
+        struct merkle_hash hash;
+        ledger_txn_append(t, &leaf, 0, &recipient, 1, bytes_of("payload", 7), &hash);
+    }
+    f->wanted++;
+    ledger_commit(t, committed, f);
+}
+
+static void run(struct fixture *f)
+{
+    if (f->done < f->wanted)
+        loop_run(f->loop);
+    assert_int_equal(f->done, f->wanted);
+}
+
+static void run_until_resumed(struct fixture *f)
+{
+    f->until_resumed = true;
+    loop_run(f->loop);
+    f->until_resumed = false;
+}
+
+static void check_head(struct fixture *f, uint64_t size)
+{
+    const struct ledger_head *head = ledger_head(f->ledger);
+    struct checkpoint_opened opened;
+    struct merkle_hash root;
+    assert_int_equal(head->size, size);
+    assert_int_equal(checkpoint_open(head->note, &f->signer.key, NULL, 0, &opened, NULL), 0);
+    assert_int_equal(opened.head.size, size);
+    assert_int_equal(ledger_root_at(f->ledger, size, &root, NULL), 0);
+    assert_true(merkle_hash_equal(&root, &opened.head.root));
+}
+
+static void check_read(struct fixture *f, uint64_t index, bool there)
+{
+    struct arena a = ARENA_INIT;
+    struct store_entry entry;
+    assert_non_null(ledger_reader(f->ledger));
+    int rc = store_read_entry(ledger_reader(f->ledger), SELF, index, &a, &entry, NULL);
+    assert_int_equal(rc, there ? 0 : ERR_NOT_FOUND);
+    arena_close(&a);
+}
+
+static void test_stops_reads_and_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    append(f, FIRST_COUNT, PEER);
+    run(f);
+    check_head(f, FIRST_COUNT);
+
+    set_file_limit(file_size(f, "ledger.db-wal"));
+    append(f, 2, PEER); /* the first is at the disk when the others are queued */
+    append(f, 3, LEAF_NODE_ALL);
+    append(f, 4, PEER);
+    run(f);
+    assert_int_equal(f->failed, 3);
+    assert_int_equal(f->stops, 1);
+    assert_int_not_equal(ledger_check_writable(f->ledger, &e), 0);
+    assert_string_equal(e.id, "store.io");
+    check_read(f, FIRST_COUNT - 1, true);
+    check_read(f, FIRST_COUNT, false);
+    assert_int_equal(ledger_head(f->ledger)->size, FIRST_COUNT); /* still what was signed */
+    assert_true(ledger_is_idle(f->ledger));
+
+    set_file_limit(RLIM_INFINITY);
+    run_until_resumed(f);
+    assert_int_equal(f->resumes, 1);
+    assert_int_equal(f->reloads, 2);
+    assert_int_equal(ledger_check_writable(f->ledger, NULL), 0);
+    check_head(f, FIRST_COUNT);
+    append(f, 5, PEER);
+    run(f);
+    assert_int_equal(f->failed, 3);
+    check_head(f, FIRST_COUNT + 5);
+    struct store_addressed last = ledger_last_addressed(f->ledger, PEER);
+    assert_int_equal(last.seq, FIRST_COUNT + 5); /* no number was spent on what failed */
+    assert_int_equal(last.index, FIRST_COUNT + 4);
+    assert_int_equal(ledger_last_addressed(f->ledger, LEAF_NODE_ALL).seq, 0);
+}
+
+/* Opening alone needs no space: it must not say that it works before a write has worked. */
+static void test_does_not_resume_before_it_can_write(void **state)
+{
+    struct fixture *f = *state;
+    append(f, FIRST_COUNT, PEER);
+    run(f);
+    set_file_limit(file_size(f, "ledger.db-wal"));
+    append(f, 1, PEER);
+    run(f);
+    assert_int_equal(f->failed, 1);
+
+    char path[96];
+    struct stat before, now;
+    (void)snprintf(path, sizeof path, "%s/writer.lock", f->dir);
+    assert_int_equal(stat(path, &before), 0);
+    do { /* each attempt takes the lock and writes its pid */
+        loop_drain(f->loop);
+        assert_int_equal(stat(path, &now), 0);
+    } while (now.st_mtim.tv_sec == before.st_mtim.tv_sec && now.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+    assert_int_equal(f->resumes, 0);
+    check_read(f, 0, true);
+
+    set_file_limit(RLIM_INFINITY);
+    run_until_resumed(f);
+    assert_int_equal(f->stops, 1);
+    check_head(f, FIRST_COUNT);
+}
+
+static void test_close_while_stopped(void **state)
+{
+    struct fixture *f = *state;
+    append(f, FIRST_COUNT, PEER);
+    run(f);
+    set_file_limit(file_size(f, "ledger.db-wal"));
+    append(f, 1, PEER);
+    run(f);
+    assert_int_equal(f->failed, 1);
+    ledger_close(f->ledger);
+    f->ledger = NULL;
+    set_file_limit(RLIM_INFINITY);
+    assert_int_equal(open_ledger(f, NULL), 0);
+    check_head(f, FIRST_COUNT);
+}
+
+/* Entries for everybody alone, none for the peer itself, from the store: one of the two lists is empty. */
+static void test_peer_without_entries_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 10; i++)
+        append(f, 1, i % 2 == 0 ? LEAF_NODE_ALL : PEER);
+    run(f);
+    ledger_close(f->ledger);
+    assert_int_equal(open_ledger(f, NULL), 0);
+    struct arena a = ARENA_INIT;
+    uint64_t *indexes;
+    size_t count;
+    assert_int_equal(ledger_read_addressed(f->ledger, STRANGER, 0, 10, 100, &a, &indexes, &count, NULL), 0);
+    assert_int_equal(count, 5);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(indexes[i], 2 * i);
+    assert_int_equal(ledger_read_addressed(f->ledger, STRANGER, 3, 7, 100, &a, &indexes, &count, NULL), 0);
+    assert_int_equal(count, 2);
+    arena_close(&a);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_stops_reads_and_goes_on),
+        T(test_does_not_resume_before_it_can_write),
+        T(test_close_while_stopped),
+        T(test_peer_without_entries_of_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

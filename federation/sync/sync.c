@@ -153,6 +153,11 @@ static void reply_simple(struct sync_update *u, const struct sync_event *event, 
 static void greet_back(struct sync *s, const struct sync_event *event, struct sync_update *u)
 {
     const struct wire_hello *theirs = &event->message->u.hello;
+    if (theirs->node != event->peer) {
+        sync_reply_error(u, event->peer, event->handle, WIRE_ERROR_DENIED, "sync.other-node", s->config.retry_max_ms,
+                         "HELLO of node %u over the connection of node %u", theirs->node, event->peer);
+        return;
+    }
     if (theirs->version_min > WIRE_VERSION || theirs->version_max < WIRE_VERSION) {
         sync_reply_error(u, event->peer, event->handle, WIRE_ERROR_MALFORMED, "sync.version",
                          s->config.retry_max_ms, "protocol versions %u to %u offered, this node speaks %u", theirs->version_min,

@@ -53,15 +53,14 @@ def test_stop_while_verifying(cluster):
     cluster.start()
     wait_for(lambda: node.get("/v1/status").ok().json()["items"] > 0, what="the catalog to be published")
     caught = 0
-    for _ in range(5):
+    for _ in range(10):
         first = Asking(node, "POST", "/v1/ledger/verify")
+        # until one more is refused because the first is under way, or the first is over: too fast this time
         wait_for(lambda: not first.is_alive() or node.post("/v1/ledger/verify").status == 503, what="a verification to run")
         node.stop()
         reply = first.end()
         assert reply is not None and reply.status in (200, 503), reply
-        if reply.status == 503:
-            assert reply.json()["id"] == "http.closing", reply
-            caught += 1
+        caught += reply.status == 503 and reply.json()["id"] == "http.closing"
         node.start()
     assert caught > 0, "each verification had ended before: nothing was tried"
 

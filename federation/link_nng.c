@@ -5,20 +5,23 @@
  * link_request() takes a client and sends -> sent, receives -> LINK_REPLY.
  * Happy path, answering: a context has a request -> LINK_REQUEST, the context is parked -> link_reply() sends -> sent,
  * receives the next.
- * Failure modes: connection lost -> REM_POST ends all requests of the peer, LINK_DOWN, NNG redials after the pause set
- * there. No pong for 2 x ping_ms -> timer_cb() closes the pipe, then the same. Request over its time -> NNG ends the
+ * Failure modes: connection lost -> REM_POST ends all requests of the peer, LINK_DOWN, the keeper redials after a
+ * pause. No pong for 2 x ping_ms -> the keeper closes the pipe, then the same. Request over its time -> NNG ends the
  * receive. Dial fails -> NNG only logs it: log_hook() reads the reason. Flood of requests -> empty replies.
  */
 #include "federation/link_nng_impl.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <arpa/inet.h>
 
-#define REFUSED_BURST 20u     /* LINK_REFUSED at once */
+#define REFUSED_BURST 20u /* LINK_REFUSED at once */
+#define CLOSE_PATIENCE_MS 300u
 #define REFUSED_EVERY_MS 100u /* and one more this often */
 
 int link_nng_failure(struct err *e, int rv, const char *what)
@@ -60,7 +63,7 @@ void link_nng_deliver(struct link_nng *l)
 static void wait_delivered(struct link_nng *l)
 {
     pthread_mutex_lock(&l->mutex);
-    while (l->is_delivering)
+    while (l->is_delivering || !list_is_empty(&l->events)) /* who queued one delivers it, or the keeper does */
         pthread_cond_wait(&l->changed, &l->mutex);
     pthread_mutex_unlock(&l->mutex);
 }
@@ -193,22 +196,41 @@ static uint32_t tick_ms(const struct link_nng *l)
     return max_of(min_of(l->config.ping_ms / 2, 2500u), 10u);
 }
 
-static void timer_cb(void *arg)
+/* Sleeps until @next_ms (monotonic), for a tick, or until woken. False at the end. */
+static bool keeper_sleep(struct link_nng *l, uint64_t next_ms)
+{
+    uint64_t now = clock_mono_ms();
+    uint64_t ms = next_ms <= now ? 0 : min_of(next_ms - now, (uint64_t)tick_ms(l));
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + ms % 1000 * 1000000;
+    until.tv_sec += (time_t)(ms / 1000 + ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+
+    pthread_mutex_lock(&l->mutex);
+    while (!l->has_work && !l->closing && pthread_cond_timedwait(&l->wake, &l->mutex, &until) == 0) {
+    }
+    l->has_work = false;
+    bool go_on = !l->closing;
+    pthread_mutex_unlock(&l->mutex);
+    return go_on;
+}
+
+static void *keeper_main(void *arg)
 {
     struct link_nng *l = arg;
-    if (nng_aio_result(l->timer) != 0)
-        return; /* stopped */
-    check_lines(l);
-    uint64_t now = clock_mono_ms();
-    pthread_mutex_lock(&l->mutex);
-    bool is_due = now - l->recheck_ms >= l->config.recheck_ms;
-    if (is_due)
-        l->recheck_ms = now;
-    pthread_mutex_unlock(&l->mutex);
-    if (is_due)
-        link_nng_recheck(&l->base);
-    link_nng_deliver(l);
-    nng_sleep_aio((nng_duration)tick_ms(l), l->timer);
+    uint64_t next_ms;
+    do {
+        next_ms = link_nng_peer_dial_due(l);
+        check_lines(l);
+        uint64_t now = clock_mono_ms();
+        if (now - l->recheck_ms >= l->config.recheck_ms) {
+            l->recheck_ms = now;
+            link_nng_recheck(&l->base);
+        }
+        link_nng_deliver(l);
+    } while (keeper_sleep(l, next_ms));
+    return NULL;
 }
 
 /* ---- reasons that only others know ---- */
@@ -239,6 +261,11 @@ static struct link_nng_node *find_socket(struct link_nng *l, unsigned socket)
         if (p->socket.id == socket)
             return p;
     }
+    list_for_each (node, &l->zombies) {
+        struct link_nng_node *p = container_of(node, struct link_nng_node, zombie);
+        if (p->socket.id == socket)
+            return p;
+    }
     return NULL;
 }
 
@@ -260,13 +287,7 @@ static void log_hook(nng_log_level level, nng_log_facility facility, const char 
         pthread_mutex_lock(&l->mutex);
         struct link_nng_node *p = find_socket(l, socket);
         if (p != NULL) {
-            char reason[REASON_SIZE];
-            (void)snprintf(reason, sizeof reason, "cannot connect: %.150s",
-                           p->reason[0] != '\0' ? p->reason
-                           : why == NULL        ? "unknown reason"
-                                                : why + 2);
-            p->reason[0] = '\0';
-            link_nng_peer_push_down(p, reason);
+            link_nng_peer_dial_failed(p, why == NULL ? "unknown reason" : why + 2);
             owner = l;
         }
         pthread_mutex_unlock(&l->mutex);
@@ -352,30 +373,22 @@ int link_nng_set_peers(struct link *base, const struct link_nng_peer *peers, siz
     size_t at = 0;
     const void *key;
     void *value;
+    pthread_mutex_lock(&l->dial_mutex);
     while (map_next(&l->peers, &at, &key, &value)) {
         struct link_nng_node *p = value;
         if (find_listed(peers, count, p->code) == NULL)
             link_nng_peer_remove(l, p, "no member any more");
     }
-    wait_delivered(l);
-    for (size_t i = 0; i < count; i++) {
-        if (peers[i].code == l->config.code)
-            continue;
+    for (size_t i = 0; i < count && rc == 0; i++) {
         struct link_nng_node *p = link_nng_find_peer(l, peers[i].code);
-        struct err failure = {0};
-        int failed = p == NULL ? link_nng_peer_create(l, &peers[i], &failure)
-                               : link_nng_peer_set_url(p, peers[i].url == NULL ? "" : peers[i].url, &failure);
-        p = failed == 0 ? NULL : link_nng_find_peer(l, peers[i].code);
-        if (p != NULL) { /* it cannot be dialled: no reason to leave the others alone */
-            pthread_mutex_lock(&l->mutex);
-            link_nng_peer_push_down(p, failure.message);
-            pthread_mutex_unlock(&l->mutex);
-        } else if (failed != 0) {
-            if (e != NULL)
-                *e = failure;
-            return failed;
-        }
+        if (p != NULL)
+            link_nng_peer_set_url(p, peers[i].url == NULL ? "" : peers[i].url);
+        else if (peers[i].code != l->config.code)
+            rc = link_nng_peer_create(l, &peers[i], e);
     }
+    pthread_mutex_unlock(&l->dial_mutex);
+    if (l->has_keeper)
+        wait_delivered(l);
     return rc;
 }
 
@@ -406,19 +419,50 @@ void link_nng_stats(const struct link *base, struct link_nng_stats *ret)
     pthread_mutex_unlock(&l->mutex);
 }
 
+static bool is_connecting(const struct link_nng *l)
+{
+    size_t at = 0;
+    const void *key;
+    void *value;
+    while (map_next(&l->peers, &at, &key, &value)) {
+        if (((const struct link_nng_node *)value)->dial == DIAL_CONNECTING)
+            return true;
+    }
+    list_for_each (node, &l->zombies) {
+        if (container_of(node, struct link_nng_node, zombie)->dial == DIAL_CONNECTING)
+            return true;
+    }
+    return false;
+}
+
+/* Ends the keeper, then gives the attempts under way a moment: those that NNG must break off are its weak point. */
+static void stop_dialling(struct link_nng *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    l->closing = true;
+    link_nng_wake(l);
+    pthread_mutex_unlock(&l->mutex);
+    if (l->has_keeper)
+        (void)pthread_join(l->keeper, NULL);
+
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + CLOSE_PATIENCE_MS * 1000000ull;
+    until.tv_sec += (time_t)(ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    pthread_mutex_lock(&l->mutex);
+    while (is_connecting(l) && pthread_cond_timedwait(&l->changed, &l->mutex, &until) == 0) {
+    }
+    pthread_mutex_unlock(&l->mutex);
+}
+
 static void nng_link_close(struct link *base)
 {
     struct link_nng *l = link_of(base);
+    stop_dialling(l);
     pthread_mutex_lock(&links_mutex);
     list_remove(&l->registered);
     pthread_mutex_unlock(&links_mutex);
-    pthread_mutex_lock(&l->mutex);
-    l->closing = true;
-    pthread_mutex_unlock(&l->mutex);
-    if (l->timer != NULL) {
-        nng_aio_stop(l->timer);
-        nng_aio_free(l->timer);
-    }
 
     link_nng_serve_close(l);
     size_t at = 0;
@@ -426,13 +470,16 @@ static void nng_link_close(struct link *base)
     void *value;
     while (map_next(&l->peers, &at, &key, &value))
         link_nng_peer_remove(l, value, "closing");
-    link_nng_deliver(l); /* nothing is left, unless the last thread to deliver found the queue in other hands */
+    link_nng_peer_free_zombies(l);
+    link_nng_deliver(l); /* what was queued by a thread that found the queue in other hands */
     wait_delivered(l);
     xassert(l->pipes.count == 0);
     map_close(&l->pipes);
     map_close(&l->peers);
-    pthread_cond_destroy(&l->changed);
-    pthread_mutex_destroy(&l->mutex);
+    (void)pthread_cond_destroy(&l->wake);
+    (void)pthread_cond_destroy(&l->changed);
+    (void)pthread_mutex_destroy(&l->mutex);
+    (void)pthread_mutex_destroy(&l->dial_mutex);
     free(l);
 }
 
@@ -440,6 +487,30 @@ static void set_default(uint32_t *value, uint32_t otherwise)
 {
     if (*value == 0)
         *value = otherwise;
+}
+
+static void init_sync(struct link_nng *l)
+{
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&l->dial_mutex, NULL);
+    (void)pthread_mutex_init(&l->mutex, NULL);
+    (void)pthread_cond_init(&l->changed, &monotonic);
+    (void)pthread_cond_init(&l->wake, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+}
+
+/* Signals are the loop's. */
+static int start_keeper(struct link_nng *l, struct err *e)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rv = pthread_create(&l->keeper, NULL, keeper_main, l);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    l->has_keeper = rv == 0;
+    return rv == 0 ? 0 : err_set_errno(e, ERR_IO, "link.thread", rv, "thread");
 }
 
 int link_nng_open(const struct link_nng_config *config, struct link **ret, struct err *e)
@@ -464,11 +535,12 @@ int link_nng_open(const struct link_nng_config *config, struct link **ret, struc
     set_default(&l->config.backoff_max_ms, 30000);
     set_default(&l->config.idle_ms, 120000);
     set_default(&l->config.recheck_ms, 60000);
-    (void)pthread_mutex_init(&l->mutex, NULL);
-    (void)pthread_cond_init(&l->changed, NULL);
+    init_sync(l);
     map_init(&l->peers, clock_mono_us());
     map_init(&l->pipes, clock_mono_us());
     list_init(&l->events);
+    list_init(&l->zombies);
+    prng_init(&l->prng, clock_mono_us());
     l->recheck_ms = clock_mono_ms();
     pthread_mutex_lock(&links_mutex);
     list_append(&links, &l->registered);
@@ -480,14 +552,12 @@ int link_nng_open(const struct link_nng_config *config, struct link **ret, struc
         rc = link_nng_serve_listen(l, config->listen_url, e);
     if (rc == 0)
         rc = link_nng_serve_grow(l, config->peer_count, e);
-    int rv = rc == 0 ? nng_aio_alloc(&l->timer, timer_cb, l) : 0;
-    if (rv != 0)
-        rc = link_nng_failure(e, rv, "timer");
+    if (rc == 0)
+        rc = start_keeper(l, e);
     if (rc != 0) {
         nng_link_close(&l->base);
         return rc;
     }
-    nng_sleep_aio((nng_duration)tick_ms(l), l->timer);
     *ret = &l->base;
     return 0;
 }

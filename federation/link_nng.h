@@ -14,8 +14,8 @@
  * LINK_DOWN also tells why a first or renewed dial fails, once per reason, not once per attempt. LINK_REFUSED is told at
  * most 10 times a second, the rest is counted in the next one's reason.
  *
- * Threads: calls from the loop thread only, except link_nng_handshake_failed(). Events come from NNG's threads, one at a
- * time and in order; those of requests that link_close() ends come before it returns.
+ * Threads: calls from the loop thread only, except link_nng_handshake_failed(). Events come from foreign threads (NNG's and
+ * one of the link), one at a time and in order; those of requests that link_close() ends come before it returns.
  */
 #ifndef TB_FEDERATION_LINK_NNG_H
 #define TB_FEDERATION_LINK_NNG_H

@@ -8,8 +8,11 @@
  * acts. A client is claimed by its state: whoever moved it from IDLE may start its aio.
  *
  * Found in NNG 1.10.1, hence the odd corners: REM_POST may come before ADD_POST; an operation on a stopped aio never
- * calls back, so sockets are closed before aios are stopped; each new pipe resets the dialer's backoff, so that a peer
- * that accepts and hangs up would be dialled without pause.
+ * calls back, so sockets are closed before aios are stopped; nni_aio_stop() does not wait for a completion that is just
+ * being made, so aios are freed only after their callback ran, and a TLS dialer that is still connecting is not closed
+ * (NNG frees its aio under the connect callback: a panic, seen); each new pipe resets the dialer's backoff, so that a
+ * peer that accepts and hangs up would be dialled without pause. Therefore dialling is ours: one dialer for one attempt
+ * and its pipe, NNG's own redialling as good as off, and the next dialer made by the keeper when the last one rests.
  */
 #ifndef TB_FEDERATION_LINK_NNG_IMPL_H
 #define TB_FEDERATION_LINK_NNG_IMPL_H
@@ -24,6 +27,7 @@
 #include "node/base/list.h"
 #include "node/base/log.h"
 #include "node/base/map.h"
+#include "node/base/prng.h"
 #include "node/base/xassert.h"
 
 #define SP_HEADER_BYTES_MAX 64u /* request id and hops, counted by NNG_OPT_RECVMAXSZ */
@@ -43,22 +47,34 @@ struct link_nng_client {
     uint64_t deadline_ms; /* monotonic */
 };
 
+/* WAITING (until dial_at_ms) ──keeper──► CONNECTING ──ADD_PRE──► CONNECTED
+ *     ▲────────── the dial failed ────────────┘                      │
+ *     └────────── the pipe ended ────────────────────────────────────┘ */
+enum link_nng_dial_state { DIAL_NEVER, DIAL_WAITING, DIAL_CONNECTING, DIAL_CONNECTED };
+
 struct link_nng_node {
     struct link_nng *link;
+    struct list zombie; /* in link->zombies once removed */
     uint32_t code;
     uint64_t serial; /* tells a removed and re-added peer apart */
-    char url[LINK_NNG_URL_BYTES_MAX];
     nng_socket socket;
-    nng_dialer dialer;
+    nng_dialer dialer; /* of one attempt and its pipe; under dial_mutex */
     bool has_dialer;
+
+    /* Dialling. NEVER: it has no address, or is removed. */
+    enum link_nng_dial_state dial;
+    char url[LINK_NNG_URL_BYTES_MAX];
+    const char *refusal; /* why the attempt under way must not succeed (moved, removed); NULL = it may */
+    uint64_t dial_at_ms; /* WAITING */
+    uint64_t dialled_ms; /* start of the last attempt */
+    uint64_t redial_ms;  /* last link_redial() */
+    uint32_t backoff_ms; /* bound of the next pause */
 
     uint32_t pipe; /* of our dialer; 0 = none */
     bool is_up;    /* the first ping came back */
     uint64_t generation;
     uint64_t connected_ms;
-    uint64_t heard_ms;  /* last answer */
-    uint64_t redial_ms; /* last link_redial() */
-    uint32_t backoff_ms;
+    uint64_t heard_ms;        /* last answer */
     char reason[REASON_SIZE]; /* why the pipe is being closed, or the handshake failed; "" = not by us */
     char told[REASON_SIZE];   /* last LINK_DOWN since the last LINK_UP */
 
@@ -105,13 +121,19 @@ struct link_nng {
     nng_socket rep;
     bool has_listener;
     uint16_t port;
-    nng_aio *timer;
+    pthread_t keeper; /* pings, ends, dials: what needs time, or may not be done in NNG's callbacks */
+    bool has_keeper;
+    pthread_mutex_t dial_mutex; /* dialers and the set of peers; taken before `mutex`, never in a callback */
 
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* a client went idle, a pipe ended, events were delivered */
+    pthread_cond_t changed; /* a client went idle, a dial or a pipe ended, events were delivered */
+    pthread_cond_t wake;    /* has_work */
+    bool has_work;          /* for the keeper, before its time */
     bool closing;
-    struct map peers; /* code -> struct link_nng_node */
-    struct map pipes; /* pipe id -> struct link_nng_pipe */
+    struct prng prng;    /* jitter */
+    struct list zombies; /* removed peers whose dial is still under way */
+    struct map peers;    /* code -> struct link_nng_node */
+    struct map pipes;    /* pipe id -> struct link_nng_pipe */
     struct link_nng_serve *serves[LINK_SERVE_MAX];
     size_t serve_count;
     size_t served; /* serves that hold a peer's request or its answer */
@@ -144,6 +166,13 @@ void link_nng_push_refused(struct link_nng *l, uint32_t code, const char *reason
 /* To be called by NNG's threads after they let the mutex go. Whoever finds nobody delivering delivers for all. */
 void link_nng_deliver(struct link_nng *l);
 
+/* Wakes the keeper. Under the mutex. */
+static inline void link_nng_wake(struct link_nng *l)
+{
+    l->has_work = true;
+    (void)pthread_cond_signal(&l->wake);
+}
+
 /* The tables, under the mutex. Only the loop thread changes the peers, so it may look without. */
 static inline struct link_nng_node *link_nng_find_peer(const struct link_nng *l, uint32_t code)
 {
@@ -163,12 +192,18 @@ static inline void link_nng_add_pipe(struct link_nng *l, struct link_nng_pipe re
 
 /* ---- link_nng_peer.c: asking. Loop thread unless it says otherwise ---- */
 
-/* Adds a peer and dials it. After an error of dialling the peer is there, but without a dialler. */
+/* Adds a peer; the keeper dials it. */
 int link_nng_peer_create(struct link_nng *l, const struct link_nng_peer *from, struct err *e) WARN_UNUSED;
-/* Ends all it has open (events come before the return, or are being delivered) and frees it. */
+/* Ends all it has open (events come before the return, or are being delivered). With dial_mutex. */
 void link_nng_peer_remove(struct link_nng *l, struct link_nng_node *p, const char *reason);
-/* Makes it dial @url, if it does not do so already. */
-int link_nng_peer_set_url(struct link_nng_node *p, const char *url, struct err *e) WARN_UNUSED;
+/* Makes it dial @url, if it does not do so already. With dial_mutex. */
+void link_nng_peer_set_url(struct link_nng_node *p, const char *url);
+/* The keeper's: dials who is due, frees removed peers whose dial has ended. Returns when to come again, monotonic. */
+uint64_t link_nng_peer_dial_due(struct link_nng *l);
+/* Frees all removed peers now. After the keeper's end. */
+void link_nng_peer_free_zombies(struct link_nng *l);
+/* NNG gave up the dial of @p; @why is NNG's reason. Under the mutex, any thread. */
+void link_nng_peer_dial_failed(struct link_nng_node *p, const char *why);
 /* Tells a loss once, and while down every new reason once. Under the mutex, any thread. */
 void link_nng_peer_push_down(struct link_nng_node *p, const char *reason);
 /* A ping: claimed under the mutex, then sent without it. Any thread. */

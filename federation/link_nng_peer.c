@@ -18,6 +18,7 @@
 
 #define STABLE_MS 10000u      /* a connection that lasted this long earns the shortest pause again */
 #define REDIAL_EVERY_MS 1000u /* link_redial() of one peer at most this often */
+#define DIAL_MS_MAX 300000u   /* an attempt that has not ended by then has been forgotten by NNG */
 
 void link_nng_peer_push_down(struct link_nng_node *p, const char *reason)
 {
@@ -252,6 +253,31 @@ void link_nng_peer_send_ping(struct link_nng *l, struct link_nng_node *p)
     send_client(&p->ping, bytes_of(NULL, 0), 2 * l->config.ping_ms);
 }
 
+/* The attempt or its pipe is over: when to dial again. Under the mutex. */
+static void rest(struct link_nng_node *p)
+{
+    struct link_nng *l = p->link;
+    bool has_moved = p->refusal != NULL && p->url[0] != '\0';
+    p->refusal = NULL;
+    p->backoff_ms = max_of(min_of(p->backoff_ms * 2, l->config.backoff_max_ms), 1u);
+    p->dial = p->url[0] == '\0' ? DIAL_NEVER : DIAL_WAITING;
+    p->dial_at_ms = clock_mono_ms() + (has_moved ? 0 : prng_below(&l->prng, p->backoff_ms));
+    link_nng_wake(l);
+    pthread_cond_broadcast(&l->changed);
+}
+
+void link_nng_peer_dial_failed(struct link_nng_node *p, const char *why)
+{
+    char reason[REASON_SIZE];
+    if (p->dial != DIAL_CONNECTING)
+        return;
+    (void)snprintf(reason, sizeof reason, "cannot connect: %.150s", p->reason[0] != '\0' ? p->reason : why);
+    p->reason[0] = '\0';
+    if (p->refusal == NULL)
+        link_nng_peer_push_down(p, reason);
+    rest(p);
+}
+
 static void peer_pipe_added(struct link_nng_node *p, nng_pipe pipe)
 {
     struct link_nng *l = p->link;
@@ -264,7 +290,10 @@ static void peer_pipe_added(struct link_nng_node *p, nng_pipe pipe)
     uint64_t now = clock_mono_ms();
     uint32_t id = pipe.id;
     pthread_mutex_lock(&l->mutex);
-    xassert(p->pipe == 0); /* a dialer has one pipe, and a new dialer waits for the old one's end */
+    if (rc == 0 && p->refusal != NULL)
+        rc = err_set(&e, ERR_CLOSED, "link.refused", "%s", p->refusal);
+    xassert(p->pipe == 0); /* a dialer has one pipe, and the next dialer is made when that has ended */
+    p->dial = DIAL_CONNECTED;
     p->pipe = id;
     p->connected_ms = p->heard_ms = now;
     (void)snprintf(p->reason, sizeof p->reason, "%s", e.message);
@@ -296,28 +325,25 @@ static void peer_pipe_removed(struct link_nng_node *p, uint32_t id)
     xassert(p->pipe == id);
     p->pipe = 0;
     p->generation++;
-    bool was_stable = p->is_up && clock_mono_ms() - p->connected_ms >= STABLE_MS;
-    p->backoff_ms = was_stable ? l->config.backoff_min_ms : min_of(p->backoff_ms * 2, l->config.backoff_max_ms);
+    if (p->is_up && clock_mono_ms() - p->connected_ms >= STABLE_MS)
+        p->backoff_ms = l->config.backoff_min_ms / 2;
     const char *reason = p->reason[0] != '\0' ? p->reason
                          : p->is_up           ? "the peer closed the connection, or the network broke"
                                               : "the peer closed the connection at once: is this node a member there?";
     link_nng_peer_push_down(p, reason);
     p->reason[0] = '\0';
+    rest(p);
     for (size_t i = 0; i < p->request_count; i++) {
         if (p->requests[i]->state != CLIENT_IDLE)
             open[open_count++] = p->requests[i];
     }
     if (p->ping.state != CLIENT_IDLE)
         open[open_count++] = &p->ping;
-    nng_dialer dialer = p->dialer;
-    uint32_t backoff_ms = p->backoff_ms;
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->mutex);
 
     for (size_t i = 0; i < open_count; i++)
         cancel_client(open[i]);
-    /* NNG starts its redial timer after this returns. The dialer may be closed: then there is no redial. */
-    (void)nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, (nng_duration)backoff_ms);
     link_nng_deliver(l);
 }
 
@@ -338,109 +364,30 @@ static void peer_pipe_cb(nng_pipe pipe, nng_pipe_ev ev, void *arg)
     }
 }
 
-/* A dialer for p->url, dialling at once. Loop thread; the peer has no dialer and no pipe. */
-static int start_dialer(struct link_nng_node *p, struct err *e)
+/* ---- our dialling ---- */
+
+static void wait_idle(struct link_nng_client *c)
 {
-    const struct link_nng_config *config = &p->link->config;
-    nng_dialer dialer;
-    int rv = nng_dialer_create(&dialer, p->socket, p->url);
-    if (rv != 0) {
-        (void)link_nng_failure(e, rv, p->url);
-        return err_wrap(e, "peer %" PRIu32, p->code);
-    }
-
-    int rc = 0;
-    nng_sockaddr own = {.s_in = {.sa_family = NNG_AF_INET, .sa_addr = htonl(127u << 24 | config->code)}};
-    if (config->plain_loopback)
-        rv = nng_dialer_set_addr(dialer, NNG_OPT_LOCADDR, &own);
-    else
-        rc = tls_engine_secure_dialer(config->tls, (uint32_t)nng_dialer_id(dialer), p->code, e);
-    if (rc != 0)
-        goto out;
-    if (rv == 0)
-        rv = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, (nng_duration)config->backoff_min_ms);
-    if (rv == 0)
-        rv = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, (nng_duration)config->backoff_max_ms);
-    if (rv == 0)
-        rv = nng_dialer_set_bool(dialer, NNG_OPT_TCP_KEEPALIVE, true);
-    if (rv == 0)
-        rv = nng_dialer_set_bool(dialer, NNG_OPT_TCP_NODELAY, true);
-
-    pthread_mutex_lock(&p->link->mutex);
-    p->dialer = dialer;
-    p->has_dialer = true;
-    p->backoff_ms = config->backoff_min_ms;
-    pthread_mutex_unlock(&p->link->mutex);
-    if (rv == 0)
-        rv = nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
-    if (rv != 0) {
-        p->has_dialer = false;
-        (void)link_nng_failure(e, rv, p->url);
-        rc = err_wrap(e, "peer %" PRIu32, p->code);
-    }
-
-out:
-    if (rc != 0)
-        (void)nng_dialer_close(dialer);
-    return rc;
-}
-
-/* Closes the dialer and waits until its pipe, if any, is gone. Loop thread. */
-static void stop_dialer(struct link_nng_node *p, const char *reason)
-{
-    struct link_nng *l = p->link;
-    if (!p->has_dialer)
-        return;
-    pthread_mutex_lock(&l->mutex);
-    (void)snprintf(p->reason, sizeof p->reason, "%s", reason);
-    pthread_mutex_unlock(&l->mutex);
-    (void)nng_dialer_close(p->dialer);
-    pthread_mutex_lock(&l->mutex);
-    while (p->pipe != 0)
-        pthread_cond_wait(&l->changed, &l->mutex);
-    p->reason[0] = '\0';
-    pthread_mutex_unlock(&l->mutex);
-    p->has_dialer = false;
-}
-
-void link_nng_peer_redial(struct link *base, uint32_t code)
-{
-    struct link_nng *l = link_of(base);
-    struct link_nng_node *p = link_nng_find_peer(l, code);
-    if (p == NULL || !p->has_dialer)
-        return;
-    uint64_t now = clock_mono_ms();
-    pthread_mutex_lock(&l->mutex);
-    bool go = p->pipe == 0 && (p->redial_ms == 0 || now - p->redial_ms >= REDIAL_EVERY_MS);
-    if (go)
-        p->redial_ms = now;
-    pthread_mutex_unlock(&l->mutex);
-    if (!go)
-        return;
-    stop_dialer(p, "redialling");
-    (void)start_dialer(p, NULL); /* the same address worked before; out of memory leaves it to the next call */
-}
-
-/* ---- peers ---- */
-
-static void close_client(struct link_nng_client *c)
-{
-    if (c->aio == NULL)
-        return;
     struct link_nng *l = c->peer->link;
     pthread_mutex_lock(&l->mutex);
     while (c->state != CLIENT_IDLE)
         pthread_cond_wait(&l->changed, &l->mutex);
     pthread_mutex_unlock(&l->mutex);
-    nng_aio_stop(c->aio); /* waits for the callback */
+}
+
+static void close_client(struct link_nng_client *c)
+{
+    if (c->aio == NULL)
+        return;
+    wait_idle(c);
+    nng_aio_stop(c->aio); /* waits until the callback has returned */
     nng_aio_free(c->aio);
 }
 
-/* Out of the table already. Its open requests fail, LINK_DOWN comes if it was up. */
-static void destroy_peer(struct link_nng_node *p, const char *reason)
+/* Out of all tables. Not while it is connecting, if that can be helped. With dial_mutex, or after the keeper. */
+static void destroy_peer(struct link_nng_node *p)
 {
-    stop_dialer(p, reason);
-    (void)nng_close(p->socket); /* its contexts end with NNG_ECLOSED */
+    (void)nng_close(p->socket); /* its dialer and pipe end; its contexts with NNG_ECLOSED */
     close_client(&p->ping);
     for (size_t i = 0; i < p->request_count; i++) {
         close_client(p->requests[i]);
@@ -449,14 +396,130 @@ static void destroy_peer(struct link_nng_node *p, const char *reason)
     free(p);
 }
 
+/* NNG's own redialling: the pause is drawn from 0 to 24 days. */
+static int configure_dialer(const struct link_nng_node *p, nng_dialer dialer, struct err *e)
+{
+    const struct link_nng_config *config = &p->link->config;
+    int rv = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, INT32_MAX);
+    if (rv == 0)
+        rv = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, INT32_MAX);
+    if (rv == 0)
+        rv = nng_dialer_set_bool(dialer, NNG_OPT_TCP_KEEPALIVE, true);
+    if (rv == 0)
+        rv = nng_dialer_set_bool(dialer, NNG_OPT_TCP_NODELAY, true);
+    nng_sockaddr own = {.s_in = {.sa_family = NNG_AF_INET, .sa_addr = htonl(127u << 24 | config->code)}};
+    if (rv == 0 && config->plain_loopback)
+        rv = nng_dialer_set_addr(dialer, NNG_OPT_LOCADDR, &own);
+    if (rv != 0)
+        return link_nng_failure(e, rv, p->url);
+    return config->plain_loopback ? 0
+                                  : tls_engine_secure_dialer(config->tls, (uint32_t)nng_dialer_id(dialer), p->code, e);
+}
+
+/* One attempt on p->url. The peer is resting. Keeper, with dial_mutex. */
+static void dial(struct link_nng_node *p)
+{
+    struct link_nng *l = p->link;
+    struct err e = {0};
+    if (p->has_dialer)
+        (void)nng_dialer_close(p->dialer); /* of the attempt before: it sleeps */
+    p->has_dialer = false;
+    pthread_mutex_lock(&l->mutex);
+    p->dial = DIAL_CONNECTING; /* before it starts: it may have failed when that returns */
+    p->dialled_ms = clock_mono_ms();
+    pthread_mutex_unlock(&l->mutex);
+
+    int rv = nng_dialer_create(&p->dialer, p->socket, p->url);
+    int rc = rv == 0 ? 0 : link_nng_failure(&e, rv, p->url);
+    p->has_dialer = rc == 0;
+    if (rc == 0)
+        rc = configure_dialer(p, p->dialer, &e);
+    if (rc == 0 && (rv = nng_dialer_start(p->dialer, NNG_FLAG_NONBLOCK)) != 0)
+        rc = link_nng_failure(&e, rv, p->url);
+    if (rc == 0)
+        return;
+    pthread_mutex_lock(&l->mutex);
+    link_nng_peer_dial_failed(p, e.message);
+    pthread_mutex_unlock(&l->mutex);
+}
+
+/* Whether @p's turn has come; else lowers *@next_ms to it. Under the mutex. */
+static bool is_due(struct link_nng_node *p, uint64_t now, uint64_t *next_ms)
+{
+    if (p->dial == DIAL_CONNECTING && now - p->dialled_ms >= DIAL_MS_MAX)
+        link_nng_peer_dial_failed(p, "no outcome");
+    if (p->dial != DIAL_WAITING || p->link->closing)
+        return false;
+    if (p->dial_at_ms <= now)
+        return true;
+    *next_ms = min_of(*next_ms, p->dial_at_ms);
+    return false;
+}
+
+uint64_t link_nng_peer_dial_due(struct link_nng *l)
+{
+    uint64_t next_ms = UINT64_MAX;
+    size_t due_count = 0, at = 0;
+    const void *key;
+    void *value;
+    struct list ended;
+    list_init(&ended);
+
+    pthread_mutex_lock(&l->dial_mutex);
+    pthread_mutex_lock(&l->mutex);
+    uint64_t now = clock_mono_ms();
+    struct link_nng_node **due = xcalloc(l->peers.count + 1, sizeof *due);
+    while (map_next(&l->peers, &at, &key, &value)) {
+        if (is_due(value, now, &next_ms))
+            due[due_count++] = value;
+    }
+    list_for_each_safe (node, &l->zombies) {
+        struct link_nng_node *p = container_of(node, struct link_nng_node, zombie);
+        (void)is_due(p, now, &next_ms);
+        if (p->dial == DIAL_CONNECTING || p->dial == DIAL_CONNECTED)
+            continue;
+        list_remove(node);
+        list_append(&ended, node);
+    }
+    pthread_mutex_unlock(&l->mutex);
+
+    for (size_t i = 0; i < due_count; i++)
+        dial(due[i]);
+    list_for_each_safe (node, &ended)
+        destroy_peer(container_of(node, struct link_nng_node, zombie));
+    pthread_mutex_unlock(&l->dial_mutex);
+    free(due);
+    return next_ms;
+}
+
+void link_nng_peer_redial(struct link *base, uint32_t code)
+{
+    struct link_nng *l = link_of(base);
+    struct link_nng_node *p = link_nng_find_peer(l, code);
+    uint64_t now = clock_mono_ms();
+    if (p == NULL)
+        return;
+    pthread_mutex_lock(&l->mutex);
+    if (p->dial == DIAL_WAITING && (p->redial_ms == 0 || now - p->redial_ms >= REDIAL_EVERY_MS)) {
+        p->redial_ms = p->dial_at_ms = now;
+        p->backoff_ms = l->config.backoff_min_ms;
+        link_nng_wake(l);
+    }
+    pthread_mutex_unlock(&l->mutex);
+}
+
+/* ---- peers ---- */
+
 int link_nng_peer_create(struct link_nng *l, const struct link_nng_peer *from, struct err *e)
 {
     struct link_nng_node *p = xcalloc(1, sizeof *p);
     p->link = l;
     p->code = from->code;
     p->serial = ++l->next_serial;
-    p->backoff_ms = l->config.backoff_min_ms;
+    list_init(&p->zombie);
+    p->backoff_ms = l->config.backoff_min_ms / 2; /* doubled by the first failure */
     (void)snprintf(p->url, sizeof p->url, "%s", from->url == NULL ? "" : from->url);
+    p->dial = p->url[0] == '\0' ? DIAL_NEVER : DIAL_WAITING; /* since time 0: at once */
     int rv = nng_req0_open(&p->socket);
     if (rv != 0) {
         free(p);
@@ -474,29 +537,72 @@ int link_nng_peer_create(struct link_nng *l, const struct link_nng_peer *from, s
     if (rc == 0)
         rc = open_client(p, true, &p->ping, e);
     if (rc != 0) {
-        destroy_peer(p, "");
+        destroy_peer(p);
         return rc;
     }
     pthread_mutex_lock(&l->mutex);
     (void)map_put(&l->peers, &p->code, sizeof p->code, p);
+    link_nng_wake(l);
     pthread_mutex_unlock(&l->mutex);
-    return p->url[0] == '\0' ? 0 : start_dialer(p, e);
+    return 0;
+}
+
+/* Ends the pipe, if there is one, and makes an attempt under way fail, both for @reason. */
+static void end_connection(struct link_nng_node *p, const char *reason)
+{
+    struct link_nng *l = p->link;
+    pthread_mutex_lock(&l->mutex);
+    uint32_t pipe = p->pipe;
+    if (p->dial == DIAL_CONNECTING || p->dial == DIAL_CONNECTED)
+        p->refusal = reason;
+    if (p->dial == DIAL_WAITING || p->dial == DIAL_NEVER) {
+        p->dial = p->url[0] == '\0' ? DIAL_NEVER : DIAL_WAITING;
+        p->dial_at_ms = clock_mono_ms();
+        link_nng_wake(l);
+    }
+    if (pipe != 0)
+        (void)snprintf(p->reason, sizeof p->reason, "%s", reason);
+    pthread_mutex_unlock(&l->mutex);
+    if (pipe == 0)
+        return;
+    (void)nng_pipe_close((nng_pipe){.id = pipe});
+    pthread_mutex_lock(&l->mutex);
+    while (p->pipe == pipe)
+        pthread_cond_wait(&l->changed, &l->mutex);
+    pthread_mutex_unlock(&l->mutex);
 }
 
 void link_nng_peer_remove(struct link_nng *l, struct link_nng_node *p, const char *reason)
 {
     pthread_mutex_lock(&l->mutex);
     (void)map_remove(&l->peers, &p->code, sizeof p->code);
+    p->url[0] = '\0';
     pthread_mutex_unlock(&l->mutex);
     link_nng_serve_close_accepted(l, p->code);
-    destroy_peer(p, reason);
+    end_connection(p, reason);
+    for (size_t i = 0; i < p->request_count; i++)
+        wait_idle(p->requests[i]);
+    pthread_mutex_lock(&l->mutex);
+    list_append(&l->zombies, &p->zombie);
+    link_nng_wake(l);
+    pthread_mutex_unlock(&l->mutex);
 }
 
-int link_nng_peer_set_url(struct link_nng_node *p, const char *url, struct err *e)
+void link_nng_peer_free_zombies(struct link_nng *l)
 {
+    struct list *node;
+    while ((node = list_pop_first(&l->zombies)) != NULL)
+        destroy_peer(container_of(node, struct link_nng_node, zombie));
+}
+
+void link_nng_peer_set_url(struct link_nng_node *p, const char *url)
+{
+    struct link_nng *l = p->link;
     if (strcmp(p->url, url) == 0)
-        return 0;
-    stop_dialer(p, "its address changed");
+        return;
+    pthread_mutex_lock(&l->mutex);
     (void)snprintf(p->url, sizeof p->url, "%s", url);
-    return url[0] == '\0' ? 0 : start_dialer(p, e);
+    p->backoff_ms = l->config.backoff_min_ms / 2;
+    pthread_mutex_unlock(&l->mutex);
+    end_connection(p, "its address changed");
 }

@@ -168,6 +168,8 @@ static void serve_cb(void *arg)
     if (!has_request)
         s->state = l->closing || rv == NNG_ECLOSED ? SERVE_CLOSED : SERVE_RECEIVING;
     bool is_closed = s->state == SERVE_CLOSED;
+    if (is_closed)
+        pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->mutex);
 
     if (has_request) {
@@ -294,8 +296,13 @@ void link_nng_serve_close(struct link_nng *l)
     if (l->has_listener)
         (void)nng_close(l->rep); /* ends its contexts' operations */
     for (size_t i = 0; i < l->serve_count; i++) {
-        nng_aio_stop(l->serves[i]->aio); /* waits for the callback */
-        nng_aio_free(l->serves[i]->aio);
-        free(l->serves[i]);
+        struct link_nng_serve *s = l->serves[i];
+        pthread_mutex_lock(&l->mutex);
+        while (s->state == SERVE_RECEIVING || s->state == SERVE_SENDING)
+            pthread_cond_wait(&l->changed, &l->mutex);
+        pthread_mutex_unlock(&l->mutex);
+        nng_aio_stop(s->aio); /* waits until the callback has returned */
+        nng_aio_free(s->aio);
+        free(s);
     }
 }

@@ -114,6 +114,7 @@ static void case_entry(struct app *a, const struct sync_entry *entry, struct led
     (void)snprintf(peer, sizeof peer, "%u", entry->leaf.origin);
     int rc = case_cache_get(a->cases, a->ledger, entry->leaf.case_id, &slot, &e);
     if (rc == 0) {
+        case_cache_touch(slot, txn); /* at once: a batch may name more cases than the cache would keep otherwise */
         case_event_of_leaf(&entry->leaf, &entry->hash, &event);
         rc = casefile_add(slot->file, &event, &e);
     }

@@ -3,7 +3,8 @@
  * Happy path: ledger_txn_append() assigns and hashes -> ledger_commit() queues -> start_batch() merges everything
  * queued into one job -> writer -> batch_done(): head, on_sealed, callbacks; the next batch was started before them.
  * Failure modes: a job fails -> stop(): every callback gets the error, memory is dropped, reopen_cb() tries each second.
- * A lost head swap stops for good: somebody else signs for this ledger.
+ * The store refuses a row (most come from peers) -> the job's transactions once more, each alone, so that only the one
+ * with that row is told that it cannot be. A lost head swap stops for good: somebody else signs for this ledger.
  *
  * Private to the loop thread; the writer sees only its job.
  */
@@ -45,6 +46,7 @@ struct ledger {
     struct ledger_txn *merged; /* rows of the running job */
     struct ledger_writer_job job;
     bool job_running;
+    size_t one_by_one; /* transactions at the head of the queue that go alone: the store refused one of them */
 
     /* stopped */
     bool stopped, stopped_for_good;
@@ -546,8 +548,9 @@ static void finish(struct list *txns, const struct err *e)
 static void take_queue(struct ledger *l, uint64_t *ret_own)
 {
     size_t entries = 0;
+    size_t txns_max = l->one_by_one > 0 ? 1 : SIZE_MAX;
     *ret_own = 0;
-    while (!list_is_empty(&l->queue) && entries < BATCH_ENTRIES_MAX) {
+    while (!list_is_empty(&l->queue) && entries < BATCH_ENTRIES_MAX && txns_max-- > 0) {
         struct ledger_txn *t = container_of(list_pop_first(&l->queue), struct ledger_txn, link);
         entries += t->batch.entry_count;
         *ret_own += t->own_count;
@@ -598,12 +601,49 @@ static void read_only(struct ledger *l)
         l->reader = NULL; /* queries say why the ledger is stopped */
 }
 
+/* The store said no, wrote nothing, and goes on. */
+static bool is_refused(const struct ledger_writer_job *job)
+{
+    return !job->committed && (job->rc == ERR_INVALID || job->rc == ERR_LIMIT || job->rc == ERR_CONFLICT);
+}
+
+/* Puts the job's transactions back to the head of the queue, to go alone. False when there is but one: it is the culprit. */
+static bool separate(struct ledger *l)
+{
+    size_t count = 0;
+    list_for_each(at, &l->running)
+        count++;
+    if (count < 2)
+        return false;
+    l->one_by_one = count;
+    l->stats.queued_txns += count;
+    list_splice(&l->running, &l->queue);
+    list_splice(&l->queue, &l->running);
+    return true;
+}
+
+/* The one transaction at the disk cannot be, ever; what follows it was numbered and judged as if it were there. */
+static void end_culprit(struct ledger *l, struct err *why)
+{
+    struct ledger_txn *t = container_of(list_pop_first(&l->running), struct ledger_txn, link);
+    xassert(list_is_empty(&l->running));
+    struct err real = *why;
+    (void)err_set(why, ERR_BUSY, "ledger.refused", "the store refused a transaction, and is read again without it: %s",
+                  real.message);
+    l->txn_done = t->number;
+    l->stopped = true;
+    l->why = *why;
+    t->cb(t->cb_ctx, &real);
+    txn_destroy(t);
+}
+
 static void stop(struct ledger *l, const struct err *why, bool for_good)
 {
     l->stopped = true;
     l->stopped_for_good = for_good;
     l->was_full = why->code == ERR_FULL;
     l->why = *why;
+    l->one_by_one = 0;
     l->stats.queued_txns = 0;
     list_splice(&l->running, &l->queue);
     set_done(l, &l->running);
@@ -623,11 +663,18 @@ static void batch_done(struct loop_item *item)
         struct err why = l->job.error;
         txn_destroy(l->merged);
         l->merged = NULL;
+        if (is_refused(&l->job) && separate(l)) {
+            start_batch(l);
+            return;
+        }
+        if (is_refused(&l->job))
+            end_culprit(l, &why);
         if (l->job.sealed_lost)
             err_hint(&why, "another process or an older copy signs for this ledger: stop one of them");
         stop(l, &why, l->job.sealed_lost);
         return;
     }
+    l->one_by_one -= l->one_by_one > 0;
     l->stats.commits++;
     l->stats.entries += l->merged->batch.entry_count;
     bool sealed = l->job.seal;

@@ -6,7 +6,8 @@
  * the writer has made it durable and sealed it (a signed checkpoint over the new size). When a commit fails, everything
  * queued fails with it, the in-memory state is thrown away and read again from the store, every second, until that
  * succeeds; meanwhile the ledger refuses new work and says why, and what is committed can be read. After a full disk it
- * waits until there is room to work with. Loop thread only.
+ * waits until there is room to work with. When the store refuses one transaction's rows (ERR_INVALID, ERR_LIMIT,
+ * ERR_CONFLICT), only that one's callback gets the refusal, those behind it ERR_BUSY. Loop thread only.
  */
 #ifndef TB_NODE_LEDGER_H
 #define TB_NODE_LEDGER_H

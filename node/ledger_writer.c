@@ -42,6 +42,7 @@ int ledger_writer_seal(struct store *store, struct ledger_writer_job *job)
 static void run_job(struct ledger_writer *w, struct ledger_writer_job *job)
 {
     job->rc = store_commit(w->store, job->batch, &job->error);
+    job->committed = job->rc == 0;
     if (job->rc == 0 && job->seal)
         job->rc = ledger_writer_seal(w->store, job);
     loop_post(w->loop, &job->done);

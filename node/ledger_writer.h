@@ -22,6 +22,7 @@ struct ledger_writer_job {
     const struct note_signer *signer;
     struct buf note;                  /* out: the signed checkpoint */
     int rc;                           /* out: 0, or the first failure */
+    bool committed;                   /* out: the batch is in the store, whatever became of the seal */
     bool sealed_lost;                 /* out: the swap was lost: somebody else signs for this ledger */
     struct err error;
 };

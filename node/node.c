@@ -322,10 +322,15 @@ static void expiry_cb(void *ctx)
     loop_timer_set(n->expiry_timer, EXPIRY_CHECK_MS);
 }
 
+static bool is_drained(const struct node *n)
+{
+    return ledger_is_idle(n->ledger) && !app_is_verifying(n->app);
+}
+
 static void drain_cb(void *ctx)
 {
     struct node *n = ctx;
-    if (ledger_is_idle(n->ledger) && !app_is_verifying(n->app))
+    if (is_drained(n))
         loop_stop(n->loop);
     else
         loop_timer_set(n->drain_timer, DRAIN_MS);
@@ -464,6 +469,10 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
 void node_run(struct node *n)
 {
     loop_run(n->loop);
+    while (!is_drained(n)) { /* the last turn began something: a stopped ledger may have come back in it */
+        loop_timer_set(n->drain_timer, DRAIN_MS);
+        loop_run(n->loop);
+    }
     log_info("node", NULL, "node.stopped", "stopped");
 }
 
@@ -473,6 +482,7 @@ void node_destroy(struct node *n)
         return;
     close_link(n);
     tls_engine_destroy(n->tls);
+    link_nng_end(); /* from here on no thread but ours and the writer */
     ledger_close(n->ledger);
     app_destroy(n->app);
     loop_timer_destroy(n->drain_timer);
@@ -509,6 +519,7 @@ int node_check(const struct config *config, struct err *e)
     if (rc == 0)
         rc = check_tcp_door(config, e);
     tls_engine_destroy(n.tls);
+    link_nng_end();
     catalog_destroy(catalog);
     region_table_destroy(n.regions);
     close_identity(&n.identity);

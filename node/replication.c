@@ -33,6 +33,7 @@ struct peer_state {
     struct buf note;
     uint64_t acked;
     bool ack_dirty;
+    struct err refused; /* code != 0: the store does not take its entries; nothing is pulled until a restart */
 };
 
 struct alarm {
@@ -200,6 +201,20 @@ static void send_batch(struct replication *r, const struct sync_action *action)
     arena_close(&a);
 }
 
+static void alarm_raise(struct replication *r, uint32_t about, const char *id, const char *text)
+{
+    char peer[12];
+    log_error("replication", code_text(about, peer), id, "%s", text);
+    r->stats.batches_refused++;
+    uint32_t count = min_of(r->stats.alarm_count, ALARMS_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        if (r->alarms[i].peer == about && strcmp(r->alarms[i].id, id) == 0)
+            return;
+    struct alarm *slot = &r->alarms[r->stats.alarm_count++ % ALARMS_MAX];
+    slot->peer = about;
+    (void)snprintf(slot->id, sizeof slot->id, "%s", id);
+}
+
 /* A batch on its way to the disk. */
 struct storing {
     struct replication *r;
@@ -220,6 +235,11 @@ static void stored_cb(void *ctx, const struct err *e)
     if (ok && p != NULL) {
         buf_reset(&p->note);
         buf_put(&p->note, s->note.data, s->note.size);
+    }
+    if (p != NULL && (e->code == ERR_INVALID || e->code == ERR_LIMIT || e->code == ERR_CONFLICT)) {
+        p->refused = *e;
+        alarm_raise(r, s->peer, "sync.refused-by-store", e->message);
+        sync_halt_peer(r->sync, s->peer, e->message);
     }
     struct sync_event event = {.type = ok ? SYNC_EVENT_STORED : SYNC_EVENT_STORE_FAILED, .peer = s->peer,
                                .token = s->token};
@@ -320,20 +340,6 @@ static void ack_timer_cb(void *ctx)
     ledger_commit(txn, ack_flushed, NULL);
 }
 
-static void alarm_raise(struct replication *r, const struct sync_action *a)
-{
-    char peer[12];
-    log_error("replication", code_text(a->peer, peer), a->alarm_id, "%s", a->text);
-    r->stats.batches_refused++;
-    uint32_t count = min_of(r->stats.alarm_count, ALARMS_MAX);
-    for (uint32_t i = 0; i < count; i++)
-        if (r->alarms[i].peer == a->peer && strcmp(r->alarms[i].id, a->alarm_id) == 0)
-            return;
-    struct alarm *slot = &r->alarms[r->stats.alarm_count++ % ALARMS_MAX];
-    slot->peer = a->peer;
-    (void)snprintf(slot->id, sizeof slot->id, "%s", a->alarm_id);
-}
-
 static void greeted(struct replication *r, const struct sync_action *a)
 {
     struct peer_state *p = find(r, a->peer);
@@ -369,7 +375,7 @@ static void perform(struct replication *r, const struct sync_action *a, struct i
         link_redial(r->link, a->peer);
         break;
     case SYNC_ACTION_ALARM:
-        alarm_raise(r, a);
+        alarm_raise(r, a->peer, a->alarm_id, a->text);
         break;
     case SYNC_ACTION_HELLO:
         greeted(r, a);
@@ -615,6 +621,8 @@ static void load_peer(struct replication *r, struct peer_state *p, const struct 
         if (state->acks[i].peer == p->view.code)
             p->acked = max_of(p->acked, state->acks[i].size);
     sync_set_peer(r->sync, p->view.code, &cursor, p->acked);
+    if (p->refused.code != 0)
+        sync_halt_peer(r->sync, p->view.code, p->refused.message);
 }
 
 void replication_reload(struct replication *r, const struct store_ledger_state *state)

@@ -1,12 +1,15 @@
 /* Verification of a store (see verify.h, and app_verify.c for the list of what is checked). */
 #include "node/verify.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "federation/ledger/checkpoint.h"
 #include "federation/ledger/crange.h"
 #include "federation/ledger/leaf.h"
 #include "federation/ledger/tiles.h"
+#include "node/base/map.h"
 #include "node/base/xassert.h"
 #include "node/case_cache.h"
 
@@ -16,6 +19,7 @@ struct verify {
     struct verify_result *out;
     struct tiles *tree; /* own, rebuilt */
     uint64_t next;      /* own index expected */
+    struct map streams; /* u32 recipient -> struct store_addressed: the last own entry addressed to it */
 };
 
 static int check_cancel(const struct verify *v, struct err *e)
@@ -27,25 +31,26 @@ static int check_cancel(const struct verify *v, struct err *e)
 
 /* ---- entries ---- */
 
-static int check_entry(struct verify *v, const struct store_entry *entry, struct err *e)
+/* @leaf is filled when the stored bytes decode. */
+static int check_entry(struct verify *v, const struct store_entry *entry, struct leaf *leaf, struct err *e)
 {
     struct merkle_hash hash;
-    struct leaf leaf;
     if (check_cancel(v, e) != 0)
         return ERR_CLOSED;
     leaf_hash(entry->leaf, &hash);
     if (memcmp(hash.b, entry->hash, sizeof hash.b) != 0)
         return err_set(e, ERR_CORRUPT, "verify.leaf", "ledger %u entry %llu: the stored bytes do not have the stored hash",
                        entry->origin, (unsigned long long)entry->index);
-    int rc = leaf_decode(entry->leaf, &leaf, e);
+    int rc = leaf_decode(entry->leaf, leaf, e);
     if (rc != 0)
         return err_wrap(e, "ledger %u entry %llu", entry->origin, (unsigned long long)entry->index);
-    if (leaf.origin != entry->origin || leaf.index != entry->index)
+    if (leaf->origin != entry->origin || leaf->index != entry->index)
         return err_set(e, ERR_CORRUPT, "verify.place", "ledger %u entry %llu says it is entry %llu of %u", entry->origin,
-                       (unsigned long long)entry->index, (unsigned long long)leaf.index, leaf.origin);
-    if (entry->has_case != (leaf.kind == LEAF_KIND_EVENT && memcmp(leaf.case_id, (uint8_t[LEAF_CASE_ID_SIZE]){0},
-                                                                   LEAF_CASE_ID_SIZE) != 0) ||
-        (entry->has_case && memcmp(entry->case_id, leaf.case_id, sizeof leaf.case_id) != 0))
+                       (unsigned long long)entry->index, (unsigned long long)leaf->index, leaf->origin);
+    bool is_of_case = leaf->kind == LEAF_KIND_EVENT &&
+                      memcmp(leaf->case_id, (uint8_t[LEAF_CASE_ID_SIZE]){0}, LEAF_CASE_ID_SIZE) != 0;
+    if (entry->has_case != is_of_case ||
+        (is_of_case && memcmp(entry->case_id, leaf->case_id, sizeof leaf->case_id) != 0))
         return err_set(e, ERR_CORRUPT, "verify.case-id", "ledger %u entry %llu is filed under another case", entry->origin,
                        (unsigned long long)entry->index);
     if (!entry->payload_held)
@@ -53,7 +58,7 @@ static int check_entry(struct verify *v, const struct store_entry *entry, struct
     v->out->payloads += entry->payload.size > 0;
     if (entry->payload.size > 0)
         crypto_sha256_one(entry->payload.data, entry->payload.size, hash.b);
-    if (entry->payload.size != leaf.ct_len || (leaf.ct_len > 0 && !merkle_hash_equal(&hash, &leaf.ct_hash)))
+    if (entry->payload.size != leaf->ct_len || (leaf->ct_len > 0 && !merkle_hash_equal(&hash, &leaf->ct_hash)))
         return err_set(e, ERR_CORRUPT, "verify.payload", "ledger %u entry %llu: the payload is not the one its leaf names",
                        entry->origin, (unsigned long long)entry->index);
     return 0;
@@ -79,14 +84,69 @@ static int load_tile(void *ctx, unsigned level, uint64_t index, uint8_t out[TILE
     return store_read_tile(v->reader, (uint8_t)level, index, out, e);
 }
 
+/* Each recipient's stream counts 1, 2, 3, …: a number left out would make the peer wait, or show it an omission. */
+static int take_recipients(struct verify *v, const struct leaf *leaf, struct err *e)
+{
+    for (unsigned i = 0; i < leaf->recipient_count; i++) {
+        const struct leaf_recipient *r = &leaf->recipients[i];
+        struct store_addressed *last = map_get(&v->streams, &r->node, sizeof r->node);
+        if (last == NULL) {
+            last = xcalloc(1, sizeof *last);
+            last->recipient = r->node;
+            (void)map_put(&v->streams, &r->node, sizeof r->node, last);
+        }
+        if (r->seq != last->seq + 1)
+            return err_set(e, ERR_CORRUPT, "verify.stream", "own entry %llu is number %llu for node %u, %llu is expected",
+                           (unsigned long long)leaf->index, (unsigned long long)r->seq, r->node,
+                           (unsigned long long)last->seq + 1);
+        last->seq = r->seq;
+        last->index = leaf->index;
+    }
+    return 0;
+}
+
+/* The look-up table that peers are served from ends where the leaves say; store_check() sees that it has no gap. */
+static int check_streams(struct verify *v, struct err *e)
+{
+    size_t at = 0;
+    const void *key;
+    void *value;
+    int rc = 0;
+    while (rc == 0 && map_next(&v->streams, &at, &key, &value)) {
+        const struct store_addressed *last = value;
+        struct arena a = ARENA_INIT;
+        struct store_addressed *rows;
+        size_t count = 0;
+        rc = store_read_addressed(v->reader, last->recipient, last->index, 1, &a, &rows, &count, e);
+        if (rc == 0 && (count != 1 || rows[0].index != last->index || rows[0].seq != last->seq))
+            rc = err_set(e, ERR_CORRUPT, "verify.stream", "own entry %llu is number %llu for node %u, the table does not know it",
+                         (unsigned long long)last->index, (unsigned long long)last->seq, last->recipient);
+        arena_close(&a);
+    }
+    return rc;
+}
+
+static void close_streams(struct verify *v)
+{
+    size_t at = 0;
+    const void *key;
+    void *value;
+    while (map_next(&v->streams, &at, &key, &value))
+        free(value);
+    map_close(&v->streams);
+}
+
 static int own_entry(void *ctx, const struct store_entry *entry, struct err *e)
 {
     struct verify *v = ctx;
+    struct leaf leaf;
     if (v->next == v->in->head_size)
         return 1; /* written since: the next verification's */
     if (entry->index != v->next)
         return err_set(e, ERR_CORRUPT, "verify.missing", "own entry %llu is missing", (unsigned long long)v->next);
-    int rc = check_entry(v, entry, e);
+    int rc = check_entry(v, entry, &leaf, e);
+    if (rc == 0)
+        rc = take_recipients(v, &leaf, e);
     if (rc != 0)
         return rc;
     struct merkle_hash hash;
@@ -120,7 +180,7 @@ static int own_ledger(struct verify *v, struct err *e)
     if (head.head.size != v->next || !merkle_hash_equal(&head.head.root, &v->out->root))
         return err_set(e, ERR_CORRUPT, "verify.root", "the recomputed root at size %llu is not the signed one",
                        (unsigned long long)v->next);
-    return 0;
+    return check_streams(v, e);
 }
 
 /* ---- peers ---- */
@@ -128,8 +188,34 @@ static int own_ledger(struct verify *v, struct err *e)
 static int replica_entry(void *ctx, const struct store_entry *entry, struct err *e)
 {
     struct verify *v = ctx;
+    struct leaf leaf;
     v->out->replica_leaves++;
-    return check_entry(v, entry, e);
+    return check_entry(v, entry, &leaf, e);
+}
+
+static int first_entry(void *ctx, const struct store_entry *entry, struct err *e)
+{
+    (void)e;
+    *(uint64_t *)ctx = entry->index + 1;
+    return 1;
+}
+
+/* Index + 1 of the first held entry of each member's ledger, 0 = none. */
+static int first_entries(struct verify *v, uint64_t *ret, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < v->in->members->count; i++)
+        if (v->in->members->list[i].code != v->in->self)
+            rc = store_scan_entries(v->reader, v->in->members->list[i].code, 0, first_entry, &ret[i], e);
+    return min_of(rc, 0);
+}
+
+static bool has_replica(const struct store_ledger_state *state, uint32_t origin)
+{
+    for (size_t i = 0; i < state->replica_count; i++)
+        if (state->replicas[i].origin == origin)
+            return true;
+    return false;
 }
 
 static int replica(struct verify *v, const struct store_replica *row, struct err *e)
@@ -157,15 +243,64 @@ static int replica(struct verify *v, const struct store_replica *row, struct err
 static int replicas(struct verify *v, struct err *e)
 {
     struct arena a = ARENA_INIT;
-    struct store_ledger_state state;
-    int rc = store_read_ledger_state(v->reader, &a, &state, e);
+    struct store_ledger_state state = {0};
+    /* Entries first: their position is committed with them, so that it stands in what is read afterwards. */
+    uint64_t *first = arena_alloc(&a, (v->in->members->count + 1) * sizeof *first);
+    memset(first, 0, (v->in->members->count + 1) * sizeof *first);
+    int rc = first_entries(v, first, e);
+    if (rc == 0)
+        rc = store_read_ledger_state(v->reader, &a, &state, e);
     for (size_t i = 0; rc == 0 && i < state.replica_count; i++)
         rc = replica(v, &state.replicas[i], e);
+    for (size_t i = 0; rc == 0 && i < v->in->members->count; i++) {
+        uint32_t member = v->in->members->list[i].code;
+        if (first[i] > 0 && !has_replica(&state, member))
+            rc = err_set(e, ERR_CORRUPT, "verify.replica-missing",
+                         "entry %llu of the ledger of %u is held, but not how far that ledger was verified",
+                         (unsigned long long)first[i] - 1, member);
+    }
     arena_close(&a);
     return rc;
 }
 
 /* ---- derived rows ---- */
+
+/* "0007": decimal_parse() takes no leading zeros. */
+static bool parse_serial(const char *text, uint64_t *ret)
+{
+    while (text[0] == '0' && text[1] != '\0')
+        text++;
+    return decimal_parse(bytes_of_string(text), ret) == 0;
+}
+
+/* A number (办件编码) that this node gave is item code, day, serial, and the day's counter is not behind it: it would be
+ * given twice. */
+static int check_number(struct verify *v, const char *item_code, const char *number, struct err *e)
+{
+    struct store_counter counter = {0};
+    uint64_t serial = 0, last = 0;
+    size_t prefix = strlen(item_code) + 8;
+    if (strlen(number) <= prefix || !parse_serial(number + prefix, &serial))
+        return 0; /* of another form: not ours to judge */
+    (void)snprintf(counter.name, sizeof counter.name, "number/%s/%.8s", item_code, number + prefix - 8);
+    int rc = store_read_counter(v->reader, counter.name, &last, e);
+    if (rc == 0 && last < serial)
+        rc = err_set(e, ERR_CORRUPT, "verify.counter", "number %s was given, but the counter '%s' stands at %llu", number,
+                     counter.name, (unsigned long long)last);
+    return rc;
+}
+
+static int check_numbers(struct verify *v, struct casefile *file, struct err *e)
+{
+    const struct case_effect *effects;
+    const struct case_state *state = casefile_state(file);
+    size_t count = casefile_effects(file, &effects);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        if (effects[i].event->type == CASE_EVENT_RECEIPT && effects[i].event->origin == v->in->self)
+            rc = check_number(v, state->item_code, effects[i].event->number, e);
+    return rc;
+}
 
 static int case_row(void *ctx, const struct store_case *row, struct err *e)
 {
@@ -178,7 +313,10 @@ static int case_row(void *ctx, const struct store_case *row, struct err *e)
     if (rc != 0)
         return rc;
     case_row_of(file, row->case_id, row->item_name, &again);
+    rc = check_numbers(v, file, e);
     casefile_destroy(file);
+    if (rc != 0)
+        return rc;
     v->out->cases++;
     bool same = memcmp(again.digest, row->digest, sizeof row->digest) == 0 && again.status == row->status &&
                 again.level == row->level && again.flags == row->flags && again.event_count == row->event_count &&
@@ -234,6 +372,7 @@ int verify_store(const struct verify_input *in, struct verify_result *ret, struc
     int rc = store_reader_open(in->dir, &v.reader, e);
     if (rc != 0)
         return rc;
+    map_init(&v.streams, 0); /* node codes, from our own leaves */
     v.tree = tiles_create(&(struct tiles_store){.save = compare_tile, .load = load_tile, .ctx = &v});
     rc = own_ledger(&v, e);
     if (rc == 0)
@@ -247,6 +386,7 @@ int verify_store(const struct verify_input *in, struct verify_result *ret, struc
     if (rc == 0)
         rc = store_check(v.reader, e);
     tiles_destroy(v.tree);
+    close_streams(&v);
     store_reader_close(v.reader);
     return rc;
 }

@@ -11,7 +11,7 @@
  *      ^          |           |          |
  *      |          +---> WAITING <--------+       (backoff; TIME takes it back to GREETING or PULLING)
  *      +------------- link down, from any state
- *   HALTED: the peer's ledger contradicts what we hold; left only by sync_set_peer()
+ *   HALTED: the peer's ledger contradicts what we hold, or cannot be stored; left only by sync_set_peer()
  */
 enum replica_state { REPLICA_OFFLINE, REPLICA_GREETING, REPLICA_PULLING, REPLICA_STORING, REPLICA_WAITING,
                      REPLICA_HALTED, REPLICA_STATE_COUNT };

@@ -110,6 +110,9 @@ static int check_note(struct sync *s, const struct peer *p, const struct wire_ba
     if (ret->size != b->frontier.target)
         return err_set(e, ERR_VERIFY, "sync.target", "batch is against size %llu, its checkpoint has %llu",
                        (unsigned long long)b->frontier.target, (unsigned long long)ret->size);
+    if (ret->size > LEDGER_SIZE_MAX)
+        return err_set(e, ERR_LIMIT, "ledger.too-large", "checkpoint of size %llu, the limit is %llu",
+                       (unsigned long long)ret->size, (unsigned long long)LEDGER_SIZE_MAX);
     if (ret->size < c->head_size)
         return err_set(e, ERR_VERIFY, "ledger.rolled-back", "checkpoint of size %llu after one of %llu",
                        (unsigned long long)ret->size, (unsigned long long)c->head_size);
@@ -212,10 +215,10 @@ static void take_batch(struct sync *s, struct peer *p, const struct wire_batch *
             r->state = REPLICA_HALTED;
         return;
     }
-    r->backoff_ms = s->config.retry_min_ms;
     r->last_error[0] = '\0';
     if (count == 0 && r->next.range.size == r->cursor.range.size) { /* nothing moved: nothing to store */
         r->cursor = r->next;
+        r->backoff_ms = s->config.retry_min_ms;
         pull(s, p, u);
         return;
     }
@@ -275,6 +278,7 @@ void replica_stored(struct sync *s, struct peer *p, struct sync_update *u)
 {
     struct replica *r = &p->replica;
     r->cursor = r->next;
+    r->backoff_ms = s->config.retry_min_ms; /* not before: a disk that refuses must not make us pull at full speed */
     if (p->link_up) {
         go_on(s, p, u);
     } else {

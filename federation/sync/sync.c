@@ -75,6 +75,16 @@ void sync_set_peer(struct sync *s, uint32_t code, const struct sync_cursor *curs
     p->replica.retry_at_ms = s->now_ms;
 }
 
+void sync_halt_peer(struct sync *s, uint32_t code, const char *why)
+{
+    struct peer *p = find(s, code);
+    if (p == NULL)
+        return;
+    p->replica.state = REPLICA_HALTED;
+    p->replica.token = 0;
+    (void)snprintf(p->replica.last_error, sizeof p->replica.last_error, "%s", why);
+}
+
 /* ---- updates ---- */
 
 struct sync_action *sync_act(struct sync_update *u, enum sync_action_type type, uint32_t peer)

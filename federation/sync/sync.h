@@ -140,6 +140,8 @@ void sync_destroy(struct sync *s);
 /* Adds or resets a peer at start (or when the member list or the store was read again). @cursor: the stored position. */
 void sync_set_peer(struct sync *s, uint32_t peer, const struct sync_cursor *cursor, uint64_t acked);
 void sync_remove_peer(struct sync *s, uint32_t peer);
+/* Nothing is pulled from the peer any more, until sync_set_peer(); its own PULLs are answered as before. @why is shown. */
+void sync_halt_peer(struct sync *s, uint32_t peer, const char *why);
 
 /* One event; fills @update, whose arena the caller set. Total: every event is legal in every state. */
 void sync_step(struct sync *s, const struct sync_event *event, struct sync_update *update);

@@ -23,6 +23,7 @@
 #define BATCH_BYTES_MAX (1u << 20)   /* entries and payloads of one batch; one entry over it travels alone */
 #define WIRE_MESSAGE_BYTES_MAX (2u << 20) /* NNG_OPT_RECVMAXSZ of the federation sockets */
 #define WIRE_BATCH_ITEMS_MAX (BATCH_LEAVES_MAX * 2 + 64) /* entries and hashes of one batch */
+#define LEDGER_SIZE_MAX (((uint64_t)1 << 40) - 1) /* leaves of one ledger: the store keeps an index in 40 bits */
 #define WIRE_LEVEL_MAX 40u           /* level of a subtree hash: a ledger has < 2^40 leaves */
 #define WIRE_SUITES_MAX 16u          /* cipher and signature suites a hello offers */
 #define WIRE_NAME_BYTES_MAX 64u      /* suite, software version, error id */

@@ -25,6 +25,7 @@ SUBMITTED = ["submit", "identity_check", "form_check", "forward"]  # what one ap
 BY_ITSELF = {"receipt", "ack"}  # what the desk's node writes of its own accord
 AGAIN = {429, 500, 503, 507}
 RETRY_SECONDS = 0.02
+CLIENTS = 6  # of in_parallel()
 
 
 class Answered:
@@ -146,9 +147,7 @@ class Load:
         while not self._no_new_cases.is_set():
             number += 1
             key = f"{name}-{number}"
-            body = {"item": self.item["code"], "node": self.item["node"], "mode": "collect", "applicant": APPLICANT,
-                    "form": {"key": key}}
-            answer = self._ask(node, "/v1/cases", body, key)
+            answer = self._ask(node, "/v1/cases", application(self.item, key=key), key)
             if answer is None:
                 return
             case = answer["case"]
@@ -192,7 +191,42 @@ def three_provinces(cluster, proxied=False):
     desk = cluster.add_node("510000", "四川省", catalog="catalog/data/sichuan.json", proxied=proxied)
     windows = [cluster.add_node("440000", "广东省", proxied=proxied), cluster.add_node("330000", "浙江省", proxied=proxied)]
     cluster.start()
+    for node in (desk, *windows):
+        wait_for(lambda n=node: n.get("/v1/status").ok().json()["peers_connected"] == 2, what=f"{node} to meet the others")
     return desk, windows
+
+
+def application(item, **form):
+    return {"item": item["code"], "node": item["node"], "mode": "collect", "applicant": APPLICANT, "form": form}
+
+
+def submit(node, item):
+    """One case, handed in at @node: its id."""
+    return node.post("/v1/cases", application(item)).ok().json()["case"]
+
+
+def in_parallel(work, items):
+    """work(item) for all @items, by CLIENTS threads; fails when one of them did."""
+    left, failures = queue.Queue(), []
+    for item in items:
+        left.put(item)
+
+    def run():
+        while True:
+            try:
+                work(left.get_nowait())
+            except queue.Empty:
+                return
+            except Exception as e:
+                failures.append(e)
+                return
+
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(300)
+    assert not failures and left.empty(), failures
 
 
 def ledger_of(node):

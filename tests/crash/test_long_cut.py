@@ -1,12 +1,8 @@
 """Two provinces apart for so long that one batch brings more cases than a node keeps in memory."""
-import queue
-import threading
-
 from cluster import wait_for
-from load import APPLICANT, find_item, verify_all
+from load import find_item, in_parallel, submit, verify_all
 
 CASES = 2300  # more than CASE_CACHE_MAX (node/case_cache.h)
-CLIENTS = 6
 STEP = 100
 
 
@@ -20,37 +16,13 @@ def all_cases(node):
         before = f"&before={page['next']}"
 
 
-def in_parallel(work, items):
-    left, failures = queue.Queue(), []
-    for item in items:
-        left.put(item)
-
-    def run():
-        while True:
-            try:
-                work(left.get_nowait())
-            except queue.Empty:
-                return
-            except Exception as e:
-                failures.append(e)
-                return
-
-    threads = [threading.Thread(target=run, daemon=True) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(300)
-    assert not failures and left.empty(), failures
-
-
 def test_more_cases_in_a_batch_than_in_memory(cluster):
     desk = cluster.add_node("510000", "四川省", catalog="catalog/data/sichuan.json")
     window = cluster.add_node("440000", "广东省")
     cluster.start()
     item = find_item(window, desk)
-    body = {"item": item["code"], "node": item["node"], "mode": "collect", "applicant": APPLICANT}
     cases = []
-    in_parallel(lambda i: cases.append(window.post("/v1/cases", body).ok().json()["case"]), range(CASES))
+    in_parallel(lambda i: cases.append(submit(window, item)), range(CASES))
 
     def all_have(status):
         return all(x["status"] == status for x in all_cases(window).values())

@@ -6,7 +6,7 @@ is lost: a client that was told "shutting down" asks the next one with the same 
 import threading
 
 from cluster import UnixConnection, http_request, wait_for
-from load import Load, check_ledgers, find_item, three_provinces, verify_all
+from load import Load, check_ledgers, find_item, in_parallel, submit, three_provinces, verify_all
 
 
 def test_stop_under_load(cluster):
@@ -51,7 +51,8 @@ def test_stop_while_verifying(cluster):
     """The worker ends early, and before what it reads goes away."""
     node = cluster.add_node("510000", "四川省", catalog="catalog/data/sichuan.json", proxied=False)
     cluster.start()
-    wait_for(lambda: node.get("/v1/status").ok().json()["items"] > 0, what="the catalog to be published")
+    item = find_item(node, node)
+    in_parallel(lambda i: submit(node, item), range(600))  # so that there is something to verify
     caught = 0
     for _ in range(10):
         first = Asking(node, "POST", "/v1/ledger/verify")
@@ -73,6 +74,7 @@ def test_stop_while_requests_wait(cluster):
     load.start()
     assert load.wait_answers(3)
     load.finish()
+    check_ledgers(load, [desk, *windows])  # nothing more is on its way
     case = load.answers[0].case
     version = windows[0].get(f"/v1/cases/{case}").ok().json()["version"]
     waiting = [Asking(windows[0], "GET", f"/v1/cases/{case}?wait={version}&timeout_ms=30000") for _ in range(5)]

@@ -53,7 +53,7 @@ def test_from_window_to_delivery(cluster):
 
     expected = [(A, t, "ok") for t in ("submit", "identity_check", "form_check", "forward")]
     expected += [(B, t, "ok") for t in ("receipt", "accept", "process", "decide", "close")]
-    expected += [(A, "deliver", "ok"), (A, "evaluate", "ok"), (B, "archive", "ok")]
+    expected += [(A, "deliver", "ok"), (B, "ack", "noop"), (A, "evaluate", "ok"), (B, "archive", "ok")]
     assert effects(a, case) == effects(b, case) == expected
     whole_a, whole_b = view(a, case), view(b, case)
     assert [e["id"] for e in whole_a["events"]] == [e["id"] for e in whole_b["events"]]
@@ -333,19 +333,18 @@ def test_withdrawal_and_decision_cross(cluster):
     act(a, case, "withdraw", reason="申请人放弃").ok()
     act(b, case, "decide", decision="grant").ok()
     assert (view(a, case)["status"], view(b, case)["status"]) == ("withdrawn", "granted")
+    assert view(a, case)["level"] == "tentative", "what B says to it is not known yet"
     cluster.heal()
     agreed = wait_same(a, b, case)
-    assert agreed["status"] == "withdrawn" and agreed["level"] == "tentative", "B has not reacted yet"
+    assert agreed["status"] == "withdrawn" and agreed["level"] == "sequenced", "B has seen it (确认): final"
     for node in (a, b):
         withdrawal = explanation(node, case, "withdraw")
         assert withdrawal["effect"] == "ok" and "makes the decision of 510000 void" in withdrawal["explanation"]
         assert explanation(node, case, "decide")["effect"] == "ok", "it was lawful when it was written"
     refused = act(b, case, "close")
     assert refused.status == 409 and "withdrawn (撤回)" in refused.json()["message"]
-    act(b, case, "ack").ok()
-    agreed = wait_for(lambda: view(a, case) if view(a, case)["level"] == "sequenced" else None, what="B's word")
-    assert agreed["status"] == "withdrawn", "final, on both sides"
-    wait_same(a, b, case)
+    assert effects(a, case) == effects(b, case) and effects(a, case)[-1] == (B, "ack", "noop")
+    assert_whole(a, b)
 
 
 def test_withdrawal_and_delivery_cross(cluster):

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "node/base/limits.h"
 #include "node/base/xassert.h"
 #include "node/ledger.h"
 
@@ -34,6 +35,7 @@ struct fixture {
     unsigned reloads, stops, resumes;
     unsigned wanted, done, failed;
     bool until_resumed;
+    struct err culprit, after; /* what the callbacks of test_one_refused_transaction() were told */
 };
 
 static void on_sealed(void *ctx)
@@ -47,7 +49,6 @@ static void on_state(void *ctx, const struct err *e)
     if (e != NULL) {
         f->stops++;
         assert_int_not_equal(e->code, 0);
-        assert_int_equal(f->failed, 0); /* before the callbacks: they see a stopped ledger */
     } else {
         f->resumes++;
         if (f->until_resumed)
@@ -63,8 +64,14 @@ static void on_reload(void *ctx, const struct store_ledger_state *state)
 
 static int open_ledger(struct fixture *f, struct err *e)
 {
-    struct ledger_config c = {.dir = f->dir, .self = SELF, .signer = &f->signer, .loop = f->loop, .on_sealed = on_sealed,
-                              .on_state = on_state, .on_reload = on_reload, .ctx = f};
+    struct ledger_config c = {.dir = f->dir,
+                              .self = SELF,
+                              .signer = &f->signer,
+                              .loop = f->loop,
+                              .on_sealed = on_sealed,
+                              .on_state = on_state,
+                              .on_reload = on_reload,
+                              .ctx = f};
     return ledger_open(&c, &f->ledger, e);
 }
 
@@ -94,8 +101,8 @@ static int teardown(void **state)
     loop_drain(f->loop);
     loop_destroy(f->loop);
     crypto_signer_destroy(f->key);
-    static const char *const files[] = {"ledger.db", "ledger.db-wal", "ledger.db-shm", "heads.db",
-                                        "heads.db-wal", "heads.db-shm", "writer.lock"};
+    static const char *const files[] = {"ledger.db",    "ledger.db-wal", "ledger.db-shm", "heads.db",
+                                        "heads.db-wal", "heads.db-shm",  "writer.lock"};
     char path[96];
     for (size_t i = 0; i < array_count(files); i++) {
         (void)snprintf(path, sizeof path, "%s/%s", f->dir, files[i]);
@@ -285,14 +292,83 @@ static void test_peer_without_entries_of_its_own(void **state)
     arena_close(&a);
 }
 
+static void culprit_cb(void *ctx, const struct err *e)
+{
+    struct fixture *f = ctx;
+    f->culprit = *e;
+    committed(ctx, e);
+}
+
+static void after_cb(void *ctx, const struct err *e)
+{
+    struct fixture *f = ctx;
+    f->after = *e;
+    if (++f->done == f->wanted)
+        loop_stop(f->loop);
+}
+
+/* An entry of a peer that the store does not take: an index beyond what it can keep. */
+static void queue_refused(struct fixture *f)
+{
+    struct ledger_txn *t = ledger_txn_create(f->ledger);
+    struct leaf leaf = {.kind = LEAF_KIND_EVENT,
+                        .suite = LEAF_SUITE_SHA256_ED25519_AES256GCM,
+                        .origin = PEER,
+                        .index = LEDGER_SIZE_MAX + 1,
+                        .recipient_count = 1,
+                        .recipients = {{SELF, 1}}};
+    struct buf bytes = {0};
+    struct merkle_hash hash;
+    assert_int_equal(leaf_encode(&leaf, &bytes, NULL), 0);
+    struct store_entry row = {.origin = PEER, .index = leaf.index, .payload_held = true};
+    row.leaf = arena_bytes(ledger_txn_arena(t), buf_bytes(&bytes));
+    buf_close(&bytes);
+    leaf_hash(row.leaf, &hash);
+    memcpy(row.hash, hash.b, sizeof row.hash);
+    ledger_txn_entry(t, &row);
+    f->wanted++;
+    ledger_commit(t, culprit_cb, f);
+}
+
+/* A peer's rows that cannot be stored fail alone, though they shared a job with own entries. */
+static void test_one_refused_transaction(void **state)
+{
+    struct fixture *f = *state;
+    append(f, 1, PEER); /* at the disk while the next three queue up for one job */
+    append(f, 2, PEER);
+    queue_refused(f);
+    struct ledger_txn *t = ledger_txn_create(f->ledger);
+    struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = 21};
+    struct merkle_hash hash;
+    uint32_t to = PEER;
+    ledger_txn_append(t, &leaf, 0, &to, 1, bytes_of("late", 4), &hash);
+    f->wanted++;
+    ledger_commit(t, after_cb, f);
+    run(f);
+    assert_int_equal(f->failed, 1);
+    assert_int_equal(f->culprit.code, ERR_LIMIT);
+    assert_string_equal(f->culprit.id, "store.limit");
+    assert_int_equal(f->after.code, ERR_BUSY); /* it can be asked again: the refusal was not about it */
+    assert_string_equal(f->after.id, "ledger.refused");
+
+    run_until_resumed(f);
+    check_head(f, 3);
+    append(f, 1, PEER);
+    run(f);
+    assert_int_equal(f->failed, 1);
+    check_head(f, 4);
+    struct ledger_stats stats;
+    ledger_stats(f->ledger, &stats);
+    assert_int_equal(stats.queued_txns, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_stops_reads_and_goes_on),
-        T(test_does_not_resume_before_it_can_write),
-        T(test_close_while_stopped),
-        T(test_peer_without_entries_of_its_own),
+        T(test_stops_reads_and_goes_on), T(test_does_not_resume_before_it_can_write),
+        T(test_close_while_stopped),     T(test_peer_without_entries_of_its_own),
+        T(test_one_refused_transaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

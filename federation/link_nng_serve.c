@@ -136,11 +136,18 @@ static void serve_request(struct link_nng_serve *s, nng_msg *msg)
     if (pipe != NULL)
         pipe->heard_ms = clock_mono_ms();
     bool is_admitted = pipe != NULL && size > 0 && admit(l, s, pipe);
+    bool is_over = !is_admitted && l->closing;
     if (!is_admitted)
-        s->state = SERVE_SENDING;
+        s->state = is_over ? SERVE_CLOSED : SERVE_SENDING;
+    if (is_over)
+        pthread_cond_broadcast(&l->changed);
     struct link_event event = {.type = LINK_REQUEST, .peer = s->code, .handle = s->handle, .size = size};
     pthread_mutex_unlock(&l->mutex);
 
+    if (is_over) { /* NNG loses a message that is sent while its socket closes */
+        nng_msg_free(msg);
+        return;
+    }
     if (!is_admitted) { /* a ping, or one too many: the empty reply */
         nng_msg_clear(msg);
         send_answer(s, msg);

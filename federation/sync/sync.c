@@ -106,7 +106,7 @@ struct sync_action *sync_act(struct sync_update *u, enum sync_action_type type, 
 void sync_alarm(struct sync_update *u, uint32_t peer, const char *id, const char *fmt, ...)
 {
     struct sync_action *a = sync_act(u, SYNC_ACTION_ALARM, peer);
-    a->alarm_id = id;
+    (void)snprintf(a->alarm_id, sizeof a->alarm_id, "%s", id);
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(a->text, sizeof a->text, fmt, args); /* a cut text is still a text */

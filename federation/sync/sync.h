@@ -95,7 +95,7 @@ struct sync_action {
     /* ACKED */
     uint64_t size;
     /* ALARM */
-    const char *alarm_id;
+    char alarm_id[48];
     char text[256];
     /* HELLO */
     int64_t skew_ms;

@@ -25,12 +25,12 @@ enum link_event_type {
 
 struct link_event {
     enum link_event_type type;
-    uint32_t peer;     /* node code */
-    uint64_t token;    /* LINK_REPLY*: the token of link_request() */
-    uint64_t handle;   /* LINK_REQUEST: for link_reply() */
-    uint8_t *data;     /* LINK_REQUEST, LINK_REPLY: the message; the receiver takes it (free()) */
+    uint32_t peer;   /* node code */
+    uint64_t token;  /* LINK_REPLY*: the token of link_request() */
+    uint64_t handle; /* LINK_REQUEST: for link_reply() */
+    uint8_t *data;   /* LINK_REQUEST, LINK_REPLY: the message; the receiver takes it (free()) */
     size_t size;
-    char reason[192];  /* LINK_DOWN, LINK_REPLY_FAILED, LINK_REFUSED */
+    char reason[192]; /* LINK_DOWN, LINK_REPLY_FAILED, LINK_REFUSED */
 };
 
 /* @event is the callback's to keep (it is copied by value); @event->data changes owner. */
@@ -53,8 +53,8 @@ struct link {
 /* Asks @peer; copies @message. On 0 exactly one LINK_REPLY or LINK_REPLY_FAILED with @token follows, within
  * @timeout_ms. ERR_CLOSED when there is no connection, ERR_BUSY over the implementation's limit of open requests,
  * ERR_LIMIT for a message over WIRE_MESSAGE_BYTES_MAX. Loop thread. */
-static inline int link_request(struct link *l, uint32_t peer, struct bytes message, uint64_t token,
-                               uint32_t timeout_ms, struct err *e)
+static inline int link_request(struct link *l, uint32_t peer, struct bytes message, uint64_t token, uint32_t timeout_ms,
+                               struct err *e)
 {
     return l->ops->request(l, peer, message, token, timeout_ms, e);
 }

@@ -68,8 +68,8 @@ void app_on_state(struct app *a, const struct err *e)
     if (e != NULL) {
         a->stopped = *e;
         case_cache_clear(a->cases); /* it holds events that are not there */
-        log_error("ledger", NULL, e->id, "stopped: %s%s%s; nothing is taken in until it can be written again", e->message,
-                  e->hint[0] != '\0' ? "; " : "", e->hint);
+        log_error("ledger", NULL, e->id, "stopped: %s%s%s; nothing is taken in until it can be written again",
+                  e->message, e->hint[0] != '\0' ? "; " : "", e->hint);
     } else {
         a->stopped = (struct err){0};
         case_cache_clear(a->cases); /* read while nobody knew what the disk holds */
@@ -249,21 +249,23 @@ int app_list_peers(struct app *a, struct arena *mem, struct app_peer_view **ret,
         rc = store_count_items(ledger_reader(a->ledger), m->code, &items, &version, e);
         if (rc != 0)
             return rc;
-        rows[count++] = (struct app_peer_view){
-            .code = m->code,
-            .name = m->name,
-            .url = m->url,
-            .state = peer.halted ? "frozen" : peer.connected ? "connected" : peer.last_heard_ms == 0 ? "connecting" : "lost",
-            .reason = arena_strdup(mem, peer.reason),
-            .since_ms = peer.since_ms,
-            .held_size = peer.held_size,
-            .known_size = peer.known_size,
-            .acked_size = peer.acked_size,
-            .backlog = backlog_of(a, m->code, peer.acked_size),
-            .last_heard_ms = peer.last_heard_ms,
-            .clock_skew_ms = peer.skew_ms,
-            .item_count = (uint32_t)items,
-            .version = arena_strdup(mem, peer.software)};
+        rows[count++] = (struct app_peer_view){.code = m->code,
+                                               .name = m->name,
+                                               .url = m->url,
+                                               .state = peer.halted               ? "frozen"
+                                                        : peer.connected          ? "connected"
+                                                        : peer.last_heard_ms == 0 ? "connecting"
+                                                                                  : "lost",
+                                               .reason = arena_strdup(mem, peer.reason),
+                                               .since_ms = peer.since_ms,
+                                               .held_size = peer.held_size,
+                                               .known_size = peer.known_size,
+                                               .acked_size = peer.acked_size,
+                                               .backlog = backlog_of(a, m->code, peer.acked_size),
+                                               .last_heard_ms = peer.last_heard_ms,
+                                               .clock_skew_ms = peer.skew_ms,
+                                               .item_count = (uint32_t)items,
+                                               .version = arena_strdup(mem, peer.software)};
     }
     *ret = rows;
     *ret_count = count;
@@ -316,8 +318,11 @@ int app_checkpoint(struct app *a, uint32_t origin, struct arena *mem, struct byt
 
 static void entry_view(const struct store_entry *in, struct app_entry_view *ret)
 {
-    *ret = (struct app_entry_view){.origin = in->origin, .index = in->index, .leaf = in->leaf,
-                                   .payload_held = in->payload_held, .payload_size = in->payload.size};
+    *ret = (struct app_entry_view){.origin = in->origin,
+                                   .index = in->index,
+                                   .leaf = in->leaf,
+                                   .payload_held = in->payload_held,
+                                   .payload_size = in->payload.size};
     memcpy(ret->hash, in->hash, sizeof ret->hash);
 }
 
@@ -369,8 +374,8 @@ int app_list_entries(struct app *a, uint32_t origin, uint64_t from, size_t limit
     struct listing l = {.a = a, .mem = mem, .limit = limit, .rows = arena_alloc(mem, limit * sizeof *l.rows)};
     int rc = app_check_reader(a, e);
     if (rc == 0)
-        rc = store_scan_entries(ledger_reader(a->ledger), origin == 0 ? a->config->region : origin, from, list_entry, &l,
-                                e);
+        rc = store_scan_entries(ledger_reader(a->ledger), origin == 0 ? a->config->region : origin, from, list_entry,
+                                &l, e);
     if (rc < 0)
         return rc;
     *ret = l.rows;

@@ -22,46 +22,46 @@ struct app;
 
 /* Application at the window: becomes the events 收件, 身份核验, 形式审查 and, with @forward, 转出, atomically. */
 struct app_submission {
-    const char *item_code;         /* of the deciding province's catalog */
-    uint32_t item_node;            /* deciding node, 0 = by @division and the catalogs */
-    uint32_t division;             /* home division of the matter (6 digits), 0 = first 6 digits of the citizen id */
-    uint8_t mode;                  /* enum case_mode, 0 = the item's only or first mode */
-    const char *applicant_kind;    /* "person" or "organisation" */
+    const char *item_code;      /* of the deciding province's catalog */
+    uint32_t item_node;         /* deciding node, 0 = by @division and the catalogs */
+    uint32_t division;          /* home division of the matter (6 digits), 0 = first 6 digits of the citizen id */
+    uint8_t mode;               /* enum case_mode, 0 = the item's only or first mode */
+    const char *applicant_kind; /* "person" or "organisation" */
     const char *applicant_name;
-    const char *id_type;           /* "citizen_id" (GB 11643) or "uscc" (GB 32100) or "other" */
+    const char *id_type; /* "citizen_id" (GB 11643) or "uscc" (GB 32100) or "other" */
     const char *id_number;
-    struct bytes payload;          /* the whole request as canonical JSON: applicant, form, materials; sealed content */
+    struct bytes payload; /* the whole request as canonical JSON: applicant, form, materials; sealed content */
     bool forward;
 };
 
 /* One event on a case. Fields that the type does not use are 0 / NULL. */
 struct app_event {
-    uint16_t type;                 /* enum case_event_type */
-    uint8_t decision;              /* enum case_decision: decide */
-    uint8_t grade;                 /* evaluate */
-    uint8_t channel;               /* enum case_channel: deliver */
+    uint16_t type;    /* enum case_event_type */
+    uint8_t decision; /* enum case_decision: decide */
+    uint8_t grade;    /* evaluate */
+    uint8_t channel;  /* enum case_channel: deliver */
     uint8_t pause_kind;
     uint16_t expected_days;
-    uint32_t lead;                 /* handover */
-    const char *reason_code;       /* machine-readable, plain in the ledger; NULL = none */
-    struct bytes payload;          /* JSON for participants only (texts, names, reasons in words); empty = none */
+    uint32_t lead;           /* handover */
+    const char *reason_code; /* machine-readable, plain in the ledger; NULL = none */
+    struct bytes payload;    /* JSON for participants only (texts, names, reasons in words); empty = none */
 };
 
 struct app_request {
-    const char *idempotency_key;   /* NULL = none; kept for ever */
-    uint8_t body_hash[32];         /* SHA-256 of method, path and body: the same key with another is ERR_CONFLICT */
-    bool wait_peers;               /* answer only when every other participant has made it durable too */
-    uint32_t wait_ms;              /* at most, for wait_peers; 0 = default */
+    const char *idempotency_key; /* NULL = none; kept for ever */
+    uint8_t body_hash[32];       /* SHA-256 of method, path and body: the same key with another is ERR_CONFLICT */
+    bool wait_peers;             /* answer only when every other participant has made it durable too */
+    uint32_t wait_ms;            /* at most, for wait_peers; 0 = default */
 };
 
 struct app_command_result {
     uint8_t case_id[CASE_ID_SIZE];
-    uint32_t origin;               /* this node */
-    uint64_t first_index;          /* its new ledger entries [first_index, first_index + count) */
+    uint32_t origin;      /* this node */
+    uint64_t first_index; /* its new ledger entries [first_index, first_index + count) */
     uint32_t count;
-    bool replayed;                 /* the key had been used with the same body: nothing new was done */
-    bool peers_durable;            /* wait_peers was asked and reached in time */
-    uint32_t warning_count;        /* e.g. GB 32100 check digit */
+    bool replayed;          /* the key had been used with the same body: nothing new was done */
+    bool peers_durable;     /* wait_peers was asked and reached in time */
+    uint32_t warning_count; /* e.g. GB 32100 check digit */
     char warnings[4][192];
 };
 
@@ -69,7 +69,8 @@ struct app_command_result {
 typedef void (*app_command_cb)(void *ctx, const struct app_command_result *result, const struct err *e);
 
 /* Everything is copied before the call returns. A refusal comes through @cb too. */
-void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb, void *ctx);
+void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb,
+                void *ctx);
 /* @count (1..16) events appended together, in this order, or none. */
 void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_event *events, size_t count,
                 const struct app_request *r, app_command_cb cb, void *ctx);
@@ -79,15 +80,15 @@ void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct
 struct app_case_event_view {
     uint32_t origin;
     uint64_t index;
-    uint8_t id[32];                /* leaf hash */
-    uint64_t at_ms;                /* author's clock (hlc) */
+    uint8_t id[32]; /* leaf hash */
+    uint64_t at_ms; /* author's clock (hlc) */
     uint16_t type;
     uint16_t role;
-    const char *effect;            /* "ok", "denied", "guard", "late", "noop", "pending" (parents missing) */
-    const char *explanation;       /* one sentence, English with the Chinese term */
-    bool sequenced;                /* in the lead's prefix: final */
-    struct case_event attrs;       /* parsed attributes */
-    struct bytes payload;          /* JSON with identity numbers and names masked; empty when none or not held */
+    const char *effect;      /* "ok", "denied", "guard", "late", "noop", "pending" (parents missing) */
+    const char *explanation; /* one sentence, English with the Chinese term */
+    bool sequenced;          /* in the lead's prefix: final */
+    struct case_event attrs; /* parsed attributes */
+    struct bytes payload;    /* JSON with identity numbers and names masked; empty when none or not held */
 };
 
 struct app_case_view {
@@ -97,31 +98,31 @@ struct app_case_view {
     char item_name[256];
     uint32_t receiving, lead, division;
     uint16_t status;
-    const char *status_name;       /* "accepted" */
-    const char *status_chinese;    /* "受理" */
-    const char *level_name;        /* "tentative" or "sequenced" (witnessed and served come later) */
+    const char *status_name;    /* "accepted" */
+    const char *status_chinese; /* "受理" */
+    const char *level_name;     /* "tentative" or "sequenced" (witnessed and served come later) */
     uint8_t mode;
     bool contested, frozen;
     uint64_t created_ms, updated_ms;
     uint32_t event_count;
     uint32_t pending_count;
-    uint8_t digest[32];            /* equal on every node that holds the same events */
-    uint64_t version;              /* grows with each change seen by this node: for app_watch */
+    uint8_t digest[32];                       /* equal on every node that holds the same events */
+    uint64_t version;                         /* grows with each change seen by this node: for app_watch */
     const struct app_case_event_view *events; /* in fold order; NULL in lists */
     size_t events_listed;
 };
 
 struct app_case_filter {
-    const char *status;            /* status_name, NULL = any */
-    const char *role;              /* "receiving", "deciding" or NULL: this node's part in it */
-    const char *item_code;         /* NULL = any */
-    uint64_t before;               /* page */
-    size_t limit;                  /* 1..LIST_ROWS_MAX */
+    const char *status;    /* status_name, NULL = any */
+    const char *role;      /* "receiving", "deciding" or NULL: this node's part in it */
+    const char *item_code; /* NULL = any */
+    uint64_t before;       /* page */
+    size_t limit;          /* 1..LIST_ROWS_MAX */
 };
 struct app_case_list {
     struct app_case_view *rows;
     size_t count;
-    uint64_t next_before;          /* 0 = no more */
+    uint64_t next_before; /* 0 = no more */
 };
 
 /* @ref: 32 hex digits, a unique prefix of at least 8, or the case number (办件编码). */
@@ -149,12 +150,12 @@ struct app_item_view {
     const char *name;
     uint32_t version;
     bool withdrawn;
-    struct bytes json;             /* as published */
+    struct bytes json; /* as published */
 };
 struct app_item_filter {
-    uint32_t node;                 /* 0 = every node */
-    const char *text;              /* NULL = any */
-    const char *after_code;        /* page */
+    uint32_t node;          /* 0 = every node */
+    const char *text;       /* NULL = any */
+    const char *after_code; /* page */
     uint32_t after_node;
     size_t limit;
 };
@@ -168,34 +169,34 @@ struct app_peer_view {
     uint32_t code;
     const char *name;
     const char *url;
-    const char *state;             /* "connected", "connecting", "lost", "frozen" */
-    const char *reason;            /* of the last loss, "" */
-    uint64_t since_ms;             /* wall time of the last change of state */
-    uint64_t held_size;            /* of its ledger, verified and durable here */
-    uint64_t known_size;           /* its last signed size seen */
-    uint64_t acked_size;           /* of our ledger, durable there */
-    uint64_t backlog;              /* our entries addressed to it that it has not acknowledged */
+    const char *state;   /* "connected", "connecting", "lost", "frozen" */
+    const char *reason;  /* of the last loss, "" */
+    uint64_t since_ms;   /* wall time of the last change of state */
+    uint64_t held_size;  /* of its ledger, verified and durable here */
+    uint64_t known_size; /* its last signed size seen */
+    uint64_t acked_size; /* of our ledger, durable there */
+    uint64_t backlog;    /* our entries addressed to it that it has not acknowledged */
     uint64_t last_heard_ms;
-    int64_t clock_skew_ms;         /* its clock minus ours, from the last hello; INT64_MIN = unknown */
-    uint32_t item_count;           /* published items held */
-    const char *version;           /* its software, "" */
+    int64_t clock_skew_ms; /* its clock minus ours, from the last hello; INT64_MIN = unknown */
+    uint32_t item_count;   /* published items held */
+    const char *version;   /* its software, "" */
 };
-int app_list_peers(struct app *a, struct arena *mem, struct app_peer_view **ret, size_t *ret_count, struct err *e)
-    WARN_UNUSED;
+int app_list_peers(struct app *a, struct arena *mem, struct app_peer_view **ret, size_t *ret_count,
+                   struct err *e) WARN_UNUSED;
 
 struct app_status_view {
     uint32_t code;
     const char *name;
     const char *federation;
-    const char *origin;            /* name of the own ledger */
+    const char *origin; /* name of the own ledger */
     const char *version;
     uint64_t started_ms;
-    uint64_t ledger_size;          /* durable and sealed */
+    uint64_t ledger_size; /* durable and sealed */
     uint64_t case_count;
     uint32_t item_count;
     uint32_t peer_count, peer_connected;
     uint64_t certificate_not_after_s;
-    const char *writer;            /* "ok" or "stopped: <reason>" */
+    const char *writer;                /* "ok" or "stopped: <reason>" */
     uint64_t commits, entries_written; /* since start */
     uint64_t rss_bytes;
     uint32_t alarm_count;
@@ -203,7 +204,8 @@ struct app_status_view {
 void app_status(struct app *a, struct arena *mem, struct app_status_view *ret);
 
 /* The last signed checkpoint of the own ledger (@origin 0) or as held of a peer, C2SP note text. */
-int app_checkpoint(struct app *a, uint32_t origin, struct arena *mem, struct bytes *ret_note, struct err *e) WARN_UNUSED;
+int app_checkpoint(struct app *a, uint32_t origin, struct arena *mem, struct bytes *ret_note,
+                   struct err *e) WARN_UNUSED;
 /* One stored ledger entry with its leaf decoded into text by the caller. */
 struct app_entry_view {
     uint32_t origin;

@@ -58,7 +58,8 @@ static uint64_t append_public(struct ledger_txn *txn, uint16_t type, const char 
     put_be32(version_raw, version);
     struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = type, .service = service_code(code), .attr_count = 2};
     leaf.attrs[0] = (struct leaf_attr){.tag = CASE_ATTR_ITEM_CODE, .value = bytes_of_string(code)};
-    leaf.attrs[1] = (struct leaf_attr){.tag = CASE_ATTR_ITEM_VERSION, .value = bytes_of(version_raw, sizeof version_raw)};
+    leaf.attrs[1] =
+        (struct leaf_attr){.tag = CASE_ATTR_ITEM_VERSION, .value = bytes_of(version_raw, sizeof version_raw)};
     struct merkle_hash hash;
     uint32_t everyone = LEAF_NODE_ALL;
     ledger_txn_append(txn, &leaf, 0, &everyone, 1, payload, &hash);
@@ -211,16 +212,20 @@ void app_item_entry(struct app *a, const struct sync_entry *entry, struct ledger
 
 static void item_view(const struct app *a, const struct store_item *row, struct arena *mem, struct app_item_view *ret)
 {
-    *ret = (struct app_item_view){.node = row->node, .node_name = app_member_name(a, row->node),
-                                  .code = arena_strdup(mem, row->code), .name = arena_strdup(mem, row->name),
-                                  .version = row->version, .withdrawn = row->withdrawn, .json = row->json};
+    *ret = (struct app_item_view){.node = row->node,
+                                  .node_name = app_member_name(a, row->node),
+                                  .code = arena_strdup(mem, row->code),
+                                  .name = arena_strdup(mem, row->name),
+                                  .version = row->version,
+                                  .withdrawn = row->withdrawn,
+                                  .json = row->json};
 }
 
 int app_list_items(struct app *a, const struct app_item_filter *f, struct arena *mem, struct app_item_view **ret,
                    size_t *ret_count, struct err *e)
 {
-    struct store_item_filter filter = {.node = f->node, .text = f->text, .after_code = f->after_code,
-                                       .after_node = f->after_node, .limit = f->limit};
+    struct store_item_filter filter = {
+        .node = f->node, .text = f->text, .after_code = f->after_code, .after_node = f->after_node, .limit = f->limit};
     struct store_item *rows;
     size_t count;
     int rc = app_check_reader(a, e);
@@ -256,10 +261,12 @@ int app_get_item(struct app *a, uint32_t node, const char *code, struct arena *m
         }
     }
     if (hits == 0)
-        return node == 0 ? err_set(e, ERR_NOT_FOUND, "catalog.no-item", "no node publishes item '%.48s'", code)
-                         : err_set(e, ERR_NOT_FOUND, "catalog.no-item", "node %u publishes no item '%.48s'", node, code);
+        return node == 0
+                   ? err_set(e, ERR_NOT_FOUND, "catalog.no-item", "no node publishes item '%.48s'", code)
+                   : err_set(e, ERR_NOT_FOUND, "catalog.no-item", "node %u publishes no item '%.48s'", node, code);
     if (hits > 1)
-        return err_set(e, ERR_CONFLICT, "catalog.several-nodes", "%zu nodes publish item '%.48s': name one", hits, code);
+        return err_set(e, ERR_CONFLICT, "catalog.several-nodes", "%zu nodes publish item '%.48s': name one", hits,
+                       code);
     item_view(a, &found, mem, ret);
     return 0;
 }

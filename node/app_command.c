@@ -199,8 +199,11 @@ static void committed(void *ctx, const struct err *e)
         command_end(c);
         return;
     }
-    struct peer_wait_request w = {.end = c->result.first_index + c->result.count, .peer_count = c->peer_count,
-                                  .timeout_ms = c->wait_ms, .done = peers_reached, .ctx = c};
+    struct peer_wait_request w = {.end = c->result.first_index + c->result.count,
+                                  .peer_count = c->peer_count,
+                                  .timeout_ms = c->wait_ms,
+                                  .done = peers_reached,
+                                  .ctx = c};
     memcpy(w.peers, c->peers, sizeof w.peers);
     app_wait_peers(c->app, &w);
 }
@@ -239,8 +242,8 @@ static size_t participants(const struct app *a, struct casefile *file, const str
 }
 
 /* Whether all drafts would be accepted one after the other; on a copy, with made-up ids. */
-static int rehearse(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], const struct draft *drafts, size_t count,
-                    struct err *e)
+static int rehearse(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], const struct draft *drafts,
+                    size_t count, struct err *e)
 {
     struct casefile *copy = casefile_create(case_id);
     const struct case_effect *effects;
@@ -289,9 +292,13 @@ static int append_draft(struct case_slot *slot, const struct draft *d, const uin
     case_event_encode_attrs(&event, &storage, attrs, array_count(attrs), &attr_count);
     const struct case_state *state = casefile_state(slot->file);
     const char *item_code = event.type == CASE_EVENT_SUBMIT ? event.item_code : state->item_code;
-    struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = event.type, .role = event.role,
-                        .rules_version = event.rules_version, .service = service_code(item_code),
-                        .parent_count = event.parent_count, .attr_count = (uint16_t)attr_count};
+    struct leaf leaf = {.kind = LEAF_KIND_EVENT,
+                        .event_type = event.type,
+                        .role = event.role,
+                        .rules_version = event.rules_version,
+                        .service = service_code(item_code),
+                        .parent_count = event.parent_count,
+                        .attr_count = (uint16_t)attr_count};
     memcpy(leaf.case_id, slot->id, sizeof leaf.case_id);
     for (unsigned i = 0; i < event.parent_count; i++) {
         leaf.parents[i] = (struct leaf_parent){.node = event.parents[i].origin, .index = event.parents[i].index};
@@ -301,7 +308,8 @@ static int append_draft(struct case_slot *slot, const struct draft *d, const uin
         leaf.attrs[i] = (struct leaf_attr){.tag = attrs[i].tag, .value = attrs[i].value};
 
     struct merkle_hash hash;
-    ledger_txn_append(txn, &leaf, state->updated_hlc, peers, peer_count, blinded(ledger_txn_arena(txn), d->payload), &hash);
+    ledger_txn_append(txn, &leaf, state->updated_hlc, peers, peer_count, blinded(ledger_txn_arena(txn), d->payload),
+                      &hash);
     case_event_of_leaf(&leaf, &hash, &event);
     buf_close(&storage);
     rc = casefile_add(slot->file, &event, e);
@@ -382,15 +390,16 @@ static int check_identity(struct app *a, const struct app_submission *s, uint32_
         struct identity_citizen citizen;
         if (!identity_check_citizen(s->id_number, size, clock_china_date(clock_wall_ms()), &citizen, &fault)) {
             identity_explain(&fault, text);
-            return err_set(e, ERR_INVALID, identity_rule_id(fault.rule), "applicant.id_number (公民身份号码): %s", text);
+            return err_set(e, ERR_INVALID, identity_rule_id(fault.rule), "applicant.id_number (公民身份号码): %s",
+                           text);
         }
         division = citizen.division;
     } else if (strcmp(s->id_type, "uscc") == 0) {
         struct identity_credit credit;
         if (!identity_check_credit(s->id_number, size, &credit, &fault)) {
             identity_explain(&fault, text);
-            return err_set(e, ERR_INVALID, identity_rule_id(fault.rule),
-                           "applicant.id_number (统一社会信用代码): %s", text);
+            return err_set(e, ERR_INVALID, identity_rule_id(fault.rule), "applicant.id_number (统一社会信用代码): %s",
+                           text);
         }
         if (credit.has_wrong_check || credit.has_wrong_org_check) {
             identity_explain(&credit.warning, text);
@@ -436,7 +445,8 @@ static int check_mode(const struct catalog_item *item, uint8_t wanted, uint8_t *
     for (size_t i = 0; i < array_count(modes); i++) {
         bool offered = item->modes == 0 || (item->modes & modes[i].bit) != 0; /* 0: the source does not say */
         if (wanted == modes[i].mode && !offered)
-            return err_set(e, ERR_INVALID, "case.mode", "mode %s is not offered for item '%s'", modes[i].text, item->code);
+            return err_set(e, ERR_INVALID, "case.mode", "mode %s is not offered for item '%s'", modes[i].text,
+                           item->code);
         if (offered && (wanted == 0 || wanted == modes[i].mode)) {
             *ret = modes[i].mode;
             return 0;
@@ -446,8 +456,8 @@ static int check_mode(const struct catalog_item *item, uint8_t wanted, uint8_t *
 }
 
 /* 形式审查 of what the node can check: the item takes applications, the division is the deciding node's. */
-static int check_form(struct app *a, const struct app_submission *s, const struct app_item_view *view, uint32_t division,
-                      uint8_t *ret_mode, struct err *e)
+static int check_form(struct app *a, const struct app_submission *s, const struct app_item_view *view,
+                      uint32_t division, uint8_t *ret_mode, struct err *e)
 {
     struct catalog_item *item;
     int rc = catalog_item_parse(view->json, view->node, view->code, &item, e);
@@ -459,7 +469,8 @@ static int check_form(struct app *a, const struct app_submission *s, const struc
     else if (members_find(a->members, view->node) == NULL)
         rc = err_set(e, ERR_NOT_FOUND, "case.no-member", "node %u is no member", view->node);
     else if (division == 0)
-        rc = err_set(e, ERR_INVALID, "case.division", "division is missing: the home division of the matter, six digits");
+        rc = err_set(e, ERR_INVALID, "case.division",
+                     "division is missing: the home division of the matter, six digits");
     else if (!region_contains(view->node, division)) {
         rc = err_set(e, ERR_INVALID, "case.route", "division %u does not belong to node %u, which decides item '%s'",
                      division, view->node, view->code);
@@ -500,7 +511,8 @@ static int submit(struct command *c, const struct app_submission *s, struct err 
     static const uint16_t types[] = {CASE_EVENT_SUBMIT, CASE_EVENT_IDENTITY, CASE_EVENT_FORM, CASE_EVENT_FORWARD};
     size_t count = s->forward ? 4 : 3;
     for (size_t i = 0; i < count; i++)
-        drafts[i].command = (struct case_command){.self = a->config->region, .type = types[i], .role = CASE_ROLE_WINDOW};
+        drafts[i].command =
+            (struct case_command){.self = a->config->region, .type = types[i], .role = CASE_ROLE_WINDOW};
     drafts[0].payload = s->payload;
     struct case_command *root = &drafts[0].command;
     root->lead = item.node;
@@ -521,7 +533,8 @@ out:
     return rc;
 }
 
-void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb, void *ctx)
+void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb,
+                void *ctx)
 {
     struct command *c = command_create(a, r, cb, ctx);
     struct err e = {0};
@@ -563,12 +576,19 @@ static int draft_of(struct app *a, const struct case_state *state, const struct 
                     struct err *e)
 {
     struct case_command *cmd = &ret->command;
-    *cmd = (struct case_command){.self = a->config->region, .type = in->type, .role = role_for(in->type),
-                                 .decision = in->decision, .grade = in->grade, .channel = in->channel,
-                                 .pause_kind = in->pause_kind, .expected_days = in->expected_days, .lead = in->lead};
+    *cmd = (struct case_command){.self = a->config->region,
+                                 .type = in->type,
+                                 .role = role_for(in->type),
+                                 .decision = in->decision,
+                                 .grade = in->grade,
+                                 .channel = in->channel,
+                                 .pause_kind = in->pause_kind,
+                                 .expected_days = in->expected_days,
+                                 .lead = in->lead};
     ret->payload = in->payload;
     if (cmd->role == CASE_ROLE_DECIDER && state->lead != cmd->self)
-        cmd->role = CASE_ROLE_WINDOW; /* deliver, note, object at the receiving side; the rest is refused by the rules */
+        cmd->role =
+            CASE_ROLE_WINDOW; /* deliver, note, object at the receiving side; the rest is refused by the rules */
     if (in->reason_code != NULL && strlen(in->reason_code) >= sizeof cmd->reason)
         return err_set(e, ERR_LIMIT, "case.reason-size", "reason_code has %zu bytes, the limit is %zu",
                        strlen(in->reason_code), sizeof cmd->reason - 1);
@@ -577,9 +597,10 @@ static int draft_of(struct app *a, const struct case_state *state, const struct 
     if (in->type == CASE_EVENT_HANDOVER && members_find(a->members, in->lead) == NULL)
         return err_set(e, ERR_NOT_FOUND, "case.no-member", "node %u is no member", in->lead);
     if (in->type == CASE_EVENT_HANDOVER && in->lead != state->receiving && in->lead != state->lead)
-        return err_set(e, ERR_UNSUPPORTED, "case.handover-newcomer",
-                       "handover (转办) to node %u, which has no part in the case yet, is not supported by this version",
-                       in->lead);
+        return err_set(
+            e, ERR_UNSUPPORTED, "case.handover-newcomer",
+            "handover (转办) to node %u, which has no part in the case yet, is not supported by this version",
+            in->lead);
     return 0;
 }
 

@@ -23,20 +23,20 @@ struct app {
     struct ledger *ledger;
     struct replication *replication;
     struct case_cache *cases;
-    struct catalog *catalog;        /* own file's content; NULL = publishes nothing */
-    const char *origin;             /* name of the own ledger */
+    struct catalog *catalog; /* own file's content; NULL = publishes nothing */
+    const char *origin;      /* name of the own ledger */
     uint64_t certificate_not_after_s;
     uint64_t started_ms;
 
-    struct map requests;            /* key hash -> struct request_flight: idempotent requests not yet durable */
-    struct map serials;             /* counter name -> uint64_t: last serial given out */
-    struct list peer_waits;         /* struct peer_wait */
-    struct list watches;            /* struct watch */
+    struct map requests;    /* key hash -> struct request_flight: idempotent requests not yet durable */
+    struct map serials;     /* counter name -> uint64_t: last serial given out */
+    struct list peer_waits; /* struct peer_wait */
+    struct list watches;    /* struct watch */
     uint64_t next_ticket;
     bool catalog_published;
-    struct err stopped;             /* why the ledger takes nothing; code 0 = it works */
-    unsigned verifying;             /* verifications running; one at a time */
-    atomic_bool verify_cancel;      /* the node stops; read by the worker */
+    struct err stopped;        /* why the ledger takes nothing; code 0 = it works */
+    unsigned verifying;        /* verifications running; one at a time */
+    atomic_bool verify_cancel; /* the node stops; read by the worker */
 };
 
 /* node.c makes the parts and the app; the ledger and the replication report to these. */
@@ -64,7 +64,7 @@ void app_on_acked(void *ctx, uint32_t peer, uint64_t size);
 /* app_watch.c */
 void app_notify_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
 struct peer_wait_request {
-    uint64_t end;                   /* own ledger size that must be reached */
+    uint64_t end; /* own ledger size that must be reached */
     uint32_t peers[LEAF_RECIPIENTS_MAX];
     size_t peer_count;
     uint32_t timeout_ms;

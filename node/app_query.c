@@ -59,12 +59,18 @@ static const char *level_name(uint8_t level)
 
 static void row_view(const struct store_case *row, struct app_case_view *ret)
 {
-    *ret = (struct app_case_view){.receiving = row->receiving, .lead = row->lead, .division = row->division,
-                                  .status = row->status, .status_name = case_status_name((uint8_t)row->status),
+    *ret = (struct app_case_view){.receiving = row->receiving,
+                                  .lead = row->lead,
+                                  .division = row->division,
+                                  .status = row->status,
+                                  .status_name = case_status_name((uint8_t)row->status),
                                   .status_chinese = case_status_chinese((uint8_t)row->status),
-                                  .level_name = level_name(row->level), .contested = (row->flags & 1) != 0,
-                                  .frozen = (row->flags & 2) != 0, .created_ms = row->created_ms,
-                                  .updated_ms = row->updated_ms, .event_count = row->event_count,
+                                  .level_name = level_name(row->level),
+                                  .contested = (row->flags & 1) != 0,
+                                  .frozen = (row->flags & 2) != 0,
+                                  .created_ms = row->created_ms,
+                                  .updated_ms = row->updated_ms,
+                                  .event_count = row->event_count,
                                   .version = row->event_count};
     memcpy(ret->case_id, row->case_id, sizeof ret->case_id);
     memcpy(ret->digest, row->digest, sizeof ret->digest);
@@ -77,8 +83,12 @@ static int event_view(struct app *a, const struct case_effect *effect, struct ar
                       struct app_case_event_view *ret, struct err *e)
 {
     const struct case_held *h = effect->event;
-    *ret = (struct app_case_event_view){.origin = h->origin, .index = h->index, .at_ms = h->hlc >> 16, .type = h->type,
-                                        .role = h->role, .effect = case_effect_name(effect->kind),
+    *ret = (struct app_case_event_view){.origin = h->origin,
+                                        .index = h->index,
+                                        .at_ms = h->hlc >> 16,
+                                        .type = h->type,
+                                        .role = h->role,
+                                        .effect = case_effect_name(effect->kind),
                                         .sequenced = effect->sequenced};
     memcpy(ret->id, h->id, sizeof ret->id);
     char text[CASE_EXPLAIN_SIZE];

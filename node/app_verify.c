@@ -31,8 +31,10 @@ static void verify_run(void *ctx)
     uint64_t start = clock_mono_ms();
     int rc = verify_store(&v->input, &r, &v->error);
     xassert((rc == 0) == (v->error.code == 0));
-    v->result = (struct app_verify_result){.own_leaves = r.own_leaves, .replica_leaves = r.replica_leaves,
-                                           .cases = r.cases, .payloads = r.payloads,
+    v->result = (struct app_verify_result){.own_leaves = r.own_leaves,
+                                           .replica_leaves = r.replica_leaves,
+                                           .cases = r.cases,
+                                           .payloads = r.payloads,
                                            .elapsed_ms = clock_mono_ms() - start};
     memcpy(v->result.root, r.root.b, sizeof v->result.root);
 }
@@ -57,7 +59,9 @@ void app_verify(struct app *a, app_verify_cb cb, void *ctx)
     v->app = a;
     v->cb = cb;
     v->ctx = ctx;
-    v->input = (struct verify_input){.dir = a->config->dir, .self = a->config->region, .members = a->members,
+    v->input = (struct verify_input){.dir = a->config->dir,
+                                     .self = a->config->region,
+                                     .members = a->members,
                                      .head_size = ledger_head(a->ledger)->size,
                                      .note = arena_bytes(&v->arena, ledger_head(a->ledger)->note),
                                      .cancel = &a->verify_cancel};

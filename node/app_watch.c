@@ -56,8 +56,7 @@ uint64_t app_watch(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint64_t 
 
 void app_unwatch(struct app *a, uint64_t ticket)
 {
-    list_for_each(at, &a->watches)
-    {
+    list_for_each (at, &a->watches) {
         struct watch *w = container_of(at, struct watch, link);
         if (w->ticket == ticket) {
             watch_end(w);
@@ -68,8 +67,7 @@ void app_unwatch(struct app *a, uint64_t ticket)
 
 void app_notify_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
 {
-    list_for_each(at, &a->watches)
-    {
+    list_for_each (at, &a->watches) {
         struct watch *w = container_of(at, struct watch, link);
         if (w->changed || memcmp(w->case_id, case_id, CASE_ID_SIZE) != 0)
             continue;
@@ -129,8 +127,7 @@ void app_wait_peers(struct app *a, const struct peer_wait_request *request)
 void app_on_acked(void *ctx, uint32_t peer, uint64_t size)
 {
     struct app *a = ctx;
-    list_for_each_safe(at, &a->peer_waits)
-    {
+    list_for_each_safe (at, &a->peer_waits) {
         struct peer_wait *w = container_of(at, struct peer_wait, link);
         if (w->request.end > size)
             continue;

@@ -58,8 +58,12 @@ void case_cache_destroy(struct case_cache *c)
 
 void case_event_of_leaf(const struct leaf *leaf, const struct merkle_hash *hash, struct case_event *ret)
 {
-    *ret = (struct case_event){.origin = leaf->origin, .index = leaf->index, .hlc = leaf->hlc,
-                               .type = leaf->event_type, .role = leaf->role, .rules_version = leaf->rules_version,
+    *ret = (struct case_event){.origin = leaf->origin,
+                               .index = leaf->index,
+                               .hlc = leaf->hlc,
+                               .type = leaf->event_type,
+                               .role = leaf->role,
+                               .rules_version = leaf->rules_version,
                                .parent_count = leaf->parent_count};
     memcpy(ret->id, hash->b, sizeof ret->id);
     for (unsigned i = 0; i < leaf->parent_count; i++) {
@@ -76,13 +80,26 @@ void case_event_of_leaf(const struct leaf *leaf, const struct merkle_hash *hash,
 
 void case_event_of_held(const struct case_held *h, struct case_event *ret)
 {
-    *ret = (struct case_event){.origin = h->origin, .index = h->index, .hlc = h->hlc, .type = h->type, .role = h->role,
-                               .rules_version = h->rules_version, .parent_count = h->parent_count, .lead = h->lead,
-                               .division = h->division, .item_version = h->item_version, .mode = h->mode,
-                               .decision = h->decision, .grade = h->grade, .channel = h->channel,
-                               .pause_kind = h->pause_kind, .expected_days = h->expected_days,
-                               .malformed = h->malformed, .has_request = h->has_request,
-                               .has_last_leaf = h->has_last_leaf, .last_leaf = h->last_leaf};
+    *ret = (struct case_event){.origin = h->origin,
+                               .index = h->index,
+                               .hlc = h->hlc,
+                               .type = h->type,
+                               .role = h->role,
+                               .rules_version = h->rules_version,
+                               .parent_count = h->parent_count,
+                               .lead = h->lead,
+                               .division = h->division,
+                               .item_version = h->item_version,
+                               .mode = h->mode,
+                               .decision = h->decision,
+                               .grade = h->grade,
+                               .channel = h->channel,
+                               .pause_kind = h->pause_kind,
+                               .expected_days = h->expected_days,
+                               .malformed = h->malformed,
+                               .has_request = h->has_request,
+                               .has_last_leaf = h->has_last_leaf,
+                               .last_leaf = h->last_leaf};
     memcpy(ret->id, h->id, sizeof ret->id);
     memcpy(ret->request, h->request, sizeof ret->request);
     for (unsigned i = 0; i < h->parent_count; i++)
@@ -129,8 +146,7 @@ static void evict(struct case_cache *c, const struct ledger *ledger)
 {
     while (c->count > CASE_CACHE_MAX) {
         struct case_slot *oldest = NULL;
-        list_for_each(at, &c->lru)
-        {
+        list_for_each (at, &c->lru) {
             struct case_slot *slot = container_of(at, struct case_slot, lru);
             if (!case_cache_in_flight(slot, ledger)) {
                 oldest = slot;
@@ -183,12 +199,16 @@ void case_row_of(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], con
                  struct store_case *ret)
 {
     const struct case_state *state = casefile_state(file);
-    *ret = (struct store_case){.receiving = state->receiving, .lead = state->lead, .division = state->division,
-                               .status = state->status, .level = state->level,
-                               .flags = (uint8_t)(((state->flags & CASE_FLAG_CONTESTED) != 0) |
-                                                  ((state->flags & CASE_FLAG_FROZEN) != 0) << 1),
-                               .event_count = state->event_count + state->pending_count,
-                               .created_ms = state->created_hlc >> 16, .updated_ms = state->updated_hlc >> 16};
+    *ret = (struct store_case){
+        .receiving = state->receiving,
+        .lead = state->lead,
+        .division = state->division,
+        .status = state->status,
+        .level = state->level,
+        .flags = (uint8_t)(((state->flags & CASE_FLAG_CONTESTED) != 0) | ((state->flags & CASE_FLAG_FROZEN) != 0) << 1),
+        .event_count = state->event_count + state->pending_count,
+        .created_ms = state->created_hlc >> 16,
+        .updated_ms = state->updated_hlc >> 16};
     memcpy(ret->case_id, case_id, sizeof ret->case_id);
     (void)snprintf(ret->number, sizeof ret->number, "%s", state->number);
     (void)snprintf(ret->item_code, sizeof ret->item_code, "%s", state->item_code);

@@ -19,7 +19,7 @@ struct case_slot {
     struct list lru;
     uint8_t id[CASE_ID_SIZE];
     struct casefile *file;
-    uint64_t touched;   /* number of the last transaction that changed it */
+    uint64_t touched; /* number of the last transaction that changed it */
     char item_name[256];
 };
 

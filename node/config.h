@@ -17,17 +17,17 @@
 #include "node/base/err.h"
 
 struct config {
-    struct arena arena;     /* owns every text */
-    const char *dir;        /* folder of node.json */
-    uint32_t region;        /* own node code */
-    const char *name;       /* "四川省" */
-    const char *listen;     /* tls+tcp://host:port */
-    const char *advertise;  /* as in the member list; "" = listen */
-    const char *http;       /* host:port on loopback; "" = unix socket only */
-    const char *catalog;    /* own catalog file; "" = publishes nothing */
-    const char *data;       /* folder with divisions.tsv, divisions_historic.tsv, holidays.json */
-    const char *log;        /* level */
-    bool adopt_head;        /* from the command line: sign on without heads.db (ledger.h) */
+    struct arena arena;    /* owns every text */
+    const char *dir;       /* folder of node.json */
+    uint32_t region;       /* own node code */
+    const char *name;      /* "四川省" */
+    const char *listen;    /* tls+tcp://host:port */
+    const char *advertise; /* as in the member list; "" = listen */
+    const char *http;      /* host:port on loopback; "" = unix socket only */
+    const char *catalog;   /* own catalog file; "" = publishes nothing */
+    const char *data;      /* folder with divisions.tsv, divisions_historic.tsv, holidays.json */
+    const char *log;       /* level */
+    bool adopt_head;       /* from the command line: sign on without heads.db (ledger.h) */
     /* derived paths in dir */
     const char *socket_path, *token_path, *members_path, *federation_path, *ca_path, *crl_path, *cert_path, *key_path,
         *ledger_key_path;

@@ -23,7 +23,7 @@
 #define REOPEN_MS 1000
 #define ROOM_BYTES (8u << 20) /* free space before a node that was full goes on: two WALs at their usual largest */
 #define HLC_AHEAD_MAX ((uint64_t)10000 << 16) /* 10 s */
-#define BATCH_ENTRIES_MAX 8192u /* bounds one transaction; the rest is the next batch */
+#define BATCH_ENTRIES_MAX 8192u               /* bounds one transaction; the rest is the next batch */
 
 struct ledger {
     struct ledger_config config;
@@ -87,8 +87,7 @@ static int tile_save(void *ctx, unsigned level, uint64_t index, const uint8_t ti
 /* Forgets the unsaved tiles that lie below @size, which is committed now. */
 static void drop_unsaved(struct ledger *l, uint64_t size)
 {
-    list_for_each_safe(at, &l->unsaved)
-    {
+    list_for_each_safe (at, &l->unsaved) {
         struct unsaved_tile *u = container_of(at, struct unsaved_tile, link);
         if ((u->index + 1) << (8 * (u->level + 1)) <= size) {
             list_remove(at);
@@ -100,8 +99,7 @@ static void drop_unsaved(struct ledger *l, uint64_t size)
 static int tile_load(void *ctx, unsigned level, uint64_t index, uint8_t out[TILES_BYTES], struct err *e)
 {
     struct ledger *l = ctx;
-    list_for_each(at, &l->unsaved)
-    {
+    list_for_each (at, &l->unsaved) {
         const struct unsaved_tile *u = container_of(at, struct unsaved_tile, link);
         if (u->level == level && u->index == index) {
             memcpy(out, u->hashes, TILES_BYTES);
@@ -136,11 +134,13 @@ static int restore_tree(struct ledger *l, uint64_t size, struct err *e)
 static int check_head(struct ledger *l, const struct store_head *head, uint64_t size, struct err *e)
 {
     if (head->note.size == 0 && size > 0 && !l->config.adopt_head) {
-        err_set(e, ERR_CORRUPT, "ledger.head-missing",
-                "ledger.db holds %llu leaves, but heads.db knows of no signed checkpoint: it is lost or of another node",
-                (unsigned long long)size);
-        err_hint(e, "put heads.db back; if it is gone and no peer holds more than %llu of this ledger, start once with "
-                    "--adopt-head",
+        err_set(
+            e, ERR_CORRUPT, "ledger.head-missing",
+            "ledger.db holds %llu leaves, but heads.db knows of no signed checkpoint: it is lost or of another node",
+            (unsigned long long)size);
+        err_hint(e,
+                 "put heads.db back; if it is gone and no peer holds more than %llu of this ledger, start once with "
+                 "--adopt-head",
                  (unsigned long long)size);
         return ERR_CORRUPT;
     }
@@ -148,7 +148,8 @@ static int check_head(struct ledger *l, const struct store_head *head, uint64_t 
         err_set(e, ERR_CORRUPT, "ledger.older-than-head",
                 "ledger.db holds %llu leaves, but a checkpoint over %llu has been signed: this is an older copy",
                 (unsigned long long)size, (unsigned long long)head->size);
-        err_hint(e, "restore the newest ledger.db; never delete heads.db, it keeps this node from contradicting itself");
+        err_hint(e,
+                 "restore the newest ledger.db; never delete heads.db, it keeps this node from contradicting itself");
         return ERR_CORRUPT;
     }
     struct merkle_hash root;
@@ -611,7 +612,7 @@ static bool is_refused(const struct ledger_writer_job *job)
 static bool separate(struct ledger *l)
 {
     size_t count = 0;
-    list_for_each(at, &l->running)
+    list_for_each (at, &l->running)
         count++;
     if (count < 2)
         return false;

@@ -29,11 +29,11 @@ struct ledger_head {
 };
 
 struct ledger_config {
-    const char *dir;                  /* node folder; borrowed for life */
+    const char *dir; /* node folder; borrowed for life */
     uint32_t self;
     const struct note_signer *signer; /* borrowed for life */
     struct loop *loop;
-    bool adopt_head;                  /* the operator says that ledger.db is the newest copy although heads.db is gone */
+    bool adopt_head; /* the operator says that ledger.db is the newest copy although heads.db is gone */
     /* After each seal, before the callbacks of its transactions. */
     void (*on_sealed)(void *ctx);
     /* The ledger stopped (@e says why) or works again (@e NULL). After a stop and before it works again, on_reload:
@@ -101,8 +101,8 @@ void ledger_commit(struct ledger_txn *t, ledger_commit_cb cb, void *ctx);
 /* ---- reading for peers ---- */
 
 /* One own entry: from memory when recent, else from the store. */
-int ledger_read_entry(struct ledger *l, uint64_t index, struct arena *a, struct bytes *ret_leaf, struct bytes *ret_payload,
-                      bool *ret_held, struct err *e) WARN_UNUSED;
+int ledger_read_entry(struct ledger *l, uint64_t index, struct arena *a, struct bytes *ret_leaf,
+                      struct bytes *ret_payload, bool *ret_held, struct err *e) WARN_UNUSED;
 /* Indexes in [from, below) addressed to @recipient or to everyone, ascending, at most @limit. */
 int ledger_read_addressed(struct ledger *l, uint32_t recipient, uint64_t from, uint64_t below, size_t limit,
                           struct arena *a, uint64_t **ret, size_t *ret_count, struct err *e) WARN_UNUSED;

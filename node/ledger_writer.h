@@ -15,15 +15,15 @@
 struct ledger_writer;
 
 struct ledger_writer_job {
-    struct loop_item done;            /* the submitter's: runs on the loop thread when the job has ended */
-    const struct store_batch *batch;  /* borrowed until done */
-    bool seal;                        /* swap the head from @old to @head and sign */
+    struct loop_item done;           /* the submitter's: runs on the loop thread when the job has ended */
+    const struct store_batch *batch; /* borrowed until done */
+    bool seal;                       /* swap the head from @old to @head and sign */
     struct checkpoint old, head;
     const struct note_signer *signer;
-    struct buf note;                  /* out: the signed checkpoint */
-    int rc;                           /* out: 0, or the first failure */
-    bool committed;                   /* out: the batch is in the store, whatever became of the seal */
-    bool sealed_lost;                 /* out: the swap was lost: somebody else signs for this ledger */
+    struct buf note;  /* out: the signed checkpoint */
+    int rc;           /* out: 0, or the first failure */
+    bool committed;   /* out: the batch is in the store, whatever became of the seal */
+    bool sealed_lost; /* out: the swap was lost: somebody else signs for this ledger */
     struct err error;
 };
 

@@ -45,7 +45,7 @@ static int run(const char *path, enum mode mode, bool adopt_head)
         log_set_level(level);
 
     struct node *node = NULL;
-    int rc = mode == MODE_CHECK ? node_check(&config, &e)
+    int rc = mode == MODE_CHECK    ? node_check(&config, &e)
              : mode == MODE_VERIFY ? node_verify(&config, &e)
                                    : node_start(&config, &node, &e);
     if (rc == 0 && node != NULL)
@@ -61,10 +61,13 @@ static int run(const char *path, enum mode mode, bool adopt_head)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check", no_argument, NULL, 'k'},
                                             {"verify", no_argument, NULL, 'y'},
-                                            {"adopt-head", no_argument, NULL, 'a'},   {"version", no_argument, NULL, 'v'},
-                                            {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+                                            {"adopt-head", no_argument, NULL, 'a'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     const char *path = NULL;
     enum mode mode = MODE_RUN;
     bool adopt_head = false;
@@ -95,7 +98,8 @@ int main(int argc, char **argv)
     }
     if (path == NULL || optind != argc) {
         (void)fprintf(stderr, "tongband: %s%s; see tongband --help\n",
-                      path == NULL ? "--config FILE is missing" : "unexpected argument ", path == NULL ? "" : argv[optind]);
+                      path == NULL ? "--config FILE is missing" : "unexpected argument ",
+                      path == NULL ? "" : argv[optind]);
         return 2;
     }
     (void)umask(0077);

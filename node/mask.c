@@ -86,8 +86,8 @@ static yyjson_mut_val *mask_keys(yyjson_mut_doc *doc, yyjson_val *object)
     yyjson_mut_val *out = yyjson_mut_obj(doc);
     size_t i, count;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(object, i, count, key, value)
-        (void)yyjson_mut_obj_add(out, yyjson_mut_strcpy(doc, yyjson_get_str(key)), text(doc, HIDDEN, strlen(HIDDEN)));
+    yyjson_obj_foreach(object, i, count, key, value)(void)
+        yyjson_mut_obj_add(out, yyjson_mut_strcpy(doc, yyjson_get_str(key)), text(doc, HIDDEN, strlen(HIDDEN)));
     return out;
 }
 
@@ -118,9 +118,8 @@ struct bytes mask_payload(struct bytes payload, struct arena *a)
     yyjson_mut_val *out = yyjson_mut_obj(doc);
     size_t i, count;
     yyjson_val *key, *value;
-    yyjson_obj_foreach(root, i, count, key, value)
-        (void)yyjson_mut_obj_add(out, yyjson_mut_strcpy(doc, yyjson_get_str(key)),
-                                 mask_field(doc, yyjson_get_str(key), value));
+    yyjson_obj_foreach(root, i, count, key, value)(void) yyjson_mut_obj_add(
+        out, yyjson_mut_strcpy(doc, yyjson_get_str(key)), mask_field(doc, yyjson_get_str(key), value));
     yyjson_mut_doc_set_root(doc, out);
     size_t size;
     char *json = yyjson_mut_write(doc, 0, &size);

@@ -91,8 +91,8 @@ static int load_identity(const struct config *c, struct identity *id, struct err
 
     id->self = members_find(&id->members, c->region);
     if (id->self == NULL)
-        return err_set(e, ERR_NOT_FOUND, "node.no-member", "'%s' has no member %u: has the federation's CA issued this node?",
-                       c->members_path, c->region);
+        return err_set(e, ERR_NOT_FOUND, "node.no-member",
+                       "'%s' has no member %u: has the federation's CA issued this node?", c->members_path, c->region);
     crypto_signer_public(id->key, public_key);
     if (!crypto_equal(public_key, id->self->key.public_key, sizeof public_key))
         return err_set(e, ERR_VERIFY, "node.ledger-key", "'%s' is not the key that the member list names for node %u",
@@ -171,9 +171,14 @@ static int check_certificate(struct node *n, struct err *e)
 static int start_tls(struct node *n, struct err *e)
 {
     const struct config *c = n->config;
-    struct tls_engine_options o = {.federation = n->identity.members.federation, .ca_path = c->ca_path,
-                                   .crl_path = c->crl_path, .cert_path = c->cert_path, .key_path = c->key_path,
-                                   .is_member_cb = is_member_cb, .failed_cb = handshake_failed_cb, .ctx = n};
+    struct tls_engine_options o = {.federation = n->identity.members.federation,
+                                   .ca_path = c->ca_path,
+                                   .crl_path = c->crl_path,
+                                   .cert_path = c->cert_path,
+                                   .key_path = c->key_path,
+                                   .is_member_cb = is_member_cb,
+                                   .failed_cb = handshake_failed_cb,
+                                   .ctx = n};
     link_nng_limit_threads(NNG_TASK_THREADS);
     int rc = tls_engine_create(&o, &n->tls, e);
     return rc == 0 ? check_certificate(n, e) : rc;
@@ -210,14 +215,30 @@ static int start_ledger(struct node *n, struct err *e)
     if (rc != 0)
         return rc;
     tls_engine_status(n->tls, &tls);
-    n->app = app_create(&(struct app_parts){.config = c, .members = &n->identity.members, .regions = n->regions,
-                                            .loop = n->loop, .catalog = catalog, .origin = n->identity.self->key.name,
+    n->app = app_create(&(struct app_parts){.config = c,
+                                            .members = &n->identity.members,
+                                            .regions = n->regions,
+                                            .loop = n->loop,
+                                            .catalog = catalog,
+                                            .origin = n->identity.self->key.name,
                                             .certificate_not_after_s = tls.own.not_after_s});
-    n->replication = replication_create(&(struct replication_config){
-        .self = c->region, .software = "tongban/" TONGBAN_VERSION, .loop = n->loop, .members = &n->identity.members,
-        .on_entries = app_on_entries, .on_stored = app_on_stored, .on_acked = app_on_acked, .ctx = n->app});
-    struct ledger_config ledger = {.dir = c->dir, .self = c->region, .signer = &n->identity.signer, .loop = n->loop,
-                                   .adopt_head = c->adopt_head, .on_sealed = on_sealed, .on_state = on_state, .on_reload = on_reload, .ctx = n};
+    n->replication = replication_create(&(struct replication_config){.self = c->region,
+                                                                     .software = "tongban/" TONGBAN_VERSION,
+                                                                     .loop = n->loop,
+                                                                     .members = &n->identity.members,
+                                                                     .on_entries = app_on_entries,
+                                                                     .on_stored = app_on_stored,
+                                                                     .on_acked = app_on_acked,
+                                                                     .ctx = n->app});
+    struct ledger_config ledger = {.dir = c->dir,
+                                   .self = c->region,
+                                   .signer = &n->identity.signer,
+                                   .loop = n->loop,
+                                   .adopt_head = c->adopt_head,
+                                   .on_sealed = on_sealed,
+                                   .on_state = on_state,
+                                   .on_reload = on_reload,
+                                   .ctx = n};
     return ledger_open(&ledger, &n->ledger, e);
 }
 
@@ -233,8 +254,12 @@ static int start_link(struct node *n, struct err *e)
 {
     const struct members *m = &n->identity.members;
     struct link_nng_peer *peers = link_peers(m);
-    struct link_nng_config config = {.code = n->config->region, .listen_url = n->config->listen, .peers = peers,
-                                     .peer_count = m->count, .tls = n->tls, .event_cb = replication_link_event,
+    struct link_nng_config config = {.code = n->config->region,
+                                     .listen_url = n->config->listen,
+                                     .peers = peers,
+                                     .peer_count = m->count,
+                                     .tls = n->tls,
+                                     .event_cb = replication_link_event,
                                      .ctx = n->replication};
     struct link *link;
     int rc = link_nng_open(&config, &link, e);
@@ -311,14 +336,18 @@ static void expiry_cb(void *ctx)
     tls_engine_status(n->tls, &tls);
     clock_format_utc(tls.own.not_after_s * 1000, day);
     if (tls.own.not_after_s < now)
-        log_warn("node", NULL, "node.certificate-expired", "own certificate ended %.10s: peers refuse us until the "
-                 "federation's CA issues another", day);
+        log_warn("node", NULL, "node.certificate-expired",
+                 "own certificate ended %.10s: peers refuse us until the "
+                 "federation's CA issues another",
+                 day);
     else if (tls.own.not_after_s < now + EXPIRY_WARN_S)
         log_warn("node", NULL, "node.certificate-expiring", "own certificate ends %.10s: have another issued", day);
     clock_format_utc(tls.crl_next_update_s * 1000, day);
     if (tls.crl_next_update_s < now)
-        log_warn("node", NULL, "node.crl-stale", "the revocation list was due for renewal %.10s: who was revoked since "
-                 "is let in", day);
+        log_warn("node", NULL, "node.crl-stale",
+                 "the revocation list was due for renewal %.10s: who was revoked since "
+                 "is let in",
+                 day);
     loop_timer_set(n->expiry_timer, EXPIRY_CHECK_MS);
 }
 
@@ -458,9 +487,10 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
     loop_on_signal(n->loop, signal_cb, n);
     char code[12];
     (void)snprintf(code, sizeof code, "%u", config->region);
-    log_info("node", code, "node.started", "%s serves %s at %s, API at %s%s%s; ledger %s has %llu entries", config->name,
-             n->identity.members.federation, config->listen, config->socket_path, config->http[0] != '\0' ? " and " : "",
-             config->http, n->identity.self->key.name, (unsigned long long)ledger_head(n->ledger)->size);
+    log_info("node", code, "node.started", "%s serves %s at %s, API at %s%s%s; ledger %s has %llu entries",
+             config->name, n->identity.members.federation, config->listen, config->socket_path,
+             config->http[0] != '\0' ? " and " : "", config->http, n->identity.self->key.name,
+             (unsigned long long)ledger_head(n->ledger)->size);
     app_resume(n->app);
     *ret = n;
     return 0;
@@ -539,8 +569,11 @@ int node_verify(const struct config *config, struct err *e)
     if (rc == 0)
         rc = store_head_get(store, &a, &head, e);
     if (rc == 0)
-        rc = verify_store(&(struct verify_input){.dir = config->dir, .self = config->region, .members = &id.members,
-                                                 .head_size = head.size, .note = head.note},
+        rc = verify_store(&(struct verify_input){.dir = config->dir,
+                                                 .self = config->region,
+                                                 .members = &id.members,
+                                                 .head_size = head.size,
+                                                 .note = head.note},
                           &r, e);
     printf("own entries %llu, peers' entries %llu, payloads %llu, cases %llu, items %llu: %s\n",
            (unsigned long long)r.own_leaves, (unsigned long long)r.replica_leaves, (unsigned long long)r.payloads,

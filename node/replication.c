@@ -151,7 +151,9 @@ static void send_request(struct replication *r, const struct sync_action *a)
     if (rc != 0) {
         r->stats.requests_failed++;
         struct inbound *in = inbound_create();
-        struct sync_event event = {.type = SYNC_EVENT_REPLY_FAILED, .peer = a->peer, .token = a->token,
+        struct sync_event event = {.type = SYNC_EVENT_REPLY_FAILED,
+                                   .peer = a->peer,
+                                   .token = a->token,
                                    .text = arena_strdup(&in->arena, e.message)};
         step(r, &event, in); /* leads to a wait, never to a request: no recursion beyond this */
         inbound_release(in);
@@ -180,10 +182,10 @@ static void send_batch(struct replication *r, const struct sync_action *action)
     const struct ledger_head *head = ledger_head(r->ledger);
     int rc = ledger_check_writable(r->ledger, &e);
     if (rc == 0) {
-        struct batch_source source = {.ctx = r, .tree = ledger_source(r->ledger), .addressed = source_addressed,
-                                      .entry = source_entry};
-        rc = batch_build(&source, r->config.self, action->peer, action->from, head->size, head->note,
-                         action->bytes_max, &a, &m.u.batch, &e);
+        struct batch_source source = {
+            .ctx = r, .tree = ledger_source(r->ledger), .addressed = source_addressed, .entry = source_entry};
+        rc = batch_build(&source, r->config.self, action->peer, action->from, head->size, head->note, action->bytes_max,
+                         &a, &m.u.batch, &e);
     }
     if (rc == 0) {
         r->stats.batches_out++;
@@ -194,7 +196,9 @@ static void send_batch(struct replication *r, const struct sync_action *action)
         char peer[12];
         log_warn("replication", code_text(action->peer, peer), e.id, "cannot answer a PULL: %s", e.message);
         m = (struct wire_msg){.type = WIRE_ERROR};
-        m.u.error = (struct wire_error){.code = WIRE_ERROR_UNAVAILABLE, .id = "sync.unavailable", .retry_ms = 1000,
+        m.u.error = (struct wire_error){.code = WIRE_ERROR_UNAVAILABLE,
+                                        .id = "sync.unavailable",
+                                        .retry_ms = 1000,
                                         .message = "the ledger cannot be read now"};
     }
     send_reply(r, action->handle, &m);
@@ -241,8 +245,8 @@ static void stored_cb(void *ctx, const struct err *e)
         alarm_raise(r, s->peer, "sync.refused-by-store", e->message);
         sync_halt_peer(r->sync, s->peer, e->message);
     }
-    struct sync_event event = {.type = ok ? SYNC_EVENT_STORED : SYNC_EVENT_STORE_FAILED, .peer = s->peer,
-                               .token = s->token};
+    struct sync_event event = {
+        .type = ok ? SYNC_EVENT_STORED : SYNC_EVENT_STORE_FAILED, .peer = s->peer, .token = s->token};
     if (r->link != NULL)
         step(r, &event, s->inbound); /* first: the next PULL carries the acknowledgement */
     r->config.on_stored(r->config.ctx, s->peer, s->entries, s->count, ok);
@@ -269,8 +273,12 @@ static void add_entries(const struct sync_action *a, struct ledger_txn *txn)
     static const uint8_t no_case[LEAF_CASE_ID_SIZE];
     for (size_t i = 0; i < a->entry_count; i++) {
         const struct sync_entry *in = &a->entries[i];
-        struct store_entry row = {.origin = a->peer, .index = in->leaf.index, .leaf = in->bytes, .payload = in->payload,
-                                  .payload_held = in->payload_held, .stored_ms = now};
+        struct store_entry row = {.origin = a->peer,
+                                  .index = in->leaf.index,
+                                  .leaf = in->bytes,
+                                  .payload = in->payload,
+                                  .payload_held = in->payload_held,
+                                  .stored_ms = now};
         memcpy(row.hash, in->hash.b, sizeof row.hash);
         memcpy(row.case_id, in->leaf.case_id, sizeof row.case_id);
         row.has_case = memcmp(row.case_id, no_case, sizeof no_case) != 0;
@@ -292,8 +300,12 @@ static void store_batch_action(struct replication *r, const struct sync_action *
     add_entries(a, txn);
     struct buf frontier = {0};
     crange_encode(&a->cursor.range, &frontier);
-    struct store_replica row = {.origin = a->peer, .size = a->cursor.range.size, .seq_me = a->cursor.seq_me,
-                                .seq_public = a->cursor.seq_public, .note = a->note, .note_size = a->cursor.head_size,
+    struct store_replica row = {.origin = a->peer,
+                                .size = a->cursor.range.size,
+                                .seq_me = a->cursor.seq_me,
+                                .seq_public = a->cursor.seq_public,
+                                .note = a->note,
+                                .note_size = a->cursor.head_size,
                                 .checked_ms = clock_wall_ms()};
     row.frontier = arena_bytes(ledger_txn_arena(txn), buf_bytes(&frontier));
     buf_close(&frontier);
@@ -302,8 +314,13 @@ static void store_batch_action(struct replication *r, const struct sync_action *
     r->config.on_entries(r->config.ctx, a->peer, a->entries, a->entry_count, txn);
 
     struct storing *s = xcalloc(1, sizeof *s);
-    *s = (struct storing){.r = r, .inbound = inbound, .peer = a->peer, .token = a->token, .entries = a->entries,
-                          .count = a->entry_count, .note = a->note};
+    *s = (struct storing){.r = r,
+                          .inbound = inbound,
+                          .peer = a->peer,
+                          .token = a->token,
+                          .entries = a->entries,
+                          .count = a->entry_count,
+                          .note = a->note};
     inbound->references++;
     ledger_commit(txn, stored_cb, s);
 }
@@ -455,8 +472,11 @@ static void message_in(struct replication *r, const struct link_event *event)
     struct err e = {0};
     struct peer_state *p = find(r, event->peer);
     bool request = event->type == LINK_REQUEST;
-    struct sync_event out = {.type = request ? SYNC_EVENT_REQUEST : SYNC_EVENT_REPLY, .peer = event->peer,
-                             .handle = event->handle, .token = event->token, .message = &in->message};
+    struct sync_event out = {.type = request ? SYNC_EVENT_REQUEST : SYNC_EVENT_REPLY,
+                             .peer = event->peer,
+                             .handle = event->handle,
+                             .token = event->token,
+                             .message = &in->message};
     if (p != NULL)
         p->view.last_heard_ms = clock_wall_ms();
     if (wire_decode(bytes_of(event->data, event->size), &in->arena, &in->message, &e) == 0) {
@@ -541,10 +561,13 @@ struct replication *replication_create(const struct replication_config *config)
     struct replication *r = xcalloc(1, sizeof *r);
     r->config = *config;
     map_init(&r->peers, config->self);
-    struct sync_config sync = {.self = config->self, .software = config->software,
-                               .members_version = config->members->version};
-    struct sync_host host = {.ctx = r, .open_checkpoint = host_open_checkpoint, .own_size = host_own_size,
-                             .own_root_at = host_own_root_at, .own_addressed_end = host_addressed_end};
+    struct sync_config sync = {
+        .self = config->self, .software = config->software, .members_version = config->members->version};
+    struct sync_host host = {.ctx = r,
+                             .open_checkpoint = host_open_checkpoint,
+                             .own_size = host_own_size,
+                             .own_root_at = host_own_root_at,
+                             .own_addressed_end = host_addressed_end};
     r->sync = sync_create(&sync, &host);
     r->timer = loop_timer_create(config->loop, timer_cb, r);
     r->ack_timer = loop_timer_create(config->loop, ack_timer_cb, r);
@@ -594,8 +617,10 @@ static void load_cursor(struct replication *r, const struct store_replica *row, 
     *ret = (struct sync_cursor){0};
     if (crange_decode(row->frontier, &ret->range, &e) != 0 ||
         (row->note.size > 0 && host_open_checkpoint(r, row->origin, row->note, &head, &e) != 0)) {
-        log_error("replication", code_text(row->origin, code), e.id, "stored position of the ledger is damaged: %s; "
-                  "pulling it from the beginning", e.message);
+        log_error("replication", code_text(row->origin, code), e.id,
+                  "stored position of the ledger is damaged: %s; "
+                  "pulling it from the beginning",
+                  e.message);
         *ret = (struct sync_cursor){0};
         return;
     }

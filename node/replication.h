@@ -18,11 +18,12 @@ struct replication;
 
 struct replication_config {
     uint32_t self;
-    const char *software;         /* borrowed for life, like members and loop */
+    const char *software; /* borrowed for life, like members and loop */
     struct loop *loop;
     const struct members *members;
     /* Verified entries of @peer, before they are stored: add the rows that follow from them to @txn. */
-    void (*on_entries)(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, struct ledger_txn *txn);
+    void (*on_entries)(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count,
+                       struct ledger_txn *txn);
     /* The same entries are durable (or, with @stored false, are not). */
     void (*on_stored)(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, bool stored);
     /* @peer durably holds [0, size) of the own ledger. */
@@ -38,7 +39,7 @@ struct replication_peer {
     uint64_t since_ms;      /* wall */
     uint64_t last_heard_ms; /* wall, 0 = never */
     uint64_t held_size, known_size, acked_size;
-    int64_t skew_ms;        /* INT64_MIN = unknown */
+    int64_t skew_ms; /* INT64_MIN = unknown */
     char software[65];
 };
 

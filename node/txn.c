@@ -31,7 +31,6 @@ void *txn_grow(struct arena *a, const void **array, size_t *count, size_t *capac
     X(requests, request_count, struct store_request, ledger_txn_request)                                               \
     X(counters, counter_count, struct store_counter, ledger_txn_counter)
 
-
 #define X(array, count, type, function)                                                                                \
     void function(struct ledger_txn *t, const type *row)                                                               \
     {                                                                                                                  \

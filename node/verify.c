@@ -39,28 +39,30 @@ static int check_entry(struct verify *v, const struct store_entry *entry, struct
         return ERR_CLOSED;
     leaf_hash(entry->leaf, &hash);
     if (memcmp(hash.b, entry->hash, sizeof hash.b) != 0)
-        return err_set(e, ERR_CORRUPT, "verify.leaf", "ledger %u entry %llu: the stored bytes do not have the stored hash",
-                       entry->origin, (unsigned long long)entry->index);
+        return err_set(e, ERR_CORRUPT, "verify.leaf",
+                       "ledger %u entry %llu: the stored bytes do not have the stored hash", entry->origin,
+                       (unsigned long long)entry->index);
     int rc = leaf_decode(entry->leaf, leaf, e);
     if (rc != 0)
         return err_wrap(e, "ledger %u entry %llu", entry->origin, (unsigned long long)entry->index);
     if (leaf->origin != entry->origin || leaf->index != entry->index)
-        return err_set(e, ERR_CORRUPT, "verify.place", "ledger %u entry %llu says it is entry %llu of %u", entry->origin,
-                       (unsigned long long)entry->index, (unsigned long long)leaf->index, leaf->origin);
-    bool is_of_case = leaf->kind == LEAF_KIND_EVENT &&
-                      memcmp(leaf->case_id, (uint8_t[LEAF_CASE_ID_SIZE]){0}, LEAF_CASE_ID_SIZE) != 0;
+        return err_set(e, ERR_CORRUPT, "verify.place", "ledger %u entry %llu says it is entry %llu of %u",
+                       entry->origin, (unsigned long long)entry->index, (unsigned long long)leaf->index, leaf->origin);
+    bool is_of_case =
+        leaf->kind == LEAF_KIND_EVENT && memcmp(leaf->case_id, (uint8_t[LEAF_CASE_ID_SIZE]){0}, LEAF_CASE_ID_SIZE) != 0;
     if (entry->has_case != is_of_case ||
         (is_of_case && memcmp(entry->case_id, leaf->case_id, sizeof leaf->case_id) != 0))
-        return err_set(e, ERR_CORRUPT, "verify.case-id", "ledger %u entry %llu is filed under another case", entry->origin,
-                       (unsigned long long)entry->index);
+        return err_set(e, ERR_CORRUPT, "verify.case-id", "ledger %u entry %llu is filed under another case",
+                       entry->origin, (unsigned long long)entry->index);
     if (!entry->payload_held)
         return 0;
     v->out->payloads += entry->payload.size > 0;
     if (entry->payload.size > 0)
         crypto_sha256_one(entry->payload.data, entry->payload.size, hash.b);
     if (entry->payload.size != leaf->ct_len || (leaf->ct_len > 0 && !merkle_hash_equal(&hash, &leaf->ct_hash)))
-        return err_set(e, ERR_CORRUPT, "verify.payload", "ledger %u entry %llu: the payload is not the one its leaf names",
-                       entry->origin, (unsigned long long)entry->index);
+        return err_set(e, ERR_CORRUPT, "verify.payload",
+                       "ledger %u entry %llu: the payload is not the one its leaf names", entry->origin,
+                       (unsigned long long)entry->index);
     return 0;
 }
 
@@ -96,7 +98,8 @@ static int take_recipients(struct verify *v, const struct leaf *leaf, struct err
             (void)map_put(&v->streams, &r->node, sizeof r->node, last);
         }
         if (r->seq != last->seq + 1)
-            return err_set(e, ERR_CORRUPT, "verify.stream", "own entry %llu is number %llu for node %u, %llu is expected",
+            return err_set(e, ERR_CORRUPT, "verify.stream",
+                           "own entry %llu is number %llu for node %u, %llu is expected",
                            (unsigned long long)leaf->index, (unsigned long long)r->seq, r->node,
                            (unsigned long long)last->seq + 1);
         last->seq = r->seq;
@@ -119,7 +122,8 @@ static int check_streams(struct verify *v, struct err *e)
         size_t count = 0;
         rc = store_read_addressed(v->reader, last->recipient, last->index, 1, &a, &rows, &count, e);
         if (rc == 0 && (count != 1 || rows[0].index != last->index || rows[0].seq != last->seq))
-            rc = err_set(e, ERR_CORRUPT, "verify.stream", "own entry %llu is number %llu for node %u, the table does not know it",
+            rc = err_set(e, ERR_CORRUPT, "verify.stream",
+                         "own entry %llu is number %llu for node %u, the table does not know it",
                          (unsigned long long)last->index, (unsigned long long)last->seq, last->recipient);
         arena_close(&a);
     }
@@ -285,8 +289,8 @@ static int check_number(struct verify *v, const char *item_code, const char *num
     (void)snprintf(counter.name, sizeof counter.name, "number/%s/%.8s", item_code, number + prefix - 8);
     int rc = store_read_counter(v->reader, counter.name, &last, e);
     if (rc == 0 && last < serial)
-        rc = err_set(e, ERR_CORRUPT, "verify.counter", "number %s was given, but the counter '%s' stands at %llu", number,
-                     counter.name, (unsigned long long)last);
+        rc = err_set(e, ERR_CORRUPT, "verify.counter", "number %s was given, but the counter '%s' stands at %llu",
+                     number, counter.name, (unsigned long long)last);
     return rc;
 }
 

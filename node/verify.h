@@ -9,7 +9,7 @@
 #include "federation/members.h"
 
 struct verify_input {
-    const char *dir;               /* node folder */
+    const char *dir; /* node folder */
     uint32_t self;
     const struct members *members; /* keys of all ledgers, the own included */
     uint64_t head_size;            /* what the signed head covers: the store may hold more by the time it is read */

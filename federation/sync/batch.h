@@ -20,6 +20,7 @@ struct batch_source {
 
 /* @from <= @target. @note: the signed checkpoint of size @target, borrowed by the result like the entries. */
 int batch_build(const struct batch_source *source, uint32_t self, uint32_t peer, uint64_t from, uint64_t target,
-                struct bytes note, uint32_t bytes_max, struct arena *a, struct wire_batch *ret, struct err *e) WARN_UNUSED;
+                struct bytes note, uint32_t bytes_max, struct arena *a, struct wire_batch *ret,
+                struct err *e) WARN_UNUSED;
 
 #endif

@@ -13,18 +13,25 @@
  *      +------------- link down, from any state
  *   HALTED: the peer's ledger contradicts what we hold, or cannot be stored; left only by sync_set_peer()
  */
-enum replica_state { REPLICA_OFFLINE, REPLICA_GREETING, REPLICA_PULLING, REPLICA_STORING, REPLICA_WAITING,
-                     REPLICA_HALTED, REPLICA_STATE_COUNT };
+enum replica_state {
+    REPLICA_OFFLINE,
+    REPLICA_GREETING,
+    REPLICA_PULLING,
+    REPLICA_STORING,
+    REPLICA_WAITING,
+    REPLICA_HALTED,
+    REPLICA_STATE_COUNT
+};
 
 struct replica {
     enum replica_state state;
-    bool hello_done;          /* on this connection */
+    bool hello_done;           /* on this connection */
     struct sync_cursor cursor; /* durable */
     struct sync_cursor next;   /* being stored */
     uint64_t token;            /* of the request or store in flight */
     uint64_t retry_at_ms;      /* WAITING */
     uint32_t backoff_ms;
-    bool hinted;               /* something new while storing or waiting */
+    bool hinted; /* something new while storing or waiting */
     char last_error[192];
 };
 
@@ -34,10 +41,10 @@ struct origin_peer {
     bool parked;
     uint64_t handle, from, deadline_ms;
     uint32_t bytes_max;
-    uint64_t hint_token;       /* of a HINT in flight, 0 = none */
-    uint64_t hint_after_ms;    /* no next HINT before */
-    uint64_t hinted_end;       /* what the last HINT told */
-    bool conflict_told;        /* one alarm per contradiction */
+    uint64_t hint_token;    /* of a HINT in flight, 0 = none */
+    uint64_t hint_after_ms; /* no next HINT before */
+    uint64_t hinted_end;    /* what the last HINT told */
+    bool conflict_told;     /* one alarm per contradiction */
 };
 
 struct peer {
@@ -57,8 +64,8 @@ struct sync {
 
 struct sync_action *sync_act(struct sync_update *u, enum sync_action_type type, uint32_t peer);
 void sync_alarm(struct sync_update *u, uint32_t peer, const char *id, const char *fmt, ...) PRINTF_LIKE(4, 5);
-void sync_reply_error(struct sync_update *u, uint32_t peer, uint64_t handle, enum wire_error_code code,
-                      const char *id, uint32_t retry_ms, const char *fmt, ...) PRINTF_LIKE(7, 8);
+void sync_reply_error(struct sync_update *u, uint32_t peer, uint64_t handle, enum wire_error_code code, const char *id,
+                      uint32_t retry_ms, const char *fmt, ...) PRINTF_LIKE(7, 8);
 struct wire_hello sync_own_hello(const struct sync *s);
 uint64_t sync_send(struct sync *s, struct sync_update *u, uint32_t peer, const struct wire_msg *m,
                    uint32_t timeout_ms); /* token */

@@ -52,8 +52,10 @@ static bool check_position(struct sync *s, struct peer *p, const struct sync_eve
         return true;
     }
     if (!p->origin.conflict_told)
-        sync_alarm(u, p->code, "ledger.contradicted", "peer %s: it is at %llu, we are at %llu; was this node restored from "
-                   "an older copy?", what, (unsigned long long)pull->from, (unsigned long long)size);
+        sync_alarm(u, p->code, "ledger.contradicted",
+                   "peer %s: it is at %llu, we are at %llu; was this node restored from "
+                   "an older copy?",
+                   what, (unsigned long long)pull->from, (unsigned long long)size);
     p->origin.conflict_told = true;
     sync_reply_error(u, p->code, event->handle, WIRE_ERROR_CONFLICT, "ledger.contradicted", s->config.verify_retry_ms,
                      "your position %llu contradicts this ledger of size %llu", (unsigned long long)pull->from,

@@ -34,9 +34,12 @@ static void pull(struct sync *s, struct peer *p, struct sync_update *u)
 {
     struct replica *r = &p->replica;
     struct wire_msg m = {.type = WIRE_PULL};
-    m.u.pull = (struct wire_pull){.origin = p->code, .from = r->cursor.range.size, .seq_me = r->cursor.seq_me,
-                                .seq_public = r->cursor.seq_public, .max_bytes = BATCH_BYTES_MAX,
-                                .wait_ms = s->config.poll_wait_ms};
+    m.u.pull = (struct wire_pull){.origin = p->code,
+                                  .from = r->cursor.range.size,
+                                  .seq_me = r->cursor.seq_me,
+                                  .seq_public = r->cursor.seq_public,
+                                  .max_bytes = BATCH_BYTES_MAX,
+                                  .wait_ms = s->config.poll_wait_ms};
     crange_root(&r->cursor.range, &m.u.pull.root_at_from);
     r->state = REPLICA_PULLING;
     r->hinted = false;
@@ -86,8 +89,8 @@ void replica_time(struct sync *s, struct peer *p, struct sync_update *u)
 void replica_hint(struct sync *s, struct peer *p, const struct wire_hint *hint, struct sync_update *u)
 {
     struct replica *r = &p->replica;
-    bool news = hint->origin == p->code &&
-                (hint->your_seq > r->cursor.seq_me || hint->public_seq > r->cursor.seq_public);
+    bool news =
+        hint->origin == p->code && (hint->your_seq > r->cursor.seq_me || hint->public_seq > r->cursor.seq_public);
     if (!news)
         return;
     if (!p->link_up)

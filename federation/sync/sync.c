@@ -113,8 +113,8 @@ void sync_alarm(struct sync_update *u, uint32_t peer, const char *id, const char
     va_end(args);
 }
 
-void sync_reply_error(struct sync_update *u, uint32_t peer, uint64_t handle, enum wire_error_code code,
-                      const char *id, uint32_t retry_ms, const char *fmt, ...)
+void sync_reply_error(struct sync_update *u, uint32_t peer, uint64_t handle, enum wire_error_code code, const char *id,
+                      uint32_t retry_ms, const char *fmt, ...)
 {
     char text[192];
     va_list args;
@@ -141,8 +141,7 @@ struct wire_hello sync_own_hello(const struct sync *s)
                                .members_version = s->config.members_version};
 }
 
-uint64_t sync_send(struct sync *s, struct sync_update *u, uint32_t peer, const struct wire_msg *m,
-                   uint32_t timeout_ms)
+uint64_t sync_send(struct sync *s, struct sync_update *u, uint32_t peer, const struct wire_msg *m, uint32_t timeout_ms)
 {
     struct sync_action *a = sync_act(u, SYNC_ACTION_REQUEST, peer);
     a->message = *m;
@@ -169,8 +168,8 @@ static void greet_back(struct sync *s, const struct sync_event *event, struct sy
         return;
     }
     if (theirs->version_min > WIRE_VERSION || theirs->version_max < WIRE_VERSION) {
-        sync_reply_error(u, event->peer, event->handle, WIRE_ERROR_MALFORMED, "sync.version",
-                         s->config.retry_max_ms, "protocol versions %u to %u offered, this node speaks %u", theirs->version_min,
+        sync_reply_error(u, event->peer, event->handle, WIRE_ERROR_MALFORMED, "sync.version", s->config.retry_max_ms,
+                         "protocol versions %u to %u offered, this node speaks %u", theirs->version_min,
                          theirs->version_max, WIRE_VERSION);
         return;
     }
@@ -196,8 +195,7 @@ static void request(struct sync *s, struct peer *p, const struct sync_event *eve
     case WIRE_ERROR:
     case WIRE_OK:
         sync_reply_error(u, event->peer, event->handle, WIRE_ERROR_MALFORMED, "sync.not-a-request", 0,
-                         "not a request: message type %d",
-                         (int)event->message->type);
+                         "not a request: message type %d", (int)event->message->type);
         break;
     }
 }
@@ -297,10 +295,14 @@ bool sync_peer_info(const struct sync *s, uint32_t code, struct sync_peer_info *
     if (p == NULL)
         return false;
     const struct replica *r = &p->replica;
-    *ret = (struct sync_peer_info){.link_up = p->link_up, .hello_done = r->hello_done,
-                                   .pulling = r->state == REPLICA_PULLING, .parked = p->origin.parked,
-                                   .halted = r->state == REPLICA_HALTED, .held_size = r->cursor.range.size,
-                                   .head_size = r->cursor.head_size, .acked_size = p->origin.acked};
+    *ret = (struct sync_peer_info){.link_up = p->link_up,
+                                   .hello_done = r->hello_done,
+                                   .pulling = r->state == REPLICA_PULLING,
+                                   .parked = p->origin.parked,
+                                   .halted = r->state == REPLICA_HALTED,
+                                   .held_size = r->cursor.range.size,
+                                   .head_size = r->cursor.head_size,
+                                   .acked_size = p->origin.acked};
     memcpy(ret->last_error, r->last_error, sizeof ret->last_error);
     return true;
 }

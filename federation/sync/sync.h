@@ -63,18 +63,18 @@ enum sync_action_type {
 
 /* An entry of a verified batch. */
 struct sync_entry {
-    struct leaf leaf;       /* decoded; borrows from bytes */
+    struct leaf leaf; /* decoded; borrows from bytes */
     struct bytes bytes;
     struct merkle_hash hash;
-    struct bytes payload;   /* checked against ct_hash; empty when the author does not hold it any more */
+    struct bytes payload; /* checked against ct_hash; empty when the author does not hold it any more */
     bool payload_held;
 };
 
 /* A follower's position in one ledger. */
 struct sync_cursor {
-    struct crange range;   /* [0, range.size) verified */
+    struct crange range; /* [0, range.size) verified */
     uint64_t seq_me, seq_public;
-    uint64_t head_size;    /* newest verified checkpoint */
+    uint64_t head_size; /* newest verified checkpoint */
     struct merkle_hash head_root;
 };
 
@@ -105,7 +105,7 @@ struct sync_update {
     struct sync_action *actions; /* in the arena */
     size_t count;
     size_t capacity;
-    struct arena *arena;         /* the shell's; lives at least as long as the actions are used */
+    struct arena *arena; /* the shell's; lives at least as long as the actions are used */
 };
 
 /* ---- the core ---- */
@@ -124,12 +124,12 @@ struct sync_host {
 
 struct sync_config {
     uint32_t self;
-    const char *software;     /* borrowed for life */
+    const char *software; /* borrowed for life */
     uint64_t members_version;
-    uint32_t poll_wait_ms;    /* long poll; default 20000 */
-    uint32_t reply_slack_ms;  /* request timeout beyond it; default 8000 */
+    uint32_t poll_wait_ms;               /* long poll; default 20000 */
+    uint32_t reply_slack_ms;             /* request timeout beyond it; default 8000 */
     uint32_t retry_min_ms, retry_max_ms; /* backoff of a follower; defaults 200, 30000 */
-    uint32_t verify_retry_ms; /* after a batch that failed verification; default 30000 */
+    uint32_t verify_retry_ms;            /* after a batch that failed verification; default 30000 */
 };
 
 struct sync;
@@ -152,11 +152,11 @@ uint64_t sync_timeout(const struct sync *s);
 /* For status displays. */
 struct sync_peer_info {
     bool link_up, hello_done;
-    bool pulling;           /* a PULL is out */
-    bool parked;            /* the peer's PULL waits here */
-    bool halted;            /* its ledger contradicts itself or us: nothing is pulled until the operator acts */
+    bool pulling; /* a PULL is out */
+    bool parked;  /* the peer's PULL waits here */
+    bool halted;  /* its ledger contradicts itself or us: nothing is pulled until the operator acts */
     uint64_t held_size, head_size, acked_size;
-    char last_error[192];   /* "" = none since the last success */
+    char last_error[192]; /* "" = none since the last success */
 };
 bool sync_peer_info(const struct sync *s, uint32_t peer, struct sync_peer_info *ret);
 

@@ -18,7 +18,7 @@ struct arena {
 void *arena_alloc(struct arena *a, size_t size);
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t size); /* adds the NUL */
-struct bytes arena_bytes(struct arena *a, struct bytes b);         /* copies */
+struct bytes arena_bytes(struct arena *a, struct bytes b);        /* copies */
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void arena_close(struct arena *a);
 

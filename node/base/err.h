@@ -15,21 +15,21 @@
 
 /* name, value, wire name (the `code` of an HTTP error body), HTTP status, exit code of the CLI */
 #define ERR_CODES(X)                                                                                                   \
-    X(ERR_INVALID, -1, "invalid", 400, 2)          /* input that breaks a rule; the text names value and rule */       \
-    X(ERR_LIMIT, -2, "too_large", 413, 2)          /* input over a limit; the text names value and limit */            \
-    X(ERR_NOT_FOUND, -3, "not_found", 404, 3)      /* no such case, item, peer, file */                                \
-    X(ERR_CONFLICT, -4, "conflict", 409, 4)        /* state does not allow it, or same key with other content */       \
-    X(ERR_DENIED, -5, "denied", 403, 5)            /* not this node's or role's act */                                 \
-    X(ERR_AUTH, -6, "unauthorized", 401, 5)        /* no or wrong credential */                                        \
-    X(ERR_IO, -7, "io", 500, 6)                    /* file, socket */                                                  \
-    X(ERR_FULL, -8, "disk_full", 507, 6)           /* no room to make it durable */                                    \
-    X(ERR_CORRUPT, -9, "corrupt", 500, 7)          /* own stored data fails a check */                                 \
+    X(ERR_INVALID, -1, "invalid", 400, 2)             /* input that breaks a rule; the text names value and rule */    \
+    X(ERR_LIMIT, -2, "too_large", 413, 2)             /* input over a limit; the text names value and limit */         \
+    X(ERR_NOT_FOUND, -3, "not_found", 404, 3)         /* no such case, item, peer, file */                             \
+    X(ERR_CONFLICT, -4, "conflict", 409, 4)           /* state does not allow it, or same key with other content */    \
+    X(ERR_DENIED, -5, "denied", 403, 5)               /* not this node's or role's act */                              \
+    X(ERR_AUTH, -6, "unauthorized", 401, 5)           /* no or wrong credential */                                     \
+    X(ERR_IO, -7, "io", 500, 6)                       /* file, socket */                                               \
+    X(ERR_FULL, -8, "disk_full", 507, 6)              /* no room to make it durable */                                 \
+    X(ERR_CORRUPT, -9, "corrupt", 500, 7)             /* own stored data fails a check */                              \
     X(ERR_VERIFY, -10, "verification_failed", 422, 7) /* signature, hash or proof fails */                             \
-    X(ERR_BUSY, -11, "busy", 503, 8)               /* a queue or quota is full; try again */                           \
-    X(ERR_TIMEOUT, -12, "timeout", 504, 8)         /* it took too long; it may still happen */                         \
-    X(ERR_UNSUPPORTED, -13, "unsupported", 415, 2) /* version, suite, media type, method */                            \
-    X(ERR_CLOSED, -14, "closing", 503, 8)          /* shutting down, or the link went away */                          \
-    X(ERR_INTERNAL, -15, "internal", 500, 9)       /* should not happen; report it */
+    X(ERR_BUSY, -11, "busy", 503, 8)                  /* a queue or quota is full; try again */                        \
+    X(ERR_TIMEOUT, -12, "timeout", 504, 8)            /* it took too long; it may still happen */                      \
+    X(ERR_UNSUPPORTED, -13, "unsupported", 415, 2)    /* version, suite, media type, method */                         \
+    X(ERR_CLOSED, -14, "closing", 503, 8)             /* shutting down, or the link went away */                       \
+    X(ERR_INTERNAL, -15, "internal", 500, 9)          /* should not happen; report it */
 
 enum err_code {
     ERR_OK = 0,

@@ -24,7 +24,8 @@ static int read_all(int fd, const char *path, size_t size_max, struct buf *ret, 
             return 0;
         buf_put(ret, chunk, (size_t)n);
         if (ret->failed)
-            return err_set(e, ERR_LIMIT, "file.too-large", "'%s' is larger than the limit of %zu bytes", path, size_max);
+            return err_set(e, ERR_LIMIT, "file.too-large", "'%s' is larger than the limit of %zu bytes", path,
+                           size_max);
     }
 }
 
@@ -96,8 +97,9 @@ int file_write(const char *path, struct bytes content, mode_t mode, bool exclusi
     close(fd);
 
     if (rc == 0 && exclusive && link(temporary, path) != 0) {
-        rc = errno == EEXIST ? err_set(e, ERR_CONFLICT, "file.exists", "'%s' exists already; it was left as it is", path)
-                             : err_set_errno(e, ERR_IO, "file.create", errno, "cannot create '%s'", path);
+        rc = errno == EEXIST
+                 ? err_set(e, ERR_CONFLICT, "file.exists", "'%s' exists already; it was left as it is", path)
+                 : err_set_errno(e, ERR_IO, "file.create", errno, "cannot create '%s'", path);
     } else if (rc == 0 && !exclusive && rename(temporary, path) != 0) {
         rc = err_set_errno(e, ERR_IO, "file.rename", errno, "cannot replace '%s'", path);
     }

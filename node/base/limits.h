@@ -6,37 +6,37 @@
 #define TB_BASE_LIMITS_H
 
 /* ledger (wire, disk) */
-#define LEAF_BYTES_MAX 65535u        /* C2SP tlog-tiles: be16 length of an entry */
-#define LEAF_PARENTS_MAX 8u          /* FORMATS.md, "Leaf" */
-#define LEAF_RECIPIENTS_MAX 16u      /* FORMATS.md, "Leaf" */
-#define LEAF_ATTRS_MAX 64u           /* attributes of one leaf */
-#define LEAF_ATTR_BYTES_MAX 4096u    /* one attribute's value */
+#define LEAF_BYTES_MAX 65535u     /* C2SP tlog-tiles: be16 length of an entry */
+#define LEAF_PARENTS_MAX 8u       /* FORMATS.md, "Leaf" */
+#define LEAF_RECIPIENTS_MAX 16u   /* FORMATS.md, "Leaf" */
+#define LEAF_ATTRS_MAX 64u        /* attributes of one leaf */
+#define LEAF_ATTR_BYTES_MAX 4096u /* one attribute's value */
 #define LEAF_SIGNATURE_BYTES_MAX 4096u
 #define PAYLOAD_BYTES_MAX (256u << 10) /* one event's payload, sealed or not, with its blinding prefix */
-#define NOTE_BYTES_MAX (64u << 10)   /* signed note with all its signatures */
+#define NOTE_BYTES_MAX (64u << 10)     /* signed note with all its signatures */
 #define NOTE_SIGNATURES_MAX 64u
 #define PROOF_BYTES_MAX (160u << 10) /* offline proof: a leaf in base64, 63 hashes, a note */
 #define ORIGIN_NAME_BYTES_MAX 200u   /* log origin = key name */
 
 /* between nodes (wire) */
-#define BATCH_LEAVES_MAX 4096u       /* span of one batch in the author's tree */
-#define BATCH_BYTES_MAX (1u << 20)   /* entries and payloads of one batch; one entry over it travels alone */
+#define BATCH_LEAVES_MAX 4096u            /* span of one batch in the author's tree */
+#define BATCH_BYTES_MAX (1u << 20)        /* entries and payloads of one batch; one entry over it travels alone */
 #define WIRE_MESSAGE_BYTES_MAX (2u << 20) /* NNG_OPT_RECVMAXSZ of the federation sockets */
 #define WIRE_BATCH_ITEMS_MAX (BATCH_LEAVES_MAX * 2 + 64) /* entries and hashes of one batch */
-#define LEDGER_SIZE_MAX (((uint64_t)1 << 40) - 1) /* leaves of one ledger: the store keeps an index in 40 bits */
-#define WIRE_LEVEL_MAX 40u           /* level of a subtree hash: a ledger has < 2^40 leaves */
-#define WIRE_SUITES_MAX 16u          /* cipher and signature suites a hello offers */
-#define WIRE_NAME_BYTES_MAX 64u      /* suite, software version, error id */
-#define WIRE_TEXT_BYTES_MAX 320u     /* message of an error */
-#define LINK_PEER_REQUESTS_MAX 8u    /* requests open towards one peer, and from one of its connections */
-#define LINK_PEER_PIPES_MAX 8u       /* accepted connections of one peer */
-#define LINK_SERVE_MAX 512u          /* requests of all peers being received or answered */
-#define MEMBERS_MAX 4096u            /* provinces, cities, counties in one federation */
+#define LEDGER_SIZE_MAX (((uint64_t)1 << 40) - 1)        /* leaves of one ledger: the store keeps an index in 40 bits */
+#define WIRE_LEVEL_MAX 40u                               /* level of a subtree hash: a ledger has < 2^40 leaves */
+#define WIRE_SUITES_MAX 16u                              /* cipher and signature suites a hello offers */
+#define WIRE_NAME_BYTES_MAX 64u                          /* suite, software version, error id */
+#define WIRE_TEXT_BYTES_MAX 320u                         /* message of an error */
+#define LINK_PEER_REQUESTS_MAX 8u /* requests open towards one peer, and from one of its connections */
+#define LINK_PEER_PIPES_MAX 8u    /* accepted connections of one peer */
+#define LINK_SERVE_MAX 512u       /* requests of all peers being received or answered */
+#define MEMBERS_MAX 4096u         /* provinces, cities, counties in one federation */
 #define MEMBERS_FILE_BYTES_MAX (2u << 20)
 
 /* cases */
-#define CASE_EVENTS_MAX 4096u        /* events of one case */
-#define CASE_PENDING_MAX 1024u       /* events of one case held back for missing parents */
+#define CASE_EVENTS_MAX 4096u  /* events of one case */
+#define CASE_PENDING_MAX 1024u /* events of one case held back for missing parents */
 
 /* catalog */
 #define CATALOG_FILE_BYTES_MAX (64u << 20)
@@ -48,7 +48,7 @@
 #define CALENDAR_DATES_MAX 20000u
 #define REGION_FILE_BYTES_MAX (4u << 20)
 #define REGION_ROWS_MAX 65536u
-#define REGION_NAME_BYTES_MAX 200u         /* full name with all levels */
+#define REGION_NAME_BYTES_MAX 200u /* full name with all levels */
 
 /* local API */
 #define HTTP_BODY_BYTES_MAX (1u << 20)
@@ -58,17 +58,17 @@
 #define HTTP_WAIT_MS_MAX 60000u      /* longest ?wait= of a long poll */
 #define IDEMPOTENCY_KEY_BYTES_MAX 128u
 #define JSON_DEPTH_MAX 32u
-#define LIST_ROWS_MAX 1000u          /* rows of one page */
+#define LIST_ROWS_MAX 1000u /* rows of one page */
 
 /* certificates and trust */
-#define NODE_NAME_BYTES_MAX 96u      /* UTF-8 name of a node in certificates and the member list */
+#define NODE_NAME_BYTES_MAX 96u /* UTF-8 name of a node in certificates and the member list */
 #define FEDERATION_NAME_BYTES_MAX 100u
-#define CERT_HOSTS_MAX 16u           /* DNS names and addresses of one node certificate */
+#define CERT_HOSTS_MAX 16u             /* DNS names and addresses of one node certificate */
 #define PEM_FILE_BYTES_MAX (64u << 10) /* certificate, request or key file */
 #define CRL_FILE_BYTES_MAX (8u << 20)
 #define CA_INDEX_BYTES_MAX (32u << 20)
-#define CA_ENTRIES_MAX 100000u       /* certificates one CA ever issued */
-#define HANDSHAKES_OPEN_MAX 512u     /* TLS connections of strangers that have not proved themselves yet */
+#define CA_ENTRIES_MAX 100000u   /* certificates one CA ever issued */
+#define HANDSHAKES_OPEN_MAX 512u /* TLS connections of strangers that have not proved themselves yet */
 
 #define CONFIG_FILE_BYTES_MAX (64u << 10)
 

@@ -117,8 +117,11 @@ static void append(struct sim *s, struct sim_node *n)
 {
     if (n->count == ENTRIES_MAX)
         return;
-    struct leaf l = {.kind = LEAF_KIND_EVENT, .suite = LEAF_SUITE_SHA256_ED25519_AES256GCM, .origin = n->code,
-                     .index = n->count, .hlc = s->now_ms << 16};
+    struct leaf l = {.kind = LEAF_KIND_EVENT,
+                     .suite = LEAF_SUITE_SHA256_ED25519_AES256GCM,
+                     .origin = n->code,
+                     .index = n->count,
+                     .hlc = s->now_ms << 16};
     struct entry *e = &n->entries[n->count];
     e->to[0] = e->to[1] = UINT32_MAX;
     prng_fill(&s->prng, l.salt, sizeof l.salt);
@@ -218,7 +221,8 @@ static void push(struct sim *s, const struct packet *p)
         free(p->data);
 }
 
-static void post(struct sim *s, enum packet_kind kind, unsigned from, unsigned to, uint64_t token, const struct wire_msg *m)
+static void post(struct sim *s, enum packet_kind kind, unsigned from, unsigned to, uint64_t token,
+                 const struct wire_msg *m)
 {
     struct buf b = {0};
     struct err e = {0};
@@ -226,7 +230,11 @@ static void post(struct sim *s, enum packet_kind kind, unsigned from, unsigned t
         fail_msg("encode: %s", e.message);
     unsigned copies = prng_below(&s->prng, 100) < s->duplicate_percent ? 2 : 1;
     for (unsigned i = 0; i < copies; i++) {
-        struct packet p = {.kind = kind, .from = from, .to = to, .token = token, .epoch = s->epochs[from],
+        struct packet p = {.kind = kind,
+                           .from = from,
+                           .to = to,
+                           .token = token,
+                           .epoch = s->epochs[from],
                            .due_ms = s->now_ms + 1 + prng_below(&s->prng, 50)};
         p.data = xmemdup(b.data, b.size);
         p.size = b.size;
@@ -255,8 +263,8 @@ static void send_batch(struct sim *s, unsigned at, const struct sync_action *act
     struct arena a = ARENA_INIT;
     struct wire_msg m = {.type = WIRE_BATCH};
     struct err e = {0};
-    struct batch_source source = {.ctx = n, .tree = tiles_source(n->tree), .addressed = source_addressed,
-                                  .entry = source_entry};
+    struct batch_source source = {
+        .ctx = n, .tree = tiles_source(n->tree), .addressed = source_addressed, .entry = source_entry};
     uint32_t bytes_max = s->tamper == TAMPER_OMIT ? 100000 : 200 + (uint32_t)prng_below(&s->prng, 4000);
     if (batch_build(&source, n->code, action->peer, action->from, n->sealed, buf_bytes(&n->note), bytes_max, &a,
                     &m.u.batch, &e) != 0)
@@ -284,8 +292,12 @@ static void send_batch(struct sim *s, unsigned at, const struct sync_action *act
 
 static void store(struct sim *s, unsigned at, const struct sync_action *action)
 {
-    struct packet p = {.kind = PACKET_STORED, .from = position(action->peer), .to = at, .token = action->token,
-                       .cursor = action->cursor, .epoch = s->epochs[at],
+    struct packet p = {.kind = PACKET_STORED,
+                       .from = position(action->peer),
+                       .to = at,
+                       .token = action->token,
+                       .cursor = action->cursor,
+                       .epoch = s->epochs[at],
                        .due_ms = s->now_ms + prng_below(&s->prng, 20)};
     for (size_t i = 0; i < action->entry_count; i++) {
         assert_true(p.stored_count < array_count(p.stored));
@@ -299,8 +311,12 @@ static void perform(struct sim *s, unsigned at, const struct sync_action *a)
     switch (a->type) {
     case SYNC_ACTION_REQUEST:
         post(s, PACKET_REQUEST, at, position(a->peer), a->token, &a->message);
-        push(s, &(struct packet){.kind = PACKET_FAILED, .from = at, .to = at, .token = a->token,
-                                 .epoch = s->epochs[at], .due_ms = s->now_ms + a->timeout_ms});
+        push(s, &(struct packet){.kind = PACKET_FAILED,
+                                 .from = at,
+                                 .to = at,
+                                 .token = a->token,
+                                 .epoch = s->epochs[at],
+                                 .due_ms = s->now_ms + a->timeout_ms});
         break;
     case SYNC_ACTION_REPLY:
         post(s, PACKET_REPLY, at, position(a->peer), a->handle, &a->message);
@@ -350,9 +366,16 @@ static void step_alone(struct sim *s, unsigned at, struct sync_event event)
 static void start_core(struct sim *s, unsigned at)
 {
     struct sim_node *n = &s->nodes[at];
-    struct sync_config config = {.self = n->code, .software = "test", .poll_wait_ms = 2000, .reply_slack_ms = 500,
-                                 .retry_max_ms = 1000, .verify_retry_ms = 1000};
-    struct sync_host host = {.ctx = n, .open_checkpoint = host_open, .own_size = host_size, .own_root_at = host_root,
+    struct sync_config config = {.self = n->code,
+                                 .software = "test",
+                                 .poll_wait_ms = 2000,
+                                 .reply_slack_ms = 500,
+                                 .retry_max_ms = 1000,
+                                 .verify_retry_ms = 1000};
+    struct sync_host host = {.ctx = n,
+                             .open_checkpoint = host_open,
+                             .own_size = host_size,
+                             .own_root_at = host_root,
                              .own_addressed_end = host_end};
     n->core = sync_create(&config, &host);
     for (unsigned peer = 0; peer < NODES; peer++) {

@@ -22,7 +22,8 @@ def source(name):
 def x_table(name, macro):
     """The rows X(…) of a macro table; texts without quotes."""
     body = re.search(rf"#define {macro}\(X\)(.*?)\n\s*\n", source(name) + "\n\n", re.S).group(1)
-    rows = [[cell.strip().strip('"') for cell in row.split(",")] for row in re.findall(r"X\(([^()]*(?:\([^()]*\)[^()]*)*)\)", body)]
+    rows = re.findall(r"X\(([^()]*(?:\([^()]*\)[^()]*)*)\)", body)
+    rows = [[cell.strip().strip('"') for cell in row.split(",")] for row in rows]
     assert rows, macro
     return rows
 
@@ -106,7 +107,8 @@ def test_whys():
     """Each reason of the program stands in the document, and the document names no other."""
     codes = {code for _, code in x_table("casefile.h", "CASE_WHYS")}
     text = (CASES / "CASES.md").read_text()
-    told = {why for row in reader.document_table(reader.CASES, "", "effect", "why") for why in re.findall(r"\b[a-z_]{4,}\b", row[2])}
+    rows = reader.document_table(reader.CASES, "", "effect", "why")
+    told = {why for row in rows for why in re.findall(r"\b[a-z_]{4,}\b", row[2])}
     assert told - {"case", "marked", "else"} <= codes, "the document names reasons that the program does not know"
     silent = {"applied", "recorded", "voids_decision", "second_correction", "parent_missing"}  # of effect ok and pending
     assert all(re.search(rf"\b{code}\b", text) for code in codes - silent)
@@ -127,7 +129,8 @@ def test_attributes():
         high = int(sizes[field]) - 1 if text_max else enums.get(high) or (
             highest[form] if "_MAX" in high else int(high))
         if form in highest:
-            expected = f"{form[5:].lower()}, not 0" if (low, high) == (1, highest[form]) else f"{form[5:].lower()} {low}..{high}"
+            is_any = (low, high) == (1, highest[form])
+            expected = f"{form[5:].lower()}, not 0" if is_any else f"{form[5:].lower()} {low}..{high}"
         else:
             expected = {"FORM_U64": "u64", "FORM_BYTES": f"{high} bytes"}.get(form, f"{form[5:].lower()} {low}..{high}")
         assert reader.ATTRIBUTES[tag] == (name, expected)

@@ -306,7 +306,9 @@ A, B, NEW, COUNTRY = 440000, 510000, 330000, 100000
 CASE_ID = struct.pack(">I", A) + bytes(range(12))
 NUMBERS = {rule.type: number for number, rule in reader.RULES[1].items()}
 TAGS = {name: (tag, form) for tag, (name, form) in reader.ATTRIBUTES.items()}
-NEEDED = {"lead": B, "item_code": "ITEM", "reason_code": "r", "decision": 1, "grade": 5, "pause_kind": 1, "expected_days": 10}
+NEEDED = {
+    "lead": B, "item_code": "ITEM", "reason_code": "r", "decision": 1, "grade": 5, "pause_kind": 1, "expected_days": 10,
+}
 
 
 class History:

@@ -15,11 +15,13 @@ from cryptography.x509.oid import NameOID
 
 import tongban_reader as reader
 from cluster import wait_for
-from provinces import ORPHAN, act, bring_to, start_provinces, submit, view, wait_status
+from provinces import (
+    ORPHAN, act, add_provinces, bring_to, copy_catalogs, edit_json, start_provinces, submit, view, wait_status,
+)
 
 A, B, C = "440000", "510000", "330000"
 EVENTS = {rule.type: number for number, rule in reader.RULES[1].items()}
-ITEM = 1000
+ITEM, ITEM_WITHDRAWN = 1000, 1001
 
 
 class Books:
@@ -191,6 +193,35 @@ def test_public_entries(cluster):
             assert [node for node, _ in leaf.recipients] == [0]
             item = a.get(f"/v1/catalog/{origin}/{code}").ok().json()["item"]
             reader.check_payload(leaf, reader.canonical_item(item).encode())
+
+
+def test_changed_and_withdrawn_items(cluster, tmp_path):
+    catalogs = copy_catalogs(tmp_path / "catalogs", keep=3)
+    b, = add_provinces(cluster, B, catalog=catalogs)
+    cluster.start()
+    before = Books(b).own
+    names = {}
+
+    def change(catalog):
+        gone, changed = catalog["items"][:2]
+        names.update(gone=gone["code"], changed=changed["code"])
+        changed["name"] += "(新)"
+        changed["version"] = 2
+        catalog["items"].remove(gone)
+
+    b.stop()
+    edit_json(catalogs / "sichuan.json", change)
+    b.start()
+    wait_for(lambda: len(Books(b).own) > len(before), what="the changed catalog to be published")
+    own = Books(b).own
+    added = [leaf for index, leaf in sorted(own.items()) if index not in before]
+    told = [(leaf.event_type, reader.Event.of_leaf(leaf).attributes) for leaf in added]
+    assert told == [(ITEM_WITHDRAWN, {"item_code": names["gone"], "item_version": 1}),
+                    (ITEM, {"item_code": names["changed"], "item_version": 2})]
+    assert (added[0].payload_size, added[0].payload_hash) == (0, bytes(32))
+    item = b.get(f"/v1/catalog/{B}/{names['changed']}").ok().json()["item"]
+    reader.check_payload(added[1], reader.canonical_item(item).encode())
+    assert [node for leaf in added for node, _ in leaf.recipients] == [0, 0]
 
 
 def test_payloads(cluster):

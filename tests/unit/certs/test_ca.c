@@ -124,7 +124,7 @@ static void test_issue_refused(void **state)
     assert_int_equal(keystore_create_tls_key(key_path, &e), 0);
     assert_int_equal(keystore_request(key_path, &csr, &e), 0);
     buf_put(&broken, csr.data, csr.size);
-    (void)buf_cstr(&broken); /* strstr() wants its NUL */
+    (void)buf_cstr(&broken);                              /* strstr() wants its NUL */
     char *body = strstr((char *)broken.data, "\n") + 130; /* in the signature: key and structure stay whole */
     *body = *body == 'A' ? 'B' : 'A';
 

@@ -44,11 +44,12 @@ static void test_whole(void **state)
     (void)state;
     struct config c;
     struct err e = {0};
-    assert_int_equal(load("{\"region\":510000,\"name\":\"四川省\",\"federation\":{\"listen\":\"tls+tcp://0.0.0.0:7510\","
-                          "\"advertise\":\"tls+tcp://sc.example:7510\"},\"http\":\"127.0.0.1:8510\","
-                          "\"catalog\":\"items.json\",\"data\":\"/usr/share/tongban\",\"log\":\"debug\"}",
-                          &c, &e),
-                     0);
+    assert_int_equal(
+        load("{\"region\":510000,\"name\":\"四川省\",\"federation\":{\"listen\":\"tls+tcp://0.0.0.0:7510\","
+             "\"advertise\":\"tls+tcp://sc.example:7510\"},\"http\":\"127.0.0.1:8510\","
+             "\"catalog\":\"items.json\",\"data\":\"/usr/share/tongban\",\"log\":\"debug\"}",
+             &c, &e),
+        0);
     assert_int_equal(c.region, 510000);
     assert_string_equal(c.name, "四川省");
     assert_string_equal(c.advertise, "tls+tcp://sc.example:7510");
@@ -66,8 +67,10 @@ static void test_defaults(void **state)
     (void)state;
     struct config c;
     struct err e = {0};
-    assert_int_equal(
-        load("{\"region\":330000,\"name\":\"浙江省\",\"federation\":{\"listen\":\"tls+tcp://0.0.0.0:1\"},\"data\":\"d\"}", &c, &e), 0);
+    assert_int_equal(load("{\"region\":330000,\"name\":\"浙江省\",\"federation\":{\"listen\":\"tls+tcp://"
+                          "0.0.0.0:1\"},\"data\":\"d\"}",
+                          &c, &e),
+                     0);
     assert_string_equal(c.http, "");
     assert_string_equal(c.catalog, "");
     assert_string_equal(c.log, "info");
@@ -95,8 +98,8 @@ static void test_refused(void **state)
          "tls+tcp://"},
         {"{\"region\":510000,\"name\":\"x\",\"federation\":{\"listen\":\"tls+tcp://a:1\",\"port\":1},\"data\":\"d\"}",
          "config.key", "unknown key 'port' in federation"},
-        {"{\"region\":510000,\"name\":\"\",\"federation\":{\"listen\":\"tls+tcp://a:1\"},\"data\":\"d\"}", "config.value",
-         "name: must not be empty"},
+        {"{\"region\":510000,\"name\":\"\",\"federation\":{\"listen\":\"tls+tcp://a:1\"},\"data\":\"d\"}",
+         "config.value", "name: must not be empty"},
         {"{\"region\":510000,\"name\":\"x\\u0000y\",\"federation\":{\"listen\":\"tls+tcp://a:1\"},\"data\":\"d\"}",
          "config.value", "NUL"},
     };
@@ -104,7 +107,8 @@ static void test_refused(void **state)
         struct config c;
         struct err e = {0};
         assert_int_not_equal(load(rows[i].text, &c, &e), 0);
-        if (strcmp(e.id, rows[i].id) != 0 || strstr(e.message, rows[i].words) == NULL || strstr(e.message, path) == NULL)
+        if (strcmp(e.id, rows[i].id) != 0 || strstr(e.message, rows[i].words) == NULL ||
+            strstr(e.message, path) == NULL)
             fail_msg("%s: %s (%s)", rows[i].text, e.message, e.id);
     }
 }

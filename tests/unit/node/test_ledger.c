@@ -51,8 +51,15 @@ static int open_ledger(struct fixture *f, struct err *e)
 {
     struct err none;
     e = e == NULL ? &none : e;
-    struct ledger_config c = {.dir = f->dir, .self = SELF, .adopt_head = f->adopt_head, .signer = &f->signer, .loop = f->loop, .on_sealed = on_sealed,
-                              .on_state = on_state, .on_reload = on_reload, .ctx = f};
+    struct ledger_config c = {.dir = f->dir,
+                              .self = SELF,
+                              .adopt_head = f->adopt_head,
+                              .signer = &f->signer,
+                              .loop = f->loop,
+                              .on_sealed = on_sealed,
+                              .on_state = on_state,
+                              .on_reload = on_reload,
+                              .ctx = f};
     return ledger_open(&c, &f->ledger, e);
 }
 
@@ -83,8 +90,8 @@ static int teardown(void **state)
     crypto_signer_destroy(f->key);
     char command[128];
     (void)snprintf(command, sizeof command, "%s", f->dir);
-    static const char *const files[] = {"ledger.db", "ledger.db-wal", "ledger.db-shm", "heads.db", "heads.db-wal",
-                                        "heads.db-shm", "writer.lock", "old.db"};
+    static const char *const files[] = {"ledger.db",    "ledger.db-wal", "ledger.db-shm", "heads.db",
+                                        "heads.db-wal", "heads.db-shm",  "writer.lock",   "old.db"};
     for (size_t i = 0; i < array_count(files); i++) {
         (void)snprintf(command, sizeof command, "%s/%s", f->dir, files[i]);
         (void)unlink(command);
@@ -233,8 +240,12 @@ static void test_unsealed_commit_is_sealed_at_start(void **state)
 
     struct store *s;
     struct err e = {0};
-    struct leaf leaf = {.kind = LEAF_KIND_EVENT, .suite = LEAF_SUITE_SHA256_ED25519_AES256GCM, .origin = SELF, .index = 10,
-                        .recipient_count = 1, .recipients = {{PEER, 11}}};
+    struct leaf leaf = {.kind = LEAF_KIND_EVENT,
+                        .suite = LEAF_SUITE_SHA256_ED25519_AES256GCM,
+                        .origin = SELF,
+                        .index = 10,
+                        .recipient_count = 1,
+                        .recipients = {{PEER, 11}}};
     struct buf bytes = {0};
     struct merkle_hash hash;
     assert_int_equal(leaf_encode(&leaf, &bytes, NULL), 0);
@@ -311,9 +322,14 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_new_ledger_signs_its_empty_tree), T(test_commit_seal_reopen), T(test_group_commit),
-        T(test_reading_while_a_tile_is_unsaved), T(test_reading_for_peers),  T(test_unsealed_commit_is_sealed_at_start),
-        T(test_older_copy_is_refused), T(test_lost_head_is_noticed),
+        T(test_new_ledger_signs_its_empty_tree),
+        T(test_commit_seal_reopen),
+        T(test_group_commit),
+        T(test_reading_while_a_tile_is_unsaved),
+        T(test_reading_for_peers),
+        T(test_unsealed_commit_is_sealed_at_start),
+        T(test_older_copy_is_refused),
+        T(test_lost_head_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,8 +17,11 @@ static void put(struct recent *r, uint64_t index, size_t payload_size)
     uint8_t *payload = xcalloc(1, payload_size);
     put_be64(leaf, index);
     memset(payload, (int)index & 0xff, payload_size);
-    recent_put(r, &(struct recent_entry){.index = index, .recipient_count = 1, .recipients = {(uint32_t)index},
-                                         .leaf = bytes_of(leaf, sizeof leaf), .payload = bytes_of(payload, payload_size)});
+    recent_put(r, &(struct recent_entry){.index = index,
+                                         .recipient_count = 1,
+                                         .recipients = {(uint32_t)index},
+                                         .leaf = bytes_of(leaf, sizeof leaf),
+                                         .payload = bytes_of(payload, payload_size)});
     free(payload);
 }
 

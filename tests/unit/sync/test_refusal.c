@@ -1,0 +1,215 @@
+/* federation/sync, the follower, when batches cannot be taken: a ledger of impossible size, a store that refuses for a
+ * while, a store that refuses for good. Events in, actions out; time is what the test says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "federation/sync/sync.h"
+#include "node/base/limits.h"
+#include "node/base/xassert.h"
+
+#define SELF 510000u
+#define PEER 440000u
+#define RETRY_MIN_MS 200u
+#define RETRY_MAX_MS 30000u
+
+struct fixture {
+    struct sync *sync;
+    struct arena arena;
+    struct sync_update update;
+    uint64_t now_ms;
+    struct checkpoint head; /* what the peer's next note says */
+};
+
+static int open_checkpoint(void *ctx, uint32_t origin, struct bytes note, struct checkpoint *ret, struct err *e)
+{
+    struct fixture *f = ctx;
+    (void)note;
+    (void)e;
+    assert_int_equal(origin, PEER);
+    *ret = f->head;
+    return 0;
+}
+
+static uint64_t own_size(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static int own_root_at(void *ctx, uint64_t size, struct merkle_hash *ret, struct err *e)
+{
+    (void)ctx;
+    (void)size;
+    (void)e;
+    crypto_sha256(NULL, 0, ret->b);
+    return 0;
+}
+
+static uint64_t own_addressed_end(void *ctx, uint32_t peer, uint64_t *ret_seq, uint64_t *ret_public_seq)
+{
+    (void)ctx;
+    (void)peer;
+    *ret_seq = *ret_public_seq = 0;
+    return 0;
+}
+
+/* One step; the actions are in f->update until the next. */
+static void step(struct fixture *f, struct sync_event event)
+{
+    event.now_ms = f->now_ms;
+    event.peer = PEER;
+    f->update = (struct sync_update){.arena = &f->arena};
+    sync_step(f->sync, &event, &f->update);
+}
+
+static const struct sync_action *find(const struct fixture *f, enum sync_action_type type)
+{
+    for (size_t i = 0; i < f->update.count; i++)
+        if (f->update.actions[i].type == type)
+            return &f->update.actions[i];
+    return NULL;
+}
+
+/* The one request of the step, which must ask for @type. */
+static uint64_t asked(const struct fixture *f, enum wire_type type)
+{
+    const struct sync_action *a = find(f, SYNC_ACTION_REQUEST);
+    assert_non_null(a);
+    assert_int_equal(a->message.type, type);
+    return a->token;
+}
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    f = (struct fixture){.now_ms = 1000};
+    struct sync_config config = {
+        .self = SELF, .software = "test", .retry_min_ms = RETRY_MIN_MS, .retry_max_ms = RETRY_MAX_MS};
+    struct sync_host host = {.ctx = &f,
+                             .open_checkpoint = open_checkpoint,
+                             .own_size = own_size,
+                             .own_root_at = own_root_at,
+                             .own_addressed_end = own_addressed_end};
+    f.sync = sync_create(&config, &host);
+    sync_set_peer(f.sync, PEER, &(struct sync_cursor){0}, 0);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    sync_destroy(f->sync);
+    arena_close(&f->arena);
+    return 0;
+}
+
+/* Connects and greets; returns the token of the first PULL. */
+static uint64_t greet(struct fixture *f)
+{
+    struct wire_msg hello = {.type = WIRE_HELLO};
+    hello.u.hello = (struct wire_hello){.version_min = 1, .version_max = 1, .node = PEER, .software = "test"};
+    step(f, (struct sync_event){.type = SYNC_EVENT_LINK_UP});
+    step(f, (struct sync_event){.type = SYNC_EVENT_REPLY, .token = asked(f, WIRE_HELLO), .message = &hello});
+    return asked(f, WIRE_PULL);
+}
+
+/* The first batch of a ledger of one leaf, which is not addressed to us: its hash is the root. */
+static void one_hash(struct fixture *f, struct frontier_item *item, struct wire_msg *m)
+{
+    *item = (struct frontier_item){.kind = FRONTIER_KIND_HASH};
+    memset(item->hash.b, 0x11, sizeof item->hash.b);
+    f->head = (struct checkpoint){.size = 1, .root = item->hash};
+    *m = (struct wire_msg){.type = WIRE_BATCH};
+    m->u.batch = (struct wire_batch){.origin = PEER};
+    m->u.batch.frontier = (struct frontier_batch){.from = 0, .to = 1, .target = 1, .items = item, .item_count = 1};
+}
+
+static void test_ledger_of_impossible_size(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t token = greet(f);
+    struct wire_msg m = {.type = WIRE_BATCH};
+    f->head = (struct checkpoint){.size = LEDGER_SIZE_MAX + 1};
+    m.u.batch = (struct wire_batch){.origin = PEER};
+    m.u.batch.frontier.target = f->head.size;
+    step(f, (struct sync_event){.type = SYNC_EVENT_REPLY, .token = token, .message = &m});
+    const struct sync_action *alarm = find(f, SYNC_ACTION_ALARM);
+    assert_non_null(alarm);
+    assert_string_equal(alarm->alarm_id, "ledger.too-large");
+    assert_null(find(f, SYNC_ACTION_STORE));
+    assert_null(find(f, SYNC_ACTION_REQUEST)); /* not again at once */
+}
+
+/* A disk that refuses must not make the follower pull the same batch over and over at full speed. */
+static void test_pauses_grow_while_the_store_refuses(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t token = greet(f), pause_ms = RETRY_MIN_MS;
+    for (int i = 0; i < 10; i++) {
+        struct frontier_item item;
+        struct wire_msg m;
+        one_hash(f, &item, &m);
+        step(f, (struct sync_event){.type = SYNC_EVENT_REPLY, .token = token, .message = &m});
+        const struct sync_action *store = find(f, SYNC_ACTION_STORE);
+        assert_non_null(store);
+        step(f, (struct sync_event){.type = SYNC_EVENT_STORE_FAILED, .token = store->token});
+        assert_null(find(f, SYNC_ACTION_REQUEST));
+        assert_int_equal(sync_timeout(f->sync), f->now_ms + pause_ms);
+        f->now_ms += pause_ms;
+        pause_ms = min_of(2 * pause_ms, (uint64_t)RETRY_MAX_MS);
+        step(f, (struct sync_event){.type = SYNC_EVENT_TIME});
+        token = asked(f, WIRE_PULL);
+    }
+    assert_int_equal(pause_ms, RETRY_MAX_MS);
+    /* the store was opened anew: at once again */
+    sync_set_peer(f->sync, PEER, &(struct sync_cursor){0}, 0);
+    assert_int_equal(sync_timeout(f->sync), f->now_ms);
+}
+
+/* Nothing of the peer is taken any more, whatever happens to the connection, until its position is set anew. */
+static void test_halted_peer_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct frontier_item item;
+    struct wire_msg m;
+    struct sync_peer_info info;
+    uint64_t token = greet(f);
+    one_hash(f, &item, &m);
+    step(f, (struct sync_event){.type = SYNC_EVENT_REPLY, .token = token, .message = &m});
+    uint64_t store = find(f, SYNC_ACTION_STORE)->token;
+    sync_halt_peer(f->sync, PEER, "cannot be stored");
+    sync_halt_peer(f->sync, 330000, "no such peer"); /* legal: it may have been removed */
+    step(f, (struct sync_event){.type = SYNC_EVENT_STORE_FAILED, .token = store});
+    assert_int_equal(f->update.count, 0);
+    step(f, (struct sync_event){.type = SYNC_EVENT_LINK_DOWN});
+    step(f, (struct sync_event){.type = SYNC_EVENT_LINK_UP});
+    assert_null(find(f, SYNC_ACTION_REQUEST));
+    f->now_ms += 10 * (uint64_t)RETRY_MAX_MS;
+    step(f, (struct sync_event){.type = SYNC_EVENT_TIME});
+    assert_int_equal(f->update.count, 0);
+    assert_true(sync_peer_info(f->sync, PEER, &info));
+    assert_true(info.halted);
+    assert_string_equal(info.last_error, "cannot be stored");
+
+    sync_set_peer(f->sync, PEER, &(struct sync_cursor){0}, 0);
+    step(f, (struct sync_event){.type = SYNC_EVENT_TIME});
+    assert_non_null(find(f, SYNC_ACTION_REQUEST));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_ledger_of_impossible_size),
+        T(test_pauses_grow_while_the_store_refuses),
+        T(test_halted_peer_is_left_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

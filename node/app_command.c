@@ -62,9 +62,36 @@ static void command_end(struct command *c)
     free(c);
 }
 
+static void peers_reached(void *ctx, bool reached)
+{
+    struct command *c = ctx;
+    c->result.peers_durable = reached;
+    command_end(c);
+}
+
+/* Ends a command whose entries are durable here: at once, or when every other participant has them, too. */
+static void end_durable(struct command *c)
+{
+    if (!c->wait_peers) {
+        command_end(c);
+        return;
+    }
+    struct peer_wait_request w = {.end = c->result.first_index + c->result.count,
+                                  .peer_count = c->peer_count,
+                                  .timeout_ms = c->wait_ms,
+                                  .done = peers_reached,
+                                  .ctx = c};
+    memcpy(w.peers, c->peers, sizeof w.peers);
+    app_wait_peers(c->app, &w);
+}
+
 static void later_run(struct loop_item *item)
 {
-    command_end(container_of(item, struct command, later));
+    struct command *c = container_of(item, struct command, later);
+    if (c->error.code == 0)
+        end_durable(c); /* done before: a repeated request waits like the first one */
+    else
+        command_end(c);
 }
 
 /* The callback never runs from inside the call. */
@@ -106,6 +133,17 @@ static int check_open(struct app *a, struct err *e)
 
 /* ---- idempotency ---- */
 
+static size_t participants(const struct app *a, struct casefile *file, const struct draft *drafts, size_t count,
+                           uint32_t peers[LEAF_RECIPIENTS_MAX]);
+
+/* Whom a request that was done before has to wait for. */
+static void fill_peers(struct command *c)
+{
+    struct case_slot *slot;
+    if (c->wait_peers && case_cache_get(c->app->cases, c->app->ledger, c->result.case_id, &slot, NULL) == 0)
+        c->peer_count = participants(c->app, slot->file, NULL, 0, c->peers);
+}
+
 static int key_conflict(struct err *e)
 {
     err_set(e, ERR_CONFLICT, "request.key-reused", "this Idempotency-Key was used before with another request");
@@ -135,6 +173,7 @@ static bool settle_by_key(struct command *c, const char *key)
             c->result.first_index = row.first_index;
             c->result.count = row.count;
             c->result.replayed = true;
+            fill_peers(c);
             command_end_later(c);
         } else {
             (void)key_conflict(&e);
@@ -166,6 +205,8 @@ static void flight_end(struct command *c)
         struct command *waiter = container_of(at, struct command, link);
         waiter->result = c->result;
         waiter->result.replayed = true;
+        memcpy(waiter->peers, c->peers, sizeof waiter->peers);
+        waiter->peer_count = c->peer_count;
         waiter->error = c->error;
         command_end_later(waiter);
     }
@@ -181,31 +222,17 @@ static void fail_leader(struct command *c, const struct err *e)
 
 /* ---- writing ---- */
 
-static void peers_reached(void *ctx, bool reached)
-{
-    struct command *c = ctx;
-    c->result.peers_durable = reached;
-    command_end(c);
-}
-
 static void committed(void *ctx, const struct err *e)
 {
     struct command *c = ctx;
     c->error = *e;
     flight_end(c);
-    if (e->code == 0)
-        app_notify_case(c->app, c->result.case_id);
-    if (e->code != 0 || !c->wait_peers) {
+    if (e->code != 0) {
         command_end(c);
         return;
     }
-    struct peer_wait_request w = {.end = c->result.first_index + c->result.count,
-                                  .peer_count = c->peer_count,
-                                  .timeout_ms = c->wait_ms,
-                                  .done = peers_reached,
-                                  .ctx = c};
-    memcpy(w.peers, c->peers, sizeof w.peers);
-    app_wait_peers(c->app, &w);
+    app_notify_case(c->app, c->result.case_id);
+    end_durable(c);
 }
 
 static void add_peer(const struct app *a, uint32_t code, uint32_t *peers, size_t *count)

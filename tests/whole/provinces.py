@@ -163,8 +163,6 @@ def assert_table(text, *header):
     lines = text.splitlines()
     assert lines[0].split() == list(header), lines[0]
     starts = [lines[0].index(name) for name in header]
-    for line, name in zip([lines[0]] * len(header), header):
-        assert f" {name} " in f" {line} "
     rows = []
     for line in lines[1:]:
         cells = columns(line)

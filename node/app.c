@@ -103,6 +103,19 @@ static bool is_case_entry(const struct sync_entry *entry)
     return entry->leaf.kind == LEAF_KIND_EVENT && memcmp(entry->leaf.case_id, none, sizeof none) != 0;
 }
 
+void app_warn_case(struct app *a, const char *subject, struct err *e, const char *fmt, ...)
+{
+    uint32_t dropped = 0;
+    if (!log_limit_pass(&a->case_warnings, clock_mono_ms(), 10, 1000, &dropped))
+        return;
+    char what[96];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(what, sizeof what, fmt, args);
+    va_end(args);
+    log_warn("case", subject, e->id, "%s: %s (%u more were not logged)", what, e->message, dropped);
+}
+
 /* Takes one entry into its case file. What cannot be taken is stored all the same, and the next load says the same again:
  * the ledger is complete, the case has a limit. */
 static void case_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
@@ -119,7 +132,7 @@ static void case_entry(struct app *a, const struct sync_entry *entry, struct led
         rc = casefile_add(slot->file, &event, &e);
     }
     if (rc != 0)
-        log_warn("case", peer, e.id, "entry %llu: %s", (unsigned long long)entry->leaf.index, e.message);
+        app_warn_case(a, peer, &e, "entry %llu", (unsigned long long)entry->leaf.index);
 }
 
 /* The first entry of a case in the batch speaks for all of them: they are one change of the case. */

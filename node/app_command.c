@@ -353,10 +353,13 @@ static int check_room(struct app *a, const struct draft *drafts, size_t count, s
         if (drafts[i].payload.size > PAYLOAD_BYTES_MAX - BLIND_SIZE)
             return err_set(e, ERR_LIMIT, "case.payload-size", "the content has %zu bytes, the limit is %u",
                            drafts[i].payload.size, PAYLOAD_BYTES_MAX - BLIND_SIZE);
-    const struct case_state *state = casefile_state(file);
-    if (state->event_count + state->pending_count + count > CASE_EVENTS_MAX)
-        return err_set(e, ERR_LIMIT, "case.too-many-events", "the case has %u events, the limit is %u",
-                       state->event_count + state->pending_count, CASE_EVENTS_MAX);
+    const struct case_effect *effects;
+    size_t own = 0;
+    for (size_t held = casefile_effects(file, &effects); held > 0; held--)
+        own += effects[held - 1].event->origin == a->config->region;
+    if (own + count > CASE_EVENTS_PER_NODE_MAX)
+        return err_set(e, ERR_LIMIT, "case.events", "the case has %zu events of node %u, limit %u", own, a->config->region,
+                       CASE_EVENTS_PER_NODE_MAX);
     return 0;
 }
 
@@ -733,5 +736,5 @@ void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
             rc = append_draft(slot, &d, peers, participants(a, slot->file, &d, 1, peers), txn, &index, &e);
     }
     if (rc != 0)
-        log_warn("case", NULL, e.id, "automatic %s failed: %s", case_event_name(d.command.type), e.message);
+        app_warn_case(a, NULL, &e, "automatic %s", case_event_name(d.command.type));
 }

@@ -9,6 +9,7 @@
 #include "catalog/region.h"
 #include "federation/members.h"
 #include "node/app.h"
+#include "node/base/log.h"
 #include "node/base/map.h"
 #include "node/case_cache.h"
 #include "node/config.h"
@@ -35,6 +36,7 @@ struct app {
     uint64_t next_ticket;
     bool catalog_published;
     struct err stopped;        /* why the ledger takes nothing; code 0 = it works */
+    struct log_limit case_warnings; /* a peer must not fill the log with events that a case does not take */
     unsigned verifying;        /* verifications running; one at a time */
     atomic_bool verify_cancel; /* the node stops; read by the worker */
 };
@@ -88,6 +90,9 @@ void app_publish_catalog(struct app *a);
 void app_item_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
 /* The name of the item a case is about, found once and kept in the slot. */
 void app_fill_item_name(struct app *a, struct case_slot *slot);
+
+/* app.c: what could not be done to a case; at most ten lines at once, then one a second. */
+void app_warn_case(struct app *a, const char *subject, struct err *e, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 /* app_command.c */
 void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn);

@@ -15,11 +15,13 @@
 
 #include "catalog/load.h"
 #include "certs/keystore.h"
+#include "certs/pki.h"
 #include "federation/link_nng.h"
 #include "federation/tls_engine.h"
 #include "node/app_internal.h"
 #include "node/base/clock.h"
 #include "node/base/file.h"
+#include "node/base/limits.h"
 #include "node/base/log.h"
 #include "node/base/xassert.h"
 #include "node/http/server.h"
@@ -158,14 +160,21 @@ static void set_link(struct node *n, struct link *link)
 }
 
 /* Peers would take us for the node that the certificate names, and refuse what our ledger says. */
-static int check_certificate(struct node *n, struct err *e)
+static int check_certificate(const struct config *c, struct err *e)
 {
-    struct tls_engine_status tls;
-    tls_engine_status(n->tls, &tls);
-    if (tls.own.node.code == n->config->region)
-        return 0;
-    return err_set(e, ERR_VERIFY, "node.certificate", "'%s' is the certificate of node %u, this is node %u",
-                   n->config->cert_path, tls.own.node.code, n->config->region);
+    struct buf pem = {0};
+    struct pki_cert cert;
+    int rc = file_read(c->cert_path, PEM_FILE_BYTES_MAX, &pem, e);
+    if (rc != 0)
+        return rc;
+    rc = pki_cert_parse(buf_bytes(&pem), &cert, e);
+    buf_close(&pem);
+    if (rc != 0)
+        return err_wrap(e, "'%s'", c->cert_path);
+    if (cert.node.code != c->region)
+        rc = err_set(e, ERR_VERIFY, "node.certificate", "'%s' is the certificate of node %u, this is node %u",
+                     c->cert_path, cert.node.code, c->region);
+    return rc;
 }
 
 static int start_tls(struct node *n, struct err *e)
@@ -180,8 +189,8 @@ static int start_tls(struct node *n, struct err *e)
                                    .failed_cb = handshake_failed_cb,
                                    .ctx = n};
     link_nng_limit_threads(NNG_TASK_THREADS);
-    int rc = tls_engine_create(&o, &n->tls, e);
-    return rc == 0 ? check_certificate(n, e) : rc;
+    int rc = check_certificate(c, e);
+    return rc == 0 ? tls_engine_create(&o, &n->tls, e) : rc;
 }
 
 /* ---- ledger and replication ---- */
@@ -422,7 +431,7 @@ static int reload_members(struct node *n, struct err *e)
 static void reload(struct node *n)
 {
     struct err e = {0};
-    if (tls_engine_reload(n->tls, &e) != 0) {
+    if (check_certificate(n->config, &e) != 0 || tls_engine_reload(n->tls, &e) != 0) {
         log_error("node", NULL, e.id, "certificates stay as they were: %s", e.message);
         return;
     }

@@ -35,8 +35,10 @@
 #define MEMBERS_FILE_BYTES_MAX (2u << 20)
 
 /* cases */
-#define CASE_EVENTS_MAX 4096u  /* events of one case */
-#define CASE_PENDING_MAX 1024u /* events of one case held back for missing parents */
+/* Per author, whose events come in order everywhere: every node leaves out the same ones, whatever arrives first (fold). */
+#define CASE_EVENTS_PER_NODE_MAX 500u /* events of one node in one case that count: its first ones */
+#define CASE_NODES_MAX 16u            /* nodes that write on one case */
+#define CASE_EVENTS_MAX (CASE_EVENTS_PER_NODE_MAX * CASE_NODES_MAX)
 
 /* catalog */
 #define CATALOG_FILE_BYTES_MAX (64u << 20)

@@ -192,7 +192,8 @@ struct casefile *casefile_create(const uint8_t case_id[CASE_ID_SIZE]);
 void casefile_destroy(struct casefile *c); /* accepts NULL */
 
 /* Adds an event of this case; copies it. An event held already changes nothing and gives 0.
- * ERR_LIMIT: CASE_EVENTS_MAX events, or CASE_PENDING_MAX pending ones, are held; the event is not.
+ * ERR_LIMIT: its author has CASE_EVENTS_PER_NODE_MAX events in the case, or CASE_NODES_MAX others have written on it; the
+ * event is not held. An author's events must be added in the order of its ledger: then every node leaves out the same.
  * ERR_CONFLICT: another event with the same origin and index is held. Keep both as evidence: both ARE held, the case
  * counts as forked at that index (see casefile_mark_forked), and adding either again gives 0. */
 int casefile_add(struct casefile *c, const struct case_event *event, struct err *e) WARN_UNUSED;

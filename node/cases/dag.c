@@ -336,16 +336,13 @@ static int check_room(const struct dag *d, const struct case_event *event, struc
     if (event->parent_count > LEAF_PARENTS_MAX)
         return err_set(e, ERR_LIMIT, "case.parents", "event cites %u parents, limit %u", event->parent_count,
                        LEAF_PARENTS_MAX);
-    if (d->count >= CASE_EVENTS_MAX)
-        return err_set(e, ERR_LIMIT, "case.events", "the case has %u events, limit %u", d->count, CASE_EVENTS_MAX);
-    if (d->pending_count < CASE_PENDING_MAX)
-        return 0;
-    for (unsigned i = 0; i < event->parent_count; i++) {
-        const struct dag_event *parent = dag_find(d, event->parents[i].id);
-        if (parent == NULL || !parent->is_closed)
-            return err_set(e, ERR_LIMIT, "case.pending", "%u events of the case wait for missing parents, limit %u",
-                           d->pending_count, CASE_PENDING_MAX);
-    }
+    const struct dag_chain *chain = dag_find_chain(d, event->origin);
+    if (chain == NULL && d->chain_count >= CASE_NODES_MAX)
+        return err_set(e, ERR_LIMIT, "case.nodes", "%u nodes have written on the case, limit %u", d->chain_count,
+                       CASE_NODES_MAX);
+    if (chain != NULL && chain->count >= CASE_EVENTS_PER_NODE_MAX)
+        return err_set(e, ERR_LIMIT, "case.events", "the case has %u events of node %u, limit %u", chain->count,
+                       event->origin, CASE_EVENTS_PER_NODE_MAX);
     return 0;
 }
 
@@ -538,7 +535,7 @@ unsigned dag_missing(const struct dag *d, struct case_parent *ret, unsigned max)
         const struct dag_event *event = d->events[slot];
         if (event->missing == 0)
             continue;
-        if (count + LEAF_PARENTS_MAX > capacity) { /* at most CASE_PENDING_MAX * LEAF_PARENTS_MAX */
+        if (count + LEAF_PARENTS_MAX > capacity) { /* at most CASE_EVENTS_MAX * LEAF_PARENTS_MAX */
             capacity = max_of(capacity * 2, 4 * LEAF_PARENTS_MAX);
             all = xrealloc(all, capacity * sizeof *all);
         }

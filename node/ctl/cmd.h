@@ -20,4 +20,7 @@ void cmd_print_pairs(struct ctl *c, const struct output_pair *pairs, size_t coun
 /* A JSON value over several lines. */
 void cmd_print_pretty(struct ctl *c, yyjson_val *value);
 
+/* Digits of a case id in tables: node and second, then 32 random bits, so that it can be typed again. */
+#define CMD_CASE_ID_DIGITS 24
+
 #endif

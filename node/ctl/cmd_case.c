@@ -20,7 +20,7 @@ static void print_cases(struct ctl *c, yyjson_val *root)
     struct output_table t = output_table_open(&c->mem, header, array_count(header));
     yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "cases"));
     for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it)) {
-        output_cell(&t, arena_printf(&c->mem, "%.12s", output_text(&c->mem, o, "case")));
+        output_cell(&t, arena_printf(&c->mem, "%.*s", CMD_CASE_ID_DIGITS, output_text(&c->mem, o, "case")));
         output_cell(&t, output_field(&c->mem, o, "number"));
         output_cell(&t, state_text(&c->mem, o));
         output_cell(&t, output_field(&c->mem, o, "item_name"));

@@ -36,7 +36,7 @@ static void print_entries(struct ctl *c, yyjson_val *root)
         output_cell(&t, output_time(&c->mem, leaf, "written"));
         output_cell(&t, output_field(&c->mem, leaf, "kind"));
         output_cell(&t, output_field(&c->mem, leaf, "type"));
-        output_cell(&t, id != NULL ? arena_printf(&c->mem, "%.12s", id) : NULL);
+        output_cell(&t, id != NULL ? arena_printf(&c->mem, "%.*s", CMD_CASE_ID_DIGITS, id) : NULL);
         output_cell(&t, held ? arena_printf(&c->mem, "%s B", output_text(&c->mem, o, "payload_size")) : NULL);
         output_cell(&t, hash != NULL ? arena_printf(&c->mem, "%.16s", hash) : NULL);
     }

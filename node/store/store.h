@@ -204,7 +204,8 @@ int store_read_leaf_hashes(struct store_reader *r, uint64_t from, uint64_t count
 /* Own leaves addressed to @recipient with index >= @from, ascending, at most @limit (<= BATCH_LEAVES_MAX). */
 int store_read_addressed(struct store_reader *r, uint32_t recipient, uint64_t from, size_t limit, struct arena *a,
                          struct store_addressed **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
-/* All entries of a case (own and replicated), by (origin, index); at most CASE_EVENTS_MAX, ERR_LIMIT over it. */
+/* All entries of a case (own and replicated), by (origin, index); of each author the first
+ * CASE_EVENTS_PER_NODE_MAX, of at most CASE_NODES_MAX authors: what the fold would leave out is left out here. */
 int store_read_case_entries(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct arena *a,
                             struct store_entry **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
 /* Held entries of one ledger in order from @from (a replica has gaps); stops when @cb returns non-zero and passes that

@@ -431,7 +431,20 @@ static int find_case_no(struct store_reader *r, const uint8_t case_id[STORE_CASE
     return rc < 0 ? rc : 0;
 }
 
-/* Inside one snapshot: first the number, against its limit, then the rows. */
+/* Rows come by ledger and index. False for those over the limits of a case, which the fold leaves out. */
+static bool counts_in_case(const struct store_entry *rows, size_t done, const struct store_entry *next)
+{
+    size_t of_author = 0, authors = 0;
+    for (size_t i = done; i-- > 0 && rows[i].origin == next->origin;)
+        of_author++;
+    if (of_author > 0)
+        return of_author < CASE_EVENTS_PER_NODE_MAX;
+    for (size_t i = 0; i < done; i++)
+        authors += i == 0 || rows[i].origin != rows[i - 1].origin;
+    return authors < CASE_NODES_MAX;
+}
+
+/* Inside one snapshot: first the number, then the rows. */
 static int read_case_entries(struct store_reader *r, uint64_t case_no, struct arena *a, struct store_entry **ret,
                              size_t *ret_count, struct err *e)
 {
@@ -447,18 +460,20 @@ static int read_case_entries(struct store_reader *r, uint64_t case_no, struct ar
     store_sql_done(stmt);
     if (rc < 0)
         return rc;
-    if (count > CASE_EVENTS_MAX)
-        return err_set(e, ERR_LIMIT, "store.case-events", "the case has %zu entries, limit %u", count, CASE_EVENTS_MAX);
 
     rc = store_reader_get(r, STORE_READ_CASE_ENTRIES, &stmt, e);
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, case_no);
-    struct store_entry *rows = arena_alloc(a, count * sizeof *rows);
-    while (done < count && (rc = store_sql_step(&r->sql, stmt, e)) == 1) {
-        rc = store_row_entry(&r->sql, stmt, &rows[done], e);
+    struct store_entry *rows = arena_alloc(a, min_of(count, (size_t)CASE_EVENTS_MAX) * sizeof *rows);
+    while (count-- > 0 && (rc = store_sql_step(&r->sql, stmt, e)) == 1) {
+        struct store_entry row;
+        rc = store_row_entry(&r->sql, stmt, &row, e);
         if (rc != 0)
             break;
+        if (!counts_in_case(rows, done, &row))
+            continue;
+        rows[done] = row;
         keep_entry(a, &rows[done++]);
     }
     store_sql_done(stmt);

@@ -473,8 +473,10 @@ class Case:
         self.held = {}
         self.forks = {}  # author -> index
         taken = {}
-        for event in events:
-            if event.id not in self.held and len(self.held) < 4096:
+        written = {}  # author -> events that count
+        for event in sorted(events, key=lambda e: (e.author, e.index)):
+            if event.id not in self.held and written.get(event.author, 0) < 500:
+                written[event.author] = written.get(event.author, 0) + 1
                 self.held[event.id] = event
                 first = taken.setdefault((event.author, event.index), event.id)
                 if first != event.id:

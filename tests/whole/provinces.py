@@ -114,7 +114,7 @@ def wait_status(case, status, *nodes):
         return views[-1] if same and all(v["status"] == status for v in views) else None
 
     try:
-        return wait_for(agree, seconds=30, what=f"case {case[:8]} to be {status} with one digest")
+        return wait_for(agree, seconds=30, what=f"case …{case[-8:]} to be {status} with one digest")
     except TimeoutError as e:
         raise TimeoutError(f"{e}; the nodes say {last}") from None
 

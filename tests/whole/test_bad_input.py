@@ -17,7 +17,7 @@ import pytest
 from cluster import Cluster, Reply, UnixConnection, free_port, http_request, wait_for
 from provinces import (
     ORPHAN, WRONG_CREDIT_CODE, act, add_provinces, application, assert_whole, bring_to, citizen_number, copy_catalogs,
-    edit_json, ledger_size, start_provinces, submit, view, wait_status, write_json,
+    edit_json, ledger_size, start_provinces, submit, view, wait_status,
 )
 
 A, B, C = "440000", "510000", "330000"
@@ -699,9 +699,10 @@ def test_revoked_peer(cluster):
 
 def test_bad_files_at_reload_change_nothing(cluster):
     a, b = start_provinces(cluster, A, B)
-    good = {name: (a.dir / name).read_bytes() for name in ("tls.crt", "crl.pem", "members.note")}
-    for name in good:
-        (a.dir / name).write_bytes(b"garbage\n")
+    good = {name: (a.dir / name).read_bytes() for name in ("tls.crt", "tls.key", "crl.pem", "members.note")}
+    of_b = (b.dir / "tls.crt").read_bytes()
+    for name, bad in [*((name, b"garbage\n") for name in good), ("tls.crt", of_b)]:
+        (a.dir / name).write_bytes(bad)
         count = len(a.log_lines(level="error"))
         a.reload()
         line = wait_for(lambda: a.log_lines(level="error")[count:], what=f"a word about {name}")[0]

@@ -175,10 +175,12 @@ def test_every_command_for_looking(cluster):
     case = submit(a)
     number = wait_status(case, "arrived", a, b)["number"]
     shell = Shell(a)
+    another = submit(a, serial=3)
+    wait_status(another, "arrived", a, b)
 
     status = assert_pairs(shell.text("status"), "node", "federation", "ledger", "entries", "cases", "items", "peers",
                           "writer", "alarms", "certificate until", "started", "version")
-    assert status["node"] == "440000 广东省" and status["peers"] == "2 of 2 connected" and status["cases"] == "1"
+    assert status["node"] == "440000 广东省" and status["peers"] == "2 of 2 connected" and status["cases"] == "2"
     assert shell.json("status")["name"] == "广东省"
 
     peers = assert_table(shell.text("peer", "list"), "CODE", "NAME", "STATE", "SINCE", "HELD", "ACKED", "BACKLOG",
@@ -199,9 +201,11 @@ def test_every_command_for_looking(cluster):
     assert shell.json("catalog", "show", ORPHAN, "--node", B)["item"]["code"] == ORPHAN
 
     cases = assert_table(shell.text("case", "list"), "CASE", "NUMBER", "STATE", "ITEM", "FROM", "BY", "UPDATED")
-    assert len(cases) == 1 and case.startswith(cases[0][0])
-    assert cases[0][1:6] == [number, "arrived 签收", "孤儿认定申请受理", A, B]
-    assert [x["case"] for x in shell.json("case", "list", "--role", "receiving", "--item", ORPHAN)["cases"]] == [case]
+    assert len(cases) == 2 and case.startswith(cases[1][0]), "the newest first"
+    for id, row in ((case, cases[1]), (another, cases[0])):
+        assert shell.json("case", "show", row[0])["case"] == id, "what the table shows is enough to find it again"
+    assert cases[1][1:6] == [number, "arrived 签收", "孤儿认定申请受理", A, B]
+    assert [x["case"] for x in shell.json("case", "list", "--role", "receiving", "--item", ORPHAN)["cases"]] == [another, case]
     assert shell.json("case", "list", "--role", "deciding")["cases"] == []
     assert shell.text("case", "list", "--status", "accepted") == "no cases\n"
 
@@ -221,14 +225,14 @@ def test_every_command_for_looking(cluster):
     assert "李小满" not in shown and citizen_number() not in shown, "names and numbers are masked elsewhere"
 
     ledger = assert_pairs(shell.text("ledger", "show"), "ledger", "entries", "root")
-    assert int(ledger["entries"]) == shell.json("ledger", "show")["size"] == 92
-    entries = assert_table(shell.text("ledger", "entries", "--from", "88"), "ORIGIN", "INDEX", "WRITTEN", "KIND", "TYPE",
+    assert int(ledger["entries"]) == shell.json("ledger", "show")["size"] == 96
+    entries = assert_table(shell.text("ledger", "entries", "--from", "88", "--limit", "4"), "ORIGIN", "INDEX", "WRITTEN", "KIND", "TYPE",
                            "CASE", "PAYLOAD", "HASH")
     assert [row[4] for row in entries] == ["submit", "identity_check", "form_check", "forward"]
     assert len(shell.json("ledger", "entries", "--origin", B, "--limit", "5")["entries"]) == 5
     note = shell.text("ledger", "checkpoint")
-    assert note.splitlines()[0] == "440000.tongban.example/log/1" and note.splitlines()[1] == "92"
-    assert shell.json("ledger", "checkpoint", "--origin", B)["checkpoint"].startswith("510000.tongban.example/log/1\n89\n")
+    assert note.splitlines()[0] == "440000.tongban.example/log/1" and note.splitlines()[1] == "96"
+    assert shell.json("ledger", "checkpoint", "--origin", B)["checkpoint"].startswith("510000.tongban.example/log/1\n90\n")
     assert assert_pairs(shell.text("ledger", "verify"), "result", "own entries", "entries of others", "cases", "payloads",
                         "root", "took")["root"] == ledger["root"]
     assert shell.json("ledger", "verify")["result"] == "ok"

@@ -177,30 +177,33 @@ static void test_limits(void **state)
     assert_int_equal(casefile_add(file, &too_many, &e), ERR_LIMIT);
     assert_string_equal(e.id, "case.parents");
 
+    /* Of each author the first ones count, whatever the others write and however long they wait for a parent. */
     struct case_event unseen = builder_event(CASE_EVENT_SUBMIT);
-    struct case_event first = {0};
-    for (unsigned i = 0; i < CASE_PENDING_MAX; i++) {
+    for (unsigned i = 0; i < CASE_EVENTS_PER_NODE_MAX; i++) {
         struct case_event note = builder_event(CASE_EVENT_NOTE);
+        note.origin = 330000;
         builder_cite(&note, &unseen);
         builder_add(file, &note);
-        if (i == 0)
-            first = note;
     }
     struct case_event over = builder_event(CASE_EVENT_NOTE);
-    builder_cite(&over, &first); /* held, but waiting itself */
-    assert_int_equal(casefile_add(file, &over, &e), ERR_LIMIT);
-    assert_string_equal(e.id, "case.pending");
-    assert_non_null(strstr(e.message, "1024"));
-    builder_add(file, &first);  /* held already */
-    builder_add(file, &unseen); /* what they wait for still gets in */
-    assert_int_equal(casefile_state(file)->pending_count, 0);
-    assert_int_equal(casefile_state(file)->event_count, CASE_PENDING_MAX + 1);
-
-    while (casefile_state(file)->event_count < CASE_EVENTS_MAX)
-        (void)builder_append(file, CASE_EVENT_NOTE);
+    over.origin = 330000;
     assert_int_equal(casefile_add(file, &over, &e), ERR_LIMIT);
     assert_string_equal(e.id, "case.events");
-    assert_int_equal(casefile_state(file)->event_count, CASE_EVENTS_MAX);
+    assert_non_null(strstr(e.message, "330000"));
+    assert_non_null(strstr(e.message, "500"));
+    builder_add(file, &unseen); /* another author's still gets in, and what waited for it is folded */
+    assert_int_equal(casefile_state(file)->pending_count, 0);
+    assert_int_equal(casefile_state(file)->event_count, CASE_EVENTS_PER_NODE_MAX + 1);
+
+    for (uint32_t node = 0; node < CASE_NODES_MAX - 2; node++) {
+        struct case_event stranger = builder_event(CASE_EVENT_NOTE);
+        stranger.origin = 600000 + node;
+        builder_add(file, &stranger);
+    }
+    struct case_event one_more = builder_event(CASE_EVENT_NOTE);
+    one_more.origin = 700000;
+    assert_int_equal(casefile_add(file, &one_more, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "case.nodes");
     casefile_destroy(file);
 }
 

@@ -39,6 +39,14 @@ struct pki_cert {
     uint64_t not_after_s;
 };
 
+/* A revocation list in use, by the CA that signed it: its number (RFC 5280 s5.2.3) only grows, so that an older list
+ * cannot bring a revoked node back. */
+#define PKI_CRLS_MAX 4u
+struct pki_crl {
+    char issuer[17]; /* hex of the first 8 bytes of SHA-256(the CA's public key info) */
+    uint64_t number; /* 0 when the list has none */
+};
+
 /* Lower-case host-name letters: [a-z0-9.-], 1..FEDERATION_NAME_BYTES_MAX, no dot or hyphen at either end. */
 int pki_check_federation(const char *name, struct err *e) WARN_UNUSED;
 /* UTF-8, 1..NODE_NAME_BYTES_MAX bytes and at most 64 characters (X.520 ub-common-name), no '%', white space, control

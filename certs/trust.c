@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certs/crypto.h"
 #include "certs/keystore_pem.h"
 #include "certs/pki_x509.h"
 #include "node/base/file.h"
@@ -22,6 +23,7 @@
 #include "node/base/xassert.h"
 
 #define CA_COUNT_MAX 4
+_Static_assert(CA_COUNT_MAX == PKI_CRLS_MAX, "one list per CA");
 /* NNG's send ring holds 16,384 bytes and a full TLS record is longer than that (16,406): stay below, so that a record
  * always fits into an empty ring. */
 #define SEND_FRAGMENT 16352
@@ -37,6 +39,7 @@ struct trust {
     struct pki_cert own;
     struct map revoked; /* serial text -> this */
     uint64_t crl_next_update_s;
+    struct pki_crl crls[CA_COUNT_MAX]; /* of ca[i] */
 };
 
 /* Reads @path as a list of PEM objects, each handed to @add. */
@@ -102,6 +105,30 @@ static int check_ca(const struct trust *t, const struct trust_files *f, struct e
     return 0;
 }
 
+static uint64_t crl_number(X509_CRL *crl)
+{
+    ASN1_INTEGER *number = X509_CRL_get_ext_d2i(crl, NID_crl_number, NULL, NULL);
+    uint64_t value = 0;
+    if (number != NULL && ASN1_INTEGER_get_uint64(&value, number) != 1)
+        value = 0;
+    ASN1_INTEGER_free(number);
+    return value;
+}
+
+/* CA number @i has this list. */
+static void note_crl(struct trust *t, size_t i, X509_CRL *crl)
+{
+    unsigned char *der = NULL;
+    uint8_t hash[CRYPTO_HASH_SIZE];
+    int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(t->ca[i]), &der);
+    xassert(size > 0);
+    crypto_sha256_one(der, (size_t)size, hash);
+    OPENSSL_free(der);
+    hex_encode(hash, 8, t->crls[i].issuer);
+    t->crls[i].number = max_of(t->crls[i].number, crl_number(crl));
+    t->ca_has_crl[i] = true;
+}
+
 /* Notes what @crl revokes and puts it into the store. */
 static int take_crl(struct trust *t, X509_CRL *crl, const char *path, struct err *e)
 {
@@ -109,8 +136,10 @@ static int take_crl(struct trust *t, X509_CRL *crl, const char *path, struct err
     bool is_signed = false;
     for (size_t i = 0; i < t->ca_count; i++) {
         if (X509_NAME_cmp(issuer, X509_get_subject_name(t->ca[i])) == 0 &&
-            X509_CRL_verify(crl, X509_get0_pubkey(t->ca[i])) == 1)
-            is_signed = t->ca_has_crl[i] = true;
+            X509_CRL_verify(crl, X509_get0_pubkey(t->ca[i])) == 1) {
+            note_crl(t, i, crl);
+            is_signed = true;
+        }
     }
     if (!is_signed)
         return pki_x509_error(e, ERR_VERIFY, "trust.crl-signature",
@@ -272,6 +301,22 @@ SSL_CTX *trust_context(const struct trust *t)
 const struct pki_cert *trust_own(const struct trust *t)
 {
     return &t->own;
+}
+
+size_t trust_crls(const struct trust *t, struct pki_crl ret[PKI_CRLS_MAX])
+{
+    memcpy(ret, t->crls, sizeof t->crls);
+    return t->ca_count;
+}
+
+int trust_check_update(const struct trust *now, const struct trust *next, struct err *e)
+{
+    for (size_t i = 0; i < now->ca_count; i++)
+        for (size_t k = 0; k < next->ca_count; k++)
+            if (strcmp(now->crls[i].issuer, next->crls[k].issuer) == 0 && next->crls[k].number < now->crls[i].number)
+                return err_set(e, ERR_CONFLICT, "trust.crl-older", "revocation list %llu is older than %llu, in use",
+                               (unsigned long long)next->crls[k].number, (unsigned long long)now->crls[i].number);
+    return 0;
 }
 
 uint64_t trust_crl_next_update(const struct trust *t)

@@ -27,6 +27,10 @@ void trust_drop(struct trust *t); /* NULL is fine */
 /* Lives as long as @t. TLS 1.3 only, certificate of the peer required, no session is ever resumed. */
 SSL_CTX *trust_context(const struct trust *t);
 const struct pki_cert *trust_own(const struct trust *t);
+/* The lists in use, one per CA; returns how many. */
+size_t trust_crls(const struct trust *t, struct pki_crl ret[PKI_CRLS_MAX]);
+/* ERR_CONFLICT (trust.crl-older) when @next has an older list of a CA than @now. */
+int trust_check_update(const struct trust *now, const struct trust *next, struct err *e) WARN_UNUSED;
 uint64_t trust_crl_next_update(const struct trust *t); /* seconds since 1970, the earliest */
 
 bool trust_is_revoked(const struct trust *t, const char *serial);

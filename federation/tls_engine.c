@@ -742,6 +742,12 @@ int tls_engine_reload(struct tls_engine *t, struct err *e)
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&t->lock);
+    rc = trust_check_update(t->trust, trust, e);
+    if (rc != 0) {
+        pthread_mutex_unlock(&t->lock);
+        trust_drop(trust);
+        return rc;
+    }
     struct trust *old = t->trust;
     t->trust = trust;
     pthread_mutex_unlock(&t->lock);
@@ -849,6 +855,7 @@ void tls_engine_status(struct tls_engine *t, struct tls_engine_status *ret)
     pthread_mutex_lock(&t->lock);
     ret->own = *trust_own(t->trust);
     ret->crl_next_update_s = trust_crl_next_update(t->trust);
+    ret->crl_count = trust_crls(t->trust, ret->crls);
     ret->handshakes_open = t->handshakes_open;
     ret->handshakes_done = t->handshakes_done;
     memcpy(ret->failures, t->failures, sizeof ret->failures);

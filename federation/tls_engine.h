@@ -80,10 +80,12 @@ struct tls_engine_options {
 };
 
 struct tls_engine_status {
-    struct pki_cert own;        /* our certificate */
-    uint64_t crl_next_update_s; /* the earliest of all CRLs; in the past = stale, still in force */
-    uint32_t handshakes_open;   /* dialling strangers at this moment */
-    uint64_t handshakes_done;   /* since start, both directions */
+    struct pki_cert own;               /* our certificate */
+    uint64_t crl_next_update_s;        /* the earliest of all CRLs; in the past = stale, still in force */
+    struct pki_crl crls[PKI_CRLS_MAX]; /* in use */
+    size_t crl_count;
+    uint32_t handshakes_open; /* dialling strangers at this moment */
+    uint64_t handshakes_done; /* since start, both directions */
     uint64_t failures[TLS_ENGINE_FAILURE_COUNT];
 };
 

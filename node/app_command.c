@@ -358,8 +358,8 @@ static int check_room(struct app *a, const struct draft *drafts, size_t count, s
     for (size_t held = casefile_effects(file, &effects); held > 0; held--)
         own += effects[held - 1].event->origin == a->config->region;
     if (own + count > CASE_EVENTS_PER_NODE_MAX)
-        return err_set(e, ERR_LIMIT, "case.events", "the case has %zu events of node %u, limit %u", own, a->config->region,
-                       CASE_EVENTS_PER_NODE_MAX);
+        return err_set(e, ERR_LIMIT, "case.events", "the case has %zu events of node %u, limit %u", own,
+                       a->config->region, CASE_EVENTS_PER_NODE_MAX);
     return 0;
 }
 

@@ -35,10 +35,10 @@ struct app {
     struct list watches;    /* struct watch */
     uint64_t next_ticket;
     bool catalog_published;
-    struct err stopped;        /* why the ledger takes nothing; code 0 = it works */
+    struct err stopped;             /* why the ledger takes nothing; code 0 = it works */
     struct log_limit case_warnings; /* a peer must not fill the log with events that a case does not take */
-    unsigned verifying;        /* verifications running; one at a time */
-    atomic_bool verify_cancel; /* the node stops; read by the worker */
+    unsigned verifying;             /* verifications running; one at a time */
+    atomic_bool verify_cancel;      /* the node stops; read by the worker */
 };
 
 /* node.c makes the parts and the app; the ledger and the replication report to these. */

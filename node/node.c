@@ -150,6 +150,67 @@ static void handshake_failed_cb(void *ctx, const struct tls_engine_failure *fail
     pthread_mutex_unlock(&n->link_lock);
 }
 
+/* What this node has trusted once may not be replaced by something older, not even across a restart: the store remembers
+ * the newest member list and the newest revocation list of each CA. */
+struct floor {
+    struct store_counter rows[PKI_CRLS_MAX + 1];
+    size_t count;
+};
+
+static void floor_saved(void *ctx, const struct err *e)
+{
+    (void)ctx;
+    if (e->code != 0)
+        log_warn("node", NULL, e->id, "cannot note which lists are in use: %s", e->message);
+}
+
+static void floor_now(struct node *n, struct floor *f)
+{
+    struct tls_engine_status tls;
+    tls_engine_status(n->tls, &tls);
+    f->rows[0] = (struct store_counter){.name = "trust/members", .value = n->identity.members.version};
+    f->count = 1;
+    for (size_t i = 0; i < tls.crl_count; i++) {
+        struct store_counter *row = &f->rows[f->count++];
+        row->value = tls.crls[i].number;
+        (void)snprintf(row->name, sizeof row->name, "trust/crl/%s", tls.crls[i].issuer);
+    }
+}
+
+/* Refuses lists older than those noted. */
+static int check_floor(struct node *n, struct err *e)
+{
+    struct floor f;
+    floor_now(n, &f);
+    for (size_t i = 0; i < f.count; i++) {
+        uint64_t noted = 0;
+        int rc = store_read_counter(ledger_reader(n->ledger), f.rows[i].name, &noted, e);
+        if (rc == 0 && f.rows[i].value < noted)
+            rc = i == 0 ? err_set(e, ERR_CONFLICT, "members.older",
+                                  "version %llu of the member list is older than %llu, which was in use here",
+                                  (unsigned long long)f.rows[i].value, (unsigned long long)noted)
+                        : err_set(e, ERR_CONFLICT, "trust.crl-older",
+                                  "revocation list %llu is older than %llu, which was in use here",
+                                  (unsigned long long)f.rows[i].value, (unsigned long long)noted);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* Notes the lists in use, once everything stands. */
+static void note_floor(struct node *n)
+{
+    struct floor f;
+    if (ledger_check_writable(n->ledger, NULL) != 0)
+        return; /* at the next start or reload */
+    floor_now(n, &f);
+    struct ledger_txn *txn = ledger_txn_create(n->ledger);
+    for (size_t i = 0; i < f.count; i++)
+        ledger_txn_counter(txn, &f.rows[i]);
+    ledger_commit(txn, floor_saved, NULL);
+}
+
 static void set_link(struct node *n, struct link *link)
 {
     pthread_mutex_lock(&n->link_lock);
@@ -439,6 +500,7 @@ static void reload(struct node *n)
         log_error("node", NULL, e.id, "member list: %s", e.message);
         return;
     }
+    note_floor(n);
     link_nng_recheck(n->link);
     log_info("node", NULL, "node.reloaded", "certificates, revocations and members (list version %llu) read again",
              (unsigned long long)n->identity.members.version);
@@ -473,6 +535,8 @@ static int start_parts(struct node *n, struct err *e)
     if (rc == 0)
         rc = start_ledger(n, e);
     if (rc == 0)
+        rc = check_floor(n, e);
+    if (rc == 0)
         rc = start_link(n, e);
     if (rc == 0)
         rc = start_http(n, e);
@@ -500,6 +564,7 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
              config->name, n->identity.members.federation, config->listen, config->socket_path,
              config->http[0] != '\0' ? " and " : "", config->http, n->identity.self->key.name,
              (unsigned long long)ledger_head(n->ledger)->size);
+    note_floor(n);
     app_resume(n->app);
     *ret = n;
     return 0;

@@ -39,6 +39,7 @@ struct peer_state {
 struct alarm {
     char id[48];
     uint32_t peer;
+    struct log_limit limit; /* a peer must not fill the log */
 };
 
 struct replication {
@@ -208,15 +209,23 @@ static void send_batch(struct replication *r, const struct sync_action *action)
 static void alarm_raise(struct replication *r, uint32_t about, const char *id, const char *text)
 {
     char peer[12];
-    log_error("replication", code_text(about, peer), id, "%s", text);
+    struct alarm *alarm = NULL;
     r->stats.batches_refused++;
-    uint32_t count = min_of(r->stats.alarm_count, ALARMS_MAX);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < min_of(r->stats.alarm_count, ALARMS_MAX); i++)
         if (r->alarms[i].peer == about && strcmp(r->alarms[i].id, id) == 0)
-            return;
-    struct alarm *slot = &r->alarms[r->stats.alarm_count++ % ALARMS_MAX];
-    slot->peer = about;
-    (void)snprintf(slot->id, sizeof slot->id, "%s", id);
+            alarm = &r->alarms[i];
+    if (alarm == NULL) {
+        alarm = &r->alarms[r->stats.alarm_count++ % ALARMS_MAX];
+        *alarm = (struct alarm){.peer = about};
+        (void)snprintf(alarm->id, sizeof alarm->id, "%s", id);
+    }
+    uint32_t dropped = 0;
+    if (!log_limit_pass(&alarm->limit, clock_mono_ms(), 3, 10000, &dropped))
+        return;
+    if (dropped == 0)
+        log_error("replication", code_text(about, peer), id, "%s", text);
+    else
+        log_error("replication", code_text(about, peer), id, "%s (and %u times more meanwhile)", text, dropped);
 }
 
 /* A batch on its way to the disk. */

@@ -33,12 +33,16 @@ int log_parse_level(const char *text, enum log_level *ret)
 static size_t escape(const char *in, char *out, size_t size)
 {
     size_t left = strlen(in), used = 0;
-    while (left > 0 && used + 5 < size) {
+    while (left > 0 && used + 7 < size) {
         uint32_t rune = 0;
         size_t n = utf8_decode(in, left, &rune);
         if (n == 0 || rune < 0x20 || rune == 0x7f) {
             used += (size_t)snprintf(out + used, size - used, "\\x%02x", (unsigned char)*in);
             n = 1;
+        } else if (utf8_is_unsafe(rune)) {
+            used += (size_t)snprintf(out + used, size - used, "\\u%04x", rune);
+            if (used >= size)
+                used = size - 1;
         } else {
             memcpy(out + used, in, n);
             used += n;

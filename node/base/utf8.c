@@ -68,6 +68,14 @@ static bool in_ranges(uint32_t rune, const struct range *ranges, size_t count)
     return false;
 }
 
+bool utf8_is_unsafe(uint32_t rune)
+{
+    static const struct range unsafe[] = {
+        {0x80, 0x9f}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}, {0xfeff, 0xfeff},
+    };
+    return in_ranges(rune, unsafe, array_count(unsafe));
+}
+
 unsigned utf8_rune_columns(uint32_t rune)
 {
     static const struct range wide[] = {

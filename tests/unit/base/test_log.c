@@ -66,6 +66,9 @@ static void test_escaping(void **state)
     (void)state;
     CAPTURE(log_info("m", NULL, "a.b", "%s", "x\n2026 error fake\x1b[31m\x7f\xff\xe9\x80\x9a\t"));
     assert_string_equal(line + 24, " info m a.b x\\x0a2026 error fake\\x1b[31m\\x7f\\xff\xe9\x80\x9a\\x09\n");
+    /* C1 controls, line separators and direction overrides: \u0085, \u009b, \u2028, \u202e */
+    CAPTURE(log_info("m", NULL, "a.b", "%s", "\xc2\x85\xc2\x9b\xe2\x80\xa8\xe2\x80\xae\xc3\xa9"));
+    assert_string_equal(line + 24, " info m a.b \\u0085\\u009b\\u2028\\u202e\xc3\xa9\n");
 }
 
 static void test_long_line(void **state)

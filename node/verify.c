@@ -369,6 +369,16 @@ static int items(struct verify *v, struct err *e)
     return rc;
 }
 
+/* The newest member list that was in use is noted at each start; without it an old one could come back. */
+static int check_floor(struct verify *v, struct err *e)
+{
+    uint64_t version = 0;
+    int rc = store_read_counter(v->reader, "trust/members", &version, e);
+    if (rc == 0 && v->in->members->version > 0 && version == 0)
+        rc = err_set(e, ERR_CORRUPT, "verify.counter", "table counter, key 'trust/members': the row is gone");
+    return rc;
+}
+
 int verify_store(const struct verify_input *in, struct verify_result *ret, struct err *e)
 {
     *ret = (struct verify_result){0};
@@ -385,6 +395,8 @@ int verify_store(const struct verify_input *in, struct verify_result *ret, struc
         rc = store_scan_cases(v.reader, case_row, &v, e);
     if (rc == 0)
         rc = items(&v, e);
+    if (rc == 0)
+        rc = check_floor(&v, e);
     if (rc == 0)
         rc = check_cancel(&v, e);
     if (rc == 0)

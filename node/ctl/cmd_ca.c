@@ -5,7 +5,9 @@
  * is made and checked in memory first, then the certificate is issued and written, then the list; a crash in between
  * leaves a certificate of a node that is no member yet, and running it again repairs that.
  */
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "certs/ca.h"
 #include "certs/keystore.h"
@@ -295,6 +297,20 @@ static int copy(struct ctl *c, const char *from, const char *node_dir, const cha
     return rc;
 }
 
+/* Before anything is written, so that a mistyped name leaves no federation half updated. */
+static int check_node_dirs(const struct ctl *c, struct err *e)
+{
+    for (size_t i = 0; i < c->arg_count; i++) {
+        struct stat st;
+        if (stat(c->args[i], &st) != 0)
+            return err_set_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "setup.node-dir", errno,
+                                 "nothing was written, there is no using the node folder '%.200s'", c->args[i]);
+        if (!S_ISDIR(st.st_mode))
+            return err_set(e, ERR_INVALID, "setup.node-dir", "nothing was written, '%.200s' is no folder", c->args[i]);
+    }
+    return 0;
+}
+
 int cmd_ca_publish(struct ctl *c, struct err *e)
 {
     static const char *const files[][2] = {{"ca.pem", "ca.crt"},
@@ -302,7 +318,9 @@ int cmd_ca_publish(struct ctl *c, struct err *e)
                                            {"members.note", "members.note"},
                                            {"federation.pub", "federation.pub"}};
     struct office o = {0};
-    int rc = open_office(c, &o, e);
+    int rc = check_node_dirs(c, e);
+    if (rc == 0)
+        rc = open_office(c, &o, e);
     if (rc == 0 && o.members.count == 0)
         rc = err_set(e, ERR_CONFLICT, "setup.no-member", "the federation has no members yet: 'ca issue' makes them");
     if (rc == 0)

@@ -163,7 +163,8 @@ int cmd_case_watch(struct ctl *c, struct err *e)
             const char *status = output_text(&c->mem, reply.root, "status");
             if (first || now != version)
                 print_change(c, &reply);
-            (void)fflush(c->out); /* an error shows at the end */
+            if (fflush(c->out) != 0) /* nobody reads any more: SIGPIPE is ignored */
+                rc = err_set(e, ERR_IO, "ctl.output", "cannot write the output");
             version = now;
             first = false;
             done = until != NULL ? strcmp(until, status) == 0 : is_closed(status);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node/base/xassert.h"
+#include "node/ctl/output.h"
 
 #define DIR_DEFAULT "/var/lib/tongban"
 
@@ -206,11 +207,12 @@ int cmd_help(struct ctl *c, struct err *e)
     return rc;
 }
 
-static void print_error(const struct err *e, FILE *err)
+/* Messages quote the command line and the node's answer: neither may move the cursor. */
+static void print_error(struct arena *mem, const struct err *e, FILE *err)
 {
-    fprintf(err, "tongban: %s (%s)\n", e->message, e->id);
+    fprintf(err, "tongban: %s (%s)\n", output_clean(mem, e->message), output_clean(mem, e->id));
     if (e->hint[0] != '\0')
-        fprintf(err, "hint: %s\n", e->hint);
+        fprintf(err, "hint: %s\n", output_clean(mem, e->hint));
 }
 
 int ctl_main(int argc, char **argv, FILE *out, FILE *err)
@@ -231,10 +233,10 @@ int ctl_main(int argc, char **argv, FILE *out, FILE *err)
         else if (rc == 0)
             rc = c->command->run(c, &e);
     }
-    if (rc == 0 && fflush(out) != 0)
+    if (rc == 0 && (fflush(out) != 0 || ferror(out) != 0))
         rc = err_set(&e, ERR_IO, "ctl.output", "cannot write the output");
     if (rc != 0)
-        print_error(&e, err);
+        print_error(&c->mem, &e, err);
     arena_close(&c->mem);
     free(c);
     return err_exit_code(rc);

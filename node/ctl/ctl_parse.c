@@ -83,6 +83,8 @@ static int unknown_option(const struct ctl *c, const char *name, struct err *e)
 static int store(struct ctl *c, const struct ctl_option *o, const char *value, struct err *e)
 {
     if (strcmp(o->name, "--dir") == 0) {
+        if (value[0] == '\0')
+            return err_set(e, ERR_INVALID, "ctl.option-value", "the option '--dir' is empty");
         c->dir = value;
         c->dir_given = true;
     } else if (strcmp(o->name, "--json") == 0) {

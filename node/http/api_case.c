@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "node/base/limits.h"
+#include "node/base/utf8.h"
+#include "node/base/xassert.h"
 #include "node/cases/status.h"
 #include "node/http/names.h"
 
 #define ROWS_DEFAULT 50
 #define WAIT_MS_DEFAULT 30000
 #define PURPOSE_BYTES_MAX 128
+#define PURPOSE_DIGITS_MAX 10 /* in a row: telephone numbers have 11, identity numbers 15 to 18 */
 
 /* Attributes that the type does not use are left out. */
 static void put_attrs(struct json_out *out, yyjson_mut_val *to, const struct case_event *a)
@@ -111,6 +114,8 @@ int api_list_cases(struct request *r, struct err *e)
     if (f.role != NULL && strcmp(f.role, "receiving") != 0 && strcmp(f.role, "deciding") != 0)
         return err_set(e, ERR_INVALID, "http.parameter",
                        "parameter 'role' is '%.64s', it must be one of: receiving, deciding", f.role);
+    if (f.item_code != NULL && f.item_code[0] == '\0')
+        return err_set(e, ERR_INVALID, "http.parameter", "parameter 'item' is empty, it must be the code of an item");
     int rc = request_param_u64(r, "limit", 1, LIST_ROWS_MAX, &limit, e);
     if (rc == 0)
         rc = request_param_u64(r, "before", 1, UINT64_MAX, &f.before, e);
@@ -154,6 +159,12 @@ static void cancel_watch(struct request *r)
     app_unwatch(r->app, r->watch_ticket);
 }
 
+static void hurry_watch(struct request *r)
+{
+    cancel_watch(r);
+    watch_cb(r, false);
+}
+
 int api_get_case(struct request *r, struct err *e)
 {
     bool wait = request_param(r, "wait") != NULL;
@@ -179,6 +190,7 @@ int api_get_case(struct request *r, struct err *e)
     r->args[0] = NULL;
     request_wait(r);
     r->cancel_cb = cancel_watch;
+    r->hurry_cb = hurry_watch;
     r->watch_ticket = app_watch(r->app, r->case_id, version, (uint32_t)timeout_ms, watch_cb, r);
     return 0;
 }
@@ -200,20 +212,50 @@ int api_list_case_events(struct request *r, struct err *e)
     return 0;
 }
 
+/* Digits in the longest run of them, full-width ones too. */
+static size_t longest_number(const char *text)
+{
+    size_t size = strlen(text), run = 0, longest = 0;
+    for (size_t i = 0; i < size;) {
+        uint32_t rune = 0;
+        size_t n = utf8_decode(text + i, size - i, &rune);
+        bool is_digit = n > 0 && ((rune >= '0' && rune <= '9') || (rune >= 0xff10 && rune <= 0xff19));
+        run = is_digit ? run + 1 : 0;
+        longest = max_of(longest, run);
+        i += n > 0 ? n : 1;
+    }
+    return longest;
+}
+
+/* Why somebody reads goes to the operator's log, which is to hold no identity or telephone number. */
+static int check_purpose(const char *purpose, struct err *e)
+{
+    if (purpose == NULL || purpose[0] == '\0' || strlen(purpose) > PURPOSE_BYTES_MAX)
+        return err_set(e, ERR_INVALID, "http.purpose", "parameter 'purpose' must say in 1 to %d bytes why this is read",
+                       PURPOSE_BYTES_MAX);
+    size_t digits = longest_number(purpose);
+    if (digits <= PURPOSE_DIGITS_MAX)
+        return 0;
+    return err_set(e, ERR_INVALID, "http.purpose",
+                   "parameter 'purpose' holds a number of %zu digits, the limit is %d: it goes to the log, where no "
+                   "identity or telephone number may stand",
+                   digits, PURPOSE_DIGITS_MAX);
+}
+
 /* The content of one event with nothing masked. Who reads it must say why: that goes to the operator's log. */
 int api_get_payload(struct request *r, struct err *e)
 {
     const char *purpose = request_param(r, "purpose");
     uint64_t origin = 0, index = 0;
     struct bytes payload = {0};
-    if (purpose == NULL || purpose[0] == '\0' || strlen(purpose) > PURPOSE_BYTES_MAX)
-        return err_set(e, ERR_INVALID, "http.purpose", "parameter 'purpose' must say in 1 to %d bytes why this is read",
-                       PURPOSE_BYTES_MAX);
+    int rc = check_purpose(purpose, e);
+    if (rc != 0)
+        return rc;
     if (decimal_parse(bytes_of_string(r->args[1]), &origin) != 0 || origin < 100000 || origin > 999999 ||
         decimal_parse(bytes_of_string(r->args[2]), &index) != 0)
         return err_set(e, ERR_INVALID, "http.parameter",
                        "'%.32s/%.32s' names no event; <node code>/<ledger index> does", r->args[1], r->args[2]);
-    int rc = app_find_case(r->app, r->args[0], r->case_id, e);
+    rc = app_find_case(r->app, r->args[0], r->case_id, e);
     if (rc == 0)
         rc = app_get_payload(r->app, r->case_id, (uint32_t)origin, index, purpose, &r->mem, &payload, e);
     if (rc != 0)

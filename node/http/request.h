@@ -61,8 +61,9 @@ struct request {
     void (*finished_cb)(struct request *r); /* the server's: the answer of a waiting request is there */
     void *server_data;                      /* the server's */
     void (*cancel_cb)(struct request *r);   /* ends the operation early; NULL = it cannot be ended */
-    uint64_t watch_ticket;                  /* of app_watch, for cancel_cb */
-    uint8_t case_id[CASE_ID_SIZE];          /* what a long poll is about */
+    void (*hurry_cb)(struct request *r); /* answers at once with what there is; NULL = the answer must be waited for */
+    uint64_t watch_ticket;               /* of app_watch, for cancel_cb */
+    uint8_t case_id[CASE_ID_SIZE];       /* what a long poll is about */
 };
 
 /* On the heap, zeroed. */

@@ -8,18 +8,21 @@
  *   sends the reply. completed_cb lets go of the request; the connection is ready for the next one.
  *
  * Failure modes: a client that goes away → completed_cb earlier, request_release() keeps the request for the callback
- * still to come. A slow client → its connection stands in `deadlines`, oldest first, and is shut down. A body over the
+ * still to come. MHD does not look at a suspended connection, so those stand in an epoll set of our own (hangup_fd) that
+ * tells when the client hangs up: without it the descriptors of closed long polls were held until their timeout. A slow client → its connection stands in `deadlines`, oldest first, and is shut down. A body over the
  * limit is read on and dropped up to DISCARD_BYTES_MAX, so that the client sees the answer, then the connection is cut.
  *
  * Ownership: struct conn lives as long as the connection and holds the one request under way on it.
  */
 #include "node/http/server.h"
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -39,6 +42,7 @@
 #define CONNECTION_MEMORY_BYTES (32u << 10) /* request line and header; more is answered with 431 */
 #define DISCARD_BYTES_MAX (4u << 20)        /* of a refused body */
 #define TOKEN_BYTES_MIN 32
+#define HANGUPS_AT_ONCE 64
 
 /* One listening socket with its MHD daemon. */
 struct door {
@@ -57,6 +61,8 @@ struct http_server {
     uv_timer_t sweep;      /* looks at the deadlines */
     struct list deadlines; /* conns whose client is to act, oldest first */
     struct list suspended; /* conns that wait for a callback */
+    int hangup_fd;         /* epoll set of the suspended conns; -1 = none */
+    uv_poll_t hangup_poll; /* on it */
     uint32_t request_ms_max;
     size_t bodies_bytes; /* held for all requests */
     char *unix_path;     /* NULL = none */
@@ -81,7 +87,7 @@ struct conn {
     size_t dropped_bytes;    /* of a refused body */
     bool bad_uri;            /* %00 in it: MHD cuts the path there */
     bool dispatched;
-    bool cut_off; /* the server stops: the waiting request was let go */
+    bool cut_off; /* the waiting request was let go: the server stops, or the client has gone */
     bool close;   /* after the answer */
 };
 
@@ -280,14 +286,75 @@ static enum MHD_Result send_closing(struct conn *c)
     return result;
 }
 
+/* ---- clients that hang up while their request waits ---- */
+
+static void suspend(struct conn *c)
+{
+    struct http_server *s = c->door->server;
+    /* Edge-triggered: a client that has only stopped sending is reported once, and once more when it goes. */
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    list_remove(&c->link);
+    list_append(&s->suspended, &c->link);
+    (void)epoll_ctl(s->hangup_fd, EPOLL_CTL_ADD, c->fd, &event); /* without memory: noticed when the wait ends */
+    MHD_suspend_connection(c->mhd);
+}
+
+static void resume(struct conn *c)
+{
+    (void)epoll_ctl(c->door->server->hangup_fd, EPOLL_CTL_DEL, c->fd, NULL); /* fails if suspend() could not add it */
+    start_deadline(c);
+    MHD_resume_connection(c->mhd); /* also makes the epoll descriptor readable */
+}
+
+/* Nobody is to get the answer of the waiting request any more. */
+static void let_go(struct conn *c)
+{
+    struct request *r = c->request;
+    c->request = NULL;
+    c->cut_off = true;
+    r->server_data = NULL;
+    request_release(r); /* a command stays for its callback, which finds nobody */
+    resume(c);
+}
+
+/* EPOLLHUP is a client that has gone; EPOLLRDHUP alone one that sends nothing more and may still read. On TCP the first
+ * looks like the second until something is written: a long poll is answered early then, which shows it. */
+static void hangup_cb(uv_poll_t *poll, int status, int events)
+{
+    struct http_server *s = poll->data;
+    struct epoll_event gone[HANGUPS_AT_ONCE];
+    (void)status, (void)events;
+    int count = epoll_wait(s->hangup_fd, gone, HANGUPS_AT_ONCE, 0); /* more: libuv calls again */
+    for (int i = 0; i < count; i++) {
+        struct conn *c = gone[i].data.ptr;
+        if ((gone[i].events & (EPOLLHUP | EPOLLERR)) != 0)
+            let_go(c);
+        else if (c->request->hurry_cb != NULL)
+            c->request->hurry_cb(c->request);
+    }
+}
+
+static int open_hangups(struct http_server *s, struct err *e)
+{
+    s->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (s->hangup_fd < 0)
+        return err_set_errno(e, ERR_INTERNAL, "http.start", errno, "cannot watch connections");
+    int rc = uv_poll_init(s->loop, &s->hangup_poll, s->hangup_fd);
+    xassert(rc == 0);
+    s->hangup_poll.data = s;
+    s->open_handles++;
+    rc = uv_poll_start(&s->hangup_poll, UV_READABLE, hangup_cb);
+    xassert(rc == 0);
+    return 0;
+}
+
 /* A callback has replied: the connection goes on. */
 static void finished_cb(struct request *r)
 {
     struct conn *c = r->server_data;
     if (c == NULL || !c->dispatched)
         return; /* answered from inside the handler: access_cb sends it */
-    start_deadline(c);
-    MHD_resume_connection(c->mhd); /* also makes the epoll descriptor readable */
+    resume(c);
 }
 
 static enum MHD_Result run_request(struct conn *c)
@@ -299,9 +366,7 @@ static enum MHD_Result run_request(struct conn *c)
     c->dispatched = true;
     if (!r->waiting)
         return send_reply(c);
-    list_remove(&c->link);
-    list_append(&c->door->server->suspended, &c->link);
-    MHD_suspend_connection(c->mhd);
+    suspend(c);
     return MHD_YES;
 }
 
@@ -314,7 +379,7 @@ static enum MHD_Result access_cb(void *cls, struct MHD_Connection *mhd, const ch
     struct conn *c = *req_cls;
     xassert(c != NULL);
     if (c->cut_off)
-        return send_closing(c);
+        return c->door->server->stopping ? send_closing(c) : MHD_NO; /* MHD_NO closes the connection */
     if (c->request == NULL) {
         bool answer_now = false;
         begin_request(c, url, method, &answer_now);
@@ -468,7 +533,9 @@ int http_server_start(const struct http_server_config *config, struct http_serve
     uint64_t sweep_ms = min_of(s->request_ms_max / 4 + 1, 1000u);
     (void)uv_timer_start(&s->sweep, sweep_cb, sweep_ms, sweep_ms);
 
-    rc = open_doors(s, config, e);
+    rc = open_hangups(s, e);
+    if (rc == 0)
+        rc = open_doors(s, config, e);
     if (rc != 0) {
         http_server_stop(s, NULL, NULL);
         return rc;
@@ -518,19 +585,16 @@ void http_server_stop(struct http_server *s, void (*stopped_cb)(void *ctx), void
     s->stopped_cb = stopped_cb;
     s->stopped_ctx = ctx;
 
-    list_for_each_safe (at, &s->suspended) {
-        struct conn *c = container_of(at, struct conn, link);
-        struct request *r = c->request;
-        c->request = NULL;
-        c->cut_off = true;
-        r->server_data = NULL;
-        request_release(r); /* stays for its callback, which finds nobody */
-        start_deadline(c);
-        MHD_resume_connection(c->mhd);
-    }
+    list_for_each_safe (at, &s->suspended)
+        let_go(container_of(at, struct conn, link));
     close_door(&s->doors[0]);
     close_door(&s->doors[1]);
     if (s->unix_path != NULL)
         (void)unlink(s->unix_path); /* may be gone already; the next start removes a dead one */
+    if (s->hangup_fd >= 0) {
+        (void)uv_poll_stop(&s->hangup_poll);
+        (void)close(s->hangup_fd);
+        uv_close((uv_handle_t *)&s->hangup_poll, closed_cb);
+    }
     uv_close((uv_handle_t *)&s->sweep, closed_cb);
 }

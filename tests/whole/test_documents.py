@@ -199,6 +199,7 @@ def test_changed_and_withdrawn_items(cluster, tmp_path):
     catalogs = copy_catalogs(tmp_path / "catalogs", keep=3)
     b, = add_provinces(cluster, B, catalog=catalogs)
     cluster.start()
+    wait_for(lambda: len(Books(b).own) == 4, what="the three items and the orphan one to be published")
     before = Books(b).own
     names = {}
 

@@ -122,6 +122,18 @@ static void mistakes_are_named(void **state)
          "'case submit' has no option '--itme' (ctl.unknown-option)\nhint: did you mean '--item'?"},
         {{"status", "--json=1"}, "the option '--json' takes no value"},
         {{"status", "--dir"}, "the option '--dir' needs a value: DIR"},
+        {{"status", "--dir", ""}, "the option '--dir' is empty (ctl.option-value)"},
+        {{"status", "--dir="}, "the option '--dir' is empty (ctl.option-value)"},
+        {{"a\x1b[2J\xff"}, "there is no command 'a?[2J?' (ctl.unknown-command)"},
+        {{"help", "\xc2\x9b"
+                  "31m\n"},
+         "there is no command '?31m?'"},
+        {{"status", "--\a\xe2\x80\xae"},
+         "has no option '--?"
+         "?'"},
+        {{"status", "\x7f\r"},
+         "what to do with '?"
+         "?'"},
         {{"case", "list", "--item"}, "the option '--item' needs a value: CODE"},
         {{"case", "list", "--item", "a", "--item", "b"}, "the option '--item' stands twice"},
         {{"case", "list", "--limit", "0"}, "'--limit' is '0', it must be a number from 1 to 1000 (ctl.number)"},

@@ -140,6 +140,18 @@ static void founds_a_federation(void **state)
     struct run r = RUN("ca", "issue", "--dir", p->ca, "--node", p->guangdong, "--days", "30", "--json");
     assert_ok(r);
     assert_has(r.out, "\"name\":\"广东省\"");
+    /* a folder that is not there: named, and the other one is left as it was */
+    r = RUN("ca", "publish", "--dir", p->ca, p->sichuan, "/tmp/tongban-no-such-folder");
+    assert_int_equal(r.status, 3);
+    assert_has(r.err, "nothing was written, there is no using the node folder '/tmp/tongban-no-such-folder'");
+    assert_has(r.err, "(setup.node-dir)");
+    char copied[256];
+    (void)snprintf(copied, sizeof copied, "%s/members.note", p->sichuan);
+    assert_int_equal(access(copied, F_OK), -1);
+    (void)snprintf(copied, sizeof copied, "%s/node.json", p->guangdong);
+    r = RUN("ca", "publish", "--dir", p->ca, p->sichuan, copied);
+    assert_int_equal(r.status, 2);
+    assert_has(r.err, "is no folder (setup.node-dir)");
     assert_ok(RUN("ca", "publish", "--dir", p->ca, p->sichuan, p->guangdong));
 
     struct members m = load_members(p->guangdong);

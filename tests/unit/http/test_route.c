@@ -120,6 +120,11 @@ static const struct {
     {"GET", "/v1/cases?status=flying", NULL, 400, "there is no such state"},
     {"GET", "/v1/cases/c0/events/440000/3/payload", NULL, 400, "http.purpose"},
     {"GET", "/v1/cases/c0/events/440000/3/payload?purpose=", NULL, 400, "http.purpose"},
+    {"GET", "/v1/cases/c0/events/440000/3/payload?purpose=a 13800138000", NULL, 400, "holds a number of 11 digits"},
+    {"GET", "/v1/cases/c0/events/440000/3/payload?purpose=查51010419050729002X", NULL, 400,
+     "holds a number of 17 digits"},
+    {"GET", "/v1/cases/c0/events/440000/3/payload?purpose=１３８００１３８０00", NULL, 400, "http.purpose"},
+    {"GET", "/v1/cases?item=", NULL, 400, "'item' is empty"},
     {"GET", "/v1/cases/c0/events/44/3/payload?purpose=x", NULL, 400, "names no event"},
     {"GET", "/v1/cases/c0/events/440000/-1/payload?purpose=x", NULL, 400, "names no event"},
     {"GET", "/v1/cases/c0/events/440000/4/payload?purpose=x", NULL, 404, "case.no-payload"},
@@ -374,6 +379,12 @@ static void reads_cases(void **state)
     assert_string_equal(answer.text,
                         "{\"case\":\"" FAKE_CASE "\",\"origin\":440000,\"index\":3,\"payload\":{\"name\":\"张三\"}}");
     assert_string_equal(a.purpose, "核对材料");
+    /* ten digits are no telephone number; what is refused is neither said back nor handed on */
+    assert_int_equal(ask(&a, "GET", "/v1/cases/c0/events/440000/3/payload?purpose=1234567890-1", NULL).status, 200);
+    assert_string_equal(a.purpose, "1234567890-1");
+    answer = ask(&a, "GET", "/v1/cases/c0/events/440000/3/payload?purpose=x13800138000", NULL);
+    assert_null(strstr(answer.text, "13800"));
+    assert_string_equal(a.purpose, "1234567890-1");
 
     (void)err_set(&a.query_refusal, ERR_CORRUPT, "store.test", "bad page");
     assert_int_equal(ask(&a, "GET", "/v1/cases/c0", NULL).status, 500);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -621,6 +622,106 @@ static void survives_vanished_clients(void **state)
     stop(f);
 }
 
+/* Entries of /proc/self/fd: the server runs in this process. */
+static size_t open_descriptors(void)
+{
+    size_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        count++;
+    (void)closedir(dir);
+    return count;
+}
+
+static void put_poll(const struct fixture *f, int fd)
+{
+    char text[256];
+    (void)snprintf(
+        text, sizeof text,
+        "GET /v1/cases/c0?wait=5&timeout_ms=60000 HTTP/1.1\r\nHost: localhost:%u\r\nAuthorization: Bearer " TOKEN
+        "\r\n\r\n",
+        f->port);
+    put_text(fd, text);
+}
+
+/* Closed long polls give their connection back long before their timeout: ten times as many come as there is room. */
+static void lets_closed_polls_go(void **state)
+{
+    enum { ROOM = 16, ROUNDS = 10 };
+    (void)state;
+    struct fixture *f = start(0, ROOM);
+    f->hold = true;
+    size_t before = open_descriptors();
+    uint64_t begin_ms = clock_mono_ms();
+    for (int round = 0; round < 2 * ROUNDS; round++) {
+        int fds[ROOM];
+        for (size_t i = 0; i < ROOM; i++) {
+            fds[i] = round % 2 == 0 ? dial_unix(f) : dial_tcp(f);
+            put_poll(f, fds[i]);
+        }
+        for (size_t i = 0; i < ROOM; i++)
+            wait_for(&f->asked);
+        if (round == 0) /* bytes that nobody has read do not hide the end */
+            put_poll(f, fds[0]);
+        for (size_t i = 0; i < ROOM; i++)
+            close(fds[i]);
+    }
+    while (open_descriptors() > before || settled(f)->waiting_count > 0)
+        if (clock_mono_ms() - begin_ms > WAIT_MS)
+            fail_msg("%zu descriptors more than before", open_descriptors() - before);
+    assert_true(settled(f)->unwatch_count >= 2 * ROUNDS * ROOM);
+    stop(f);
+}
+
+/* A command whose client has gone: the connection goes at once, the command goes on. */
+static void lets_closed_commands_go(void **state)
+{
+    (void)state;
+    struct fixture *f = start(0, 1);
+    f->hold = true;
+    for (unsigned i = 1; i <= 3; i++) {
+        int fd = dial_unix(f);
+        post(fd, "", SUBMIT);
+        wait_for(&f->asked); /* with room for one connection: the one before has gone */
+        close(fd);
+    }
+    assert_int_equal(settled(f)->waiting_count, 3);
+    release(f);
+    stop(f);
+}
+
+/* A client that only sends no more reads its answer: a long poll is answered early, a command when it is done. */
+static void answers_half_closed_clients(void **state)
+{
+    (void)state;
+    struct fixture *f = start(0, 0);
+    f->hold = true;
+    for (int i = 0; i < 2; i++) {
+        int fd = i == 0 ? dial_unix(f) : dial_tcp(f);
+        put_poll(f, fd);
+        wait_for(&f->asked);
+        (void)shutdown(fd, SHUT_WR);
+        struct reply r = take(fd);
+        assert_reply(&r, 200, "\"version\":5");
+        assert_true(is_closed(fd));
+        close(fd);
+    }
+    assert_int_equal(settled(f)->unwatch_count, 2);
+
+    int fd = dial_unix(f);
+    post(fd, "", SUBMIT);
+    wait_for(&f->asked);
+    (void)shutdown(fd, SHUT_WR);
+    assert_int_equal(settled(f)->waiting_count, 1);
+    release(f);
+    struct reply r = take(fd);
+    assert_reply(&r, 201, FAKE_CASE);
+    assert_true(is_closed(fd));
+    close(fd);
+    stop(f);
+}
+
 /* Stop with a command and a long poll under way: both are told, their callbacks come later and find nobody. */
 static void stops_with_requests_waiting(void **state)
 {
@@ -776,6 +877,9 @@ int main(void)
         cmocka_unit_test(ends_slow_clients),
         cmocka_unit_test(waiting_is_not_slow),
         cmocka_unit_test(survives_vanished_clients),
+        cmocka_unit_test(lets_closed_polls_go),
+        cmocka_unit_test(lets_closed_commands_go),
+        cmocka_unit_test(answers_half_closed_clients),
         cmocka_unit_test(stops_with_requests_waiting),
         cmocka_unit_test(limits_connections),
         cmocka_unit_test(serves_many_at_once),

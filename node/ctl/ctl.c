@@ -111,7 +111,7 @@ static const struct ctl_option node_init_options[] = {
 };
 
 #define STEP(name, help)                                                                                               \
-    {"case " name, "CASE", 1, 1, false, step_options, cmd_case_step, help, "tongban case " name " c0010203"}
+    {"case " name, "CASE", 1, 1, false, step_options, cmd_case_step, help, "tongban case " name " 0006b6c06b05aa01c9f2"}
 
 const struct ctl_command ctl_commands[] = {
     {"help", "[COMMAND]", 0, 2, false, no_options, cmd_help, "explain a command", "tongban help case submit"},
@@ -130,26 +130,27 @@ const struct ctl_command ctl_commands[] = {
     {"case list", "", 0, 0, false, list_cases_options, cmd_case_list, "cases that this node takes part in",
      "tongban case list --role deciding --status received"},
     {"case show", "CASE", 1, 1, false, no_options, cmd_case_show, "one case with its events",
-     "tongban case show c0010203"},
+     "tongban case show 0006b6c06b05aa01c9f2"},
     {"case payload", "CASE NODE INDEX", 3, 3, false, payload_options, cmd_case_payload,
-     "the content of one event with nothing masked", "tongban case payload c0010203 440000 12 --purpose 核对材料"},
+     "the content of one event with nothing masked",
+     "tongban case payload 0006b6c06b05aa01c9f2 440000 12 --purpose 核对材料"},
     {"case watch", "CASE", 1, 1, false, watch_options, cmd_case_watch, "print each change until the case is closed",
-     "tongban case watch c0010203"},
+     "tongban case watch 0006b6c06b05aa01c9f2"},
     STEP("receipt", "it has arrived here (签收)"),
     STEP("accept", "take it up (受理)"),
     STEP("correct", "ask once for everything that is missing (补正告知)"),
     STEP("refuse", "not this body's power (不予受理)"),
     STEP("process", "the department starts (办理)"),
     {"case decide", "CASE", 1, 1, false, decide_options, cmd_case_decide, "decide (决定) and close (办结)",
-     "tongban case decide c0010203 --grant"},
+     "tongban case decide 0006b6c06b05aa01c9f2 --grant"},
     STEP("close", "close a decided case (办结)"),
     {"case deliver", "CASE", 1, 1, false, deliver_options, cmd_case_step, "the applicant has the result (送达)",
-     "tongban case deliver c0010203 --channel window"},
+     "tongban case deliver 0006b6c06b05aa01c9f2 --channel window"},
     STEP("withdraw", "the applicant takes it back (撤回)"),
     {"case note", "CASE", 1, 1, false, note_options, cmd_case_step, "add a remark (备注)",
-     "tongban case note c0010203 --note 已电话联系"},
+     "tongban case note 0006b6c06b05aa01c9f2 --note 已电话联系"},
     {"case event", "CASE", 1, 1, false, event_options, cmd_case_event, "add any event, from JSON",
-     "tongban case event c0010203 --json-file event.json"},
+     "tongban case event 0006b6c06b05aa01c9f2 --json-file event.json"},
     {"ledger show", "", 0, 0, false, no_options, cmd_ledger_show, "size and root of the own ledger",
      "tongban ledger show"},
     {"ledger entries", "", 0, 0, false, entries_options, cmd_ledger_entries, "entries of a ledger",

@@ -97,12 +97,6 @@ void app_case_changed(struct app *a, struct case_slot *slot, struct ledger_txn *
     ledger_txn_case(txn, &row);
 }
 
-static bool is_case_entry(const struct sync_entry *entry)
-{
-    static const uint8_t none[LEAF_CASE_ID_SIZE];
-    return entry->leaf.kind == LEAF_KIND_EVENT && memcmp(entry->leaf.case_id, none, sizeof none) != 0;
-}
-
 void app_warn_case(struct app *a, const char *subject, struct err *e, const char *fmt, ...)
 {
     uint32_t dropped = 0;
@@ -149,14 +143,14 @@ void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, 
     struct app *a = ctx;
     (void)peer;
     for (size_t i = 0; i < count; i++) {
-        if (is_case_entry(&entries[i]))
+        if (leaf_is_case_event(&entries[i].leaf))
             case_entry(a, &entries[i], txn);
         else if (entries[i].leaf.kind == LEAF_KIND_EVENT)
             app_item_entry(a, &entries[i], txn);
     }
     for (size_t i = 0; i < count; i++) {
         struct case_slot *slot;
-        if (!is_case_entry(&entries[i]) || !is_first_of_case(entries, i) ||
+        if (!leaf_is_case_event(&entries[i].leaf) || !is_first_of_case(entries, i) ||
             case_cache_get(a->cases, a->ledger, entries[i].leaf.case_id, &slot, NULL) != 0)
             continue;
         app_react(a, slot, txn);
@@ -169,7 +163,7 @@ void app_on_stored(void *ctx, uint32_t peer, const struct sync_entry *entries, s
     struct app *a = ctx;
     (void)peer;
     for (size_t i = 0; stored && i < count; i++) /* not stored: the cache was dropped with the ledger */
-        if (is_case_entry(&entries[i]))
+        if (leaf_is_case_event(&entries[i].leaf))
             app_notify_case(a, entries[i].leaf.case_id);
 }
 

@@ -16,6 +16,9 @@
 #include "node/ledger.h"
 #include "node/replication.h"
 
+/* Random bytes before a payload: its hash in the ledger must not be guessable (FORMATS.md, "Payload"). */
+#define PAYLOAD_BLIND_SIZE 32u
+
 struct app {
     const struct config *config;
     const struct members *members;

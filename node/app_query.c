@@ -11,8 +11,6 @@
 #include "node/base/xassert.h"
 #include "node/mask.h"
 
-#define PAYLOAD_BLIND_SIZE 32u
-
 int app_committed_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct casefile **ret,
                        struct casefile **ret_apart, struct case_slot **ret_slot, struct err *e)
 {

@@ -503,8 +503,7 @@ void ledger_txn_append(struct ledger_txn *t, struct leaf *leaf, uint64_t parents
 
     leaf_hash(entry.leaf, ret_hash);
     memcpy(entry.hash, ret_hash->b, sizeof entry.hash);
-    static const uint8_t no_case[LEAF_CASE_ID_SIZE];
-    entry.has_case = memcmp(leaf->case_id, no_case, sizeof no_case) != 0;
+    entry.has_case = leaf_is_case_event(leaf);
     memcpy(entry.case_id, leaf->case_id, sizeof entry.case_id);
     ledger_txn_entry(t, &entry);
 

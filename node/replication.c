@@ -279,7 +279,6 @@ static void add_dirty_acks(struct replication *r, struct ledger_txn *txn)
 static void add_entries(const struct sync_action *a, struct ledger_txn *txn)
 {
     uint64_t now = clock_wall_ms();
-    static const uint8_t no_case[LEAF_CASE_ID_SIZE];
     for (size_t i = 0; i < a->entry_count; i++) {
         const struct sync_entry *in = &a->entries[i];
         struct store_entry row = {.origin = a->peer,
@@ -290,7 +289,7 @@ static void add_entries(const struct sync_action *a, struct ledger_txn *txn)
                                   .stored_ms = now};
         memcpy(row.hash, in->hash.b, sizeof row.hash);
         memcpy(row.case_id, in->leaf.case_id, sizeof row.case_id);
-        row.has_case = memcmp(row.case_id, no_case, sizeof no_case) != 0;
+        row.has_case = leaf_is_case_event(&in->leaf);
         ledger_txn_entry(txn, &row);
     }
 }

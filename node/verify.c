@@ -48,8 +48,7 @@ static int check_entry(struct verify *v, const struct store_entry *entry, struct
     if (leaf->origin != entry->origin || leaf->index != entry->index)
         return err_set(e, ERR_CORRUPT, "verify.place", "ledger %u entry %llu says it is entry %llu of %u",
                        entry->origin, (unsigned long long)entry->index, (unsigned long long)leaf->index, leaf->origin);
-    bool is_of_case =
-        leaf->kind == LEAF_KIND_EVENT && memcmp(leaf->case_id, (uint8_t[LEAF_CASE_ID_SIZE]){0}, LEAF_CASE_ID_SIZE) != 0;
+    bool is_of_case = leaf_is_case_event(leaf);
     if (entry->has_case != is_of_case ||
         (is_of_case && memcmp(entry->case_id, leaf->case_id, sizeof leaf->case_id) != 0))
         return err_set(e, ERR_CORRUPT, "verify.case-id", "ledger %u entry %llu is filed under another case",

@@ -87,6 +87,12 @@ static int check_size(size_t size, struct err *e)
     return err_set(e, ERR_LIMIT, "leaf.size", "leaf has %zu bytes, limit %u", size, LEAF_BYTES_MAX);
 }
 
+bool leaf_is_case_event(const struct leaf *l)
+{
+    static const uint8_t none[LEAF_CASE_ID_SIZE];
+    return l->kind == LEAF_KIND_EVENT && memcmp(l->case_id, none, sizeof none) != 0;
+}
+
 size_t leaf_aad_size(const struct leaf *l)
 {
     return FIXED_SIZE + 1 + PARENT_SIZE * l->parent_count + 1 + RECIPIENT_SIZE * l->recipient_count + LEAF_SALT_SIZE +

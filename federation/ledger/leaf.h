@@ -89,6 +89,9 @@ int leaf_encode_unsigned(const struct leaf *l, struct buf *out, struct err *e) W
  * ERR_LIMIT: a count or size over its limit), naming the field. @ret untouched on failure. */
 int leaf_decode(struct bytes in, struct leaf *ret, struct err *e) WARN_UNUSED;
 
+/* An event about a case: kind event, with a case id. */
+bool leaf_is_case_event(const struct leaf *l);
+
 /* How many leading bytes of the encoded leaf are authenticated together with the payload: all before ct_hash. They do
  * not depend on the ciphertext's bytes, only on its length. */
 size_t leaf_aad_size(const struct leaf *l);

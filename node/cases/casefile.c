@@ -39,6 +39,11 @@ int casefile_add(struct casefile *c, const struct case_event *event, struct err 
     return 0;
 }
 
+int casefile_check_room(const struct casefile *c, uint32_t origin, unsigned count, struct err *e)
+{
+    return dag_check_room(&c->replay.dag, origin, count, e);
+}
+
 void casefile_mark_forked(struct casefile *c, uint32_t origin, uint64_t index)
 {
     dag_mark_forked(&c->replay.dag, origin, index);

@@ -198,6 +198,9 @@ void casefile_destroy(struct casefile *c); /* accepts NULL */
  * counts as forked at that index (see casefile_mark_forked), and adding either again gives 0. */
 int casefile_add(struct casefile *c, const struct case_event *event, struct err *e) WARN_UNUSED;
 
+/* Whether @origin may add @count more events: 0, or ERR_LIMIT as casefile_add() would say. */
+int casefile_check_room(const struct casefile *c, uint32_t origin, unsigned count, struct err *e) WARN_UNUSED;
+
 /* @origin is known to have written two leaves at @index or before (evidence seen elsewhere). While @origin leads, its
  * events from @index on are invalid and the case is frozen until a supervisor names another lead;
  * a fork by another node only sets CASE_FLAG_CONTESTED, because invalid events of a non-lead would let it take back

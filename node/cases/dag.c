@@ -331,18 +331,16 @@ static uint16_t close_from(struct dag *d, struct dag_event *first)
     return found;
 }
 
-static int check_room(const struct dag *d, const struct case_event *event, struct err *e)
+int dag_check_room(const struct dag *d, uint32_t origin, unsigned count, struct err *e)
 {
-    if (event->parent_count > LEAF_PARENTS_MAX)
-        return err_set(e, ERR_LIMIT, "case.parents", "event cites %u parents, limit %u", event->parent_count,
-                       LEAF_PARENTS_MAX);
-    const struct dag_chain *chain = dag_find_chain(d, event->origin);
+    const struct dag_chain *chain = dag_find_chain(d, origin);
+    unsigned held = chain == NULL ? 0 : chain->count;
     if (chain == NULL && d->chain_count >= CASE_NODES_MAX)
         return err_set(e, ERR_LIMIT, "case.nodes", "%u nodes have written on the case, limit %u", d->chain_count,
                        CASE_NODES_MAX);
-    if (chain != NULL && chain->count >= CASE_EVENTS_PER_NODE_MAX)
-        return err_set(e, ERR_LIMIT, "case.events", "the case has %u events of node %u, limit %u", chain->count,
-                       event->origin, CASE_EVENTS_PER_NODE_MAX);
+    if (held + count > CASE_EVENTS_PER_NODE_MAX)
+        return err_set(e, ERR_LIMIT, "case.events", "the case has %u events of node %u, limit %u", held, origin,
+                       CASE_EVENTS_PER_NODE_MAX);
     return 0;
 }
 
@@ -368,7 +366,10 @@ int dag_add(struct dag *d, const struct case_event *from, struct dag_added *ret,
         *ret = (struct dag_added){.event = event};
         return 0;
     }
-    int r = check_room(d, from, e);
+    if (from->parent_count > LEAF_PARENTS_MAX)
+        return err_set(e, ERR_LIMIT, "case.parents", "event cites %u parents, limit %u", from->parent_count,
+                       LEAF_PARENTS_MAX);
+    int r = dag_check_room(d, from->origin, 1, e);
     if (r < 0)
         return r;
 

@@ -95,6 +95,8 @@ void dag_close(struct dag *d);
 /* Copies @event. Closed events are written to d->scratch (ret->closed of them) and stay there until the next call.
  * ERR_LIMIT as casefile_add(), then nothing changed. A fork is no error here. */
 int dag_add(struct dag *d, const struct case_event *event, struct dag_added *ret, struct err *e) WARN_UNUSED;
+/* Whether @origin may add @count more: ERR_LIMIT as dag_add(). */
+int dag_check_room(const struct dag *d, uint32_t origin, unsigned count, struct err *e) WARN_UNUSED;
 
 /* @from as it would be held; borrows its texts and parents. */
 void dag_view(const struct case_event *from, struct case_held *ret);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "node/base/bytes.h"
+#include "node/base/err.h"
 
 #define CRYPTO_HASH_SIZE 32
 #define CRYPTO_ED25519_KEY_SIZE 32 /* public key, and seed of a private key (RFC 8032) */
@@ -35,5 +36,34 @@ void crypto_sign(const struct crypto_signer *s, struct bytes message, uint8_t ou
 /* Whether @sig is @public_key's signature over @message; false for malformed keys too. */
 bool crypto_verify(const uint8_t public_key[CRYPTO_ED25519_KEY_SIZE], struct bytes message,
                    const uint8_t sig[CRYPTO_ED25519_SIG_SIZE]);
+
+/* ---- symmetric sealing and keys for participants ---- */
+
+#define CRYPTO_KEY_SIZE 32 /* AES-256-GCM */
+#define CRYPTO_TAG_SIZE 16
+#define CRYPTO_X25519_KEY_SIZE 32
+#define CRYPTO_HPKE_ENC_SIZE 32
+#define CRYPTO_HPKE_OVERHEAD (CRYPTO_HPKE_ENC_SIZE + CRYPTO_TAG_SIZE)
+
+/* HKDF with SHA-256 (RFC 5869), extract and expand. @size at most 255 * 32 (asserted). */
+void crypto_hkdf(struct bytes ikm, struct bytes salt, struct bytes info, void *out, size_t size);
+
+/* AES-256-GCM with a nonce of 12 zero bytes: for a @key that seals one message only. @out gets plain.size +
+ * CRYPTO_TAG_SIZE bytes, ciphertext then tag. */
+void crypto_seal_once(const uint8_t key[CRYPTO_KEY_SIZE], struct bytes aad, struct bytes plain, uint8_t *out);
+/* False when it does not open; @out (sealed.size - CRYPTO_TAG_SIZE bytes) is wiped then. */
+bool crypto_open_once(const uint8_t key[CRYPTO_KEY_SIZE], struct bytes aad, struct bytes sealed, uint8_t *out);
+
+/* HPKE (RFC 9180), base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, one message per context. */
+struct crypto_hpke_key;
+struct crypto_hpke_key *crypto_hpke_key_create(void);    /* random */
+void crypto_hpke_key_destroy(struct crypto_hpke_key *k); /* wipes; NULL is fine */
+void crypto_hpke_key_public(const struct crypto_hpke_key *k, uint8_t out[CRYPTO_X25519_KEY_SIZE]);
+/* Appends enc || ciphertext || tag to @out. @plain not empty, @info at most 1,024 bytes (asserted). ERR_INVALID crypto.hpke-key for a public key that cannot be sealed to. */
+int crypto_hpke_seal(const uint8_t receiver[CRYPTO_X25519_KEY_SIZE], struct bytes info, struct bytes aad,
+                     struct bytes plain, struct buf *out, struct err *e) WARN_UNUSED;
+/* Appends the plaintext. ERR_VERIFY crypto.hpke-open. */
+int crypto_hpke_open(const struct crypto_hpke_key *k, struct bytes info, struct bytes aad, struct bytes sealed,
+                     struct buf *out, struct err *e) WARN_UNUSED;
 
 #endif

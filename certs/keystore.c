@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include "certs/crypto_hpke.h"
 #include "certs/keystore_pem.h"
 #include "certs/pki_x509.h"
 #include "node/base/xassert.h"
@@ -42,6 +43,24 @@ int keystore_load_signing_key(const char *path, struct crypto_signer **ret, stru
     *ret = crypto_signer_create(seed);
     crypto_wipe(seed, sizeof seed);
     return 0;
+}
+
+int keystore_create_seal_key(const char *path, struct err *e)
+{
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "X25519");
+    xassert(key != NULL);
+    int rc = keystore_pem_write(path, key, e);
+    EVP_PKEY_free(key);
+    return rc;
+}
+
+int keystore_load_seal_key(const char *path, struct crypto_hpke_key **ret, struct err *e)
+{
+    EVP_PKEY *key = NULL;
+    int rc = keystore_pem_load(path, "X25519", &key, e);
+    if (rc == 0)
+        *ret = crypto_hpke_key_of(key);
+    return rc;
 }
 
 int keystore_request(const char *key_path, struct buf *ret, struct err *e)

@@ -6,7 +6,7 @@
 
 #include "node/base/err.h"
 
-/* A private key of @type ("EC" on P-256, or "ED25519"); the caller frees @ret with EVP_PKEY_free(). Errors as for
+/* A private key of @type ("EC" on P-256, "ED25519" or "X25519"); the caller frees @ret with EVP_PKEY_free(). Errors as for
  * keystore_load_signing_key(). */
 int keystore_pem_load(const char *path, const char *type, EVP_PKEY **ret, struct err *e) WARN_UNUSED;
 

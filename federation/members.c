@@ -3,6 +3,7 @@
  */
 #include "federation/members.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +12,9 @@
 #include "node/base/map.h"
 #include "node/base/xassert.h"
 
-#define HEADER "tongban-members/v1"
+#define HEADER "tongban-members/v2"
 #define HEAD_LINES 5
-#define MEMBER_FIELDS 5
+#define MEMBER_FIELDS 7
 #define DIGEST_TEXT_SIZE 44
 #define URL_SCHEME "tls+tcp://"
 
@@ -69,6 +70,10 @@ static int check_member(const struct member *m, struct err *e)
     if (rc == 0 && m->key.type != NOTE_TYPE_ED25519)
         rc = err_set(e, ERR_INVALID, "members.key-type", "ledger key of %u has type 0x%02x, needed is 0x01 (Ed25519)",
                      m->code, (unsigned)m->key.type);
+    if (rc == 0 && m->witness.type != NOTE_TYPE_COSIGNATURE)
+        rc = err_set(e, ERR_INVALID, "members.key-type",
+                     "witness key of %u has type 0x%02x, needed is 0x04 (cosignature/v1)", m->code,
+                     (unsigned)m->witness.type);
     return rc;
 }
 
@@ -83,6 +88,25 @@ static int check_unique(struct map *seen, struct member *m, const char *what, st
         return 0;
     return err_set(e, ERR_INVALID, "members.duplicate", "members %u and %u have the same %s", other->code, m->code,
                    what);
+}
+
+/* What no other member may have, and no key may be of two kinds: a cosignature does not name its witness. */
+static int check_keys(struct map *seen, struct member *m, const char *federation, struct err *e)
+{
+    static const uint8_t zero[CRYPTO_X25519_KEY_SIZE] = {0};
+    char name[FEDERATION_NAME_BYTES_MAX + 32];
+    (void)snprintf(name, sizeof name, "%u.%s/witness", m->code, federation);
+    if (strcmp(m->witness.name, name) != 0)
+        return err_set(e, ERR_INVALID, "members.witness-name", "the witness key of %u is named '%.100s', not '%s'",
+                       m->code, m->witness.name, name);
+    if (memcmp(m->seal_key, zero, sizeof zero) == 0)
+        return err_set(e, ERR_INVALID, "members.seal-key", "the seal key of %u is all zero", m->code);
+    int rc = check_unique(seen, m, "key", bytes_of(m->key.public_key, sizeof m->key.public_key), e);
+    if (rc == 0)
+        rc = check_unique(seen, m, "key", bytes_of(m->witness.public_key, sizeof m->witness.public_key), e);
+    if (rc == 0)
+        rc = check_unique(seen, m, "seal key", bytes_of(m->seal_key, sizeof m->seal_key), e);
+    return rc;
 }
 
 /* All rules of the list. On failure @ret_index is the member at fault. */
@@ -106,7 +130,7 @@ static int check_list(const struct members *m, size_t *ret_index, struct err *e)
         if (rc == 0)
             rc = check_unique(&seen, at, "origin", bytes_of_string(at->key.name), e);
         if (rc == 0)
-            rc = check_unique(&seen, at, "ledger key", bytes_of(at->key.public_key, sizeof at->key.public_key), e);
+            rc = check_keys(&seen, at, m->federation, e);
     }
     map_close(&seen);
     return rc;
@@ -158,7 +182,7 @@ static int parse_member(struct bytes line, struct arena *arena, struct member *r
         bool is_last = i == MEMBER_FIELDS - 1;
         if ((space == NULL) != is_last)
             return err_set(e, ERR_INVALID, "members.line",
-                           "not of the form <code> <name> <url> <origin> <ledger vkey>");
+                           "not of the form <code> <name> <url> <origin> <ledger vkey> <witness vkey> <seal key>");
         f[i] = bytes_of(at, (size_t)((is_last ? end : space) - at));
         at = is_last ? end : space + 1;
     }
@@ -166,8 +190,14 @@ static int parse_member(struct bytes line, struct arena *arena, struct member *r
         return err_set(e, ERR_INVALID, "members.code", "'%.*s' is not a node code", (int)min_of(f[0].size, (size_t)40),
                        (const char *)f[0].data);
     int rc = note_verifier_parse(f[4], &ret->key, e);
+    if (rc == 0)
+        rc = note_verifier_parse(f[5], &ret->witness, e);
     if (rc != 0)
         return rc;
+    size_t size = 0;
+    if (base64_decode((const char *)f[6].data, f[6].size, ret->seal_key, sizeof ret->seal_key, &size) != 0 ||
+        size != sizeof ret->seal_key)
+        return err_set(e, ERR_INVALID, "members.seal-key", "the seal key is not the base64 of 32 bytes");
     if (!bytes_equal(f[3], bytes_of_string(ret->key.name)))
         return err_set(e, ERR_INVALID, "members.origin", "origin '%.*s' differs from the name '%s' of the ledger key",
                        (int)min_of(f[3].size, (size_t)100), (const char *)f[3].data, ret->key.name);
@@ -281,7 +311,11 @@ static void put_lines(const struct members *m, struct buf *out)
         const struct member *at = &m->list[i];
         buf_printf(out, "%u %s %s %s ", at->code, at->name, at->url, at->key.name);
         note_verifier_format(&at->key, out);
-        buf_put_string(out, "\n");
+        buf_put_u8(out, ' ');
+        note_verifier_format(&at->witness, out);
+        char seal_key[48];
+        base64_encode(at->seal_key, sizeof at->seal_key, seal_key);
+        buf_printf(out, " %s\n", seal_key);
     }
 }
 

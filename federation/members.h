@@ -2,7 +2,7 @@
  *
  * One text file, made by the federation's office and given to every node (by any way: it is signed):
  *
- *     tongban-members/v1
+ *     tongban-members/v2
  *     <federation>
  *     <version, decimal: every change counts up>
  *     <number of members, decimal>
@@ -10,13 +10,15 @@
  *
  *     — <federation> <signature>
  *
- *     <code> <name> <url> <origin> <ledger vkey>
+ *     <code> <name> <url> <origin> <ledger vkey> <witness vkey> <seal key>
  *     …                                             one line per member, codes strictly ascending
  *
  * The upper part is a signed note (C2SP signed-note, ledger/note.h) under the federation's Ed25519 key, whose name is
  * the federation's; it commits to the lines below by hash, because a note is at most NOTE_BYTES_MAX and a list of every
  * county is not. <url> is tls+tcp://host:port; <origin> names the member's ledger and is the name of its key, such as
- * 510000.tongban.example/log/1; <ledger vkey> is a C2SP verifier key. Codes, names, addresses, origins and keys are all
+ * 510000.tongban.example/log/1; <ledger vkey> is a C2SP verifier key of type 0x01, <witness vkey> one of type 0x04, named
+ * <code>.<federation>/witness, which cosigns others' checkpoints; <seal key> is the base64 of an X25519 public key, to which
+ * case keys are sealed. Codes, names, addresses, origins and keys are all
  * different from each other: two members with one key could speak for each other.
  *
  * A `struct members` is read-only once loaded and may then be read by any thread.
@@ -33,7 +35,9 @@ struct member {
     uint32_t code;
     const char *name;
     const char *url;
-    struct note_verifier key; /* of its ledger; key.name is the ledger's origin */
+    struct note_verifier key;     /* of its ledger; key.name is the ledger's origin */
+    struct note_verifier witness; /* type NOTE_TYPE_COSIGNATURE */
+    uint8_t seal_key[CRYPTO_X25519_KEY_SIZE];
 };
 
 struct members {

@@ -23,6 +23,7 @@ struct app *app_create(const struct app_parts *parts)
     a->loop = parts->loop;
     a->catalog = parts->catalog;
     a->origin = parts->origin;
+    a->seal_key = parts->seal_key;
     a->certificate_not_after_s = parts->certificate_not_after_s;
     a->started_ms = clock_wall_ms();
     a->cases = case_cache_create();
@@ -32,6 +33,8 @@ struct app *app_create(const struct app_parts *parts)
     map_init(&a->serials, seed);
     list_init(&a->peer_waits);
     list_init(&a->watches);
+    list_init(&a->receipts);
+    app_make_timers(a);
     return a;
 }
 
@@ -41,11 +44,21 @@ void app_set_ledger(struct app *a, struct ledger *ledger, struct replication *re
     a->replication = replication;
 }
 
+void app_set_witnessing(struct app *a, struct witnessing *w, struct watch_heads *watch, struct recovery *recovery)
+{
+    a->witnessing = w;
+    a->watch = watch;
+    a->recovery = recovery;
+}
+
 void app_destroy(struct app *a)
 {
     if (a == NULL)
         return;
     app_waits_close(a);
+    app_receipts_close(a);
+    loop_timer_destroy(a->refold_timer);
+    free(a->refold);
     xassert(a->requests.count == 0); /* each ended with its transaction */
     map_close(&a->requests);
     size_t at = 0;
@@ -73,6 +86,7 @@ void app_on_state(struct app *a, const struct err *e)
     } else {
         a->stopped = (struct err){0};
         case_cache_clear(a->cases); /* read while nobody knew what the disk holds */
+        app_load_evidence(a);
         log_info("ledger", NULL, "ledger.resumed", "writing again");
         app_resume(a);
     }
@@ -121,9 +135,12 @@ static void case_entry(struct app *a, const struct sync_entry *entry, struct led
     (void)snprintf(peer, sizeof peer, "%u", entry->leaf.origin);
     int rc = case_cache_get(a->cases, a->ledger, entry->leaf.case_id, &slot, &e);
     if (rc == 0) {
+        const struct case_fork *forks;
         case_cache_touch(slot, txn); /* at once: a batch may name more cases than the cache would keep otherwise */
         case_event_of_leaf(&entry->leaf, &entry->hash, &event);
         rc = casefile_add(slot->file, &event, &e);
+        size_t fork_count = case_cache_forks(a->cases, &forks);
+        case_forks_apply(forks, fork_count, slot->file);
     }
     if (rc != 0)
         app_warn_case(a, peer, &e, "entry %llu", (unsigned long long)entry->leaf.index);
@@ -138,24 +155,45 @@ static bool is_first_of_case(const struct sync_entry *entries, size_t at)
     return true;
 }
 
-void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, struct ledger_txn *txn)
+static void other_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
+{
+    switch ((enum leaf_kind)entry->leaf.kind) {
+    case LEAF_KIND_EVENT:
+        app_item_entry(a, entry, txn);
+        break;
+    case LEAF_KIND_ERASE:
+        app_erase_entry(a, entry, txn);
+        break;
+    case LEAF_KIND_EVIDENCE:
+        app_evidence_entry(a, entry, txn);
+        break;
+    case LEAF_KIND_HEADS: /* federation/sync has judged it */
+    case LEAF_KIND_ANCHOR:
+    case LEAF_KIND_KEY_CHANGE:
+        break;
+    }
+}
+
+void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, struct bytes grants,
+                    struct ledger_txn *txn)
 {
     struct app *a = ctx;
-    (void)peer;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (leaf_is_case_event(&entries[i].leaf))
             case_entry(a, &entries[i], txn);
-        else if (entries[i].leaf.kind == LEAF_KIND_EVENT)
-            app_item_entry(a, &entries[i], txn);
-    }
+    app_take_grants(a, peer, grants, entries, count, txn);
     for (size_t i = 0; i < count; i++) {
         struct case_slot *slot;
         if (!leaf_is_case_event(&entries[i].leaf) || !is_first_of_case(entries, i) ||
-            case_cache_get(a->cases, a->ledger, entries[i].leaf.case_id, &slot, NULL) != 0)
+            case_cache_get(a->cases, a->ledger, entries[i].leaf.case_id, &slot, NULL) != 0 ||
+            !app_is_party(slot->file, a->config->region)) /* a mirror keeps the entries and shows no case */
             continue;
         app_react(a, slot, txn);
         app_case_changed(a, slot, txn);
     }
+    for (size_t i = 0; i < count; i++)
+        if (!leaf_is_case_event(&entries[i].leaf))
+            other_entry(a, &entries[i], txn);
 }
 
 void app_on_stored(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, bool stored)
@@ -165,6 +203,56 @@ void app_on_stored(void *ctx, uint32_t peer, const struct sync_entry *entries, s
     for (size_t i = 0; stored && i < count; i++) /* not stored: the cache was dropped with the ledger */
         if (leaf_is_case_event(&entries[i].leaf))
             app_notify_case(a, entries[i].leaf.case_id);
+}
+
+/* ---- own entries that came back ---- */
+
+/* 办件编码 that were given before: their serials are not given again. */
+static void note_serial(struct app *a, const struct case_held *receipt, const char *item_code, struct ledger_txn *txn)
+{
+    struct store_counter row = {0};
+    uint64_t serial = 0, noted = 0;
+    size_t prefix = strlen(item_code) + 8;
+    if (strlen(receipt->number) <= prefix || strncmp(receipt->number, item_code, strlen(item_code)) != 0 ||
+        decimal_parse(bytes_of_string(receipt->number + prefix + strspn(receipt->number + prefix, "0")), &serial) != 0)
+        return;
+    (void)snprintf(row.name, sizeof row.name, "number/%s/%.8s", item_code, receipt->number + prefix - 8);
+    row.value = serial;
+    if (store_read_counter(ledger_reader(a->ledger), row.name, &noted, NULL) == 0 && noted < serial)
+        ledger_txn_counter(txn, &row);
+}
+
+static void restored_case(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
+{
+    const struct case_effect *effects;
+    size_t count = casefile_effects(slot->file, &effects);
+    const char *item_code = casefile_state(slot->file)->item_code;
+    for (size_t i = 0; i < count; i++)
+        if (effects[i].event->type == CASE_EVENT_RECEIPT && effects[i].event->origin == a->config->region)
+            note_serial(a, effects[i].event, item_code, txn);
+    if (app_is_party(slot->file, a->config->region))
+        app_case_changed(a, slot, txn);
+}
+
+void app_on_restored(void *ctx, const struct sync_entry *entries, size_t count, struct ledger_txn *txn)
+{
+    struct app *a = ctx;
+    for (size_t i = 0; i < count; i++) {
+        if (leaf_is_case_event(&entries[i].leaf))
+            case_entry(a, &entries[i], txn);
+        else if (entries[i].leaf.kind == LEAF_KIND_EVENT)
+            app_item_entry(a, &entries[i], txn);
+        else if (entries[i].leaf.kind == LEAF_KIND_EVIDENCE)
+            app_evidence_entry(a, &entries[i], txn);
+        else if (entries[i].leaf.kind == LEAF_KIND_ERASE)
+            app_erase_restored(a, &entries[i], txn);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct case_slot *slot;
+        if (leaf_is_case_event(&entries[i].leaf) && is_first_of_case(entries, i) &&
+            case_cache_get(a->cases, a->ledger, entries[i].leaf.case_id, &slot, NULL) == 0)
+            restored_case(a, slot, txn);
+    }
 }
 
 /* ---- status ---- */
@@ -220,7 +308,15 @@ void app_status(struct app *a, struct arena *mem, struct app_status_view *ret)
         ret->peer_count++;
         ret->peer_connected += peer.connected;
     }
-    ret->writer = a->stopped.code == 0 ? "ok" : arena_printf(mem, "stopped: %s", a->stopped.message);
+    const char *recovering = recovery_state(a->recovery);
+    ret->writer = recovering[0] != '\0'  ? arena_strdup(mem, recovering)
+                  : a->stopped.code == 0 ? "ok"
+                                         : arena_printf(mem, "stopped: %s", a->stopped.message);
+    (void)witnessing_note(a->witnessing, &ret->final_size);
+    struct app_erasure_view *open;
+    size_t open_count = 0;
+    if (reader != NULL && app_list_erasures(a, LIST_ROWS_MAX, mem, &open, &open_count, NULL) == 0)
+        ret->erasures_open = (uint32_t)open_count;
 }
 
 static uint64_t backlog_of(struct app *a, uint32_t peer, uint64_t acked)
@@ -259,6 +355,8 @@ int app_list_peers(struct app *a, struct arena *mem, struct app_peer_view **ret,
         rows[count++] = (struct app_peer_view){.code = m->code,
                                                .name = m->name,
                                                .url = m->url,
+                                               .confirmed_size = peer.confirmed_size,
+                                               .disputed = app_is_disputed(a, m->code, NULL),
                                                .state = peer.halted               ? "frozen"
                                                         : peer.connected          ? "connected"
                                                         : peer.last_heard_ms == 0 ? "connecting"
@@ -292,6 +390,9 @@ void app_metrics(struct app *a, struct buf *ret)
     app_status(a, &mem, &s);
     replication_stats(a->replication, &r);
     metric(ret, "tongban_ledger_size", "gauge", "Sealed leaves of the own ledger.", s.ledger_size);
+    metric(ret, "tongban_ledger_final_size", "gauge", "Of them, under a quorum of cosignatures.", s.final_size);
+    metric(ret, "tongban_erasures_open", "gauge", "Participants that have not acknowledged an erasure.",
+           s.erasures_open);
     metric(ret, "tongban_cases", "gauge", "Cases held.", s.case_count);
     metric(ret, "tongban_peers", "gauge", "Members other than this node.", s.peer_count);
     metric(ret, "tongban_peers_connected", "gauge", "Of them, connected now.", s.peer_connected);

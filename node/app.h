@@ -75,7 +75,141 @@ void app_submit(struct app *a, const struct app_submission *s, const struct app_
 void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_event *events, size_t count,
                 const struct app_request *r, app_command_cb cb, void *ctx);
 
+/* ---- erasure of a case's content (个人信息保护法第四十七条) ---- */
+
+/* Legal basis of an erasure; the numbers stand in ledgers (FORMATS.md "Erasure"). */
+#define APP_ERASE_BASES(X)                                                                                             \
+    X(APP_BASIS_PURPOSE, 1, "purpose_achieved", "处理目的已实现、无法实现或者不再必要",                                \
+      "个人信息保护法第四十七条第一项")                                                                                \
+    X(APP_BASIS_RETENTION, 2, "retention_expired", "保存期限已届满", "个人信息保护法第四十七条第二项")                 \
+    X(APP_BASIS_CONSENT, 3, "consent_withdrawn", "个人撤回同意", "个人信息保护法第四十七条第三项")                     \
+    X(APP_BASIS_UNLAWFUL, 4, "unlawful", "违反法律、行政法规或者违反约定处理", "个人信息保护法第四十七条第四项")       \
+    X(APP_BASIS_OTHER_LAW, 5, "other_law", "法律、行政法规规定的其他情形", "个人信息保护法第四十七条第五项")
+
+enum app_erase_basis {
+#define X(name, value, code, chinese, article) name = value,
+    APP_ERASE_BASES(X)
+#undef X
+};
+
+/* 0 for a code that is none. */
+enum app_erase_basis app_erase_basis_of(const char *code);
+
+enum app_erasure_state {
+    APP_ERASURE_ORDERED = 1, /* not acknowledged yet */
+    APP_ERASURE_DONE = 2,    /* keys and content destroyed there */
+    APP_ERASURE_HELD = 3     /* kept there: on hold, or the case is still open for it */
+};
+
+struct app_erasure_view {
+    uint8_t case_id[CASE_ID_SIZE];
+    uint32_t node;
+    const char *node_name;
+    const char *state; /* "ordered", "done", "held" */
+    const char *basis; /* code */
+    const char *basis_chinese;
+    const char *article;
+    uint64_t at_ms;
+    uint32_t origin; /* the ledger entry that says so */
+    uint64_t index;
+};
+
+/* Destroys the case's keys and content here and orders the same of every other participant. Only the receiving or the
+ * deciding node, only a case that has ended (case.erase-open), none on hold here (case.on-hold). Durable in the callback. */
+void app_erase(struct app *a, const uint8_t case_id[CASE_ID_SIZE], enum app_erase_basis basis,
+               const struct app_request *r, app_command_cb cb, void *ctx);
+/* Puts a case on hold (查封、复议、诉讼、审计), or takes the hold off (@reason NULL): an erasure ordered meanwhile is then
+ * done. @reason 1..128 bytes, no personal data: it is shown and logged. */
+void app_hold(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const char *reason, const struct app_request *r,
+              app_command_cb cb, void *ctx);
+/* Where the erasure of a case stands, a row per participant (none ordered: count 0), and the hold ("" = none). */
+int app_get_erasure(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem,
+                    struct app_erasure_view **ret, size_t *ret_count, const char **ret_hold, struct err *e) WARN_UNUSED;
+/* Every erasure that some participant has not done, at most @limit rows. */
+int app_list_erasures(struct app *a, size_t limit, struct arena *mem, struct app_erasure_view **ret, size_t *ret_count,
+                      struct err *e) WARN_UNUSED;
+
+/* ---- receipts ---- */
+
+struct app_receipt {
+    uint8_t case_id[CASE_ID_SIZE];
+    uint32_t origin; /* author of the entry that is proven */
+    uint64_t index;
+    const char *act;     /* "submit", "accept", "decide", … */
+    struct bytes proof;  /* C2SP tlog-proof text with the leaf */
+    struct bytes policy; /* tlog-policy text to verify it with */
+    uint64_t tree_size;
+    size_t cosigned, needed, of; /* cosignatures on it; the quorum */
+    bool is_final;               /* the quorum is there; otherwise the author's word and `cosigned` witnesses' */
+};
+/* @e code 0 on success: then @receipt, which lives until the callback returns. */
+typedef void (*app_receipt_cb)(void *ctx, const struct app_receipt *receipt, const struct err *e);
+/* The proof of the last effective event of type @act (0: 收件) of the case, out of the own ledger or, asked of its author, a
+ * peer's. Waits up to @wait_ms for the quorum; without it the receipt is not final, or ERR_UNAVAILABLE-like (ERR_CLOSED
+ * receipt.not-yet) when no checkpoint over it is there at all. Returns a ticket for app_receipt_cancel(). */
+uint64_t app_get_receipt(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint16_t act, uint32_t wait_ms,
+                         app_receipt_cb cb, void *ctx);
+void app_receipt_cancel(struct app *a, uint64_t ticket);
+
+/* ---- the ledger for public tools (C2SP tlog-tiles, tlog-witness) ---- */
+
+/* The newest own checkpoint with a quorum of cosignatures; without one, the newest signed one. */
+int app_cosigned_checkpoint(struct app *a, struct arena *mem, struct bytes *ret_note, struct err *e) WARN_UNUSED;
+/* Tile (@level, @number), @width hashes (1..256, 256 = full): 32 * width bytes. @level -1: entry bundle, each be16 length and
+ * leaf. ERR_NOT_FOUND when the sealed ledger does not reach that far. */
+int app_read_tile(struct app *a, int level, uint64_t number, unsigned width, struct arena *mem, struct bytes *ret,
+                  struct err *e) WARN_UNUSED;
+/* add-checkpoint of C2SP tlog-witness: @status is the HTTP status, body and type the answer; they live until the callback returns.
+ * Known logs: the members' and those of the configured policy. */
+typedef void (*app_witness_cb)(void *ctx, unsigned status, const char *type, struct bytes body);
+void app_add_checkpoint(struct app *a, struct bytes body, app_witness_cb cb, void *ctx);
+/* What this node has cosigned last of the log whose origin has this SHA-256 (hex), with its cosignature. */
+int app_witnessed_checkpoint(struct app *a, const char *origin_hash, struct arena *mem, struct bytes *ret_note,
+                             struct err *e) WARN_UNUSED;
+/* The tlog-policy text that this node's receipts satisfy. */
+int app_policy(struct app *a, struct arena *mem, struct bytes *ret, struct err *e) WARN_UNUSED;
+
+struct app_witness_view { /* who cosigns the own ledger */
+    uint32_t code;
+    const char *name;
+    bool up;
+    uint64_t size;   /* last one it cosigned of ours, 0 = unknown */
+    uint64_t time_s; /* by its clock */
+    const char *last_error;
+};
+int app_list_witnesses(struct app *a, struct arena *mem, struct app_witness_view **ret, size_t *ret_count,
+                       uint64_t *ret_final_size, struct err *e) WARN_UNUSED;
+
+struct app_evidence_view {
+    uint32_t accused;
+    const char *accused_name;
+    uint64_t common_size; /* its entries from here on are disputed and count for nothing */
+    uint32_t origin;      /* whose ledger holds the evidence */
+    uint64_t index;
+    struct bytes evidence; /* FORMATS.md "Evidence"; empty when not held */
+};
+int app_list_evidence(struct app *a, struct arena *mem, struct app_evidence_view **ret, size_t *ret_count,
+                      struct err *e) WARN_UNUSED;
+
+/* ---- backup ---- */
+
+struct app_backup_result {
+    char path[512]; /* of ledger.db's copy */
+    uint64_t bytes, ledger_size, elapsed_ms;
+};
+typedef void (*app_backup_cb)(void *ctx, const struct app_backup_result *result, const struct err *e);
+/* Copies ledger.db (or, with @keys, keys.db) to the new file @path on a worker while the node works. @path is absolute; its
+ * folder must exist. One at a time (ERR_BUSY app.backup-running). */
+void app_backup(struct app *a, const char *path, bool keys, app_backup_cb cb, void *ctx);
+
 /* ---- queries ---- */
+
+enum app_content {
+    APP_CONTENT_NONE, /* the event has none */
+    APP_CONTENT_SHOWN,
+    APP_CONTENT_NO_KEY, /* sealed; its key has not arrived yet and is being asked for */
+    APP_CONTENT_ERASED
+};
 
 struct app_case_event_view {
     uint32_t origin;
@@ -88,7 +222,8 @@ struct app_case_event_view {
     const char *explanation; /* one sentence, English with the Chinese term */
     bool sequenced;          /* in the lead's prefix: final */
     struct case_event attrs; /* parsed attributes */
-    struct bytes payload;    /* JSON with identity numbers and names masked; empty when none or not held */
+    struct bytes payload;    /* JSON with identity numbers and names masked; empty when none or not readable */
+    uint8_t content;         /* enum app_content */
 };
 
 struct app_case_view {
@@ -169,13 +304,15 @@ struct app_peer_view {
     uint32_t code;
     const char *name;
     const char *url;
-    const char *state;   /* "connected", "connecting", "lost", "frozen" */
-    const char *reason;  /* of the last loss, "" */
-    uint64_t since_ms;   /* wall time of the last change of state */
-    uint64_t held_size;  /* of its ledger, verified and durable here */
-    uint64_t known_size; /* its last signed size seen */
-    uint64_t acked_size; /* of our ledger, durable there */
-    uint64_t backlog;    /* our entries addressed to it that it has not acknowledged */
+    const char *state;       /* "connected", "connecting", "lost", "frozen" */
+    const char *reason;      /* of the last loss, "" */
+    uint64_t since_ms;       /* wall time of the last change of state */
+    uint64_t held_size;      /* of its ledger, verified and durable here */
+    uint64_t known_size;     /* its last signed size seen */
+    uint64_t acked_size;     /* of our ledger, durable there */
+    uint64_t backlog;        /* our entries addressed to it that it has not acknowledged */
+    uint64_t confirmed_size; /* of held_size: confirmed by its heads leaf that nothing was left out */
+    bool disputed;           /* its ledger contradicts itself: see app_list_evidence() */
     uint64_t last_heard_ms;
     int64_t clock_skew_ms; /* its clock minus ours, from the last hello; INT64_MIN = unknown */
     uint32_t item_count;   /* published items held */
@@ -196,7 +333,9 @@ struct app_status_view {
     uint32_t item_count;
     uint32_t peer_count, peer_connected;
     uint64_t certificate_not_after_s;
-    const char *writer;                /* "ok" or "stopped: <reason>" */
+    const char *writer;                /* "ok", "stopped: <reason>" or "recovering: <how far>" */
+    uint64_t final_size;               /* of ledger_size: under a quorum of cosignatures */
+    uint32_t erasures_open;            /* participants that have not acknowledged an erasure */
     uint64_t commits, entries_written; /* since start */
     uint64_t rss_bytes;
     uint32_t alarm_count;

@@ -62,7 +62,7 @@ static uint64_t append_public(struct ledger_txn *txn, uint16_t type, const char 
         (struct leaf_attr){.tag = CASE_ATTR_ITEM_VERSION, .value = bytes_of(version_raw, sizeof version_raw)};
     struct merkle_hash hash;
     uint32_t everyone = LEAF_NODE_ALL;
-    ledger_txn_append(txn, &leaf, 0, &everyone, 1, payload, &hash);
+    ledger_txn_append(txn, &leaf, 0, &everyone, 1, payload, NULL, &hash);
     return leaf.index;
 }
 

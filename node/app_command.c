@@ -264,7 +264,14 @@ static size_t participants(const struct app *a, struct casefile *file, const str
     }
     for (size_t i = 0; i < count; i++)
         add_peer(a, drafts[i].command.lead, peers, &n);
+    for (size_t i = 0; i < a->config->mirror_count; i++)
+        add_peer(a, a->config->mirrors[i], peers, &n);
     return n;
+}
+
+size_t app_participants(const struct app *a, struct casefile *file, uint32_t peers[LEAF_RECIPIENTS_MAX])
+{
+    return participants(a, file, NULL, 0, peers);
 }
 
 /* Whether all drafts would be accepted one after the other; on a copy, with made-up ids. */
@@ -293,19 +300,10 @@ static int rehearse(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], 
     return rc;
 }
 
-static struct bytes blinded(struct arena *a, struct bytes payload)
-{
-    if (payload.size == 0)
-        return payload;
-    uint8_t *copy = arena_alloc(a, PAYLOAD_BLIND_SIZE + payload.size);
-    crypto_random(copy, PAYLOAD_BLIND_SIZE);
-    memcpy(copy + PAYLOAD_BLIND_SIZE, payload.data, payload.size);
-    return bytes_of(copy, PAYLOAD_BLIND_SIZE + payload.size);
-}
-
 /* Checks, appends, and takes one draft into the case file. */
-static int append_draft(struct case_slot *slot, const struct draft *d, const uint32_t *peers, size_t peer_count,
-                        struct ledger_txn *txn, uint64_t *ret_index, struct err *e)
+static int append_draft(struct case_slot *slot, const struct draft *d, const struct payload_key *key,
+                        const uint32_t *peers, size_t peer_count, struct ledger_txn *txn, uint64_t *ret_index,
+                        struct err *e)
 {
     struct case_event event;
     int rc = case_command_check(slot->file, &d->command, &event, e);
@@ -334,8 +332,7 @@ static int append_draft(struct case_slot *slot, const struct draft *d, const uin
         leaf.attrs[i] = (struct leaf_attr){.tag = attrs[i].tag, .value = attrs[i].value};
 
     struct merkle_hash hash;
-    ledger_txn_append(txn, &leaf, state->updated_hlc, peers, peer_count, blinded(ledger_txn_arena(txn), d->payload),
-                      &hash);
+    ledger_txn_append(txn, &leaf, state->updated_hlc, peers, peer_count, d->payload, key, &hash);
     case_event_of_leaf(&leaf, &hash, &event);
     buf_close(&storage);
     rc = casefile_add(slot->file, &event, e);
@@ -349,10 +346,18 @@ static int check_room(struct app *a, const struct draft *drafts, size_t count, s
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < count; i++)
-        if (drafts[i].payload.size > PAYLOAD_BYTES_MAX - PAYLOAD_BLIND_SIZE)
+        if (drafts[i].payload.size > PAYLOAD_PLAIN_BYTES_MAX)
             return err_set(e, ERR_LIMIT, "case.payload-size", "the content has %zu bytes, the limit is %u",
-                           drafts[i].payload.size, PAYLOAD_BYTES_MAX - PAYLOAD_BLIND_SIZE);
+                           drafts[i].payload.size, PAYLOAD_PLAIN_BYTES_MAX);
     return casefile_check_room(file, a->config->region, (unsigned)count, e);
+}
+
+static bool has_content(const struct draft *drafts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (drafts[i].payload.size > 0)
+            return true;
+    return false;
 }
 
 /* Writes @drafts on @slot's case, with @counter when not NULL. @c ends with the transaction. */
@@ -365,20 +370,30 @@ static int write_drafts(struct command *c, struct case_slot *slot, const struct 
     if (rc == 0) /* one alone is judged where it is; several need a copy, each builds on the one before */
         rc = count == 1 ? case_command_check(slot->file, &drafts[0].command, &first, e)
                         : rehearse(slot->file, slot->id, drafts, count, e);
+    struct payload_key key = {0};
+    bool is_new = casefile_state(slot->file)->root == NULL;
+    if (rc == 0 && !is_new && has_content(drafts, count)) {
+        rc = app_case_key(a, slot, &key, e);
+        if (rc == ERR_BUSY)
+            app_pull_key(a, slot);
+    }
     if (rc != 0)
         return rc;
 
     c->peer_count = participants(a, slot->file, drafts, count, c->peers);
     struct ledger_txn *txn = ledger_txn_create(a->ledger);
+    if (is_new)
+        app_make_key(slot, txn, &key);
     memcpy(c->result.case_id, slot->id, sizeof c->result.case_id);
     c->result.count = (uint32_t)count;
     for (size_t i = 0; i < count; i++) {
         uint64_t index;
-        rc = append_draft(slot, &drafts[i], c->peers, c->peer_count, txn, &index, e);
+        rc = append_draft(slot, &drafts[i], &key, c->peers, c->peer_count, txn, &index, e);
         xassert(rc == 0); /* it was judged above, and there is room */
         if (i == 0)
             c->result.first_index = index;
     }
+    crypto_wipe(&key, sizeof key);
     app_react(a, slot, txn); /* a case that this node itself decides */
     app_case_changed(a, slot, txn);
     if (counter != NULL)
@@ -727,7 +742,7 @@ void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
     if (rc == 0 && d.command.type != CASE_EVENT_NONE) {
         rc = check_room(a, &d, 1, slot->file, &e);
         if (rc == 0)
-            rc = append_draft(slot, &d, peers, participants(a, slot->file, &d, 1, peers), txn, &index, &e);
+            rc = append_draft(slot, &d, NULL, peers, participants(a, slot->file, &d, 1, peers), txn, &index, &e);
     }
     if (rc != 0)
         app_warn_case(a, NULL, &e, "automatic %s", case_event_name(d.command.type));

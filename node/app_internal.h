@@ -14,10 +14,10 @@
 #include "node/case_cache.h"
 #include "node/config.h"
 #include "node/ledger.h"
+#include "node/recovery.h"
 #include "node/replication.h"
-
-/* Random bytes before a payload: its hash in the ledger must not be guessable (FORMATS.md, "Payload"). */
-#define PAYLOAD_BLIND_SIZE 32u
+#include "node/watch_heads.h"
+#include "node/witnessing.h"
 
 struct app {
     const struct config *config;
@@ -29,6 +29,10 @@ struct app {
     struct case_cache *cases;
     struct catalog *catalog; /* own file's content; NULL = publishes nothing */
     const char *origin;      /* name of the own ledger */
+    const struct crypto_hpke_key *seal_key;
+    struct witnessing *witnessing;
+    struct watch_heads *watch;
+    struct recovery *recovery;
     uint64_t certificate_not_after_s;
     uint64_t started_ms;
 
@@ -38,10 +42,15 @@ struct app {
     struct list watches;    /* struct watch */
     uint64_t next_ticket;
     bool catalog_published;
-    struct err stopped;             /* why the ledger takes nothing; code 0 = it works */
-    struct log_limit case_warnings; /* a peer must not fill the log with events that a case does not take */
-    unsigned verifying;             /* verifications running; one at a time */
-    atomic_bool verify_cancel;      /* the node stops; read by the worker */
+    struct err stopped;              /* why the ledger takes nothing; code 0 = it works */
+    struct log_limit case_warnings;  /* a peer must not fill the log with events that a case does not take */
+    struct list receipts;            /* struct receipt_wait */
+    uint8_t (*refold)[CASE_ID_SIZE]; /* cases to be folded again after a fork became known */
+    size_t refold_count;
+    struct loop_timer *refold_timer;
+    unsigned verifying;        /* verifications running; one at a time */
+    unsigned backing_up;       /* backups running; one at a time */
+    atomic_bool verify_cancel; /* the node stops; read by the worker */
 };
 
 /* node.c makes the parts and the app; the ledger and the replication report to these. */
@@ -52,19 +61,24 @@ struct app_parts {
     struct loop *loop;
     struct catalog *catalog; /* taken */
     const char *origin;
+    const struct crypto_hpke_key *seal_key;
     uint64_t certificate_not_after_s;
 };
 struct app *app_create(const struct app_parts *parts);
 void app_set_ledger(struct app *a, struct ledger *ledger, struct replication *replication);
+void app_set_witnessing(struct app *a, struct witnessing *w, struct watch_heads *watch, struct recovery *recovery);
 void app_destroy(struct app *a); /* after the ledger was closed */
 /* Once, when everything is up, and after each reload: publishes the catalog. */
 void app_resume(struct app *a);
 void app_on_state(struct app *a, const struct err *e); /* the ledger stopped (@e) or works again (NULL) */
 
 /* replication's callbacks; ctx is the app */
-void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, struct ledger_txn *txn);
+void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, struct bytes grants,
+                    struct ledger_txn *txn);
 void app_on_stored(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, bool stored);
 void app_on_acked(void *ctx, uint32_t peer, uint64_t size);
+/* recovery's: own entries that were lost and are written again. Serials reach the counters when they are not in the cache. */
+void app_on_restored(void *ctx, const struct sync_entry *entries, size_t count, struct ledger_txn *txn);
 
 /* app_watch.c */
 void app_notify_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
@@ -97,7 +111,47 @@ void app_fill_item_name(struct app *a, struct case_slot *slot);
 /* app.c: what could not be done to a case; at most ten lines at once, then one a second. */
 void app_warn_case(struct app *a, const char *subject, struct err *e, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/* app_keys.c */
+/* The key that the case's content is sealed under. ERR_BUSY case.key-missing, ERR_CONFLICT case.erased. */
+int app_case_key(struct app *a, struct case_slot *slot, struct payload_key *ret, struct err *e) WARN_UNUSED;
+/* A new one for a new case; its row goes with @txn. */
+void app_make_key(struct case_slot *slot, struct ledger_txn *txn, struct payload_key *ret);
+/* The content of a stored entry, in @mem; empty when *ret_content says why. Asks for a key that is missing. */
+int app_open_payload(struct app *a, const struct store_entry *entry, struct arena *mem, struct bytes *ret,
+                     enum app_content *ret_content, struct err *e) WARN_UNUSED;
+bool app_is_erased(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
+/* Whether node @code receives, decides or has written on the case: a mirror that only keeps its entries does not. */
+bool app_is_party(struct casefile *file, uint32_t code);
+struct bytes app_make_grants(void *ctx, uint32_t peer, const struct wire_batch *batch, struct arena *mem);
+void app_take_grants(struct app *a, uint32_t peer, struct bytes grants, const struct sync_entry *entries, size_t count,
+                     struct ledger_txn *txn);
+void app_pull_key(struct app *a, struct case_slot *slot);
+void app_answer_key_pull(struct app *a, uint32_t peer, uint64_t handle, const struct wire_key_pull *pull);
+
+/* app_erase.c: a peer's erase leaf, in the transaction that stores it. */
+void app_erase_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
+void app_erase_restored(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
+
+/* app_evidence.c */
+/* A peer's evidence leaf. */
+void app_evidence_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
+/* Two contradicting views of @accused's ledger were seen here: the evidence becomes an own entry for everybody. */
+void app_accuse(struct app *a, uint32_t accused, struct bytes evidence, uint64_t common_size);
+void app_make_timers(struct app *a);
+void app_load_evidence(struct app *a); /* at start, and after each reload */
+bool app_is_disputed(const struct app *a, uint32_t code, uint64_t *ret_common_size);
+
+/* app_receipt.c */
+void app_receipts_cosigned(struct app *a); /* a larger own checkpoint has a quorum */
+void app_receipts_close(struct app *a);
+void app_answer_receipt_pull(struct app *a, uint32_t peer, uint64_t handle, const struct wire_receipt_pull *pull);
+
+/* app_backup.c */
+bool app_is_backing_up(const struct app *a);
+
 /* app_command.c */
+/* Every other node that has a part in the case, and the mirrors: ascending, as a leaf wants them. */
+size_t app_participants(const struct app *a, struct casefile *file, uint32_t peers[LEAF_RECIPIENTS_MAX]);
 void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
 
 /* app.c: @slot has new events in @txn: its row goes with them. */

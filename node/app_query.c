@@ -22,12 +22,15 @@ int app_committed_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struc
         return rc;
     *ret = (*ret_slot)->file;
     if (case_cache_in_flight(*ret_slot, a->ledger)) {
-        rc = case_file_load(ledger_reader(a->ledger), case_id, ret_apart, e);
+        const struct case_fork *forks;
+        size_t fork_count = case_cache_forks(a->cases, &forks);
+        rc = case_file_load(ledger_reader(a->ledger), case_id, forks, fork_count, ret_apart, e);
         if (rc != 0)
             return rc;
         *ret = *ret_apart;
     }
-    if (casefile_state(*ret)->root == NULL && casefile_state(*ret)->pending_count == 0) {
+    const struct case_state *state = casefile_state(*ret);
+    if ((state->root == NULL && state->pending_count == 0) || !app_is_party(*ret, a->config->region)) {
         casefile_destroy(*ret_apart);
         *ret_apart = NULL;
         char hex[2 * CASE_ID_SIZE + 1];
@@ -97,9 +100,14 @@ static int event_view(struct app *a, const struct case_effect *effect, struct ar
     int rc = store_read_entry(ledger_reader(a->ledger), h->origin, h->index, mem, &entry, e);
     if (rc != 0)
         return rc;
-    if (entry.payload.size > PAYLOAD_BLIND_SIZE)
-        ret->payload = mask_payload(
-            bytes_of(entry.payload.data + PAYLOAD_BLIND_SIZE, entry.payload.size - PAYLOAD_BLIND_SIZE), mem);
+    struct bytes plain;
+    enum app_content content;
+    rc = app_open_payload(a, &entry, mem, &plain, &content, e);
+    if (rc != 0)
+        return rc;
+    ret->content = (uint8_t)content;
+    if (plain.size > 0)
+        ret->payload = mask_payload(plain, mem);
     return 0;
 }
 
@@ -144,14 +152,25 @@ int app_get_payload(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t
     if (!entry.has_case || memcmp(entry.case_id, case_id, CASE_ID_SIZE) != 0)
         return err_set(e, ERR_NOT_FOUND, "case.no-event", "entry %llu of node %u is no event of this case",
                        (unsigned long long)index, origin);
-    if (entry.payload.size <= PAYLOAD_BLIND_SIZE)
-        return err_set(e, ERR_NOT_FOUND, "case.no-payload", "entry %llu of node %u has no content here",
+    struct bytes plain;
+    enum app_content content;
+    rc = app_open_payload(a, &entry, mem, &plain, &content, e);
+    if (rc != 0)
+        return rc;
+    if (content == APP_CONTENT_NONE)
+        return err_set(e, ERR_NOT_FOUND, "case.no-payload", "entry %llu of node %u has no content",
                        (unsigned long long)index, origin);
+    if (content == APP_CONTENT_ERASED)
+        return err_set(e, ERR_NOT_FOUND, "case.erased", "the content of entry %llu of node %u has been erased",
+                       (unsigned long long)index, origin);
+    if (content == APP_CONTENT_NO_KEY)
+        return err_set(e, ERR_BUSY, "case.key-missing",
+                       "the key of this case has not arrived yet; the other participants are being asked for it");
     char hex[2 * CASE_ID_SIZE + 1];
     hex_encode(case_id, CASE_ID_SIZE, hex);
     log_info("access", hex, "case.payload-read", "content of entry %u/%llu was read, purpose '%s'", origin,
              (unsigned long long)index, purpose);
-    *ret = bytes_of(entry.payload.data + PAYLOAD_BLIND_SIZE, entry.payload.size - PAYLOAD_BLIND_SIZE);
+    *ret = plain;
     return 0;
 }
 

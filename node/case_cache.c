@@ -13,6 +13,8 @@ struct case_cache {
     struct map slots; /* case id -> struct case_slot */
     struct list lru;  /* longest unused first */
     size_t count;
+    struct case_fork *forks;
+    size_t fork_count;
 };
 
 struct case_cache *case_cache_create(void)
@@ -29,6 +31,7 @@ static void slot_destroy(struct case_slot *slot)
 {
     list_remove(&slot->lru);
     casefile_destroy(slot->file);
+    crypto_wipe(&slot->key, sizeof slot->key);
     free(slot);
 }
 
@@ -53,6 +56,7 @@ void case_cache_destroy(struct case_cache *c)
         return;
     case_cache_clear(c);
     map_close(&c->slots);
+    free(c->forks);
     free(c);
 }
 
@@ -123,8 +127,45 @@ static int add_entry(struct casefile *file, const struct store_entry *entry, str
     return rc == ERR_CONFLICT ? 0 : rc; /* a fork: both are held, the state says so */
 }
 
-int case_file_load(struct store_reader *reader, const uint8_t case_id[CASE_ID_SIZE], struct casefile **ret,
-                   struct err *e)
+static bool has_written(struct casefile *file, uint32_t origin)
+{
+    const struct case_effect *effects;
+    size_t count = casefile_effects(file, &effects);
+    for (size_t i = 0; i < count; i++)
+        if (effects[i].event->origin == origin)
+            return true;
+    return false;
+}
+
+void case_forks_apply(const struct case_fork *forks, size_t count, struct casefile *file)
+{
+    for (size_t i = 0; i < count; i++)
+        if (casefile_state(file)->lead == forks[i].origin || has_written(file, forks[i].origin))
+            casefile_mark_forked(file, forks[i].origin, forks[i].common_size);
+}
+
+void case_cache_fork(struct case_cache *c, const struct case_fork *fork)
+{
+    size_t at = 0;
+    while (at < c->fork_count && c->forks[at].origin != fork->origin)
+        at++;
+    if (at == c->fork_count) {
+        c->forks = xrealloc(c->forks, (c->fork_count + 1) * sizeof *c->forks);
+        c->forks[c->fork_count++] = *fork;
+    }
+    c->forks[at].common_size = min_of(c->forks[at].common_size, fork->common_size);
+    list_for_each (link, &c->lru)
+        case_forks_apply(&c->forks[at], 1, container_of(link, struct case_slot, lru)->file);
+}
+
+size_t case_cache_forks(const struct case_cache *c, const struct case_fork **ret)
+{
+    *ret = c->forks;
+    return c->fork_count;
+}
+
+int case_file_load(struct store_reader *reader, const uint8_t case_id[CASE_ID_SIZE], const struct case_fork *forks,
+                   size_t fork_count, struct casefile **ret, struct err *e)
 {
     struct arena a = ARENA_INIT;
     struct store_entry *entries;
@@ -138,6 +179,7 @@ int case_file_load(struct store_reader *reader, const uint8_t case_id[CASE_ID_SI
         casefile_destroy(file);
         return rc;
     }
+    case_forks_apply(forks, fork_count, file);
     *ret = file;
     return 0;
 }
@@ -170,7 +212,7 @@ int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t ca
         return 0;
     }
     struct casefile *file;
-    int rc = case_file_load(ledger_reader(ledger), case_id, &file, e);
+    int rc = case_file_load(ledger_reader(ledger), case_id, c->forks, c->fork_count, &file, e);
     if (rc != 0)
         return rc;
     evict(c, ledger);

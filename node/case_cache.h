@@ -21,6 +21,14 @@ struct case_slot {
     struct casefile *file;
     uint64_t touched; /* number of the last transaction that changed it */
     char item_name[256];
+    struct payload_key key; /* epoch 0: not looked up yet, or there is none */
+    uint64_t key_asked_ms;  /* monotonic; 0 = the others were not asked for it */
+};
+
+/* An author whose entries from @common_size on are disputed (ledger/evidence.h): its events from there on count for nothing. */
+struct case_fork {
+    uint32_t origin;
+    uint64_t common_size;
 };
 
 struct case_cache;
@@ -28,6 +36,11 @@ struct case_cache;
 struct case_cache *case_cache_create(void);
 void case_cache_destroy(struct case_cache *c); /* NULL is fine */
 void case_cache_clear(struct case_cache *c);
+
+/* Takes note of a disputed author: every case read from now on is folded accordingly; slots in the cache are, too. */
+void case_cache_fork(struct case_cache *c, const struct case_fork *fork);
+/* The disputed authors, for files of one's own. */
+size_t case_cache_forks(const struct case_cache *c, const struct case_fork **ret);
 
 /* The slot of @case_id, read from the store when not cached; an unknown case gives an empty case file. Borrowed until the
  * next call. */
@@ -44,9 +57,12 @@ void case_event_of_leaf(const struct leaf *leaf, const struct merkle_hash *hash,
 /* The event that a case file holds, by value again. */
 void case_event_of_held(const struct case_held *h, struct case_event *ret);
 
-/* The events of a case as committed, in a file of its own: the caller destroys @ret. */
-int case_file_load(struct store_reader *reader, const uint8_t case_id[CASE_ID_SIZE], struct casefile **ret,
-                   struct err *e) WARN_UNUSED;
+/* The events of a case as committed, in a file of its own, folded under @forks: the caller destroys @ret. */
+int case_file_load(struct store_reader *reader, const uint8_t case_id[CASE_ID_SIZE], const struct case_fork *forks,
+                   size_t fork_count, struct casefile **ret, struct err *e) WARN_UNUSED;
+
+/* Marks the disputed authors that lead the case or have written on it. Again and again is fine. */
+void case_forks_apply(const struct case_fork *forks, size_t count, struct casefile *file);
 
 /* The row that the fold gives: what the store keeps for lists, and what the verifier compares. */
 void case_row_of(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], const char *item_name,

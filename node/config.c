@@ -1,6 +1,7 @@
 /* Config (see config.h). The table is the documentation of the keys; README.md prints the same. */
 #include "node/config.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <yyjson.h>
 
@@ -9,7 +10,7 @@
 #include "node/base/log.h"
 #include "node/base/xassert.h"
 
-enum kind { KIND_TEXT, KIND_PATH, KIND_CODE };
+enum kind { KIND_TEXT, KIND_PATH, KIND_CODE, KIND_NUMBER, KIND_CODES };
 
 struct key {
     const char *section; /* NULL = top level */
@@ -18,18 +19,27 @@ struct key {
     size_t offset;
     bool required;
     const char *fallback;
+    uint32_t min, max; /* KIND_NUMBER */
 };
 
 #define FIELD(member) offsetof(struct config, member)
 static const struct key keys[] = {
-    {NULL, "region", KIND_CODE, FIELD(region), true, NULL},
-    {NULL, "name", KIND_TEXT, FIELD(name), true, NULL},
-    {"federation", "listen", KIND_TEXT, FIELD(listen), true, NULL},
-    {"federation", "advertise", KIND_TEXT, FIELD(advertise), false, ""},
-    {NULL, "http", KIND_TEXT, FIELD(http), false, ""},
-    {NULL, "catalog", KIND_PATH, FIELD(catalog), false, ""},
-    {NULL, "data", KIND_PATH, FIELD(data), true, NULL},
-    {NULL, "log", KIND_TEXT, FIELD(log), false, "info"},
+    {NULL, "region", KIND_CODE, FIELD(region), true, NULL, 0, 0},
+    {NULL, "name", KIND_TEXT, FIELD(name), true, NULL, 0, 0},
+    {"federation", "listen", KIND_TEXT, FIELD(listen), true, NULL, 0, 0},
+    {"federation", "advertise", KIND_TEXT, FIELD(advertise), false, "", 0, 0},
+    {NULL, "http", KIND_TEXT, FIELD(http), false, "", 0, 0},
+    {NULL, "catalog", KIND_PATH, FIELD(catalog), false, "", 0, 0},
+    {NULL, "data", KIND_PATH, FIELD(data), true, NULL, 0, 0},
+    {NULL, "log", KIND_TEXT, FIELD(log), false, "info", 0, 0},
+    {NULL, "public_http", KIND_TEXT, FIELD(public_http), false, "", 0, 0},
+    {NULL, "mirrors", KIND_CODES, FIELD(mirrors), false, NULL, 0, 0},
+    {"ledger", "policy", KIND_PATH, FIELD(policy), false, "", 0, 0},
+    {"ledger", "heads_busy_s", KIND_NUMBER, FIELD(heads_busy_s), false, "10", 1, 60},
+    {"ledger", "heads_idle_s", KIND_NUMBER, FIELD(heads_idle_s), false, "60", 1, 3600},
+    {"ledger", "heads_stale_s", KIND_NUMBER, FIELD(heads_stale_s), false, "180", 2, 86400},
+    {"ledger", "witness_round_ms", KIND_NUMBER, FIELD(witness_round_ms), false, "1000", 10, 60000},
+    {"ledger", "start_ask_ms", KIND_NUMBER, FIELD(start_ask_ms), false, "2000", 0, 60000},
 };
 
 struct load {
@@ -49,17 +59,48 @@ static int bad(struct load *l, const struct key *k, const char *what)
                    k->section == NULL ? "" : ".", k->name, what);
 }
 
+static int take_number(struct load *l, const struct key *k, yyjson_val *value)
+{
+    char what[64];
+    uint64_t number = yyjson_is_uint(value) ? yyjson_get_uint(value) : UINT64_MAX;
+    if (number < k->min || number > k->max) {
+        (void)snprintf(what, sizeof what, "a number from %u to %u is wanted", k->min, k->max);
+        return bad(l, k, what);
+    }
+    uint32_t narrow = (uint32_t)number;
+    memcpy((char *)l->config + k->offset, &narrow, sizeof narrow);
+    return 0;
+}
+
+static int take_codes(struct load *l, const struct key *k, yyjson_val *value)
+{
+    size_t count = yyjson_arr_size(value);
+    if (!yyjson_is_arr(value) || count > CONFIG_MIRRORS_MAX)
+        return bad(l, k, "a list of up to 3 node codes is wanted");
+    for (size_t i = 0; i < count; i++) {
+        yyjson_val *code = yyjson_arr_get(value, i);
+        if (!yyjson_is_uint(code) || yyjson_get_uint(code) < 100000 || yyjson_get_uint(code) > 999999)
+            return bad(l, k, "a list of up to 3 node codes is wanted");
+        l->config->mirrors[l->config->mirror_count++] = (uint32_t)yyjson_get_uint(code);
+    }
+    return 0;
+}
+
 static int take(struct load *l, const struct key *k, yyjson_val *value)
 {
     void *field = (char *)l->config + k->offset;
     if (k->kind == KIND_CODE) {
         uint64_t code = yyjson_is_uint(value) ? yyjson_get_uint(value) : 0;
-        if (code < 110000 || code > 829999)
+        if (code < 100000 || code > 829999)
             return bad(l, k, "a division code of six digits is wanted, such as 510000");
         uint32_t narrow = (uint32_t)code;
         memcpy(field, &narrow, sizeof narrow);
         return 0;
     }
+    if (k->kind == KIND_NUMBER)
+        return take_number(l, k, value);
+    if (k->kind == KIND_CODES)
+        return take_codes(l, k, value);
     const char *text = yyjson_get_str(value);
     if (text == NULL && !yyjson_is_null(value))
         return bad(l, k, "a text is wanted");
@@ -87,7 +128,7 @@ static const struct key *find_key(const char *section, const char *name)
     return NULL;
 }
 
-/* One object: @section NULL is the document itself, whose only inner object is "federation". */
+/* One object: @section NULL is the document itself, whose inner objects are "federation" and "ledger". */
 static int take_object(struct load *l, const char *section, yyjson_val *object, uint32_t *seen)
 {
     size_t i, count;
@@ -96,8 +137,9 @@ static int take_object(struct load *l, const char *section, yyjson_val *object, 
     {
         const char *text = yyjson_get_str(name);
         const struct key *k = find_key(section, text);
-        if (k == NULL && section == NULL && strcmp(text, "federation") == 0 && yyjson_is_obj(value)) {
-            int rc = take_object(l, "federation", value, seen);
+        bool is_section = strcmp(text, "federation") == 0 || strcmp(text, "ledger") == 0;
+        if (k == NULL && section == NULL && is_section && yyjson_is_obj(value)) {
+            int rc = take_object(l, text, value, seen);
             if (rc != 0)
                 return rc;
             continue;
@@ -124,7 +166,15 @@ static int fill_missing(struct load *l, uint32_t seen)
             continue;
         if (k->required)
             return bad(l, k, "is missing");
-        memcpy((char *)l->config + k->offset, &k->fallback, sizeof k->fallback);
+        if (k->kind == KIND_NUMBER) {
+            uint64_t number = 0;
+            int rc = decimal_parse(bytes_of_string(k->fallback), &number);
+            xassert(rc == 0);
+            uint32_t narrow = (uint32_t)number;
+            memcpy((char *)l->config + k->offset, &narrow, sizeof narrow);
+        } else if (k->kind != KIND_CODES) {
+            memcpy((char *)l->config + k->offset, &k->fallback, sizeof k->fallback);
+        }
     }
     enum log_level level;
     if (log_parse_level(l->config->log, &level) != 0)
@@ -145,6 +195,8 @@ static void derive(struct config *c)
     c->cert_path = under_dir(c, "tls.crt");
     c->key_path = under_dir(c, "tls.key");
     c->ledger_key_path = under_dir(c, "ledger.key");
+    c->witness_key_path = under_dir(c, "witness.key");
+    c->seal_key_path = under_dir(c, "seal.key");
 }
 
 int config_load(const char *path, struct config *ret, struct err *e)

@@ -16,21 +16,30 @@
 #include "node/base/arena.h"
 #include "node/base/err.h"
 
+#define CONFIG_MIRRORS_MAX 3u
+
 struct config {
-    struct arena arena;    /* owns every text */
-    const char *dir;       /* folder of node.json */
-    uint32_t region;       /* own node code */
-    const char *name;      /* "四川省" */
-    const char *listen;    /* tls+tcp://host:port */
-    const char *advertise; /* as in the member list; "" = listen */
-    const char *http;      /* host:port on loopback; "" = unix socket only */
-    const char *catalog;   /* own catalog file; "" = publishes nothing */
-    const char *data;      /* folder with divisions.tsv, divisions_historic.tsv, holidays.json */
-    const char *log;       /* level */
-    bool adopt_head;       /* from the command line: sign on without heads.db (ledger.h) */
+    struct arena arena;      /* owns every text */
+    const char *dir;         /* folder of node.json */
+    uint32_t region;         /* own node code */
+    const char *name;        /* "四川省" */
+    const char *listen;      /* tls+tcp://host:port */
+    const char *advertise;   /* as in the member list; "" = listen */
+    const char *http;        /* host:port on loopback; "" = unix socket only */
+    const char *catalog;     /* own catalog file; "" = publishes nothing */
+    const char *data;        /* folder with divisions.tsv, divisions_historic.tsv, holidays.json */
+    const char *log;         /* level */
+    const char *policy;      /* tlog-policy file: further logs that are cosigned here; "" = none */
+    const char *public_http; /* host:port for public tools and witnesses; "" = none */
+    uint32_t heads_busy_s, heads_idle_s, heads_stale_s; /* heads leaves: while busy, idle; a peer's are overdue */
+    uint32_t witness_round_ms; /* between rounds of cosigning while somebody may want a receipt */
+    uint32_t start_ask_ms;     /* how long a start waits for other nodes to say what they hold of the own ledger */
+    uint32_t mirrors[CONFIG_MIRRORS_MAX]; /* nodes that keep every entry of this one's cases, sealed */
+    size_t mirror_count;
+    bool adopt_head; /* from the command line: sign on without heads.db (ledger.h) */
     /* derived paths in dir */
     const char *socket_path, *token_path, *members_path, *federation_path, *ca_path, *crl_path, *cert_path, *key_path,
-        *ledger_key_path;
+        *ledger_key_path, *witness_key_path, *seal_key_path;
 };
 
 /* @path: of node.json. */

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "federation/ledger/heads.h"
 #include "node/base/clock.h"
 #include "node/base/map.h"
 #include "node/base/xassert.h"
@@ -39,6 +40,9 @@ struct ledger {
     uint64_t hlc;
     struct ledger_head head;
     struct buf head_note;
+    uint64_t behind;           /* > 0: this many own leaves were signed once, the store holds fewer: an old copy */
+    uint64_t known_elsewhere;  /* what peers have said they hold of it */
+    struct checkpoint on_disk; /* what heads.db holds */
 
     /* queue and job */
     struct list queue; /* ledger_txn */
@@ -50,7 +54,8 @@ struct ledger {
 
     /* stopped */
     bool stopped, stopped_for_good;
-    bool was_full; /* the disk, when it stopped */
+    bool was_full;     /* the disk, when it stopped */
+    bool found_behind; /* while a job runs: stop when it has ended */
     struct err why;
     struct loop_timer *reopen_timer;
 
@@ -144,14 +149,8 @@ static int check_head(struct ledger *l, const struct store_head *head, uint64_t 
                  (unsigned long long)size);
         return ERR_CORRUPT;
     }
-    if (head->size > size) {
-        err_set(e, ERR_CORRUPT, "ledger.older-than-head",
-                "ledger.db holds %llu leaves, but a checkpoint over %llu has been signed: this is an older copy",
-                (unsigned long long)size, (unsigned long long)head->size);
-        err_hint(e,
-                 "restore the newest ledger.db; never delete heads.db, it keeps this node from contradicting itself");
-        return ERR_CORRUPT;
-    }
+    if (head->size > size)
+        return 0; /* an old copy: seal_at_start() */
     struct merkle_hash root;
     int rc = ledger_root_at(l, head->size, &root, e);
     if (rc != 0)
@@ -197,6 +196,14 @@ static int seal_at_start(struct ledger *l, struct store *store, uint64_t size, s
     tiles_root(l->tiles, &root);
     memcpy(old_root.b, head.root, sizeof old_root.b);
     prepare_seal(l, head.size, &old_root, size, &root);
+    l->on_disk = l->job.old;
+    l->behind = max_of(l->known_elsewhere, head.size);
+    if (l->behind <= size)
+        l->behind = 0;
+    if (l->behind > 0) { /* nothing may be signed, nor what is there be shown as if it were all */
+        take_head(l, &l->job.head, bytes_of(NULL, 0));
+        goto out;
+    }
     if (head.size < size || head.note.size == 0) {
         l->job.error = (struct err){0};
         rc = ledger_writer_seal(store, &l->job);
@@ -207,6 +214,7 @@ static int seal_at_start(struct ledger *l, struct store *store, uint64_t size, s
         head.note = buf_bytes(&l->job.note);
     }
     take_head(l, &l->job.head, head.note);
+    l->on_disk = l->job.head;
 
 out:
     arena_close(&a);
@@ -306,11 +314,30 @@ int ledger_open(const struct ledger_config *config, struct ledger **ret, struct 
 
 int ledger_check_writable(const struct ledger *l, struct err *e)
 {
-    if (!l->stopped)
+    if (l->stopped) {
+        if (e != NULL)
+            *e = l->why;
+        return l->why.code;
+    }
+    if (l->behind == 0)
         return 0;
-    if (e != NULL)
-        *e = l->why;
-    return l->why.code;
+    (void)err_set(
+        e, ERR_CLOSED, "ledger.behind",
+        "this ledger holds %llu entries, but %llu have been signed: it is an older copy and writes nothing until "
+        "the missing ones are back",
+        (unsigned long long)tiles_size(l->tiles), (unsigned long long)l->behind);
+    err_hint(e, "they are fetched from the other nodes; 'tongban status' says how far that is");
+    return ERR_CLOSED;
+}
+
+uint64_t ledger_behind(const struct ledger *l)
+{
+    return l->behind;
+}
+
+uint64_t ledger_size(const struct ledger *l)
+{
+    return l->tiles == NULL ? 0 : tiles_size(l->tiles);
 }
 
 const struct ledger_head *ledger_head(const struct ledger *l)
@@ -352,7 +379,7 @@ int ledger_read_entry(struct ledger *l, uint64_t index, struct arena *a, struct 
     if (recent != NULL) {
         *ret_leaf = recent->leaf; /* valid until the next append: the caller encodes within this turn */
         *ret_payload = recent->payload;
-        *ret_held = true;
+        *ret_held = recent->payload_held;
         return 0;
     }
     struct store_entry entry;
@@ -419,6 +446,25 @@ int ledger_read_addressed(struct ledger *l, uint32_t recipient, uint64_t from, u
     return 0;
 }
 
+bool ledger_last_heads(struct ledger *l, uint64_t from, uint64_t below, uint64_t *ret_index)
+{
+    struct store_addressed last = ledger_last_addressed(l, STORE_NODE_HEADS);
+    if (l->stopped || last.seq == 0 || last.index < from)
+        return false;
+    *ret_index = last.index;
+    if (last.index < below)
+        return true;
+    struct arena a = ARENA_INIT;
+    struct store_addressed *rows;
+    size_t count = 0, i = 0;
+    if (store_read_addressed(l->reader, STORE_NODE_HEADS, from, BATCH_LEAVES_MAX, &a, &rows, &count, NULL) != 0)
+        count = 0; /* left out this time: the reader complains where it matters */
+    while (i < count && rows[i].index < below)
+        *ret_index = rows[i++].index;
+    arena_close(&a);
+    return i > 0;
+}
+
 /* ---- appending ---- */
 
 static struct ledger_txn *txn_alloc(struct ledger *l)
@@ -476,48 +522,138 @@ static void set_recipients(struct ledger_txn *t, struct leaf *leaf, const uint32
     }
 }
 
-void ledger_txn_append(struct ledger_txn *t, struct leaf *leaf, uint64_t parents_hlc_max, const uint32_t *recipients,
-                       size_t recipient_count, struct bytes payload, struct merkle_hash *ret_hash)
+/* Everything of a new leaf but its payload fields and recipients. */
+static void begin_leaf(struct ledger *l, struct leaf *leaf, uint64_t parents_hlc_max)
 {
-    struct ledger *l = t->ledger;
-    xassert(!l->stopped && payload.size <= PAYLOAD_BYTES_MAX);
     leaf->suite = LEAF_SUITE_SHA256_ED25519_AES256GCM;
     leaf->origin = l->config.self;
     leaf->index = tiles_size(l->tiles);
     leaf->hlc = next_hlc(l, parents_hlc_max);
     crypto_random(leaf->salt, sizeof leaf->salt);
+}
+
+static void carry_open(struct leaf *leaf, struct bytes payload)
+{
     leaf->ct_len = (uint32_t)payload.size;
     memset(&leaf->ct_hash, 0, sizeof leaf->ct_hash);
     if (payload.size > 0)
         crypto_sha256_one(payload.data, payload.size, leaf->ct_hash.b);
-    set_recipients(t, leaf, recipients, recipient_count);
+}
 
-    struct buf encoded = {0};
-    int rc = leaf_encode(leaf, &encoded, NULL);
-    xassert(rc == 0);
-    struct store_entry entry = {.origin = leaf->origin, .index = leaf->index, .payload_held = true};
-    entry.leaf = arena_bytes(&t->arena, buf_bytes(&encoded));
-    entry.payload = arena_bytes(&t->arena, payload);
-    entry.stored_ms = clock_wall_ms();
-    buf_close(&encoded);
-
-    leaf_hash(entry.leaf, ret_hash);
+/* The row, the tree and the memory for peers' batches. @bytes and @payload live in the txn's arena. */
+static void take_leaf(struct ledger_txn *t, const struct leaf *leaf, struct bytes bytes, struct bytes payload,
+                      bool payload_held, struct merkle_hash *ret_hash)
+{
+    struct ledger *l = t->ledger;
+    struct store_entry entry = {.origin = leaf->origin,
+                                .index = leaf->index,
+                                .leaf = bytes,
+                                .payload = payload,
+                                .payload_held = payload_held,
+                                .stored_ms = clock_wall_ms()};
+    leaf_hash(bytes, ret_hash);
     memcpy(entry.hash, ret_hash->b, sizeof entry.hash);
     entry.has_case = leaf_is_case_event(leaf);
     memcpy(entry.case_id, leaf->case_id, sizeof entry.case_id);
     ledger_txn_entry(t, &entry);
 
     l->appending = t;
-    rc = tiles_append(l->tiles, ret_hash, NULL);
+    int rc = tiles_append(l->tiles, ret_hash, NULL);
     l->appending = NULL;
     xassert(rc == 0); /* tile_save() cannot fail */
     t->own_count++;
 
-    struct recent_entry recent = {.index = leaf->index, .leaf = entry.leaf, .payload = entry.payload};
+    struct recent_entry recent = {
+        .index = leaf->index, .leaf = bytes, .payload = payload, .payload_held = payload_held};
     recent.recipient_count = leaf->recipient_count;
     for (unsigned i = 0; i < leaf->recipient_count; i++)
         recent.recipients[i] = leaf->recipients[i].node;
     recent_put(l->recent, &recent);
+}
+
+static void encode_leaf(struct ledger_txn *t, const struct leaf *leaf, struct bytes payload,
+                        struct merkle_hash *ret_hash)
+{
+    struct buf encoded = {0};
+    int rc = leaf_encode(leaf, &encoded, NULL);
+    xassert(rc == 0);
+    struct bytes bytes = arena_bytes(&t->arena, buf_bytes(&encoded));
+    buf_close(&encoded);
+    take_leaf(t, leaf, bytes, arena_bytes(&t->arena, payload), true, ret_hash);
+}
+
+void ledger_txn_append(struct ledger_txn *t, struct leaf *leaf, uint64_t parents_hlc_max, const uint32_t *recipients,
+                       size_t recipient_count, struct bytes payload, const struct payload_key *key,
+                       struct merkle_hash *ret_hash)
+{
+    struct ledger *l = t->ledger;
+    xassert(!l->stopped && l->behind == 0);
+    begin_leaf(l, leaf, parents_hlc_max);
+    set_recipients(t, leaf, recipients, recipient_count);
+    struct buf sealed = {0};
+    if (key != NULL && payload.size > 0) {
+        payload_seal(leaf, key, payload, &sealed);
+        payload = buf_bytes(&sealed);
+    } else {
+        carry_open(leaf, payload);
+    }
+    xassert(payload.size <= PAYLOAD_BYTES_MAX);
+    encode_leaf(t, leaf, payload, ret_hash);
+    buf_close(&sealed);
+}
+
+/* Numbered like what is addressed to a recipient, so that the last one below a size is found the same way. */
+static void number_heads(struct ledger_txn *t, uint64_t index)
+{
+    struct store_addressed a = ledger_last_addressed(t->ledger, STORE_NODE_HEADS);
+    a.seq++;
+    a.index = index;
+    set_recipient(t->ledger, &a);
+    txn_addressed(t, &a);
+}
+
+void ledger_txn_heads(struct ledger_txn *t, const uint32_t *codes, size_t count)
+{
+    struct ledger *l = t->ledger;
+    xassert(!l->stopped && l->behind == 0 && count <= HEADS_ROWS_MAX);
+    struct heads_row *rows = arena_alloc(&t->arena, (count + 1) * sizeof *rows);
+    for (size_t i = 0; i < count; i++) {
+        struct store_addressed last = ledger_last_addressed(l, codes[i]);
+        rows[i] = (struct heads_row){.recipient = codes[i], .last_seq = last.seq, .last_index = last.index};
+        crypto_random(rows[i].salt, sizeof rows[i].salt);
+    }
+    struct buf vector = {0};
+    struct heads_summary summary = {0};
+    heads_vector(rows, count, &vector, &summary);
+    summary.public_seq = ledger_last_addressed(l, LEAF_NODE_ALL).seq;
+
+    uint8_t storage[HEADS_STORAGE_SIZE];
+    struct leaf leaf = {0};
+    struct merkle_hash hash;
+    heads_to_leaf(&summary, storage, &leaf);
+    begin_leaf(l, &leaf, UINT64_MAX);
+    carry_open(&leaf, buf_bytes(&vector));
+    encode_leaf(t, &leaf, buf_bytes(&vector), &hash);
+    number_heads(t, leaf.index);
+    buf_close(&vector);
+}
+
+void ledger_txn_restore(struct ledger_txn *t, const struct leaf *leaf, struct bytes bytes, struct bytes payload,
+                        bool payload_held)
+{
+    struct ledger *l = t->ledger;
+    struct merkle_hash hash;
+    xassert(l->behind > 0 && leaf->origin == l->config.self && leaf->index == tiles_size(l->tiles));
+    for (unsigned i = 0; i < leaf->recipient_count; i++) {
+        struct store_addressed a = {
+            .recipient = leaf->recipients[i].node, .index = leaf->index, .seq = leaf->recipients[i].seq};
+        set_recipient(l, &a);
+        txn_addressed(t, &a);
+    }
+    if (leaf->kind == LEAF_KIND_HEADS)
+        number_heads(t, leaf->index);
+    l->hlc = max_of(l->hlc, leaf->hlc);
+    take_leaf(t, leaf, arena_bytes(&t->arena, bytes), arena_bytes(&t->arena, payload), payload_held, &hash);
 }
 
 /* ---- group commit ---- */
@@ -569,10 +705,10 @@ static void start_batch(struct ledger *l)
     take_queue(l, &own_count);
 
     l->job.batch = &l->merged->batch;
-    l->job.seal = own_count > 0;
     l->job.rc = 0;
     l->job.error = (struct err){0};
-    if (own_count > 0) {
+    l->job.seal = false;
+    if (l->behind == 0 && (own_count > 0 || l->head.note.size == 0)) {
         struct merkle_hash root;
         uint64_t size = l->head.size + own_count;
         int rc = ledger_root_at(l, size, &root, &l->job.error);
@@ -655,6 +791,25 @@ static void stop(struct ledger *l, const struct err *why, bool for_good)
         loop_timer_set(l->reopen_timer, REOPEN_MS);
 }
 
+/* Somebody holds more of this ledger than it does itself: nothing that is queued may be signed. It is opened again as
+ * what it is, an old copy. */
+static void stop_behind(struct ledger *l)
+{
+    struct err why;
+    l->found_behind = false;
+    (void)err_set(&why, ERR_CLOSED, "ledger.behind",
+                  "another node holds %llu entries of this ledger, which has %llu: it is an older copy",
+                  (unsigned long long)l->known_elsewhere, (unsigned long long)ledger_size(l));
+    stop(l, &why, false);
+}
+
+static void recovered_cb(void *ctx, const struct err *e)
+{
+    struct ledger *l = ctx;
+    if (e->code == 0)
+        l->config.on_state(l->config.ctx, NULL);
+}
+
 static void batch_done(struct loop_item *item)
 {
     struct ledger *l = container_of(item, struct ledger, job.done);
@@ -681,18 +836,60 @@ static void batch_done(struct loop_item *item)
     if (sealed) {
         l->stats.seals++;
         take_head(l, &l->job.head, buf_bytes(&l->job.note));
+        l->on_disk = l->job.head;
         drop_unsaved(l, l->head.size);
+    } else if (l->behind > 0) {
+        drop_unsaved(l, ledger_size(l)); /* one restore at a time: what is there is committed */
     }
+    if (l->merged->batch.destroy_count > 0)
+        recent_clear(l->recent);
     txn_destroy(l->merged);
     l->merged = NULL;
     struct list done;
     list_init(&done);
     list_splice(&done, &l->running);
     set_done(l, &done);
-    start_batch(l); /* the writer works while the answers go out */
+    if (!l->found_behind)
+        start_batch(l); /* the writer works while the answers go out */
     if (sealed)
         l->config.on_sealed(l->config.ctx);
     finish(&done, &(const struct err){0});
+    if (l->found_behind)
+        stop_behind(l);
+}
+
+void ledger_set_behind(struct ledger *l, uint64_t size)
+{
+    l->known_elsewhere = max_of(l->known_elsewhere, size);
+    if (l->stopped || size <= ledger_size(l))
+        return;
+    if (l->behind > 0) {
+        l->behind = max_of(l->behind, size);
+        return;
+    }
+    l->found_behind = true;
+    if (!l->job_running)
+        stop_behind(l);
+}
+
+int ledger_recovered(struct ledger *l, const struct checkpoint *head, struct bytes note, struct err *e)
+{
+    struct merkle_hash root;
+    xassert(l->behind > 0 && ledger_is_idle(l) && !l->stopped);
+    tiles_root(l->tiles, &root);
+    uint64_t size = tiles_size(l->tiles);
+    if (size < l->behind || size != head->size || !merkle_hash_equal(&root, &head->root))
+        return err_set(e, ERR_VERIFY, "ledger.recovery-root",
+                       "the %llu entries that came back do not give the root that was signed over %llu",
+                       (unsigned long long)size, (unsigned long long)head->size);
+    (void)note; /* the same key signs the same bytes again */
+    l->behind = 0;
+    l->known_elsewhere = 0;
+    l->head = (struct ledger_head){.size = l->on_disk.size, .root = l->on_disk.root};
+    struct ledger_txn *t = ledger_txn_create(l);
+    t->own_count = size - l->on_disk.size; /* written before, to be sealed now */
+    ledger_commit(t, recovered_cb, l);
+    return 0;
 }
 
 /* Opening needs next to no space, the first commit after it does: without this a full node would stop and go on by turns. */
@@ -718,8 +915,10 @@ static void reopen_cb(void *ctx)
         loop_timer_set(l->reopen_timer, REOPEN_MS);
         return;
     }
-    l->config.on_state(l->config.ctx, NULL);
-    l->config.on_sealed(l->config.ctx);
+    if (l->behind == 0) {
+        l->config.on_state(l->config.ctx, NULL);
+        l->config.on_sealed(l->config.ctx);
+    }
 }
 
 bool ledger_is_idle(const struct ledger *l)

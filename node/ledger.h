@@ -14,6 +14,7 @@
 
 #include "federation/ledger/checkpoint.h"
 #include "federation/ledger/leaf.h"
+#include "federation/ledger/payload.h"
 #include "federation/ledger/tiles.h"
 #include "node/ledger_writer.h"
 #include "node/loop.h"
@@ -43,9 +44,9 @@ struct ledger_config {
     void *ctx;
 };
 
-/* Opens the store, restores the tree, compares it with the signed head, seals a commit that was not sealed. Refuses
- * (ERR_CORRUPT, ledger.older-than-head) a store that is shorter than the head it once signed: an old copy must not go on
- * signing. on_reload is called before it returns. */
+/* Opens the store, restores the tree, compares it with the signed head, seals a commit that was not sealed. A store that is
+ * shorter than the head it once signed is an old copy: the ledger is then behind, see below. on_reload is called before it
+ * returns. */
 int ledger_open(const struct ledger_config *config, struct ledger **ret, struct err *e) WARN_UNUSED;
 /* Nothing queued, no batch in flight: ledger_close() may be called. */
 bool ledger_is_idle(const struct ledger *l);
@@ -55,6 +56,20 @@ void ledger_close(struct ledger *l);
 /* 0, or why it takes nothing at the moment (ERR_FULL, ERR_IO, …). */
 int ledger_check_writable(const struct ledger *l, struct err *e) WARN_UNUSED;
 const struct ledger_head *ledger_head(const struct ledger *l);
+
+/* ---- an old copy ---- */
+
+/* Leaves that were signed once when the ledger holds fewer (restored from a backup); 0 = it is whole. A ledger that is
+ * behind takes nothing but ledger_txn_restore(), signs nothing and shows no head; ledger_check_writable() says so. */
+uint64_t ledger_behind(const struct ledger *l);
+/* Own leaves in memory: sealed, queued or restored. */
+uint64_t ledger_size(const struct ledger *l);
+/* Somebody holds @size own leaves. */
+void ledger_set_behind(struct ledger *l, uint64_t size);
+/* All leaves are back and durable (no transaction is under way): @note, the own signed checkpoint over them, becomes the
+ * head, unless heads.db has a larger one. ERR_VERIFY when its root is not the tree's; ERR_CONFLICT when heads.db knows another
+ * root for the size. Afterwards the ledger is whole. Blocking: an fsync. */
+int ledger_recovered(struct ledger *l, const struct checkpoint *head, struct bytes note, struct err *e) WARN_UNUSED;
 /* For queries on the loop thread; sees committed data only. NULL when the ledger is stopped and cannot be read either. */
 struct store_reader *ledger_reader(struct ledger *l);
 /* Root of the own tree at an older size. */
@@ -80,10 +95,17 @@ uint64_t ledger_done_number(const struct ledger *l);
 /* Appends an own leaf. In @leaf the caller sets kind, event_type, role, case_id, service, rules_version, parents, attrs,
  * key fields; the ledger sets suite, origin, index, hlc (after every parent's @parents_hlc_max), salt, recipients with
  * their seqs, ct_len and ct_hash of @payload. @recipients: node codes, ascending, distinct, without self, or
- * {LEAF_NODE_ALL}. Copies the payload. Sizes were checked before: a leaf that cannot be encoded is a programmer's error.
- * @leaf is complete on return; its hash in @ret_hash. */
+ * {LEAF_NODE_ALL}. The payload is copied, sealed under @key when that is not NULL. Sizes were checked before: a leaf that
+ * cannot be encoded is a programmer's error. @leaf is complete on return; its hash in @ret_hash. */
 void ledger_txn_append(struct ledger_txn *t, struct leaf *leaf, uint64_t parents_hlc_max, const uint32_t *recipients,
-                       size_t recipient_count, struct bytes payload, struct merkle_hash *ret_hash);
+                       size_t recipient_count, struct bytes payload, const struct payload_key *key,
+                       struct merkle_hash *ret_hash);
+/* Appends a heads leaf (federation/ledger/heads.h) with a row for each of @codes (ascending, distinct). */
+void ledger_txn_heads(struct ledger_txn *t, const uint32_t *codes, size_t count);
+/* Appends an own leaf that was lost and came back from elsewhere, as it was: the next one, decoded in @leaf from @bytes. The
+ * ledger must be behind. */
+void ledger_txn_restore(struct ledger_txn *t, const struct leaf *leaf, struct bytes bytes, struct bytes payload,
+                        bool payload_held);
 
 /* Rows for the same transaction. Structs are copied; what their spans and pointers point to must be in the txn's arena
  * or outlive the callback. */
@@ -94,6 +116,13 @@ void ledger_txn_case(struct ledger_txn *t, const struct store_case *row);
 void ledger_txn_item(struct ledger_txn *t, const struct store_item *row);
 void ledger_txn_request(struct ledger_txn *t, const struct store_request *row);
 void ledger_txn_counter(struct ledger_txn *t, const struct store_counter *row);
+void ledger_txn_key(struct ledger_txn *t, const struct store_key *row);
+void ledger_txn_note(struct ledger_txn *t, const struct store_note *row);
+void ledger_txn_erasure(struct ledger_txn *t, const struct store_erasure *row);
+void ledger_txn_hold(struct ledger_txn *t, const struct store_hold *row);
+void ledger_txn_evidence(struct ledger_txn *t, const struct store_evidence *row);
+void ledger_txn_destroy(struct ledger_txn *t, const struct store_destroy *row);
+void ledger_txn_witness(struct ledger_txn *t, const struct store_witness *row);
 
 /* Queues; takes @t. @cb runs exactly once, never from inside this call. */
 void ledger_commit(struct ledger_txn *t, ledger_commit_cb cb, void *ctx);
@@ -106,6 +135,9 @@ int ledger_read_entry(struct ledger *l, uint64_t index, struct arena *a, struct 
 /* Indexes in [from, below) addressed to @recipient or to everyone, ascending, at most @limit. */
 int ledger_read_addressed(struct ledger *l, uint32_t recipient, uint64_t from, uint64_t below, size_t limit,
                           struct arena *a, uint64_t **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+
+/* Index of the last own heads leaf in [from, below); false when there is none. */
+bool ledger_last_heads(struct ledger *l, uint64_t from, uint64_t below, uint64_t *ret_index);
 
 struct ledger_stats {
     uint64_t commits, entries, seals;

@@ -52,6 +52,8 @@ static int run(const char *path, enum mode mode, bool adopt_head)
         node_run(node);
     node_destroy(node);
     config_close(&config);
+    if (rc == ERR_CLOSED)
+        return 0; /* asked to stop before it had started */
     if (rc != 0)
         return fail(&e);
     if (mode == MODE_CHECK)

@@ -24,6 +24,7 @@
 #include "node/base/limits.h"
 #include "node/base/log.h"
 #include "node/base/xassert.h"
+#include "node/heads_writer.h"
 #include "node/http/server.h"
 #include "node/verify.h"
 
@@ -36,8 +37,9 @@
 struct identity {
     struct members members;
     const struct member *self;
-    struct crypto_signer *key;
-    struct note_signer signer;
+    struct crypto_signer *key, *witness_key;
+    struct note_signer signer, witness;
+    struct crypto_hpke_key *seal_key;
 };
 
 /* A member list that was replaced: names and keys in it may still be in use. */
@@ -56,11 +58,19 @@ struct node {
     struct app *app;
     struct replication *replication;
     struct ledger *ledger;
+    struct heads_writer *heads;
+    struct witnessing *witnessing;
+    struct watch_heads *watch;
+    struct recovery *recovery;
+    struct arena policy_arena; /* of more_logs */
+    struct policy more_logs;   /* further ledgers that are cosigned here */
     pthread_mutex_t link_lock; /* guards link and the content of identity.members against NNG's threads */
     struct link *link;
     struct http_server *http;
-    struct loop_timer *drain_timer, *expiry_timer;
+    struct loop_timer *drain_timer, *expiry_timer, *ask_timer;
+    bool asking; /* starting: waiting for the others to say what they hold of the own ledger */
     bool stopping;
+    uint64_t told_behind; /* the size named in the last line about it */
 };
 
 /* ---- identity ---- */
@@ -77,6 +87,26 @@ static int read_line(const char *path, char *out, size_t size, struct err *e)
     if (out[0] == '\0')
         return err_set(e, ERR_INVALID, "node.empty-file", "'%s' is empty", path);
     return 0;
+}
+
+/* The two keys that the member list names beside the ledger's. */
+static int load_more_keys(const struct config *c, struct identity *id, struct err *e)
+{
+    uint8_t public_key[CRYPTO_ED25519_KEY_SIZE];
+    int rc = keystore_load_signing_key(c->witness_key_path, &id->witness_key, e);
+    if (rc == 0)
+        rc = keystore_load_seal_key(c->seal_key_path, &id->seal_key, e);
+    if (rc != 0)
+        return rc;
+    crypto_signer_public(id->witness_key, public_key);
+    if (!crypto_equal(public_key, id->self->witness.public_key, sizeof public_key))
+        return err_set(e, ERR_VERIFY, "node.witness-key", "'%s' is not the key that the member list names for node %u",
+                       c->witness_key_path, c->region);
+    crypto_hpke_key_public(id->seal_key, public_key);
+    if (!crypto_equal(public_key, id->self->seal_key, sizeof public_key))
+        return err_set(e, ERR_VERIFY, "node.seal-key", "'%s' is not the key that the member list names for node %u",
+                       c->seal_key_path, c->region);
+    return note_signer_init(id->self->witness.name, NOTE_TYPE_COSIGNATURE, id->witness_key, &id->witness, e);
 }
 
 static int load_identity(const struct config *c, struct identity *id, struct err *e)
@@ -99,12 +129,15 @@ static int load_identity(const struct config *c, struct identity *id, struct err
     if (!crypto_equal(public_key, id->self->key.public_key, sizeof public_key))
         return err_set(e, ERR_VERIFY, "node.ledger-key", "'%s' is not the key that the member list names for node %u",
                        c->ledger_key_path, c->region);
-    return note_signer_init(id->self->key.name, NOTE_TYPE_ED25519, id->key, &id->signer, e);
+    rc = note_signer_init(id->self->key.name, NOTE_TYPE_ED25519, id->key, &id->signer, e);
+    return rc == 0 ? load_more_keys(c, id, e) : rc;
 }
 
 static void close_identity(struct identity *id)
 {
     crypto_signer_destroy(id->key);
+    crypto_signer_destroy(id->witness_key);
+    crypto_hpke_key_destroy(id->seal_key);
     members_close(&id->members);
 }
 
@@ -260,6 +293,8 @@ static void on_sealed(void *ctx)
 {
     struct node *n = ctx;
     replication_sealed(n->replication);
+    heads_writer_sealed(n->heads);
+    witnessing_sealed(n->witnessing);
 }
 
 static void on_state(void *ctx, const struct err *e)
@@ -273,7 +308,185 @@ static void on_reload(void *ctx, const struct store_ledger_state *state)
     struct node *n = ctx;
     replication_set_ledger(n->replication, n->ledger);
     app_set_ledger(n->app, n->ledger, n->replication);
+    heads_writer_set_ledger(n->heads, n->ledger);
+    witnessing_set_parts(n->witnessing, n->ledger, n->replication);
+    recovery_set_parts(n->recovery, n->ledger, n->replication);
     replication_reload(n->replication, state);
+    witnessing_reload(n->witnessing);
+    recovery_check(n->recovery);
+}
+
+/* ---- between the parts ---- */
+
+struct witness_request {
+    struct node *n;
+    uint64_t handle;
+};
+
+static void witness_answered(void *ctx, unsigned status, const char *type, struct bytes body)
+{
+    struct witness_request *r = ctx;
+    struct wire_msg m = {.type = WIRE_COSIG};
+    (void)type;
+    m.u.cosig = (struct wire_cosig){.status = status, .body = body};
+    replication_answer(r->n->replication, r->handle, &m);
+    free(r);
+}
+
+static void on_request(void *ctx, uint32_t peer, uint64_t handle, const struct wire_msg *m)
+{
+    struct node *n = ctx;
+    if (m->type == WIRE_ADD_CHECKPOINT) {
+        struct witness_request *r = xcalloc(1, sizeof *r);
+        *r = (struct witness_request){.n = n, .handle = handle};
+        witnessing_add_checkpoint(n->witnessing, m->u.add_checkpoint.body, witness_answered, r);
+    } else if (m->type == WIRE_GOSSIP) {
+        watch_heads_gossip(n->watch, &m->u.gossip);
+        replication_answer(n->replication, handle, &(struct wire_msg){.type = WIRE_OK});
+    } else if (m->type == WIRE_KEY_PULL) {
+        app_answer_key_pull(n->app, peer, handle, &m->u.key_pull);
+    } else if (m->type == WIRE_RECEIPT_PULL) {
+        app_answer_receipt_pull(n->app, peer, handle, &m->u.receipt_pull);
+    } else {
+        recovery_answer(n->recovery, peer, handle, &m->u.recover);
+    }
+}
+
+static void on_seen(void *ctx, uint32_t code, const struct checkpoint *head, struct bytes note,
+                    const struct crange *range)
+{
+    struct node *n = ctx;
+    watch_heads_seen(n->watch, code, head, note, range);
+}
+
+static void on_cosigning_seen(void *ctx, uint32_t code, const struct checkpoint *head, struct bytes note)
+{
+    on_seen(ctx, code, head, note, NULL);
+}
+
+static void on_behind(void *ctx, uint32_t code, uint64_t size)
+{
+    struct node *n = ctx;
+    char peer[12];
+    (void)snprintf(peer, sizeof peer, "%u", code);
+    if (n->told_behind >= size || n->stopping)
+        return;
+    n->told_behind = size;
+    log_error("ledger", peer, "ledger.behind",
+              "it holds %llu entries of this ledger, which has %llu: this is an older copy", (unsigned long long)size,
+              (unsigned long long)ledger_size(n->ledger));
+    ledger_set_behind(n->ledger, size);
+}
+
+static void on_link(void *ctx, uint32_t peer, bool up)
+{
+    struct node *n = ctx;
+    witnessing_link(n->witnessing, peer, up);
+}
+
+static void stop_asking(void *ctx)
+{
+    struct node *n = ctx;
+    if (n->asking)
+        loop_stop(n->loop);
+    n->asking = false;
+}
+
+static void on_greeted(void *ctx, uint32_t peer)
+{
+    struct node *n = ctx;
+    (void)peer;
+    if (!n->asking)
+        return;
+    for (size_t i = 0; i < n->identity.members.count; i++) {
+        struct replication_peer view;
+        if (replication_peer(n->replication, n->identity.members.list[i].code, &view) && view.skew_ms == INT64_MIN)
+            return; /* not heard yet */
+    }
+    stop_asking(n);
+}
+
+/* Before anything is written or signed: do others hold more of the own ledger? Then this is an older copy (a restored disk whose
+ * heads.db is old, too, cannot know it by itself). Nobody is waited for longer than start_ask_ms: a node starts alone. */
+static void ask_others(struct node *n)
+{
+    n->ask_timer = loop_timer_create(n->loop, stop_asking, n);
+    if (n->identity.members.count <= 1 || n->config->start_ask_ms == 0)
+        return;
+    n->asking = true;
+    loop_timer_set(n->ask_timer, n->config->start_ask_ms);
+    loop_run(n->loop);
+    loop_timer_cancel(n->ask_timer);
+}
+
+static uint64_t cosigned_size(void *ctx, uint32_t peer)
+{
+    struct node *n = ctx;
+    return witnessing_cosigned_size(n->witnessing, peer);
+}
+
+static void on_cosigned(void *ctx)
+{
+    struct node *n = ctx;
+    app_receipts_cosigned(n->app);
+}
+
+static bool is_disputed(void *ctx, uint32_t code)
+{
+    struct node *n = ctx;
+    return app_is_disputed(n->app, code, NULL);
+}
+
+static void on_contradiction(void *ctx, uint32_t accused, struct bytes evidence, uint64_t common_size)
+{
+    struct node *n = ctx;
+    app_accuse(n->app, accused, evidence, common_size);
+}
+
+static int load_more_logs(struct node *n, struct err *e)
+{
+    struct buf text = {0};
+    if (n->config->policy[0] == '\0')
+        return 0;
+    int rc = file_read(n->config->policy, POLICY_BYTES_MAX, &text, e);
+    if (rc == 0)
+        rc = policy_parse(buf_bytes(&text), &n->policy_arena, &n->more_logs, e);
+    buf_close(&text);
+    return rc == 0 ? 0 : err_wrap(e, "policy '%s'", n->config->policy);
+}
+
+static void make_ledger_parts(struct node *n)
+{
+    const struct config *c = n->config;
+    const struct members *members = &n->identity.members;
+    n->heads = heads_writer_create(&(struct heads_writer_config){.self = c->region,
+                                                                 .loop = n->loop,
+                                                                 .members = members,
+                                                                 .busy_ms = c->heads_busy_s * 1000,
+                                                                 .idle_ms = c->heads_idle_s * 1000});
+    n->witnessing = witnessing_create(&(struct witnessing_config){.self = c->region,
+                                                                  .loop = n->loop,
+                                                                  .members = members,
+                                                                  .signer = &n->identity.witness,
+                                                                  .more_logs = &n->more_logs,
+                                                                  .round_min_ms = c->witness_round_ms,
+                                                                  .round_ms = c->heads_busy_s * 1000,
+                                                                  .refresh_ms = c->heads_idle_s * 1000,
+                                                                  .on_cosigned = on_cosigned,
+                                                                  .on_seen = on_cosigning_seen,
+                                                                  .on_behind = on_behind,
+                                                                  .is_disputed = is_disputed,
+                                                                  .ctx = n});
+    n->watch = watch_heads_create(&(struct watch_heads_config){.self = c->region,
+                                                               .loop = n->loop,
+                                                               .members = members,
+                                                               .gossip_ms = c->heads_idle_s * 1000,
+                                                               .on_contradiction = on_contradiction,
+                                                               .ctx = n});
+    n->recovery = recovery_create(&(struct recovery_config){
+        .self = c->region, .loop = n->loop, .members = members, .on_restored = app_on_restored, .ctx = n->app});
+    watch_heads_set_replication(n->watch, n->replication);
+    app_set_witnessing(n->app, n->witnessing, n->watch, n->recovery);
 }
 
 static int start_ledger(struct node *n, struct err *e)
@@ -282,6 +495,8 @@ static int start_ledger(struct node *n, struct err *e)
     struct catalog *catalog;
     struct tls_engine_status tls;
     int rc = load_catalog(c, &catalog, e);
+    if (rc == 0)
+        rc = load_more_logs(n, e);
     if (rc != 0)
         return rc;
     tls_engine_status(n->tls, &tls);
@@ -291,15 +506,26 @@ static int start_ledger(struct node *n, struct err *e)
                                             .loop = n->loop,
                                             .catalog = catalog,
                                             .origin = n->identity.self->key.name,
+                                            .seal_key = n->identity.seal_key,
                                             .certificate_not_after_s = tls.own.not_after_s});
     n->replication = replication_create(&(struct replication_config){.self = c->region,
                                                                      .software = "tongban/" TONGBAN_VERSION,
                                                                      .loop = n->loop,
                                                                      .members = &n->identity.members,
+                                                                     .heads_stale_ms = c->heads_stale_s * 1000,
                                                                      .on_entries = app_on_entries,
+                                                                     .make_grants = app_make_grants,
                                                                      .on_stored = app_on_stored,
                                                                      .on_acked = app_on_acked,
-                                                                     .ctx = n->app});
+                                                                     .ctx = n->app,
+                                                                     .on_request = on_request,
+                                                                     .on_seen = on_seen,
+                                                                     .on_behind = on_behind,
+                                                                     .on_link = on_link,
+                                                                     .on_greeted = on_greeted,
+                                                                     .cosigned_size = cosigned_size,
+                                                                     .node_ctx = n});
+    make_ledger_parts(n);
     struct ledger_config ledger = {.dir = c->dir,
                                    .self = c->region,
                                    .signer = &n->identity.signer,
@@ -423,7 +649,7 @@ static void expiry_cb(void *ctx)
 
 static bool is_drained(const struct node *n)
 {
-    return ledger_is_idle(n->ledger) && !app_is_verifying(n->app);
+    return ledger_is_idle(n->ledger) && !app_is_verifying(n->app) && !app_is_backing_up(n->app);
 }
 
 static void drain_cb(void *ctx)
@@ -438,6 +664,12 @@ static void drain_cb(void *ctx)
 static void close_link(struct node *n)
 {
     struct link *link = n->link;
+    if (n->heads != NULL) {
+        heads_writer_stop(n->heads);
+        witnessing_close(n->witnessing);
+        watch_heads_close(n->watch);
+        recovery_close(n->recovery);
+    }
     set_link(n, NULL);
     if (link != NULL)
         link_close(link);
@@ -483,6 +715,7 @@ static int reload_members(struct node *n, struct err *e)
     n->retired = old;
     tls_engine_members_changed(n->tls);
     replication_members_changed(n->replication);
+    witnessing_members_changed(n->witnessing);
     struct link_nng_peer *peers = link_peers(&n->identity.members);
     rc = link_nng_set_peers(n->link, peers, n->identity.members.count, e);
     free(peers);
@@ -511,6 +744,12 @@ static void signal_cb(void *ctx, int number)
     struct node *n = ctx;
     if (n->stopping)
         return;
+    if (n->asking) { /* starting: everything has just been read, and nothing runs yet that would have to be stopped */
+        n->stopping = number != SIGHUP;
+        if (n->stopping)
+            stop_asking(n);
+        return;
+    }
     if (number == SIGHUP) {
         reload(n);
         return;
@@ -538,6 +777,12 @@ static int start_parts(struct node *n, struct err *e)
         rc = check_floor(n, e);
     if (rc == 0)
         rc = start_link(n, e);
+    if (rc == 0) {
+        loop_on_signal(n->loop, signal_cb, n);
+        ask_others(n);
+    }
+    if (rc == 0 && n->stopping)
+        rc = err_set(e, ERR_CLOSED, "node.stopping", "stopped by a signal before it had started");
     if (rc == 0)
         rc = start_http(n, e);
     return rc;
@@ -557,7 +802,6 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
     n->drain_timer = loop_timer_create(n->loop, drain_cb, n);
     n->expiry_timer = loop_timer_create(n->loop, expiry_cb, n);
     expiry_cb(n);
-    loop_on_signal(n->loop, signal_cb, n);
     char code[12];
     (void)snprintf(code, sizeof code, "%u", config->region);
     log_info("node", code, "node.started", "%s serves %s at %s, API at %s%s%s; ledger %s has %llu entries",
@@ -565,7 +809,10 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
              config->http[0] != '\0' ? " and " : "", config->http, n->identity.self->key.name,
              (unsigned long long)ledger_head(n->ledger)->size);
     note_floor(n);
+    app_load_evidence(n->app);
     app_resume(n->app);
+    heads_writer_start(n->heads);
+    watch_heads_start(n->watch);
     *ret = n;
     return 0;
 }
@@ -591,8 +838,14 @@ void node_destroy(struct node *n)
     app_destroy(n->app);
     loop_timer_destroy(n->drain_timer);
     loop_timer_destroy(n->expiry_timer);
+    loop_timer_destroy(n->ask_timer);
     if (n->loop != NULL)
         loop_drain(n->loop);
+    heads_writer_destroy(n->heads);
+    witnessing_destroy(n->witnessing);
+    watch_heads_destroy(n->watch);
+    recovery_destroy(n->recovery);
+    arena_close(&n->policy_arena);
     replication_destroy(n->replication);
     loop_destroy(n->loop);
     region_table_destroy(n->regions);

@@ -17,6 +17,7 @@ struct recent_entry {
     uint32_t recipients[LEAF_RECIPIENTS_MAX];
     struct bytes leaf;    /* the ring's */
     struct bytes payload; /* the ring's */
+    bool payload_held;
 };
 
 struct recent;

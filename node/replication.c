@@ -20,6 +20,7 @@
 
 #define ACK_FLUSH_MS 5000u
 #define ALARMS_MAX 64u
+#define ASK_TOKEN_BIT (UINT64_C(1) << 63) /* sync's own tokens count up from 1 */
 
 /* A decoded message, and everything that a step made of it. */
 struct inbound {
@@ -33,7 +34,19 @@ struct peer_state {
     struct buf note;
     uint64_t acked;
     bool ack_dirty;
-    struct err refused; /* code != 0: the store does not take its entries; nothing is pulled until a restart */
+    struct err refused; /* code != 0: nothing is pulled until a restart: the store does not take its entries, or it is
+                           disputed */
+};
+
+/* A request that is not sync's, waiting for its answer. */
+struct ask {
+    struct list link;
+    struct loop_item later; /* failed at once */
+    struct replication *r;
+    uint64_t token;
+    replication_ask_cb cb;
+    void *ctx;
+    struct err error;
 };
 
 struct alarm {
@@ -53,6 +66,8 @@ struct replication {
     struct alarm alarms[ALARMS_MAX];
     struct replication_stats stats;
     struct buf scratch; /* encoding */
+    struct list asks;   /* struct ask */
+    uint64_t asks_made;
 };
 
 static void step(struct replication *r, struct sync_event *event, struct inbound *inbound);
@@ -119,8 +134,18 @@ static uint64_t host_addressed_end(void *ctx, uint32_t peer, uint64_t *ret_seq, 
     uint64_t everyone_end = everyone.seq == 0 ? 0 : everyone.index + 1;
     *ret_seq = own.seq;
     *ret_public_seq = everyone.seq;
+    struct store_addressed heads = ledger_last_addressed(r->ledger, STORE_NODE_HEADS);
+    uint64_t heads_end = heads.seq == 0 ? 0 : heads.index + 1;
     /* What is queued but not sealed does not count yet: the seal will wake the same peers again. */
-    return min_of(max_of(own_end, everyone_end), ledger_head(r->ledger)->size);
+    return min_of(max_of(max_of(own_end, everyone_end), heads_end), ledger_head(r->ledger)->size);
+}
+
+static uint64_t host_known_size(void *ctx, uint32_t peer)
+{
+    struct replication *r = ctx;
+    struct sync_peer_info info = {0};
+    (void)sync_peer_info(r->sync, peer, &info);
+    return max_of(info.head_size, r->config.cosigned_size(r->config.node_ctx, peer));
 }
 
 /* ---- actions ---- */
@@ -175,6 +200,12 @@ static int source_entry(void *ctx, uint64_t index, struct arena *a, struct bytes
     return ledger_read_entry(r->ledger, index, a, ret_leaf, ret_payload, ret_held, e);
 }
 
+static bool source_last_heads(void *ctx, uint64_t from, uint64_t below, uint64_t *ret_index)
+{
+    struct replication *r = ctx;
+    return ledger_last_heads(r->ledger, from, below, ret_index);
+}
+
 static void send_batch(struct replication *r, const struct sync_action *action)
 {
     struct arena a = ARENA_INIT;
@@ -183,8 +214,11 @@ static void send_batch(struct replication *r, const struct sync_action *action)
     const struct ledger_head *head = ledger_head(r->ledger);
     int rc = ledger_check_writable(r->ledger, &e);
     if (rc == 0) {
-        struct batch_source source = {
-            .ctx = r, .tree = ledger_source(r->ledger), .addressed = source_addressed, .entry = source_entry};
+        struct batch_source source = {.ctx = r,
+                                      .tree = ledger_source(r->ledger),
+                                      .addressed = source_addressed,
+                                      .last_heads = source_last_heads,
+                                      .entry = source_entry};
         rc = batch_build(&source, r->config.self, action->peer, action->from, head->size, head->note, action->bytes_max,
                          &a, &m.u.batch, &e);
     }
@@ -193,6 +227,7 @@ static void send_batch(struct replication *r, const struct sync_action *action)
         for (size_t i = 0; i < m.u.batch.frontier.item_count; i++)
             r->stats.entries_out += m.u.batch.frontier.items[i].kind == FRONTIER_KIND_ENTRY;
         m.u.batch.more = m.u.batch.frontier.to < m.u.batch.frontier.target;
+        m.u.batch.grants = r->config.make_grants(r->config.ctx, action->peer, &m.u.batch, &a);
     } else {
         char peer[12];
         log_warn("replication", code_text(action->peer, peer), e.id, "cannot answer a PULL: %s", e.message);
@@ -308,7 +343,10 @@ static void store_batch_action(struct replication *r, const struct sync_action *
     add_entries(a, txn);
     struct buf frontier = {0};
     crange_encode(&a->cursor.range, &frontier);
+    const struct sync_confirmed *confirmed = &a->cursor.confirmed;
     struct store_replica row = {.origin = a->peer,
+                                .confirmed_seq_me = confirmed->seq_me,
+                                .confirmed_seq_public = confirmed->seq_public,
                                 .size = a->cursor.range.size,
                                 .seq_me = a->cursor.seq_me,
                                 .seq_public = a->cursor.seq_public,
@@ -316,10 +354,15 @@ static void store_batch_action(struct replication *r, const struct sync_action *
                                 .note_size = a->cursor.head_size,
                                 .checked_ms = clock_wall_ms()};
     row.frontier = arena_bytes(ledger_txn_arena(txn), buf_bytes(&frontier));
+    if (confirmed->range.size > 0) {
+        buf_reset(&frontier);
+        crange_encode(&confirmed->range, &frontier);
+        row.confirmed = arena_bytes(ledger_txn_arena(txn), buf_bytes(&frontier));
+    }
     buf_close(&frontier);
     ledger_txn_replica(txn, &row);
     add_dirty_acks(r, txn);
-    r->config.on_entries(r->config.ctx, a->peer, a->entries, a->entry_count, txn);
+    r->config.on_entries(r->config.ctx, a->peer, a->entries, a->entry_count, a->grants, txn);
 
     struct storing *s = xcalloc(1, sizeof *s);
     *s = (struct storing){.r = r,
@@ -376,6 +419,7 @@ static void greeted(struct replication *r, const struct sync_action *a)
     if (a->skew_ms > 60000 || a->skew_ms < -60000)
         log_warn("peer", code_text(a->peer, code), "peer.clock-skew", "its clock differs from ours by %lld ms",
                  (long long)a->skew_ms);
+    r->config.on_greeted(r->config.node_ctx, a->peer);
 }
 
 static void perform(struct replication *r, const struct sync_action *a, struct inbound *inbound)
@@ -404,6 +448,12 @@ static void perform(struct replication *r, const struct sync_action *a, struct i
         break;
     case SYNC_ACTION_HELLO:
         greeted(r, a);
+        break;
+    case SYNC_ACTION_SEEN:
+        r->config.on_seen(r->config.node_ctx, a->peer, &a->head, a->note, a->range);
+        break;
+    case SYNC_ACTION_BEHIND:
+        r->config.on_behind(r->config.node_ctx, a->peer, a->size);
         break;
     }
 }
@@ -448,6 +498,103 @@ void replication_sealed(struct replication *r)
     step_alone(r, &event);
 }
 
+/* ---- requests that are not sync's ---- */
+
+static struct ask *ask_create(struct replication *r, replication_ask_cb cb, void *ctx)
+{
+    struct ask *ask = xcalloc(1, sizeof *ask);
+    list_init(&ask->later.link);
+    ask->r = r;
+    ask->cb = cb;
+    ask->ctx = ctx;
+    ask->token = ASK_TOKEN_BIT | ++r->asks_made;
+    list_append(&r->asks, &ask->link);
+    return ask;
+}
+
+static void ask_end(struct ask *ask, const struct wire_msg *answer, const struct err *e)
+{
+    list_remove(&ask->link);
+    ask->cb(ask->ctx, answer, e);
+    free(ask);
+}
+
+static void ask_failed(struct loop_item *item)
+{
+    struct ask *ask = container_of(item, struct ask, later);
+    ask_end(ask, NULL, &ask->error);
+}
+
+void replication_ask(struct replication *r, uint32_t peer, const struct wire_msg *message, uint32_t timeout_ms,
+                     replication_ask_cb cb, void *ctx)
+{
+    struct ask *ask = ask_create(r, cb, ctx);
+    int rc;
+    if (r->link == NULL)
+        rc = err_set(&ask->error, ERR_CLOSED, "peer.closed", "the node is stopping");
+    else if (!encode(r, message))
+        rc = err_set(&ask->error, ERR_INTERNAL, "peer.encode", "the request could not be encoded");
+    else
+        rc = link_request(r->link, peer, buf_bytes(&r->scratch), ask->token, timeout_ms, &ask->error);
+    if (rc == 0)
+        return;
+    ask->later.run = ask_failed;
+    loop_post(r->config.loop, &ask->later);
+}
+
+/* The answer of peer, or NULL, to the request of @token, if there is still one. */
+static void ask_answered(struct replication *r, uint64_t token, const struct wire_msg *answer, const char *why)
+{
+    list_for_each (at, &r->asks) {
+        struct ask *ask = container_of(at, struct ask, link);
+        if (ask->token != token)
+            continue;
+        struct err e = {0};
+        if (answer != NULL && answer->type == WIRE_ERROR) {
+            (void)err_set(&e, ERR_DENIED, "peer.refused", "%s (%s)", answer->u.error.message, answer->u.error.id);
+            answer = NULL;
+        } else if (answer == NULL) {
+            (void)err_set(&e, ERR_CLOSED, "peer.no-answer", "%s", why);
+        }
+        ask_end(ask, answer, &e);
+        return;
+    }
+}
+
+/* Those that failed at once end by themselves: their item is in the loop. */
+static void asks_close(struct replication *r)
+{
+    struct err e = {0};
+    (void)err_set(&e, ERR_CLOSED, "peer.closed", "the node is stopping");
+    list_for_each_safe (at, &r->asks) {
+        struct ask *ask = container_of(at, struct ask, link);
+        if (ask->error.code == 0)
+            ask_end(ask, NULL, &e);
+    }
+}
+
+void replication_answer(struct replication *r, uint64_t handle, const struct wire_msg *message)
+{
+    if (r->link != NULL)
+        send_reply(r, handle, message);
+}
+
+void replication_answer_error(struct replication *r, uint64_t handle, enum wire_error_code code, const char *id,
+                              const char *text)
+{
+    struct wire_msg m = {.type = WIRE_ERROR};
+    m.u.error = (struct wire_error){.code = code, .id = id, .message = text};
+    if (code == WIRE_ERROR_UNAVAILABLE || code == WIRE_ERROR_TOO_MANY)
+        m.u.error.retry_ms = 1000;
+    replication_answer(r, handle, &m);
+}
+
+static bool is_for_sync(const struct wire_msg *m)
+{
+    return m->type != WIRE_ADD_CHECKPOINT && m->type != WIRE_GOSSIP && m->type != WIRE_KEY_PULL &&
+           m->type != WIRE_RECEIPT_PULL && m->type != WIRE_RECOVER;
+}
+
 /* ---- link events ---- */
 
 struct posted {
@@ -487,7 +634,12 @@ static void message_in(struct replication *r, const struct link_event *event)
                              .message = &in->message};
     if (p != NULL)
         p->view.last_heard_ms = clock_wall_ms();
-    if (wire_decode(bytes_of(event->data, event->size), &in->arena, &in->message, &e) == 0) {
+    bool decoded = wire_decode(bytes_of(event->data, event->size), &in->arena, &in->message, &e) == 0;
+    if (!request && (event->token & ASK_TOKEN_BIT) != 0) {
+        ask_answered(r, event->token, decoded ? &in->message : NULL, e.message);
+    } else if (decoded && request && p != NULL && !is_for_sync(&in->message)) {
+        r->config.on_request(r->config.node_ctx, event->peer, event->handle, &in->message);
+    } else if (decoded) {
         step(r, &out, in);
     } else if (request) {
         struct wire_msg m = {.type = WIRE_ERROR};
@@ -518,11 +670,13 @@ static void link_event_run(struct loop_item *item)
         set_state(r, event, true);
         out.type = SYNC_EVENT_LINK_UP;
         step_alone(r, &out);
+        r->config.on_link(r->config.node_ctx, event->peer, true);
         break;
     case LINK_DOWN:
         set_state(r, event, false);
         out.type = SYNC_EVENT_LINK_DOWN;
         step_alone(r, &out);
+        r->config.on_link(r->config.node_ctx, event->peer, false);
         break;
     case LINK_REQUEST:
     case LINK_REPLY:
@@ -530,6 +684,10 @@ static void link_event_run(struct loop_item *item)
         break;
     case LINK_REPLY_FAILED:
         r->stats.requests_failed++;
+        if ((event->token & ASK_TOKEN_BIT) != 0) {
+            ask_answered(r, event->token, NULL, event->reason);
+            break;
+        }
         out.type = SYNC_EVENT_REPLY_FAILED;
         step_alone(r, &out);
         break;
@@ -569,13 +727,17 @@ struct replication *replication_create(const struct replication_config *config)
     struct replication *r = xcalloc(1, sizeof *r);
     r->config = *config;
     map_init(&r->peers, config->self);
-    struct sync_config sync = {
-        .self = config->self, .software = config->software, .members_version = config->members->version};
+    list_init(&r->asks);
+    struct sync_config sync = {.self = config->self,
+                               .software = config->software,
+                               .members_version = config->members->version,
+                               .heads_stale_ms = config->heads_stale_ms};
     struct sync_host host = {.ctx = r,
                              .open_checkpoint = host_open_checkpoint,
                              .own_size = host_own_size,
                              .own_root_at = host_own_root_at,
-                             .own_addressed_end = host_addressed_end};
+                             .own_addressed_end = host_addressed_end,
+                             .known_size = host_known_size};
     r->sync = sync_create(&sync, &host);
     r->timer = loop_timer_create(config->loop, timer_cb, r);
     r->ack_timer = loop_timer_create(config->loop, ack_timer_cb, r);
@@ -603,12 +765,34 @@ void replication_destroy(struct replication *r)
     loop_timer_destroy(r->timer);
     loop_timer_destroy(r->ack_timer);
     buf_close(&r->scratch);
+    xassert(list_is_empty(&r->asks));
     free(r);
 }
 
 void replication_set_link(struct replication *r, struct link *link)
 {
     r->link = link;
+    if (link == NULL)
+        asks_close(r);
+}
+
+void replication_set_recovering(struct replication *r, bool recovering)
+{
+    sync_set_recovering(r->sync, recovering);
+}
+
+void replication_alarm(struct replication *r, uint32_t peer, const char *id, const char *text)
+{
+    alarm_raise(r, peer, id, text);
+}
+
+void replication_freeze(struct replication *r, uint32_t peer, const char *why)
+{
+    struct peer_state *p = find(r, peer);
+    if (p == NULL)
+        return;
+    (void)err_set(&p->refused, ERR_VERIFY, "ledger.disputed", "%s", why);
+    sync_halt_peer(r->sync, peer, why);
 }
 
 void replication_set_ledger(struct replication *r, struct ledger *ledger)
@@ -624,6 +808,7 @@ static void load_cursor(struct replication *r, const struct store_replica *row, 
     char code[12];
     *ret = (struct sync_cursor){0};
     if (crange_decode(row->frontier, &ret->range, &e) != 0 ||
+        (row->confirmed.size > 0 && crange_decode(row->confirmed, &ret->confirmed.range, &e) != 0) ||
         (row->note.size > 0 && host_open_checkpoint(r, row->origin, row->note, &head, &e) != 0)) {
         log_error("replication", code_text(row->origin, code), e.id,
                   "stored position of the ledger is damaged: %s; "
@@ -634,6 +819,8 @@ static void load_cursor(struct replication *r, const struct store_replica *row, 
     }
     ret->seq_me = row->seq_me;
     ret->seq_public = row->seq_public;
+    ret->confirmed.seq_me = row->confirmed_seq_me;
+    ret->confirmed.seq_public = row->confirmed_seq_public;
     if (row->note.size > 0) {
         ret->head_size = head.size;
         ret->head_root = head.root;
@@ -705,6 +892,7 @@ bool replication_peer(const struct replication *r, uint32_t code, struct replica
     ret->held_size = info.held_size;
     ret->known_size = info.head_size;
     ret->acked_size = info.acked_size;
+    ret->confirmed_size = info.confirmed_size;
     ret->halted = info.halted;
     if (info.last_error[0] != '\0' && ret->reason[0] == '\0')
         memcpy(ret->reason, info.last_error, sizeof ret->reason);

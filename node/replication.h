@@ -21,14 +21,33 @@ struct replication_config {
     const char *software; /* borrowed for life, like members and loop */
     struct loop *loop;
     const struct members *members;
-    /* Verified entries of @peer, before they are stored: add the rows that follow from them to @txn. */
-    void (*on_entries)(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count,
+    uint32_t heads_stale_ms; /* 0 = the default of sync.h */
+    /* Verified entries of @peer, before they are stored: add the rows that follow from them to @txn. @grants: keys that came
+     * with them (ledger/grant.h), not looked at yet. */
+    void (*on_entries)(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, struct bytes grants,
                        struct ledger_txn *txn);
+    /* A batch for @peer is ready: the keys it needs to read it, sealed to it and placed in @a; empty for none. */
+    struct bytes (*make_grants)(void *ctx, uint32_t peer, const struct wire_batch *batch, struct arena *a);
     /* The same entries are durable (or, with @stored false, are not). */
     void (*on_stored)(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, bool stored);
     /* @peer durably holds [0, size) of the own ledger. */
     void (*on_acked)(void *ctx, uint32_t peer, uint64_t size);
-    void *ctx;
+    void *ctx; /* of the callbacks above */
+
+    /* Requests that are not sync's (ADD_CHECKPOINT, GOSSIP, KEY_PULL, RECEIPT_PULL, RECOVER): to be answered by
+     * replication_answer(@handle) now or later. @message is borrowed for the call. */
+    void (*on_request)(void *ctx, uint32_t peer, uint64_t handle, const struct wire_msg *message);
+    /* A signed checkpoint of @peer's ledger was seen; @range NULL = its tree's range is not known. */
+    void (*on_seen)(void *ctx, uint32_t peer, const struct checkpoint *head, struct bytes note,
+                    const struct crange *range);
+    /* @peer holds @size leaves of the own ledger, more than there are. */
+    void (*on_behind)(void *ctx, uint32_t peer, uint64_t size);
+    void (*on_link)(void *ctx, uint32_t peer, bool up);
+    /* @peer has said hello: what it holds of the own ledger is known. */
+    void (*on_greeted)(void *ctx, uint32_t peer);
+    /* Largest size of @peer's ledger that was cosigned here. */
+    uint64_t (*cosigned_size)(void *ctx, uint32_t peer);
+    void *node_ctx; /* of these */
 };
 
 struct replication_peer {
@@ -38,7 +57,7 @@ struct replication_peer {
     char reason[192];
     uint64_t since_ms;      /* wall */
     uint64_t last_heard_ms; /* wall, 0 = never */
-    uint64_t held_size, known_size, acked_size;
+    uint64_t held_size, known_size, acked_size, confirmed_size;
     int64_t skew_ms; /* INT64_MIN = unknown */
     char software[65];
 };
@@ -60,6 +79,22 @@ void replication_sealed(struct replication *r);
 
 /* A link_event_cb; any thread. @ctx is the replication. */
 void replication_link_event(void *ctx, const struct link_event *event);
+
+/* Sends a request that is not sync's. @cb runs exactly once, never from inside the call: with the answer (borrowed), or
+ * NULL and why there is none. */
+typedef void (*replication_ask_cb)(void *ctx, const struct wire_msg *answer, const struct err *e);
+void replication_ask(struct replication *r, uint32_t peer, const struct wire_msg *message, uint32_t timeout_ms,
+                     replication_ask_cb cb, void *ctx);
+void replication_answer(struct replication *r, uint64_t handle, const struct wire_msg *message);
+/* The same, as an ERROR. */
+void replication_answer_error(struct replication *r, uint64_t handle, enum wire_error_code code, const char *id,
+                              const char *text);
+/* Nothing of @peer's ledger is pulled any more, across reloads, until the process ends. */
+void replication_freeze(struct replication *r, uint32_t peer, const char *why);
+/* The own ledger is an old copy (or whole again): PULLs of it are answered accordingly. */
+void replication_set_recovering(struct replication *r, bool recovering);
+/* Something about @peer (0: this node) that the operator must see: logged, counted, shown. */
+void replication_alarm(struct replication *r, uint32_t peer, const char *id, const char *text);
 
 bool replication_peer(const struct replication *r, uint32_t code, struct replication_peer *ret);
 /* Last verified checkpoint held of @peer's ledger; empty when none. Borrowed until the next turn. */

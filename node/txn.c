@@ -29,7 +29,14 @@ void *txn_grow(struct arena *a, const void **array, size_t *count, size_t *capac
     X(cases, case_count, struct store_case, ledger_txn_case)                                                           \
     X(items, item_count, struct store_item, ledger_txn_item)                                                           \
     X(requests, request_count, struct store_request, ledger_txn_request)                                               \
-    X(counters, counter_count, struct store_counter, ledger_txn_counter)
+    X(counters, counter_count, struct store_counter, ledger_txn_counter)                                               \
+    X(keys, key_count, struct store_key, ledger_txn_key)                                                               \
+    X(notes, note_count, struct store_note, ledger_txn_note)                                                           \
+    X(erasures, erasure_count, struct store_erasure, ledger_txn_erasure)                                               \
+    X(holds, hold_count, struct store_hold, ledger_txn_hold)                                                           \
+    X(evidences, evidence_count, struct store_evidence, ledger_txn_evidence)                                           \
+    X(destroys, destroy_count, struct store_destroy, ledger_txn_destroy)                                               \
+    X(witnesses, witness_count, struct store_witness, ledger_txn_witness)
 
 #define X(array, count, type, function)                                                                                \
     void function(struct ledger_txn *t, const type *row)                                                               \

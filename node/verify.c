@@ -20,6 +20,8 @@ struct verify {
     struct tiles *tree; /* own, rebuilt */
     uint64_t next;      /* own index expected */
     struct map streams; /* u32 recipient -> struct store_addressed: the last own entry addressed to it */
+    const struct case_fork *forks;
+    size_t fork_count;
 };
 
 static int check_cancel(const struct verify *v, struct err *e)
@@ -30,6 +32,25 @@ static int check_cancel(const struct verify *v, struct err *e)
 }
 
 /* ---- entries ---- */
+
+/* An erasure that a leaf tells of is noted, with its author as one who has done it or waits; and what is missing of the own
+ * contents has been erased. */
+static int check_erasure(struct verify *v, const struct leaf *leaf, struct err *e)
+{
+    struct arena a = ARENA_INIT;
+    struct store_erasure *rows;
+    size_t count = 0;
+    bool noted = false;
+    int rc = store_read_erasures(v->reader, leaf->case_id, &a, &rows, &count, e);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        noted = noted || rows[i].node == leaf->origin;
+    arena_close(&a);
+    if (rc == 0 && !noted)
+        rc = err_set(e, ERR_CORRUPT, "verify.erasure", "ledger %u entry %llu: %s, but no erasure by that node is noted",
+                     leaf->origin, (unsigned long long)leaf->index,
+                     leaf->kind == LEAF_KIND_ERASE ? "it tells of an erasure" : "its payload is gone");
+    return rc;
+}
 
 /* @leaf is filled when the stored bytes decode. */
 static int check_entry(struct verify *v, const struct store_entry *entry, struct leaf *leaf, struct err *e)
@@ -53,6 +74,12 @@ static int check_entry(struct verify *v, const struct store_entry *entry, struct
         (is_of_case && memcmp(entry->case_id, leaf->case_id, sizeof leaf->case_id) != 0))
         return err_set(e, ERR_CORRUPT, "verify.case-id", "ledger %u entry %llu is filed under another case",
                        entry->origin, (unsigned long long)entry->index);
+    if (leaf->kind == LEAF_KIND_ERASE || (!entry->payload_held && leaf->ct_len > 0 && entry->origin == v->in->self))
+        return check_erasure(v, leaf, e);
+    if (!entry->payload_held && leaf->ct_len == 0)
+        return err_set(e, ERR_CORRUPT, "verify.payload",
+                       "ledger %u entry %llu has no payload, but one is said to be gone", entry->origin,
+                       (unsigned long long)entry->index);
     if (!entry->payload_held)
         return 0;
     v->out->payloads += entry->payload.size > 0;
@@ -86,16 +113,27 @@ static int load_tile(void *ctx, unsigned level, uint64_t index, uint8_t out[TILE
 }
 
 /* Each recipient's stream counts 1, 2, 3, …: a number left out would make the peer wait, or show it an omission. */
+static struct store_addressed *stream_of(struct verify *v, uint32_t node)
+{
+    struct store_addressed *last = map_get(&v->streams, &node, sizeof node);
+    if (last == NULL) {
+        last = xcalloc(1, sizeof *last);
+        last->recipient = node;
+        (void)map_put(&v->streams, &node, sizeof node, last);
+    }
+    return last;
+}
+
 static int take_recipients(struct verify *v, const struct leaf *leaf, struct err *e)
 {
+    if (leaf->kind == LEAF_KIND_HEADS) {
+        struct store_addressed *heads = stream_of(v, STORE_NODE_HEADS);
+        heads->seq++;
+        heads->index = leaf->index;
+    }
     for (unsigned i = 0; i < leaf->recipient_count; i++) {
         const struct leaf_recipient *r = &leaf->recipients[i];
-        struct store_addressed *last = map_get(&v->streams, &r->node, sizeof r->node);
-        if (last == NULL) {
-            last = xcalloc(1, sizeof *last);
-            last->recipient = r->node;
-            (void)map_put(&v->streams, &r->node, sizeof r->node, last);
-        }
+        struct store_addressed *last = stream_of(v, r->node);
         if (r->seq != last->seq + 1)
             return err_set(e, ERR_CORRUPT, "verify.stream",
                            "own entry %llu is number %llu for node %u, %llu is expected",
@@ -312,7 +350,8 @@ static int case_row(void *ctx, const struct store_case *row, struct err *e)
     struct store_case again;
     int rc = check_cancel(v, e);
     if (rc == 0)
-        rc = case_file_load(v->reader, row->case_id, &file, e); /* same snapshot: the scan holds it open */
+        rc = case_file_load(v->reader, row->case_id, v->forks, v->fork_count, &file,
+                            e); /* same snapshot: the scan holds it open */
     if (rc != 0)
         return rc;
     case_row_of(file, row->case_id, row->item_name, &again);
@@ -378,16 +417,33 @@ static int check_floor(struct verify *v, struct err *e)
     return rc;
 }
 
+/* The authors whose later entries the fold leaves out. */
+static int load_forks(struct verify *v, struct arena *a, struct err *e)
+{
+    struct store_evidence *rows;
+    size_t count = 0;
+    int rc = store_list_evidence(v->reader, a, &rows, &count, e);
+    struct case_fork *forks = arena_alloc(a, (count + 1) * sizeof *forks);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        forks[i] = (struct case_fork){.origin = rows[i].accused, .common_size = rows[i].common_size};
+    v->forks = forks;
+    v->fork_count = rc == 0 ? count : 0;
+    return rc;
+}
+
 int verify_store(const struct verify_input *in, struct verify_result *ret, struct err *e)
 {
+    struct arena a = ARENA_INIT;
     *ret = (struct verify_result){0};
     struct verify v = {.in = in, .out = ret};
     int rc = store_reader_open(in->dir, &v.reader, e);
     if (rc != 0)
-        return rc;
+        return rc;           /* the arena is empty */
     map_init(&v.streams, 0); /* node codes, from our own leaves */
     v.tree = tiles_create(&(struct tiles_store){.save = compare_tile, .load = load_tile, .ctx = &v});
-    rc = own_ledger(&v, e);
+    rc = load_forks(&v, &a, e);
+    if (rc == 0)
+        rc = own_ledger(&v, e);
     if (rc == 0)
         rc = replicas(&v, e);
     if (rc == 0)
@@ -403,5 +459,6 @@ int verify_store(const struct verify_input *in, struct verify_result *ret, struc
     tiles_destroy(v.tree);
     close_streams(&v);
     store_reader_close(v.reader);
+    arena_close(&a);
     return rc;
 }

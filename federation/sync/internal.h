@@ -31,7 +31,10 @@ struct replica {
     uint64_t token;            /* of the request or store in flight */
     uint64_t retry_at_ms;      /* WAITING */
     uint32_t backoff_ms;
-    bool hinted; /* something new while storing or waiting */
+    bool hinted;       /* something new while storing or waiting */
+    bool is_setback;   /* what is being stored is the confirmed position: wait before the next PULL */
+    uint64_t heads_ms; /* when the last heads leaf came, or the connection */
+    bool stalled_told; /* one alarm until the next heads leaf */
     char last_error[192];
 };
 
@@ -60,13 +63,16 @@ struct sync {
     struct map peers; /* u32 -> struct peer, owned */
     uint64_t next_token;
     uint64_t now_ms, wall_ms;
+    bool recovering; /* the own ledger is being put together again */
 };
 
 struct sync_action *sync_act(struct sync_update *u, enum sync_action_type type, uint32_t peer);
 void sync_alarm(struct sync_update *u, uint32_t peer, const char *id, const char *fmt, ...) PRINTF_LIKE(4, 5);
 void sync_reply_error(struct sync_update *u, uint32_t peer, uint64_t handle, enum wire_error_code code, const char *id,
                       uint32_t retry_ms, const char *fmt, ...) PRINTF_LIKE(7, 8);
-struct wire_hello sync_own_hello(const struct sync *s);
+struct wire_hello sync_own_hello(const struct sync *s, uint32_t peer);
+/* The peer knows @size leaves of our ledger: more than there are? */
+void sync_note_own_size(struct sync *s, uint32_t peer, uint64_t size, struct sync_update *u);
 uint64_t sync_send(struct sync *s, struct sync_update *u, uint32_t peer, const struct wire_msg *m,
                    uint32_t timeout_ms); /* token */
 
@@ -88,6 +94,6 @@ void replica_reply(struct sync *s, struct peer *p, const struct wire_msg *m, str
 void replica_reply_failed(struct sync *s, struct peer *p, const char *text);
 void replica_stored(struct sync *s, struct peer *p, struct sync_update *u);
 void replica_store_failed(struct sync *s, struct peer *p);
-uint64_t replica_timeout(const struct peer *p);
+uint64_t replica_timeout(const struct sync *s, const struct peer *p);
 
 #endif

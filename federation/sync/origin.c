@@ -1,7 +1,7 @@
 /* The author's side: PULLs of the own ledger, parked until there is something to say (see sync.h).
  *
- * A PULL is checked against the own tree first: a follower whose root differs, or who holds more than was signed here,
- * contradicts this node. Either this node was set back to an older copy, or somebody forged; both need a person, so the
+ * A PULL is checked against the own tree first: a follower who holds more than there is shows that this is an older copy; one
+ * whose root differs contradicts this node. Either this node was set back to an older copy, or somebody forged; both need a person, so the
  * operator is alarmed and the follower gets a conflict, never data.
  */
 #include <string.h>
@@ -34,28 +34,28 @@ static bool check_position(struct sync *s, struct peer *p, const struct sync_eve
     const struct wire_pull *pull = &event->message->u.pull;
     uint64_t size = s->host.own_size(s->host.ctx);
     struct merkle_hash root;
-    const char *what = NULL;
-    if (pull->from > size) {
-        what = "holds more of our ledger than we have signed";
-    } else {
-        struct err e = {0};
-        if (s->host.own_root_at(s->host.ctx, pull->from, &root, &e) != 0) {
-            sync_reply_error(u, p->code, event->handle, WIRE_ERROR_UNAVAILABLE, "sync.unavailable", 1000,
-                             "the ledger cannot be read now");
-            return false;
-        }
-        if (!merkle_hash_equal(&root, &pull->root_at_from))
-            what = "holds another root of our ledger than we have signed";
+    struct err e = {0};
+    if (pull->from > size) { /* an older copy, which cannot compare: first its entries have to come back */
+        sync_note_own_size(s, p->code, pull->from, u);
+        sync_reply_error(u, p->code, event->handle, WIRE_ERROR_UNAVAILABLE, "sync.recovering", 5000,
+                         "this ledger is being put together again after a restore");
+        return false;
     }
-    if (what == NULL) {
+    if (s->host.own_root_at(s->host.ctx, pull->from, &root, &e) != 0) {
+        sync_reply_error(u, p->code, event->handle, WIRE_ERROR_UNAVAILABLE, "sync.unavailable", 1000,
+                         "the ledger cannot be read now");
+        return false;
+    }
+    if (merkle_hash_equal(&root, &pull->root_at_from)) {
         p->origin.conflict_told = false;
         return true;
     }
     if (!p->origin.conflict_told)
-        sync_alarm(u, p->code, "ledger.contradicted",
-                   "peer %s: it is at %llu, we are at %llu; was this node restored from "
-                   "an older copy?",
-                   what, (unsigned long long)pull->from, (unsigned long long)size);
+        sync_alarm(
+            u, p->code, "ledger.contradicted",
+            "peer holds another root of our ledger than we have signed: it is at %llu, we are at %llu; was this node "
+            "restored from an older copy?",
+            (unsigned long long)pull->from, (unsigned long long)size);
     p->origin.conflict_told = true;
     sync_reply_error(u, p->code, event->handle, WIRE_ERROR_CONFLICT, "ledger.contradicted", s->config.verify_retry_ms,
                      "your position %llu contradicts this ledger of size %llu", (unsigned long long)pull->from,
@@ -74,6 +74,11 @@ void origin_pull(struct sync *s, struct peer *p, const struct sync_event *event,
     if (pull->origin != s->config.self) {
         sync_reply_error(u, p->code, event->handle, WIRE_ERROR_NOT_FOUND, "sync.not-author", s->config.retry_max_ms,
                          "node %u serves its own ledger only, not that of %u", s->config.self, pull->origin);
+        return;
+    }
+    if (s->recovering) {
+        sync_reply_error(u, p->code, event->handle, WIRE_ERROR_UNAVAILABLE, "sync.recovering", 5000,
+                         "this ledger is being put together again after a restore");
         return;
     }
     if (!check_position(s, p, event, u))

@@ -7,10 +7,15 @@
  * Verification order: signed checkpoint, not older than the newest seen, frontier against its root, every entry decoded,
  * its author and index, addressed to us with the next seq, payload against ct_hash. Only then anything is stored. Clock
  * values in entries are never judged here: that would make replicas differ.
+ *
+ * A heads leaf ends its batch and says what has been addressed to us: if that is what we hold, the position behind it is
+ * confirmed. If not, or when a number is missing, something was left out below, under a hash that we have passed already: the
+ * position goes back to the confirmed one, durably, and we ask again from there until the author delivers.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "federation/ledger/heads.h"
 #include "federation/sync/internal.h"
 #include "node/base/xassert.h"
 
@@ -49,7 +54,7 @@ static void pull(struct sync *s, struct peer *p, struct sync_update *u)
 static void greet(struct sync *s, struct peer *p, struct sync_update *u)
 {
     struct wire_msg m = {.type = WIRE_HELLO};
-    m.u.hello = sync_own_hello(s);
+    m.u.hello = sync_own_hello(s, p->code);
     p->replica.state = REPLICA_GREETING;
     p->replica.token = sync_send(s, u, p->code, &m, s->config.reply_slack_ms);
 }
@@ -66,6 +71,7 @@ void replica_link_up(struct sync *s, struct peer *p, struct sync_update *u)
 {
     struct replica *r = &p->replica;
     r->hello_done = false;
+    r->heads_ms = s->now_ms;
     if (r->state != REPLICA_HALTED && r->state != REPLICA_STORING)
         greet(s, p, u);
 }
@@ -80,8 +86,21 @@ void replica_link_down(struct peer *p)
     }
 }
 
+/* When the alarm about an author that has stopped writing heads leaves is due. */
+static uint64_t stalled_ms(const struct sync *s, const struct peer *p)
+{
+    bool watched = p->link_up && !p->replica.stalled_told && p->replica.state != REPLICA_HALTED;
+    return watched ? p->replica.heads_ms + s->config.heads_stale_ms : UINT64_MAX;
+}
+
 void replica_time(struct sync *s, struct peer *p, struct sync_update *u)
 {
+    if (s->now_ms >= stalled_ms(s, p)) {
+        p->replica.stalled_told = true;
+        sync_alarm(u, p->code, "ledger.stalled",
+                   "connected, but for %u s it has not said what it has addressed to this node (heads entry)",
+                   s->config.heads_stale_ms / 1000);
+    }
     if (p->replica.state == REPLICA_WAITING && s->now_ms >= p->replica.retry_at_ms && p->link_up)
         go_on(s, p, u);
 }
@@ -101,15 +120,19 @@ void replica_hint(struct sync *s, struct peer *p, const struct wire_hint *hint, 
 
 /* ---- verification ---- */
 
-static int check_note(struct sync *s, const struct peer *p, const struct wire_batch *b, struct checkpoint *ret,
-                      struct err *e)
+/* A checkpoint that its author signed is worth knowing whatever becomes of the batch. */
+static void seen(struct peer *p, const struct checkpoint *head, struct bytes note, const struct crange *range,
+                 struct sync_update *u)
+{
+    struct sync_action *a = sync_act(u, SYNC_ACTION_SEEN, p->code);
+    a->head = *head;
+    a->note = note;
+    a->range = range;
+}
+
+static int check_note(const struct peer *p, const struct wire_batch *b, const struct checkpoint *ret, struct err *e)
 {
     const struct sync_cursor *c = &p->replica.cursor;
-    if (b->origin != p->code)
-        return err_set(e, ERR_VERIFY, "sync.origin", "batch of ledger %u, asked for %u", b->origin, p->code);
-    int rc = s->host.open_checkpoint(s->host.ctx, p->code, b->checkpoint, ret, e);
-    if (rc != 0)
-        return rc;
     if (ret->size != b->frontier.target)
         return err_set(e, ERR_VERIFY, "sync.target", "batch is against size %llu, its checkpoint has %llu",
                        (unsigned long long)b->frontier.target, (unsigned long long)ret->size);
@@ -147,8 +170,37 @@ static int check_seq(const struct sync *s, const struct leaf *leaf, struct sync_
     return 0;
 }
 
-static int check_entry(const struct sync *s, const struct peer *p, const struct frontier_entry *in,
-                       struct sync_cursor *next, struct sync_entry *out, struct err *e)
+/* The author's word about what it has addressed to us, against what we hold. @leaf is the batch's last entry. */
+static int check_heads(const struct sync *s, const struct wire_batch *b, const struct leaf *leaf,
+                       struct sync_cursor *next, struct err *e)
+{
+    struct heads_summary summary;
+    struct heads_row row;
+    const struct frontier_batch *f = &b->frontier;
+    if (f->to != leaf->index + 1)
+        return err_set(e, ERR_VERIFY, "ledger.heads", "heads entry %llu does not end its batch",
+                       (unsigned long long)leaf->index);
+    struct bytes opening = b->openings == NULL ? bytes_of(NULL, 0) : b->openings[f->item_count - 1];
+    int rc = heads_of_leaf(leaf, &summary, e);
+    if (rc == 0)
+        rc = heads_verify(&summary, s->config.self, opening, &row, e);
+    if (rc != 0)
+        return err_set(e, ERR_VERIFY, "ledger.heads", "heads entry %llu is not opened for this node",
+                       (unsigned long long)leaf->index);
+    if (row.last_seq != next->seq_me || summary.public_seq != next->seq_public)
+        return err_set(
+            e, ERR_VERIFY, "ledger.withheld",
+            "by its heads entry %llu it has addressed %llu entries to this node and %llu to everyone, given were "
+            "%llu and %llu",
+            (unsigned long long)leaf->index, (unsigned long long)row.last_seq, (unsigned long long)summary.public_seq,
+            (unsigned long long)next->seq_me, (unsigned long long)next->seq_public);
+    next->confirmed =
+        (struct sync_confirmed){.range = next->range, .seq_me = next->seq_me, .seq_public = next->seq_public};
+    return 0;
+}
+
+static int check_entry(const struct sync *s, const struct peer *p, const struct wire_batch *b,
+                       const struct frontier_entry *in, struct sync_cursor *next, struct sync_entry *out, struct err *e)
 {
     int rc = leaf_decode(in->leaf, &out->leaf, e);
     if (rc != 0)
@@ -156,7 +208,7 @@ static int check_entry(const struct sync *s, const struct peer *p, const struct 
     if (out->leaf.origin != p->code || out->leaf.index != in->index)
         return err_set(e, ERR_VERIFY, "sync.misplaced", "entry at %llu of ledger %u says it is %llu of %u",
                        (unsigned long long)in->index, p->code, (unsigned long long)out->leaf.index, out->leaf.origin);
-    rc = check_seq(s, &out->leaf, next, e);
+    rc = out->leaf.kind == LEAF_KIND_HEADS ? check_heads(s, b, &out->leaf, next, e) : check_seq(s, &out->leaf, next, e);
     if (rc != 0)
         return rc;
 
@@ -181,20 +233,30 @@ static int verify(struct sync *s, struct peer *p, const struct wire_batch *b, st
     struct sync_cursor next = p->replica.cursor;
     struct frontier_entry *entries;
     size_t count;
-    int rc = check_note(s, p, b, &head, e);
-    if (rc == 0)
-        rc = frontier_verify(&next.range, &b->frontier, &head.root, u->arena, &next.range, &entries, &count, e);
+    if (b->origin != p->code)
+        return err_set(e, ERR_VERIFY, "sync.origin", "batch of ledger %u, asked for %u", b->origin, p->code);
+    int rc = s->host.open_checkpoint(s->host.ctx, p->code, b->checkpoint, &head, e);
     if (rc != 0)
         return rc;
+    rc = check_note(p, b, &head, e);
+    if (rc == 0)
+        rc = frontier_verify(&next.range, &b->frontier, &head.root, u->arena, &next.range, &entries, &count, e);
+    if (rc != 0) {
+        seen(p, &head, b->checkpoint, NULL, u);
+        return rc;
+    }
+    p->replica.next = p->replica.cursor; /* as far as a setback needs it */
+    p->replica.next.range = next.range;
+    p->replica.next.head_size = next.head_size = head.size;
+    p->replica.next.head_root = next.head_root = head.root;
+    seen(p, &head, b->checkpoint, next.range.size == head.size ? &p->replica.next.range : NULL, u);
 
     struct sync_entry *out = arena_alloc(u->arena, (count + 1) * sizeof *out);
     for (size_t i = 0; i < count; i++) {
-        rc = check_entry(s, p, &entries[i], &next, &out[i], e);
+        rc = check_entry(s, p, b, &entries[i], &next, &out[i], e);
         if (rc != 0)
             return rc;
     }
-    next.head_size = head.size;
-    next.head_root = head.root;
     p->replica.next = next;
     *ret = out;
     *ret_count = count;
@@ -203,6 +265,55 @@ static int verify(struct sync *s, struct peer *p, const struct wire_batch *b, st
 
 /* ---- answers ---- */
 
+static void store(struct sync *s, struct peer *p, const struct sync_entry *entries, size_t count,
+                  const struct wire_batch *b, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    struct sync_action *a = sync_act(u, SYNC_ACTION_STORE, p->code);
+    a->token = s->next_token++;
+    a->cursor = r->next;
+    a->entries = entries;
+    a->entry_count = count;
+    a->note = b->checkpoint;
+    a->grants = b->grants;
+    r->state = REPLICA_STORING;
+    r->token = a->token;
+}
+
+/* Something was left out below the cursor: back to where nothing was. */
+static void set_back(struct sync *s, struct peer *p, const struct wire_batch *b, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    const struct sync_confirmed *to = &r->cursor.confirmed;
+    if (to->range.size >= r->cursor.range.size)
+        return; /* nothing was passed */
+    uint64_t head_size = r->next.head_size;
+    struct merkle_hash head_root = r->next.head_root;
+    r->next = (struct sync_cursor){.range = to->range,
+                                   .seq_me = to->seq_me,
+                                   .seq_public = to->seq_public,
+                                   .head_size = head_size,
+                                   .head_root = head_root,
+                                   .confirmed = *to};
+    r->is_setback = true;
+    store(s, p, NULL, 0, &(struct wire_batch){.checkpoint = b->checkpoint}, u);
+}
+
+static void refuse_batch(struct sync *s, struct peer *p, const struct wire_batch *b, const struct err *e,
+                         struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    bool omitted = strcmp(e->id, "ledger.withheld") == 0 || strcmp(e->id, "ledger.omission") == 0;
+    sync_alarm(u, p->code, e->id, "batch refused, cursor stays at %llu: %s",
+               (unsigned long long)(omitted ? r->cursor.confirmed.range.size : r->cursor.range.size), e->message);
+    r->backoff_ms = s->config.retry_max_ms;
+    wait_until(s, p, s->config.verify_retry_ms, e->message);
+    if (strcmp(e->id, "ledger.equivocation") == 0)
+        r->state = REPLICA_HALTED;
+    else if (omitted)
+        set_back(s, p, b, u);
+}
+
 static void take_batch(struct sync *s, struct peer *p, const struct wire_batch *b, struct sync_update *u)
 {
     struct replica *r = &p->replica;
@@ -210,29 +321,21 @@ static void take_batch(struct sync *s, struct peer *p, const struct wire_batch *
     size_t count;
     struct err e = {0};
     if (verify(s, p, b, u, &entries, &count, &e) != 0) {
-        sync_alarm(u, p->code, e.id, "batch refused, cursor stays at %llu: %s",
-                   (unsigned long long)r->cursor.range.size, e.message);
-        r->backoff_ms = s->config.retry_max_ms;
-        wait_until(s, p, s->config.verify_retry_ms, e.message);
-        if (strcmp(e.id, "ledger.equivocation") == 0)
-            r->state = REPLICA_HALTED;
+        refuse_batch(s, p, b, &e, u);
         return;
     }
     r->last_error[0] = '\0';
+    if (r->next.confirmed.range.size > r->cursor.confirmed.range.size) {
+        r->heads_ms = s->now_ms;
+        r->stalled_told = false;
+    }
     if (count == 0 && r->next.range.size == r->cursor.range.size) { /* nothing moved: nothing to store */
         r->cursor = r->next;
         r->backoff_ms = s->config.retry_min_ms;
         pull(s, p, u);
         return;
     }
-    struct sync_action *a = sync_act(u, SYNC_ACTION_STORE, p->code);
-    a->token = s->next_token++;
-    a->cursor = r->next;
-    a->entries = entries;
-    a->entry_count = count;
-    a->note = b->checkpoint;
-    r->state = REPLICA_STORING;
-    r->token = a->token;
+    store(s, p, entries, count, b, u);
 }
 
 static void take_error(struct sync *s, struct peer *p, const struct wire_error *m, struct sync_update *u)
@@ -263,6 +366,7 @@ void replica_reply(struct sync *s, struct peer *p, const struct wire_msg *m, str
         a->message = *m;
         a->skew_ms = (int64_t)(m->u.hello.wall_ms - s->wall_ms);
         r->hello_done = true;
+        sync_note_own_size(s, p->code, m->u.hello.your_size, u);
         pull(s, p, u);
     } else if (!greeting && m->type == WIRE_BATCH) {
         take_batch(s, p, &m->u.batch, u);
@@ -281,6 +385,15 @@ void replica_stored(struct sync *s, struct peer *p, struct sync_update *u)
 {
     struct replica *r = &p->replica;
     r->cursor = r->next;
+    if (r->is_setback) {
+        char why[sizeof r->last_error];
+        memcpy(why, r->last_error, sizeof why);
+        r->is_setback = false;
+        wait_until(s, p, s->config.verify_retry_ms, why);
+        if (!p->link_up)
+            r->state = REPLICA_OFFLINE;
+        return;
+    }
     r->backoff_ms = s->config.retry_min_ms; /* not before: a disk that refuses must not make us pull at full speed */
     if (p->link_up) {
         go_on(s, p, u);
@@ -292,13 +405,15 @@ void replica_stored(struct sync *s, struct peer *p, struct sync_update *u)
 
 void replica_store_failed(struct sync *s, struct peer *p)
 {
+    p->replica.is_setback = false; /* the next batch shows the same again */
     if (p->link_up)
         back_off(s, p, "this node's disk refused the last batch");
     else
         p->replica.state = REPLICA_OFFLINE;
 }
 
-uint64_t replica_timeout(const struct peer *p)
+uint64_t replica_timeout(const struct sync *s, const struct peer *p)
 {
-    return p->replica.state == REPLICA_WAITING && p->link_up ? p->replica.retry_at_ms : UINT64_MAX;
+    uint64_t retry = p->replica.state == REPLICA_WAITING && p->link_up ? p->replica.retry_at_ms : UINT64_MAX;
+    return min_of(retry, stalled_ms(s, p));
 }

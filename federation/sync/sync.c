@@ -22,6 +22,7 @@ struct sync *sync_create(const struct sync_config *config, const struct sync_hos
     s->config.retry_min_ms = DEFAULT(config->retry_min_ms, 200u);
     s->config.retry_max_ms = DEFAULT(config->retry_max_ms, 30000u);
     s->config.verify_retry_ms = DEFAULT(config->verify_retry_ms, 30000u);
+    s->config.heads_stale_ms = DEFAULT(config->heads_stale_ms, 180000u);
     s->host = *host;
     map_init(&s->peers, config->self);
     s->next_token = 1;
@@ -73,6 +74,12 @@ void sync_set_peer(struct sync *s, uint32_t code, const struct sync_cursor *curs
     p->replica.state = link_up ? REPLICA_WAITING : REPLICA_OFFLINE;
     p->replica.backoff_ms = s->config.retry_min_ms;
     p->replica.retry_at_ms = s->now_ms;
+    p->replica.heads_ms = s->now_ms;
+}
+
+void sync_set_recovering(struct sync *s, bool recovering)
+{
+    s->recovering = recovering;
 }
 
 void sync_halt_peer(struct sync *s, uint32_t code, const char *why)
@@ -128,7 +135,13 @@ void sync_reply_error(struct sync_update *u, uint32_t peer, uint64_t handle, enu
         (struct wire_error){.code = code, .id = id, .message = arena_strdup(u->arena, text), .retry_ms = retry_ms};
 }
 
-struct wire_hello sync_own_hello(const struct sync *s)
+void sync_note_own_size(struct sync *s, uint32_t peer, uint64_t size, struct sync_update *u)
+{
+    if (size > s->host.own_size(s->host.ctx))
+        sync_act(u, SYNC_ACTION_BEHIND, peer)->size = size;
+}
+
+struct wire_hello sync_own_hello(const struct sync *s, uint32_t peer)
 {
     return (struct wire_hello){.version_min = WIRE_VERSION,
                                .version_max = WIRE_VERSION,
@@ -138,7 +151,8 @@ struct wire_hello sync_own_hello(const struct sync *s)
                                .software = s->config.software,
                                .wall_ms = s->wall_ms,
                                .ledger_size = s->host.own_size(s->host.ctx),
-                               .members_version = s->config.members_version};
+                               .members_version = s->config.members_version,
+                               .your_size = s->host.known_size(s->host.ctx, peer)};
 }
 
 uint64_t sync_send(struct sync *s, struct sync_update *u, uint32_t peer, const struct wire_msg *m, uint32_t timeout_ms)
@@ -174,8 +188,9 @@ static void greet_back(struct sync *s, const struct sync_event *event, struct sy
         return;
     }
     struct wire_msg m = {.type = WIRE_HELLO};
-    m.u.hello = sync_own_hello(s);
+    m.u.hello = sync_own_hello(s, event->peer);
     reply_simple(u, event, &m);
+    sync_note_own_size(s, event->peer, theirs->your_size, u);
 }
 
 static void request(struct sync *s, struct peer *p, const struct sync_event *event, struct sync_update *u)
@@ -191,9 +206,7 @@ static void request(struct sync *s, struct peer *p, const struct sync_event *eve
     case WIRE_PULL:
         origin_pull(s, p, event, u);
         break;
-    case WIRE_BATCH:
-    case WIRE_ERROR:
-    case WIRE_OK:
+    default: /* answers; requests that are not replication's do not come here (node/replication.c) */
         sync_reply_error(u, event->peer, event->handle, WIRE_ERROR_MALFORMED, "sync.not-a-request", 0,
                          "not a request: message type %d", (int)event->message->type);
         break;
@@ -265,7 +278,7 @@ uint64_t sync_timeout(const struct sync *s)
     void *value;
     while (map_next(&s->peers, &at, NULL, &value)) {
         const struct peer *p = value;
-        soonest = min_of(soonest, min_of(origin_timeout(p), replica_timeout(p)));
+        soonest = min_of(soonest, min_of(origin_timeout(p), replica_timeout(s, p)));
     }
     return soonest;
 }
@@ -302,7 +315,8 @@ bool sync_peer_info(const struct sync *s, uint32_t code, struct sync_peer_info *
                                    .halted = r->state == REPLICA_HALTED,
                                    .held_size = r->cursor.range.size,
                                    .head_size = r->cursor.head_size,
-                                   .acked_size = p->origin.acked};
+                                   .acked_size = p->origin.acked,
+                                   .confirmed_size = r->cursor.confirmed.range.size};
     memcpy(ret->last_error, r->last_error, sizeof ret->last_error);
     return true;
 }

@@ -58,7 +58,10 @@ enum sync_action_type {
     SYNC_ACTION_ACKED,   /* peer durably holds [0, size) of the own ledger */
     SYNC_ACTION_REDIAL,  /* dial peer now */
     SYNC_ACTION_ALARM,   /* tell the operator: id, text; about peer */
-    SYNC_ACTION_HELLO    /* peer said hello: skew_ms, software (message.u.hello) */
+    SYNC_ACTION_HELLO,   /* peer said hello: skew_ms, software (message.u.hello) */
+    SYNC_ACTION_SEEN, /* peer's signed checkpoint `note` was seen (`head`), with the range of its tree when `range` is not NULL:
+                            for the watch over contradictions (federation/ledger/evidence.h). Also for a refused batch. */
+    SYNC_ACTION_BEHIND /* peer holds or has cosigned `size` leaves of the own ledger, more than there are: an old copy */
 };
 
 /* An entry of a verified batch. */
@@ -70,12 +73,19 @@ struct sync_entry {
     bool payload_held;
 };
 
+/* The last position at which a `heads` leaf confirmed that nothing addressed to this node was left out below it. */
+struct sync_confirmed {
+    struct crange range; /* ends right behind the heads leaf; size 0 = none yet */
+    uint64_t seq_me, seq_public;
+};
+
 /* A follower's position in one ledger. */
 struct sync_cursor {
     struct crange range; /* [0, range.size) verified */
     uint64_t seq_me, seq_public;
     uint64_t head_size; /* newest verified checkpoint */
     struct merkle_hash head_root;
+    struct sync_confirmed confirmed; /* an omission sets the position back to this, and no further */
 };
 
 struct sync_action {
@@ -92,7 +102,11 @@ struct sync_action {
     const struct sync_entry *entries;
     size_t entry_count;
     struct bytes note;
-    /* ACKED */
+    struct bytes grants; /* case keys for these entries, sealed to this node (ledger/grant.h); may be empty */
+    /* SEEN */
+    struct checkpoint head;
+    const struct crange *range;
+    /* ACKED, BEHIND */
     uint64_t size;
     /* ALARM */
     char alarm_id[48];
@@ -118,8 +132,11 @@ struct sync_host {
     /* Own sealed head and tree. */
     uint64_t (*own_size)(void *ctx);
     int (*own_root_at)(void *ctx, uint64_t size, struct merkle_hash *ret, struct err *e);
-    /* Largest own index + 1 among sealed leaves addressed to @peer or to everyone (0 = none), and their last seqs. */
+    /* Largest own index + 1 among sealed leaves addressed to @peer, to everyone, or heads leaves (0 = none), and the
+     * last seqs of the first two. */
     uint64_t (*own_addressed_end)(void *ctx, uint32_t peer, uint64_t *ret_seq, uint64_t *ret_public_seq);
+    /* Largest size of @peer's ledger that this node holds or has cosigned, for HELLO. */
+    uint64_t (*known_size)(void *ctx, uint32_t peer);
 };
 
 struct sync_config {
@@ -130,6 +147,7 @@ struct sync_config {
     uint32_t reply_slack_ms;             /* request timeout beyond it; default 8000 */
     uint32_t retry_min_ms, retry_max_ms; /* backoff of a follower; defaults 200, 30000 */
     uint32_t verify_retry_ms;            /* after a batch that failed verification; default 30000 */
+    uint32_t heads_stale_ms; /* connected and no heads leaf for so long: alarm ledger.stalled; default 180000 */
 };
 
 struct sync;
@@ -143,6 +161,9 @@ void sync_remove_peer(struct sync *s, uint32_t peer);
 /* Nothing is pulled from the peer any more, until sync_set_peer(); its own PULLs are answered as before. @why is shown. */
 void sync_halt_peer(struct sync *s, uint32_t peer, const char *why);
 
+/* While set, PULLs of the own ledger are answered 503 sync.recovering: the ledger is being put together again. */
+void sync_set_recovering(struct sync *s, bool recovering);
+
 /* One event; fills @update, whose arena the caller set. Total: every event is legal in every state. */
 void sync_step(struct sync *s, const struct sync_event *event, struct sync_update *update);
 
@@ -155,7 +176,7 @@ struct sync_peer_info {
     bool pulling; /* a PULL is out */
     bool parked;  /* the peer's PULL waits here */
     bool halted;  /* its ledger contradicts itself or us: nothing is pulled until the operator acts */
-    uint64_t held_size, head_size, acked_size;
+    uint64_t held_size, head_size, acked_size, confirmed_size;
     char last_error[192]; /* "" = none since the last success */
 };
 bool sync_peer_info(const struct sync *s, uint32_t peer, struct sync_peer_info *ret);

@@ -1,4 +1,4 @@
-/* Messages between nodes (see wire.h): the only file that knows protobuf-c.
+/* Messages between nodes (see wire.h): with wire_ledger.c the only place that knows protobuf-c.
  *
  * Sending: check_message() -> fill the generated structs, spans borrowed -> protobuf-c packs -> one copy into the buffer.
  * Receiving: size -> protobuf-c unpacks into the caller's arena through an allocator with a cap -> our structs, whose
@@ -12,7 +12,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "federation/wire/federation.pb-c.h"
+#include "federation/ledger/grant.h"
+#include "federation/ledger/heads.h"
+#include "federation/wire/wire_internal.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
@@ -39,6 +41,15 @@ static int check_text(const char *field, const char *text, size_t size_min, size
         return err_set(e, ERR_LIMIT, "wire.text", "%s: %zu bytes, limit %zu", field, size, size_max);
     if (size > 0 && !utf8_is_valid(text, size))
         return err_set(e, ERR_INVALID, "wire.text", "%s is not UTF-8", field);
+    return 0;
+}
+
+int wire_check_size(const char *what, size_t size, size_t size_min, size_t size_max, struct err *e)
+{
+    if (size < size_min)
+        return err_set(e, ERR_INVALID, "wire.size", "%s: %zu, at least %zu", what, size, size_min);
+    if (size > size_max)
+        return err_set(e, ERR_LIMIT, "wire.size", "%s: %zu, limit %zu", what, size, size_max);
     return 0;
 }
 
@@ -99,15 +110,13 @@ static int check_batch(const struct wire_batch *b, struct err *e)
     if (b->checkpoint.size > NOTE_BYTES_MAX)
         return err_set(e, ERR_LIMIT, "wire.batch-checkpoint", "batch: checkpoint of %zu bytes, limit %u",
                        b->checkpoint.size, NOTE_BYTES_MAX);
-    if (b->heads.size > NOTE_BYTES_MAX)
-        return err_set(e, ERR_LIMIT, "wire.batch-heads", "batch: heads opening of %zu bytes, limit %u", b->heads.size,
-                       NOTE_BYTES_MAX);
-    for (size_t i = 0; i < b->frontier.item_count; i++) {
-        int rc = check_item(&b->frontier.items[i], i, is_held(b, i), e);
-        if (rc != 0)
-            return rc;
+    int rc = wire_check_size("batch: grants", b->grants.size, 0, GRANT_BYTES_MAX, e);
+    for (size_t i = 0; rc == 0 && i < b->frontier.item_count; i++) {
+        rc = check_item(&b->frontier.items[i], i, is_held(b, i), e);
+        if (rc == 0 && b->openings != NULL)
+            rc = wire_check_size("batch: opening", b->openings[i].size, 0, HEADS_OPENING_BYTES_MAX, e);
     }
-    return 0;
+    return rc;
 }
 
 static bool is_error_code(uint32_t code)
@@ -144,14 +153,15 @@ static int check_message(const struct wire_msg *m, struct err *e)
     case WIRE_PULL:
     case WIRE_OK:
         return 0; /* fixed size, nothing to bound */
+    default:
+        return wire_ledger_check(m, e);
     }
-    unreachable();
 }
 
 /* ---- sending ---- */
 
 /* The generated structs want pointers to non-const; packing only reads. */
-static ProtobufCBinaryData blob_of(const void *data, size_t size)
+ProtobufCBinaryData wire_blob_of(const void *data, size_t size)
 {
     union {
         const void *in;
@@ -169,21 +179,6 @@ static char *text_of(const char *s)
     return u.out;
 }
 
-/* All generated structs of one outgoing message but its items. */
-struct outgoing {
-    Tbwire__Envelope envelope;
-    union {
-        Tbwire__Hello hello;
-        Tbwire__Hint hint;
-        Tbwire__Pull pull;
-        Tbwire__Batch batch;
-        Tbwire__Error error;
-        Tbwire__Ok ok;
-    } u;
-    char *suites[WIRE_SUITES_MAX];
-    ProtobufCBinaryData right[CRANGE_PARTS_MAX];
-};
-
 static void fill_hello(const struct wire_hello *h, struct outgoing *o)
 {
     tbwire__hello__init(&o->u.hello);
@@ -198,6 +193,7 @@ static void fill_hello(const struct wire_hello *h, struct outgoing *o)
     o->u.hello.wall_ms = h->wall_ms;
     o->u.hello.ledger_size = h->ledger_size;
     o->u.hello.members_version = h->members_version;
+    o->u.hello.your_size = h->your_size;
     o->envelope.hello = &o->u.hello;
 }
 
@@ -216,7 +212,7 @@ static void fill_pull(const struct wire_pull *p, struct outgoing *o)
     tbwire__pull__init(&o->u.pull);
     o->u.pull.origin = p->origin;
     o->u.pull.from = p->from;
-    o->u.pull.root_at_from = blob_of(p->root_at_from.b, sizeof p->root_at_from.b);
+    o->u.pull.root_at_from = wire_blob_of(p->root_at_from.b, sizeof p->root_at_from.b);
     o->u.pull.seq_me = p->seq_me;
     o->u.pull.seq_public = p->seq_public;
     o->u.pull.max_bytes = p->max_bytes;
@@ -245,16 +241,18 @@ static void fill_batch(const struct wire_batch *b, struct outgoing *o, struct ar
         Tbwire__Item *to = pointers[i] = &items[i];
         tbwire__item__init(to);
         if (from->kind == FRONTIER_KIND_ENTRY) {
-            to->leaf = blob_of(from->leaf.data, from->leaf.size);
-            to->payload = blob_of(from->payload.data, from->payload.size);
+            to->leaf = wire_blob_of(from->leaf.data, from->leaf.size);
+            to->payload = wire_blob_of(from->payload.data, from->payload.size);
             to->payload_held = is_held(b, i);
+            if (b->openings != NULL)
+                to->opening = wire_blob_of(b->openings[i].data, b->openings[i].size);
         } else {
             to->level = from->level;
-            to->hash = blob_of(from->hash.b, sizeof from->hash.b);
+            to->hash = wire_blob_of(from->hash.b, sizeof from->hash.b);
         }
     }
     for (size_t i = 0; i < f->right_count; i++)
-        o->right[i] = blob_of(f->right[i].b, sizeof f->right[i].b);
+        o->right[i] = wire_blob_of(f->right[i].b, sizeof f->right[i].b);
 
     tbwire__batch__init(&o->u.batch);
     o->u.batch.origin = b->origin;
@@ -265,8 +263,8 @@ static void fill_batch(const struct wire_batch *b, struct outgoing *o, struct ar
     o->u.batch.items = pointers;
     o->u.batch.n_right = f->right_count;
     o->u.batch.right = o->right;
-    o->u.batch.checkpoint = blob_of(b->checkpoint.data, b->checkpoint.size);
-    o->u.batch.heads = blob_of(b->heads.data, b->heads.size);
+    o->u.batch.checkpoint = wire_blob_of(b->checkpoint.data, b->checkpoint.size);
+    o->u.batch.grants = wire_blob_of(b->grants.data, b->grants.size);
     o->u.batch.more = b->more;
     o->envelope.batch = &o->u.batch;
 }
@@ -294,6 +292,9 @@ static void fill(const struct wire_msg *m, struct outgoing *o, struct arena *are
     case WIRE_OK:
         tbwire__ok__init(&o->u.ok);
         o->envelope.ok = &o->u.ok;
+        break;
+    default:
+        wire_ledger_fill(m, o, arena);
         break;
     }
 }
@@ -366,12 +367,12 @@ static size_t memory_cap(size_t size)
     return 4096 + min_of(by_size, by_items);
 }
 
-static struct bytes span_of(const ProtobufCBinaryData *b)
+struct bytes wire_span_of(const ProtobufCBinaryData *b)
 {
     return bytes_of(b->data, b->len);
 }
 
-static int take_hash(const char *what, const ProtobufCBinaryData *b, struct merkle_hash *ret, struct err *e)
+int wire_take_hash(const char *what, const ProtobufCBinaryData *b, struct merkle_hash *ret, struct err *e)
 {
     if (b->len != sizeof ret->b)
         return err_set(e, ERR_INVALID, "wire.hash", "%s: %zu bytes, must be %zu", what, b->len, sizeof ret->b);
@@ -392,6 +393,7 @@ static int take_hello(const Tbwire__Hello *in, struct wire_hello *ret, struct er
         .wall_ms = in->wall_ms,
         .ledger_size = in->ledger_size,
         .members_version = in->members_version,
+        .your_size = in->your_size,
     };
     for (size_t i = 0; i < in->n_suites; i++)
         ret->suites[i] = in->suites[i];
@@ -408,7 +410,7 @@ static int take_pull(const Tbwire__Pull *in, struct wire_pull *ret, struct err *
         .max_bytes = in->max_bytes,
         .wait_ms = in->wait_ms,
     };
-    return take_hash("pull: root", &in->root_at_from, &ret->root_at_from, e);
+    return wire_take_hash("pull: root", &in->root_at_from, &ret->root_at_from, e);
 }
 
 static int take_item(const Tbwire__Item *in, size_t i, struct frontier_item *ret, struct err *e)
@@ -418,15 +420,15 @@ static int take_item(const Tbwire__Item *in, size_t i, struct frontier_item *ret
         return err_set(e, ERR_INVALID, "wire.item", "batch: item %zu: %s", i,
                        is_entry ? "both leaf and hash" : "neither leaf nor hash");
     if (!is_entry) {
-        if (in->payload.len > 0 || in->payload_held)
-            return err_set(e, ERR_INVALID, "wire.item", "batch: item %zu: a hash with a payload", i);
+        if (in->payload.len > 0 || in->payload_held || in->opening.len > 0)
+            return err_set(e, ERR_INVALID, "wire.item", "batch: item %zu: a hash with a payload or an opening", i);
         *ret = (struct frontier_item){.kind = FRONTIER_KIND_HASH, .level = in->level};
-        return take_hash("batch: item", &in->hash, &ret->hash, e);
+        return wire_take_hash("batch: item", &in->hash, &ret->hash, e);
     }
     if (in->level != 0)
         return err_set(e, ERR_INVALID, "wire.item", "batch: item %zu: a leaf of level %" PRIu32, i, in->level);
     *ret = (struct frontier_item){
-        .kind = FRONTIER_KIND_ENTRY, .leaf = span_of(&in->leaf), .payload = span_of(&in->payload)};
+        .kind = FRONTIER_KIND_ENTRY, .leaf = wire_span_of(&in->leaf), .payload = wire_span_of(&in->payload)};
     return 0;
 }
 
@@ -441,11 +443,13 @@ static int take_batch(const Tbwire__Batch *in, struct arena *arena, struct wire_
 
     struct frontier_item *items = arena_alloc(arena, in->n_items * sizeof *items);
     bool *held = arena_alloc(arena, in->n_items * sizeof *held);
+    struct bytes *openings = arena_alloc(arena, in->n_items * sizeof *openings);
     for (size_t i = 0; i < in->n_items; i++) {
         int rc = take_item(in->items[i], i, &items[i], e);
         if (rc != 0)
             return rc;
         held[i] = in->items[i]->payload_held;
+        openings[i] = wire_span_of(&in->items[i]->opening);
     }
     *ret = (struct wire_batch){
         .origin = in->origin,
@@ -456,12 +460,13 @@ static int take_batch(const Tbwire__Batch *in, struct arena *arena, struct wire_
                      .item_count = in->n_items,
                      .right_count = in->n_right},
         .payload_held = held,
-        .checkpoint = span_of(&in->checkpoint),
-        .heads = span_of(&in->heads),
+        .checkpoint = wire_span_of(&in->checkpoint),
+        .openings = openings,
+        .grants = wire_span_of(&in->grants),
         .more = in->more,
     };
     for (size_t i = 0; i < in->n_right; i++) {
-        int rc = take_hash("batch: hash right of it", &in->right[i], &ret->frontier.right[i], e);
+        int rc = wire_take_hash("batch: hash right of it", &in->right[i], &ret->frontier.right[i], e);
         if (rc != 0)
             return rc;
     }
@@ -494,8 +499,7 @@ static int take(const Tbwire__Envelope *in, struct arena *arena, struct wire_msg
     case TBWIRE__ENVELOPE__BODY_OK:
         return 0;
     default:
-        return err_set(e, ERR_UNSUPPORTED, "wire.unknown-body", "a message without a body known to protocol version %u",
-                       WIRE_VERSION);
+        return wire_ledger_take(in, arena, ret, e);
     }
 }
 

@@ -28,7 +28,16 @@
     X(PULL, 3, "pull")                                                                                                 \
     X(BATCH, 4, "batch")                                                                                               \
     X(ERROR, 5, "error")                                                                                               \
-    X(OK, 6, "ok")
+    X(OK, 6, "ok")                                                                                                     \
+    X(ADD_CHECKPOINT, 7, "add_checkpoint")                                                                             \
+    X(COSIG, 8, "cosig")                                                                                               \
+    X(GOSSIP, 9, "gossip")                                                                                             \
+    X(KEY_PULL, 10, "key_pull")                                                                                        \
+    X(KEY_GRANT, 11, "key_grant")                                                                                      \
+    X(RECEIPT_PULL, 12, "receipt_pull")                                                                                \
+    X(RECEIPT, 13, "receipt")                                                                                          \
+    X(RECOVER, 14, "recover")                                                                                          \
+    X(RECOVERED, 15, "recovered")
 
 enum wire_type {
 #define X(name, number, text) WIRE_##name = number,
@@ -47,6 +56,7 @@ struct wire_hello {
     uint64_t wall_ms;         /* the sender's clock */
     uint64_t ledger_size;     /* sealed size of the sender's ledger */
     uint64_t members_version; /* of the member list it uses */
+    uint64_t your_size;       /* the largest size of the receiver's ledger that the sender holds or has cosigned */
 };
 
 struct wire_hint {
@@ -71,8 +81,10 @@ struct wire_batch {
     struct frontier_batch frontier; /* from, to, target, items, right; leaf 1..LEAF_BYTES_MAX */
     const bool *payload_held; /* frontier.item_count flags (false for hashes); NULL = held where payload is not empty */
     struct bytes checkpoint;  /* signed note, up to NOTE_BYTES_MAX */
-    struct bytes heads;       /* opening of the heads vector, up to NOTE_BYTES_MAX; empty = none */
-    bool more;                /* there is more below target */
+    const struct bytes
+        *openings;       /* frontier.item_count spans, up to HEADS_OPENING_BYTES_MAX; empty = none; NULL = all empty */
+    struct bytes grants; /* ledger/grant.h, up to GRANT_BYTES_MAX; empty = none */
+    bool more;           /* there is more below target */
 };
 
 /* name, code on the wire: what an ERROR says */
@@ -100,6 +112,61 @@ struct wire_error {
     uint64_t min_index;
 };
 
+struct wire_add_checkpoint {
+    struct bytes body; /* 1..WITNESS_BODY_BYTES_MAX */
+};
+
+struct wire_cosig {
+    uint32_t status;   /* 100..599 */
+    struct bytes body; /* up to NOTE_BYTES_MAX */
+};
+
+struct wire_view {
+    struct bytes checkpoint; /* 1..NOTE_BYTES_MAX */
+    const struct merkle_hash *range;
+    size_t range_count; /* up to CRANGE_NODES_MAX */
+};
+
+struct wire_gossip {
+    const struct wire_view *views;
+    size_t view_count; /* 1..WIRE_VIEWS_MAX */
+};
+
+struct wire_key_pull {
+    const uint8_t (*cases)[16];
+    size_t case_count; /* 1..WIRE_CASES_MAX */
+};
+
+struct wire_key_grant {
+    struct bytes grants; /* up to GRANT_BYTES_MAX */
+};
+
+struct wire_receipt_pull {
+    uint64_t index;
+};
+
+struct wire_receipt {
+    struct bytes proof; /* 1..PROOF_BYTES_MAX */
+};
+
+struct wire_recover {
+    uint64_t from;
+    uint32_t max_bytes;
+};
+
+struct wire_recovered_entry {
+    struct bytes leaf; /* 1..LEAF_BYTES_MAX */
+    struct bytes payload;
+    bool payload_held;
+};
+
+struct wire_recovered {
+    const struct wire_recovered_entry *entries;
+    size_t entry_count;      /* up to BATCH_LEAVES_MAX */
+    struct bytes checkpoint; /* up to NOTE_BYTES_MAX; empty = none held */
+    bool more;
+};
+
 struct wire_msg {
     enum wire_type type;
     union {
@@ -108,6 +175,15 @@ struct wire_msg {
         struct wire_pull pull;
         struct wire_batch batch;
         struct wire_error error;
+        struct wire_add_checkpoint add_checkpoint;
+        struct wire_cosig cosig;
+        struct wire_gossip gossip;
+        struct wire_key_pull key_pull;
+        struct wire_key_grant key_grant;
+        struct wire_receipt_pull receipt_pull;
+        struct wire_receipt receipt;
+        struct wire_recover recover;
+        struct wire_recovered recovered;
     } u; /* WIRE_OK has none */
 };
 

@@ -76,6 +76,14 @@ void buf_put(struct buf *b, const void *data, size_t size)
     b->size += size;
 }
 
+uint8_t *buf_extend(struct buf *b, size_t size)
+{
+    if (!reserve(b, size))
+        return NULL;
+    b->size += size;
+    return b->data + b->size - size;
+}
+
 void buf_put_u8(struct buf *b, uint8_t v)
 {
     buf_put(b, &v, 1);
@@ -225,6 +233,17 @@ size_t reader_left(const struct reader *r)
 bool reader_done(const struct reader *r)
 {
     return !r->failed && r->at == r->end;
+}
+
+void put_be16(uint8_t *out, uint16_t v)
+{
+    out[0] = (uint8_t)(v >> 8);
+    out[1] = (uint8_t)v;
+}
+
+uint16_t get_be16(const uint8_t *in)
+{
+    return (uint16_t)(in[0] << 8 | in[1]);
 }
 
 void put_be32(uint8_t *out, uint32_t v)

@@ -38,6 +38,8 @@ void buf_init(struct buf *b, size_t size_max);
 void buf_close(struct buf *b);
 void buf_reset(struct buf *b); /* keeps the memory */
 void buf_put(struct buf *b, const void *data, size_t size);
+/* Room for @size more bytes, counted as written, for the caller to fill; NULL (and failed) when it would pass the maximum. */
+uint8_t *buf_extend(struct buf *b, size_t size);
 void buf_put_u8(struct buf *b, uint8_t v);
 void buf_put_u16(struct buf *b, uint16_t v);
 void buf_put_u32(struct buf *b, uint32_t v);
@@ -68,6 +70,8 @@ struct bytes read_until_newline(struct reader *r);        /* takes the newline t
 size_t reader_left(const struct reader *r);
 bool reader_done(const struct reader *r); /* nothing failed and nothing is left */
 
+void put_be16(uint8_t *out, uint16_t v);
+uint16_t get_be16(const uint8_t *in);
 void put_be32(uint8_t *out, uint32_t v);
 void put_be64(uint8_t *out, uint64_t v);
 uint32_t get_be32(const uint8_t *in);

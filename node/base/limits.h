@@ -28,6 +28,9 @@
 #define WIRE_SUITES_MAX 16u                              /* cipher and signature suites a hello offers */
 #define WIRE_NAME_BYTES_MAX 64u                          /* suite, software version, error id */
 #define WIRE_TEXT_BYTES_MAX 320u                         /* message of an error */
+#define WITNESS_BODY_BYTES_MAX (NOTE_BYTES_MAX + 63u * 45u + 64u) /* add-checkpoint: 63 proof lines and a note */
+#define WIRE_VIEWS_MAX 24u                                        /* checkpoints in one gossip */
+#define WIRE_CASES_MAX 256u                                       /* cases in one request for keys */
 #define LINK_PEER_REQUESTS_MAX 8u /* requests open towards one peer, and from one of its connections */
 #define LINK_PEER_PIPES_MAX 8u    /* accepted connections of one peer */
 #define LINK_SERVE_MAX 512u       /* requests of all peers being received or answered */

@@ -131,8 +131,11 @@ static int make_member(struct ctl *c, const struct office *o, const struct setup
                        struct err *e)
 {
     const char *origin = arena_printf(&c->mem, "%u.%s/log/1", r->region, ca_federation(o->ca));
+    const char *witness = arena_printf(&c->mem, "%u.%s/witness", r->region, ca_federation(o->ca));
     *ret = (struct member){.code = r->region, .name = r->name, .url = r->url};
-    return note_verifier_init(origin, NOTE_TYPE_ED25519, r->ledger_key, &ret->key, e);
+    memcpy(ret->seal_key, r->seal_key, sizeof ret->seal_key);
+    int rc = note_verifier_init(witness, NOTE_TYPE_COSIGNATURE, r->witness_key, &ret->witness, e);
+    return rc == 0 ? note_verifier_init(origin, NOTE_TYPE_ED25519, r->ledger_key, &ret->key, e) : rc;
 }
 
 /* A node keeps its ledger key for life: another one would make its whole ledger unreadable for the others. */

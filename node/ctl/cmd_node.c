@@ -1,6 +1,6 @@
 /* node init: the folder of a new node.
  *
- *   tls.key, ledger.key   private keys, mode 0600, never leave the folder
+ *   tls.key, ledger.key, witness.key, seal.key   private keys, mode 0600, never leave the folder
  *   api.token             credential of the API on TCP, mode 0600
  *   request.json          for the federation's office: setup.h
  *   node.json             the configuration; written last, so that a folder with it is complete
@@ -109,7 +109,7 @@ static int take_options(struct node_init *n, struct err *e)
     n->http = ctl_option(c, "--http");
     n->request.name = ctl_option(c, "--name");
     n->request.url = n->advertise != NULL ? n->advertise : n->listen;
-    int rc = ctl_option_u64(c, "--region", 110000, 829999, &region, e); /* the provinces' codes of GB/T 2260 */
+    int rc = ctl_option_u64(c, "--region", 100000, 829999, &region, e); /* the provinces' codes of GB/T 2260 */
     n->request.region = (uint32_t)region;
     if (rc == 0)
         rc = pki_check_node_name(n->request.name, e);
@@ -133,20 +133,42 @@ static int keep_if_there(int rc, struct err *e)
     return 0;
 }
 
+static int signing_key(const char *path, uint8_t ret_public[CRYPTO_ED25519_KEY_SIZE], struct err *e)
+{
+    struct crypto_signer *signer = NULL;
+    int rc = keep_if_there(keystore_create_signing_key(path, e), e);
+    if (rc == 0)
+        rc = keystore_load_signing_key(path, &signer, e);
+    if (rc == 0)
+        crypto_signer_public(signer, ret_public);
+    crypto_signer_destroy(signer);
+    return rc;
+}
+
+static int seal_key(const char *path, uint8_t ret_public[CRYPTO_X25519_KEY_SIZE], struct err *e)
+{
+    struct crypto_hpke_key *key = NULL;
+    int rc = keep_if_there(keystore_create_seal_key(path, e), e);
+    if (rc == 0)
+        rc = keystore_load_seal_key(path, &key, e);
+    if (rc == 0)
+        crypto_hpke_key_public(key, ret_public);
+    crypto_hpke_key_destroy(key);
+    return rc;
+}
+
 static int write_keys(struct node_init *n, struct err *e)
 {
     const char *dir = n->ctl->dir;
-    const char *tls = setup_path(n->mem, dir, "tls.key"), *ledger = setup_path(n->mem, dir, "ledger.key");
-    int rc = keep_if_there(keystore_create_tls_key(tls, e), e);
+    int rc = keep_if_there(keystore_create_tls_key(setup_path(n->mem, dir, "tls.key"), e), e);
     if (rc == 0)
-        rc = keep_if_there(keystore_create_signing_key(ledger, e), e);
-    struct crypto_signer *signer = NULL;
+        rc = signing_key(setup_path(n->mem, dir, "ledger.key"), n->request.ledger_key, e);
     if (rc == 0)
-        rc = keystore_load_signing_key(ledger, &signer, e);
+        rc = signing_key(setup_path(n->mem, dir, "witness.key"), n->request.witness_key, e);
+    if (rc == 0)
+        rc = seal_key(setup_path(n->mem, dir, "seal.key"), n->request.seal_key, e);
     if (rc != 0)
         return rc;
-    crypto_signer_public(signer, n->request.ledger_key);
-    crypto_signer_destroy(signer);
 
     uint8_t token[TOKEN_BYTES];
     char text[2 * TOKEN_BYTES + 2];

@@ -82,6 +82,19 @@ static const struct ctl_option entries_options[] = {
     OPTION_LIMIT,
     OPTION_END,
 };
+#define OPTIONS_RECEIPT                                                                                                \
+    {"--policy", "FILE", true, false, "whose word counts: tlog-policy, with the ledgers' and the witnesses' keys"},    \
+        {"--members", "FILE", false, false, "member list (members.note), to name the nodes"},                          \
+        {"--federation-key", "KEY", false, false, "with --members: the federation's key, or the file federation.pub"}
+static const struct ctl_option receipt_verify_options[] = {OPTIONS_RECEIPT, OPTION_END};
+static const struct ctl_option receipt_convert_options[] = {
+    {"--as", "FORM", true, false, "html (page to print), qr (text of the QR code), compact or text"},
+    OPTIONS_RECEIPT,
+    {"--number", "NUMBER", false, false, "html: the case number, when the receipt does not say it"},
+    {"--item", "CODE", false, false, "html: the service item, when the receipt does not say it"},
+    {"--item-name", "TEXT", false, false, "html: the name of that item"},
+    OPTION_END,
+};
 static const struct ctl_option ca_init_options[] = {
     {"--name", "NAME", true, false, "name of the federation: lower-case letters, digits, dots"},
     {"--days", "N", false, false, "how long the CA's certificate is valid (default 3650)"},
@@ -159,6 +172,11 @@ const struct ctl_command ctl_commands[] = {
      "recompute every tree, signature and case from the stored bytes", "tongban ledger verify"},
     {"ledger checkpoint", "", 0, 0, false, origin_options, cmd_ledger_checkpoint, "the last signed checkpoint",
      "tongban ledger checkpoint --origin 510000"},
+    {"receipt verify", "FILE", 1, 1, false, receipt_verify_options, cmd_receipt_verify,
+     "judge a receipt without a node: 0 proven, 1 not, 2 usage",
+     "tongban receipt verify receipt.html --policy policy.txt"},
+    {"receipt convert", "FILE", 1, 1, false, receipt_convert_options, cmd_receipt_convert,
+     "print a receipt in another form", "tongban receipt convert receipt.tlog-proof --policy policy.txt --as html"},
     {"node init", "", 0, 0, true, node_init_options, cmd_node_init, "make the folder of a new node",
      "tongban node init --dir /var/lib/tongban --region 510000 --name 四川省 --federation-listen "
      "tls+tcp://0.0.0.0:7510 "
@@ -238,7 +256,8 @@ int ctl_main(int argc, char **argv, FILE *out, FILE *err)
         rc = err_set(&e, ERR_IO, "ctl.output", "cannot write the output");
     if (rc != 0)
         print_error(&c->mem, &e, err);
+    int status = rc != 0 && c->exit_status != 0 ? c->exit_status : err_exit_code(rc);
     arena_close(&c->mem);
     free(c);
-    return err_exit_code(rc);
+    return status;
 }

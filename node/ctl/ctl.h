@@ -58,6 +58,7 @@ struct ctl {
     size_t arg_count;
     struct ctl_value values[CTL_VALUES_MAX];
     size_t value_count;
+    int exit_status; /* set by a command that has its own for errors; 0 = that of the error's code */
     struct arena mem;
     FILE *out;
 };
@@ -107,6 +108,8 @@ int cmd_ledger_show(struct ctl *c, struct err *e);
 int cmd_ledger_entries(struct ctl *c, struct err *e);
 int cmd_ledger_verify(struct ctl *c, struct err *e);
 int cmd_ledger_checkpoint(struct ctl *c, struct err *e);
+int cmd_receipt_verify(struct ctl *c, struct err *e);
+int cmd_receipt_convert(struct ctl *c, struct err *e);
 int cmd_ca_init(struct ctl *c, struct err *e);
 int cmd_ca_issue(struct ctl *c, struct err *e);
 int cmd_ca_revoke(struct ctl *c, struct err *e);

@@ -8,7 +8,7 @@
 #include "node/base/file.h"
 #include "node/base/xassert.h"
 
-#define FORMAT "tongban-request/v1"
+#define FORMAT "tongban-request/v2"
 #define REQUEST_BYTES_MAX PEM_FILE_BYTES_MAX
 
 const char *setup_path(struct arena *mem, const char *dir, const char *name)
@@ -18,7 +18,7 @@ const char *setup_path(struct arena *mem, const char *dir, const char *name)
 
 void setup_request_encode(const struct setup_request *r, struct buf *out)
 {
-    char key[2 * sizeof r->ledger_key + 1];
+    char keys[3][2 * CRYPTO_ED25519_KEY_SIZE + 1];
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     xassert(doc != NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
@@ -30,8 +30,12 @@ void setup_request_encode(const struct setup_request *r, struct buf *out)
     yyjson_mut_val *hosts = yyjson_mut_obj_add_arr(doc, root, "hosts");
     for (size_t i = 0; i < r->host_count; i++)
         (void)yyjson_mut_arr_add_str(doc, hosts, r->hosts[i]);
-    hex_encode(r->ledger_key, sizeof r->ledger_key, key);
-    (void)yyjson_mut_obj_add_str(doc, root, "ledger_key", key);
+    hex_encode(r->ledger_key, sizeof r->ledger_key, keys[0]);
+    hex_encode(r->witness_key, sizeof r->witness_key, keys[1]);
+    hex_encode(r->seal_key, sizeof r->seal_key, keys[2]);
+    (void)yyjson_mut_obj_add_str(doc, root, "ledger_key", keys[0]);
+    (void)yyjson_mut_obj_add_str(doc, root, "witness_key", keys[1]);
+    (void)yyjson_mut_obj_add_str(doc, root, "seal_key", keys[2]);
     (void)yyjson_mut_obj_add_strn(doc, root, "csr", (const char *)r->csr_pem.data, r->csr_pem.size);
     size_t size = 0;
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, &size);
@@ -49,6 +53,14 @@ static const char *text_field(struct arena *mem, yyjson_val *root, const char *n
     if (text == NULL || strlen(text) != yyjson_get_len(yyjson_obj_get(root, name)))
         return NULL;
     return arena_strdup(mem, text);
+}
+
+static bool key_field(struct arena *mem, yyjson_val *root, const char *name, uint8_t ret[CRYPTO_ED25519_KEY_SIZE])
+{
+    const char *hex = text_field(mem, root, name);
+    size_t size = 0;
+    return hex != NULL && hex_decode(hex, strlen(hex), ret, CRYPTO_ED25519_KEY_SIZE, &size) == 0 &&
+           size == CRYPTO_ED25519_KEY_SIZE;
 }
 
 /* The first field that is not as it should be, or NULL. */
@@ -75,11 +87,12 @@ static const char *decode_request(yyjson_val *root, struct arena *mem, struct se
             return "hosts";
         r->hosts[r->host_count++] = arena_strdup(mem, yyjson_get_str(v));
     }
-    const char *key = text_field(mem, root, "ledger_key");
-    size_t key_size = 0;
-    if (key == NULL || hex_decode(key, strlen(key), r->ledger_key, sizeof r->ledger_key, &key_size) != 0 ||
-        key_size != sizeof r->ledger_key)
+    if (!key_field(mem, root, "ledger_key", r->ledger_key))
         return "ledger_key";
+    if (!key_field(mem, root, "witness_key", r->witness_key))
+        return "witness_key";
+    if (!key_field(mem, root, "seal_key", r->seal_key))
+        return "seal_key";
     const char *csr = text_field(mem, root, "csr");
     if (csr == NULL)
         return "csr";

@@ -2,8 +2,8 @@
  *
  * `node init` writes DIR/request.json:
  *
- *   {"format":"tongban-request/v1", "region":510000, "name":"四川省", "url":"tls+tcp://sc.example:7510",
- *    "hosts":["sc.example"], "ledger_key":"<64 hex digits>", "csr":"-----BEGIN CERTIFICATE REQUEST-----…"}
+ *   {"format":"tongban-request/v2", "region":510000, "name":"四川省", "url":"tls+tcp://sc.example:7510",
+ *    "hosts":["sc.example"], "ledger_key":"<64 hex digits>", "witness_key":"…", "seal_key":"…", "csr":"-----BEGIN CERTIFICATE REQUEST-----…"}
  *
  * `ca issue` reads it. It holds nothing secret; whoever runs the CA checks that it comes from the province it names.
  */
@@ -22,6 +22,8 @@ struct setup_request {
     const char *hosts[CERT_HOSTS_MAX];
     size_t host_count;
     uint8_t ledger_key[CRYPTO_ED25519_KEY_SIZE];
+    uint8_t witness_key[CRYPTO_ED25519_KEY_SIZE];
+    uint8_t seal_key[CRYPTO_X25519_KEY_SIZE];
     struct bytes csr_pem;
 };
 

@@ -1,6 +1,7 @@
 /* Opening and closing the writing handle (see store.h).
  *
- * Order: lock, ledger.db (schema, whose node it is, mirrors of what commits need), heads.db. The lock is flock(2) on
+ * Order: lock, ledger.db (schema, whose node it is, mirrors of what commits need), heads.db, keys.db,
+ * what is left of a destruction. The lock is flock(2) on
  * `writer.lock`: the kernel drops it when the process dies, however it dies; the file itself stays and holds the pid
  * for the message only. SQLite's own locks would let two writers take turns, and two writers are two authors.
  */
@@ -16,7 +17,9 @@
 #include <unistd.h>
 
 #include "node/base/xassert.h"
+#include "node/store/store_fact.h"
 #include "node/store/store_heads.h"
+#include "node/store/store_keys.h"
 #include "node/store/store_row.h"
 #include "node/store/store_writer.h"
 
@@ -144,7 +147,7 @@ static int load_slots(struct store *s, struct err *e)
 
 static int load_mirrors(struct store *s, struct err *e)
 {
-    uint64_t self = 0;
+    uint64_t self = 0, erasures = 0;
     int rc = store_row_meta(&s->ledger, "self", &self, e);
     if (rc == 0 && self != s->self)
         rc = err_set(e, ERR_CONFLICT, "store.other-node", "ledger.db belongs to node %" PRIu64 ", not %" PRIu32, self,
@@ -157,6 +160,11 @@ static int load_mirrors(struct store *s, struct err *e)
         rc = store_sql_exec_u64(&s->ledger, "SELECT count(*) FROM request_key1", &s->sweeps[1].count, e);
     if (rc == 0)
         rc = load_slots(s, e);
+    if (rc == 0)
+        rc = store_sql_exec_u64(&s->ledger, "SELECT coalesce(max(no), 0) + 1 FROM content", &s->content_next, e);
+    if (rc == 0)
+        rc = store_sql_exec_u64(&s->ledger, STORE_FACT_ANY_ERASURE, &erasures, e);
+    s->erased_any = erasures != 0;
     if (rc == 0) /* -1 for an empty ledger, which is the id before its first */
         rc = store_sql_exec_u64(&s->ledger,
                                 "SELECT coalesce(max(id), (1 << 60) - 1) + 1 - (1 << 60) FROM entry"
@@ -178,6 +186,8 @@ int store_open(const char *dir, uint32_t self, struct store **ret, struct err *e
     if (rc == 0)
         rc = make_private(dir, "heads.db", e);
     if (rc == 0)
+        rc = make_private(dir, "keys.db", e);
+    if (rc == 0)
         rc = store_sql_open(&s->ledger, dir, "ledger.db", SQLITE_OPEN_READWRITE, store_write_texts, STORE_WRITE_COUNT,
                             e);
     if (rc == 0)
@@ -188,6 +198,10 @@ int store_open(const char *dir, uint32_t self, struct store **ret, struct err *e
         rc = load_mirrors(s, e);
     if (rc == 0)
         rc = store_heads_open(&s->heads, dir, self, e);
+    if (rc == 0)
+        rc = store_keys_open(&s->keys, dir, e);
+    if (rc == 0)
+        rc = store_destroy_finish(s, e); /* what a crash cut short */
     if (rc != 0) {
         (void)err_wrap(e, "store '%s'", dir);
         s->ledger_failed = true; /* close without touching the files further */
@@ -204,6 +218,7 @@ void store_close(struct store *s)
         return;
     store_sql_close(&s->ledger, !s->ledger_failed);
     store_sql_close(&s->heads, !s->heads_failed);
+    store_sql_close(&s->keys, !s->ledger_failed);
     while (s->slot_count > 0)
         store_writer_drop_slot(s);
     free(s->slot_list);

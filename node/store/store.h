@@ -1,7 +1,9 @@
 /* Store: everything a node keeps on disk, behind one interface. The only folder with SQL.
  *
- * Two databases in the node's folder: `ledger.db` (own ledger, replicas of peers' ledgers, cases, catalogs) and
- * `heads.db` (the largest checkpoint ever signed, changed by compare-and-swap only, never restored from a backup).
+ * Three databases in the node's folder: `ledger.db` (own ledger, replicas of peers' ledgers, cases, catalogs),
+ * `heads.db` (the largest checkpoint ever signed and, of each other ledger, the largest ever cosigned; changed by
+ * compare-and-swap only, never restored from a backup) and `keys.db` (the keys of cases: what is deleted there makes a
+ * case's content unreadable for ever, so its backups must not outlive the keys).
  *
  * One `struct store` writes; it is used by one thread at a time (the writer thread). A write is a `store_batch`: one
  * transaction, all or nothing, durable when store_commit() returns 0 (WAL, synchronous=FULL). Any number of
@@ -25,6 +27,7 @@
 #include "node/base/bytes.h"
 
 #define STORE_NODE_EVERYONE 0u /* recipient 0: the public stream of a ledger */
+#define STORE_NODE_HEADS 1u    /* inside the store only: heads leaves, numbered like what is addressed to a recipient */
 #define STORE_CASE_ID_SIZE 16
 
 /* One ledger entry, own or replicated. */
@@ -64,6 +67,9 @@ struct store_replica {
     struct bytes note;   /* last verified checkpoint, as received */
     uint64_t note_size;  /* its tree size, >= size */
     uint64_t checked_ms; /* wall time of the last verified answer */
+    struct bytes
+        confirmed; /* crange_encode() of the range behind the last heads leaf that confirmed it; empty = none yet */
+    uint64_t confirmed_seq_me, confirmed_seq_public;
 };
 
 /* What a peer has acknowledged of the own ledger: its cursor, durable there. */
@@ -118,8 +124,71 @@ struct store_counter {
     uint64_t value;
 };
 
-/* One transaction. Everything is borrowed until store_commit() returns. Order inside: entries, addressed, tiles,
- * replicas, acks, cases, items, requests, counters. */
+/* The largest head of another ledger that this node has cosigned: heads.db, by compare-and-swap from (old_size, old_root);
+ * an origin never cosigned has size 0 and the empty tree's root. */
+struct store_witness {
+    char origin[201];
+    uint64_t old_size;
+    uint8_t old_root[32];
+    uint64_t size;
+    uint8_t root[32];
+    struct bytes note; /* as cosigned, without cosignatures of others */
+};
+
+/* A signed note kept under a name, e.g. the own newest checkpoint with a quorum of cosignatures ("cosigned"). */
+struct store_note {
+    char name[240];
+    uint64_t size; /* tree size it speaks of */
+    struct bytes note;
+};
+
+/* A case's key: keys.db. The same row again is no error; another key for (case, epoch) is ERR_CONFLICT. */
+struct store_key {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint32_t epoch;
+    uint8_t key[32];
+    uint64_t created_ms;
+};
+
+/* Where the erasure of a case's content stands at one participant. Inserted or replaced by (case_id, node). */
+struct store_erasure {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint32_t node;
+    uint8_t state;  /* enum app_erasure_state */
+    uint16_t basis; /* row of the table of legal bases */
+    uint64_t at_ms;
+    uint32_t origin; /* the ledger entry that says so */
+    uint64_t index;
+};
+
+/* Keeps a case's content from being erased here (行政复议, 诉讼, 审计). */
+struct store_hold {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint64_t since_ms; /* 0: the hold is taken off */
+    char reason[129];
+};
+
+/* An author has contradicted itself: everything of it from common_size on is disputed. Inserted by (accused, origin, index). */
+struct store_evidence {
+    uint32_t accused;
+    uint64_t common_size;
+    uint32_t origin; /* the evidence leaf */
+    uint64_t index;
+};
+
+/* Content to be destroyed: the key rows of the case, the payloads of all entries of the case, the body hashes of its
+ * requests (they cover personal data). After the commit both databases' write-ahead logs are emptied, so that the bytes stand in
+ * no file of the node any more (freed pages are overwritten as they are freed). */
+struct store_destroy {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+};
+
+/* One transaction of ledger.db. Everything is borrowed until store_commit() returns. Order: keys (their own transaction in
+ * keys.db, first, so that no entry is there whose key is not); then entries, addressed, tiles, replicas, acks, cases, items,
+ * requests, counters, notes, erasures, holds, evidence, destroy; then the destroyed keys (keys.db); then witnesses
+ * (one transaction of heads.db). A crash between them leaves a key too many, never one too few; a destruction that a crash cut
+ * short is repeated by store_open(): a case with an erasure row of this node in state STORE_ERASURE_DONE has no key and no payload. */
+#define STORE_ERASURE_DONE 2u
 struct store_batch {
     const struct store_entry *entries;
     size_t entry_count;
@@ -139,6 +208,20 @@ struct store_batch {
     size_t request_count;
     const struct store_counter *counters;
     size_t counter_count;
+    const struct store_key *keys;
+    size_t key_count;
+    const struct store_note *notes;
+    size_t note_count;
+    const struct store_erasure *erasures;
+    size_t erasure_count;
+    const struct store_hold *holds;
+    size_t hold_count;
+    const struct store_evidence *evidences;
+    size_t evidence_count;
+    const struct store_destroy *destroys;
+    size_t destroy_count;
+    const struct store_witness *witnesses;
+    size_t witness_count;
 };
 
 struct store;
@@ -261,6 +344,39 @@ int store_read_request(struct store_reader *r, const uint8_t key_hash[32], struc
                        struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
 int store_read_counter(struct store_reader *r, const char *name, uint64_t *ret,
                        struct err *e) WARN_UNUSED; /* 0 if absent */
+
+int store_read_key(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], uint32_t epoch,
+                   struct store_key *ret, struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+int store_read_note(struct store_reader *r, const char *name, struct arena *a, struct store_note *ret,
+                    struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+/* What was cosigned last of @origin (old_size and old_root are 0); never: ERR_NOT_FOUND. */
+int store_read_witness(struct store_reader *r, const char *origin, struct arena *a, struct store_witness *ret,
+                       struct err *e) WARN_UNUSED;
+int store_list_witnesses(struct store_reader *r, struct arena *a, struct store_witness **ret, size_t *ret_count,
+                         struct err *e) WARN_UNUSED;
+/* By node; none is no error. */
+int store_read_erasures(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct arena *a,
+                        struct store_erasure **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+/* Every erasure that its participant has not done (state not STORE_ERASURE_DONE), by case and node, up to @limit rows. */
+int store_list_erasures_open(struct store_reader *r, size_t limit, struct arena *a, struct store_erasure **ret,
+                             size_t *ret_count, struct err *e) WARN_UNUSED;
+int store_read_hold(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct store_hold *ret,
+                    struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND: none */
+int store_list_evidence(struct store_reader *r, struct arena *a, struct store_evidence **ret, size_t *ret_count,
+                        struct err *e) WARN_UNUSED;
+
+/* ---- backup ---- */
+
+/* Copies ledger.db, as of one committed moment, into the new file @path while the node works (SQLite's online backup, in
+ * steps, so that writers are not held up); fsynced and checked on return. keys.db goes the same way with @keys. heads.db never:
+ * it must not go back. @progress (may be NULL) hears pages done and pages in all after each step; non-zero ends it (ERR_CLOSED).
+ * ERR_CONFLICT when @path exists. A copy is one self-contained file without a write-ahead log. */
+struct store_backup_result {
+    uint64_t bytes;
+    uint64_t ledger_size; /* own leaves in the copy */
+};
+int store_backup(const char *dir, bool keys, const char *path, int (*progress)(void *ctx, uint64_t done, uint64_t all),
+                 void *ctx, struct store_backup_result *ret, struct err *e) WARN_UNUSED;
 
 /* Checks what the engine and this folder can check alone: page structure, every table's rows against their stored
  * check values, leaves against their hashes, order and contiguity of own indexes, seqs and tiles, row counts, heads.db

@@ -24,8 +24,9 @@ static int check_text(const char *what, const char *text, size_t size, bool empt
 
 static int check_entry(const struct store_entry *entry, struct err *e)
 {
-    if (entry->origin == STORE_NODE_EVERYONE)
-        return err_set(e, ERR_INVALID, "store.origin", "entry %" PRIu64 ": origin 0 is no node", entry->index);
+    if (entry->origin <= STORE_NODE_HEADS)
+        return err_set(e, ERR_INVALID, "store.origin", "entry %" PRIu64 ": origin %" PRIu32 " is no node", entry->index,
+                       entry->origin);
     if (entry->index > STORE_INDEX_MAX)
         return too_large(e, "entry index", entry->index, STORE_INDEX_MAX);
     if (entry->leaf.size > LEAF_BYTES_MAX)
@@ -45,7 +46,7 @@ static int check_entry(const struct store_entry *entry, struct err *e)
 
 static int check_replica(const struct store *s, const struct store_replica *r, struct err *e)
 {
-    if (r->origin == STORE_NODE_EVERYONE || r->origin == s->self)
+    if (r->origin <= STORE_NODE_HEADS || r->origin == s->self)
         return err_set(e, ERR_INVALID, "store.replica", "replica of node %" PRIu32 ": not a peer", r->origin);
     if (r->size > STORE_INDEX_MAX)
         return too_large(e, "size of a replica", r->size, STORE_INDEX_MAX);
@@ -53,6 +54,8 @@ static int check_replica(const struct store *s, const struct store_replica *r, s
         return too_large(e, "size of a frontier", r->frontier.size, STORE_FRONTIER_BYTES_MAX);
     if (r->note.size > NOTE_BYTES_MAX)
         return too_large(e, "size of a note", r->note.size, NOTE_BYTES_MAX);
+    if (r->confirmed.size > STORE_FRONTIER_BYTES_MAX)
+        return too_large(e, "size of a confirmed range", r->confirmed.size, STORE_FRONTIER_BYTES_MAX);
     return 0;
 }
 
@@ -74,7 +77,7 @@ static int check_ledger_rows(const struct store *s, const struct store_batch *b,
     for (size_t i = 0; rc == 0 && i < b->replica_count; i++)
         rc = check_replica(s, &b->replicas[i], e);
     for (size_t i = 0; rc == 0 && i < b->ack_count; i++) {
-        if (b->acks[i].peer == STORE_NODE_EVERYONE || b->acks[i].peer == s->self)
+        if (b->acks[i].peer <= STORE_NODE_HEADS || b->acks[i].peer == s->self)
             rc = err_set(e, ERR_INVALID, "store.ack", "acknowledgement of node %" PRIu32 ": not a peer",
                          b->acks[i].peer);
     }
@@ -111,8 +114,26 @@ static int check_derived_rows(const struct store_batch *b, struct err *e)
     return rc;
 }
 
+static int check_facts(const struct store_batch *b, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < b->note_count; i++) {
+        rc = check_text("note name", b->notes[i].name, sizeof b->notes[i].name, false, e);
+        if (rc == 0 && b->notes[i].note.size > NOTE_BYTES_MAX)
+            rc = too_large(e, "size of a note", b->notes[i].note.size, NOTE_BYTES_MAX);
+    }
+    for (size_t i = 0; rc == 0 && i < b->hold_count; i++)
+        rc = check_text("reason of a hold", b->holds[i].reason, sizeof b->holds[i].reason, true, e);
+    for (size_t i = 0; rc == 0 && i < b->key_count; i++)
+        if (b->keys[i].epoch == 0)
+            rc = err_set(e, ERR_INVALID, "store.key-epoch", "a case key of epoch 0");
+    return rc;
+}
+
 int store_batch_check(const struct store *s, const struct store_batch *b, struct err *e)
 {
     int rc = check_ledger_rows(s, b, e);
-    return rc != 0 ? rc : check_derived_rows(b, e);
+    if (rc == 0)
+        rc = check_derived_rows(b, e);
+    return rc != 0 ? rc : check_facts(b, e);
 }

@@ -2,7 +2,8 @@
  *
  * Page structure and indexes first (SQLite's integrity_check), then every row through the decoders of store_row.c,
  * which compare check values, and what must hold between rows: the own ledger and each recipient's stream without
- * gaps, tiles without gaps, the number of cases, heads.db not ahead of ledger.db. Whether the tree's root is the
+ * gaps, tiles without gaps, the number of cases, no content of an erased case, heads.db not ahead of ledger.db. The rows
+ * of heads.db and keys.db come first, each in a snapshot of its own. Whether the tree's root is the
  * signed one is the verifier's business, above this folder.
  *
  * All tables are walked in one snapshot, because rows of one are compared with rows of others. A writer at work
@@ -12,7 +13,9 @@
 #include <string.h>
 
 #include "node/base/xassert.h"
+#include "node/store/store_fact.h"
 #include "node/store/store_heads.h"
+#include "node/store/store_keys.h"
 #include "node/store/store_reader.h"
 #include "node/store/store_row.h"
 
@@ -136,12 +139,30 @@ static int visit_counter(struct walk *w, sqlite3_stmt *stmt, struct err *e)
     return store_row_counter(&w->r->sql, stmt, &row, e);
 }
 
+static int visit_fact(struct walk *w, sqlite3_stmt *stmt, struct err *e)
+{
+    struct bytes key, value;
+    uint64_t kind = store_sql_u64(stmt, 0);
+    int rc = store_fact_row(&w->r->sql, stmt, &key, &value, e);
+    return rc == 0 && !store_fact_has_form(kind, key, value) ? store_row_corrupt(&w->r->sql, "fact", kind, e) : rc;
+}
+
+/* Content is its entry's, whose check value covers it, or it was destroyed and is nothing but zeros. */
+static int visit_content(struct walk *w, sqlite3_stmt *stmt, struct err *e)
+{
+    bool is_used = sqlite3_column_type(stmt, 2) != SQLITE_NULL && store_sql_u64(stmt, 2) == store_sql_u64(stmt, 0);
+    struct bytes body = store_sql_bytes(stmt, 1);
+    bool is_zero = body.size > 0 && body.data[0] == 0 && memcmp(body.data, body.data + 1, body.size - 1) == 0;
+    return is_used || is_zero ? 0 : store_row_corrupt(&w->r->sql, "content", store_sql_u64(stmt, 0), e);
+}
+
 /* Tables in the order of checking: entries first, they give the size that others are compared with. */
 static const struct {
     const char *sql;
     int (*visit)(struct walk *w, sqlite3_stmt *stmt, struct err *e);
 } tables[] = {
     {STORE_ROW_ENTRY " ORDER BY e.id", visit_entry},
+    {"SELECT b.no, b.body, e.content FROM content b LEFT JOIN entry e ON e.id = b.entry ORDER BY b.no", visit_content},
     {STORE_ROW_ADDRESSED " ORDER BY id", visit_addressed},
     {STORE_ROW_TILE " ORDER BY id", visit_tile},
     {STORE_ROW_REPLICA " ORDER BY p.slot", visit_replica},
@@ -150,24 +171,8 @@ static const struct {
     {STORE_ROW_ITEM " ORDER BY i.node, i.code", visit_item},
     {STORE_ROW_REQUEST " ORDER BY no", visit_request},
     {STORE_ROW_COUNTER " ORDER BY name", visit_counter},
+    {STORE_ROW_FACT " ORDER BY kind, key", visit_fact},
 };
-
-static int check_pages(struct store_reader *r, struct err *e)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(r->sql.db, "PRAGMA integrity_check(1)", -1, &stmt, NULL);
-    if (rc != SQLITE_OK)
-        return store_sql_error(&r->sql, rc, "integrity_check", e);
-    rc = store_sql_step(&r->sql, stmt, e);
-    if (rc == 1) {
-        struct bytes text = store_sql_bytes(stmt, 0);
-        rc = bytes_equal(text, bytes_of_string("ok"))
-                 ? 0
-                 : err_set(e, ERR_CORRUPT, "store.corrupt", "ledger.db: %.*s", (int)text.size, (const char *)text.data);
-    }
-    sqlite3_finalize(stmt);
-    return rc;
-}
 
 static int walk_table(struct walk *w, size_t table, struct err *e)
 {
@@ -205,6 +210,15 @@ static int check_counts(struct store_reader *r, struct err *e)
         {"cases without an entry or a row",
          "SELECT count(*) FROM case_ref r WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.case_no = r.no)"
          " AND NOT EXISTS (SELECT 1 FROM case_row c WHERE c.no = r.no)"},
+        {"erasures that are not done and not listed as open, or the reverse",
+         "SELECT (SELECT count(*) FROM fact o WHERE o.kind = 4 AND NOT EXISTS (SELECT 1 FROM fact f"
+         "  WHERE f.kind = 3 AND f.key = o.key AND substr(f.value, 1, 1) <> x'02'))"
+         " + (SELECT count(*) FROM fact f WHERE f.kind = 3 AND substr(f.value, 1, 1) <> x'02' AND NOT EXISTS"
+         "  (SELECT 1 FROM fact o WHERE o.kind = 4 AND o.key = f.key))"},
+        {"cases with content that this node has erased",
+         "SELECT count(*) FROM meta m JOIN fact f ON f.kind = 3 AND substr(f.value, 1, 1) = x'02'"
+         " AND substr(f.key, 17) = unhex(printf('%08x', m.value)) JOIN case_ref r ON r.case_id = substr(f.key, 1, 16)"
+         " WHERE m.key = 'self' AND EXISTS (SELECT 1 FROM entry e WHERE e.case_no = r.no AND e.content IS NOT NULL)"},
     };
     uint64_t value = 0;
     int rc = store_row_meta(&r->sql, "self", &value, e);
@@ -222,9 +236,13 @@ int store_check(struct store_reader *r, struct err *e)
 {
     struct walk w = {.r = r};
     uint64_t head_size = 0;
-    int rc = store_heads_read_size(r->dir, &head_size, e); /* before the entries: the head follows them */
+    int rc = store_heads_read_size(r, &head_size, e); /* before the entries: the head follows them */
     if (rc == 0)
-        rc = check_pages(r, e);
+        rc = store_heads_check(r, e);
+    if (rc == 0)
+        rc = store_keys_check(r, e);
+    if (rc == 0)
+        rc = store_sql_check_pages(&r->sql, false, e);
     if (rc == 0)
         rc = store_reader_begin(r, e);
     if (rc != 0)

@@ -2,6 +2,8 @@
  *
  * Happy path: form of the batch (store_batch.c) -> BEGIN IMMEDIATE -> rows in the order of struct store_batch ->
  * COMMIT, which appends the changed pages to the WAL and syncs it once.
+ * With witnesses, heads.db is locked and compared first and written last; with keys, keys.db is committed just before
+ * ledger.db; with a destruction, store_keys.c goes on after it. Each of these costs syncs of its own, only when it is there.
  * Failure modes: a refusal (ERR_INVALID, ERR_LIMIT, ERR_CONFLICT) rolls back and the handle goes on; a failure of the
  * engine rolls back and stops the handle, because after a failed write or fsync nobody knows what the disk holds until
  * the file has been opened and recovered again.
@@ -13,6 +15,9 @@
 #include <string.h>
 
 #include "node/base/xassert.h"
+#include "node/store/store_fact.h"
+#include "node/store/store_heads.h"
+#include "node/store/store_keys.h"
 #include "node/store/store_row.h"
 #include "node/store/store_writer.h"
 
@@ -36,10 +41,13 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_NODE_INSERT] = "INSERT INTO node(slot, node) VALUES(?1, ?2)",
     [STORE_WRITE_CASE_REF_FIND] = "SELECT no FROM case_ref WHERE case_id = ?1",
     [STORE_WRITE_CASE_REF_INSERT] = "INSERT INTO case_ref(case_id) VALUES(?1)",
-    [STORE_WRITE_ENTRY_INSERT] = "INSERT INTO entry(id, case_no, stored_ms, ck, hash, leaf, payload)"
+    [STORE_WRITE_ENTRY_INSERT] = "INSERT INTO entry(id, case_no, stored_ms, ck, hash, leaf, content)"
                                  " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
-    [STORE_WRITE_ENTRY_FIND] = "SELECT case_no, stored_ms, hash, leaf, payload FROM entry WHERE id = ?1",
-    [STORE_WRITE_ENTRY_FILL] = "UPDATE entry SET payload = ?2, ck = ?3 WHERE id = ?1",
+    [STORE_WRITE_ENTRY_FIND] = "SELECT e.case_no, e.stored_ms, e.hash, e.leaf, e.content, b.body FROM entry e"
+                               " LEFT JOIN content b ON b.no = e.content WHERE e.id = ?1",
+    [STORE_WRITE_ENTRY_FILL] = "UPDATE entry SET content = ?2, ck = ?3 WHERE id = ?1",
+    [STORE_WRITE_CONTENT_INSERT] = "INSERT INTO content(no, entry, body) VALUES(?1, ?2, ?3)",
+    [STORE_WRITE_CONTENT_ZERO] = "UPDATE content SET body = zeroblob(length(body)) WHERE no = ?1",
     [STORE_WRITE_ADDRESSED_INSERT] = "INSERT INTO addressed(id, seq, ck) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
     [STORE_WRITE_ADDRESSED_FIND] = "SELECT seq FROM addressed WHERE id = ?1",
     [STORE_WRITE_ADDRESSED_LAST] = "SELECT id, seq FROM addressed WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1",
@@ -73,6 +81,14 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_SWEEP1_COPY] = SWEEP_COPY("request_key1", "request_key2"),
     [STORE_WRITE_SWEEP1_DELETE] = SWEEP_DELETE("request_key1"),
     [STORE_WRITE_COUNTER_PUT] = "INSERT OR REPLACE INTO counter(name, value, ck) VALUES(?1, ?2, ?3)",
+    [STORE_WRITE_FACT_FIND] = STORE_ROW_FACT " WHERE kind = ?1 AND key = ?2",
+    [STORE_WRITE_FACT_PUT] = "INSERT OR REPLACE INTO fact(kind, key, ck, value) VALUES(?1, ?2, ?3, ?4)",
+    [STORE_WRITE_FACT_DELETE] = "DELETE FROM fact WHERE kind = ?1 AND key = ?2",
+    [STORE_WRITE_FACTS] = STORE_ROW_FACT " WHERE kind = ?1",
+    [STORE_WRITE_ENTRY_STRIP] = "UPDATE entry SET content = NULL, ck = ?2 WHERE id = ?1",
+    [STORE_WRITE_CASE_ENTRY_NEXT] = STORE_ROW_ENTRY " WHERE e.case_no = ?1 AND e.id > ?2 ORDER BY e.id LIMIT 1",
+    [STORE_WRITE_REQUEST_FROM] = STORE_ROW_REQUEST " WHERE no >= ?1 ORDER BY no LIMIT 1",
+    [STORE_WRITE_REQUEST_STRIP] = "UPDATE request SET body_hash = ?2, ck = ?3 WHERE no = ?1",
 };
 
 int store_commit_stmt(struct store_transaction *t, enum store_write_stmt id, sqlite3_stmt **ret)
@@ -137,33 +153,37 @@ static int slot_of(struct store_transaction *t, uint32_t node, struct store_slot
     return rc;
 }
 
+int store_commit_find_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE], uint64_t *ret)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_commit_stmt(t, STORE_WRITE_CASE_REF_FIND, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_bytes(stmt, 1, bytes_of(case_id, STORE_CASE_ID_SIZE));
+    rc = store_sql_step(&t->s->ledger, stmt, t->e);
+    *ret = rc == 1 ? store_sql_u64(stmt, 0) : 0;
+    store_sql_done(stmt);
+    return rc < 0 ? rc : 0;
+}
+
 int store_commit_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE], uint64_t *ret)
 {
     if (t->memo_no != 0 && memcmp(t->memo_case, case_id, STORE_CASE_ID_SIZE) == 0) {
         *ret = t->memo_no;
         return 0;
     }
-    struct bytes id = bytes_of(case_id, STORE_CASE_ID_SIZE);
     sqlite3_stmt *stmt = NULL;
     uint64_t no = 0;
-    int rc = store_commit_stmt(t, STORE_WRITE_CASE_REF_FIND, &stmt);
-    if (rc != 0)
-        return rc;
-    store_sql_bind_bytes(stmt, 1, id);
-    rc = store_sql_step(&t->s->ledger, stmt, t->e);
-    if (rc == 1)
-        no = store_sql_u64(stmt, 0);
-    store_sql_done(stmt);
-
-    if (rc == 0) {
+    int rc = store_commit_find_case_no(t, case_id, &no);
+    if (rc == 0 && no == 0) {
         rc = store_commit_stmt(t, STORE_WRITE_CASE_REF_INSERT, &stmt);
         if (rc != 0)
             return rc;
-        store_sql_bind_bytes(stmt, 1, id);
+        store_sql_bind_bytes(stmt, 1, bytes_of(case_id, STORE_CASE_ID_SIZE));
         rc = store_commit_run(t, stmt);
         no = (uint64_t)sqlite3_last_insert_rowid(t->s->ledger.db);
     }
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     t->memo_no = *ret = no;
     memcpy(t->memo_case, case_id, STORE_CASE_ID_SIZE);
@@ -178,6 +198,27 @@ static int entry_conflict(struct store_transaction *t, const struct store_entry 
                    "entry (%" PRIu32 ", %" PRIu64 ") exists with another %s", entry->origin, entry->index, what);
 }
 
+/* Number of the content row that a payload gets; 0 for an empty one, which has none. */
+static uint64_t content_no(const struct store_transaction *t, const struct store_entry *entry)
+{
+    return entry->payload.size == 0 ? 0 : t->s->content_next;
+}
+
+/* Always at the end of the table: see store_schema.c. */
+static int put_content(struct store_transaction *t, uint64_t id, const struct store_entry *entry)
+{
+    sqlite3_stmt *stmt = NULL;
+    if (entry->payload.size == 0)
+        return 0;
+    int rc = store_commit_stmt(t, STORE_WRITE_CONTENT_INSERT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, t->s->content_next++);
+    store_sql_bind_u64(stmt, 2, id);
+    store_sql_bind_bytes(stmt, 3, entry->payload);
+    return store_commit_run(t, stmt);
+}
+
 static int fill_payload(struct store_transaction *t, uint64_t id, uint64_t case_no, const struct store_entry *entry)
 {
     sqlite3_stmt *stmt = NULL;
@@ -185,9 +226,10 @@ static int fill_payload(struct store_transaction *t, uint64_t id, uint64_t case_
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, id);
-    store_sql_bind_bytes(stmt, 2, entry->payload);
+    store_sql_bind_u64(stmt, 2, content_no(t, entry));
     store_sql_bind_u64(stmt, 3, store_row_entry_ck(id, case_no, entry));
-    return store_commit_run(t, stmt);
+    rc = store_commit_run(t, stmt);
+    return rc != 0 ? rc : put_content(t, id, entry);
 }
 
 /* The id is taken: the same leaf is fine, and a payload that comes later than its leaf is added. */
@@ -210,7 +252,7 @@ static int meet_entry(struct store_transaction *t, uint64_t id, const struct sto
     bool held = sqlite3_column_type(stmt, 4) != SQLITE_NULL;
     if (!bytes_equal(store_sql_bytes(stmt, 3), entry->leaf))
         rc = entry_conflict(t, entry, "leaf");
-    else if (held && entry->payload_held && !bytes_equal(store_sql_bytes(stmt, 4), entry->payload))
+    else if (held && entry->payload_held && !bytes_equal(store_sql_bytes(stmt, 5), entry->payload))
         rc = entry_conflict(t, entry, "payload");
     else if (!held && entry->payload_held)
         rc = fill_payload(t, id, case_no, &whole);
@@ -219,16 +261,33 @@ out:
     return rc;
 }
 
-static int put_entry(struct store_transaction *t, const struct store_entry *entry)
+/* Of a case whose content was erased here nothing comes in again, however late or often a peer gives it. */
+static int without_erased(struct store_transaction *t, const struct store_entry *given, struct store_entry *ret)
+{
+    bool erased = false;
+    *ret = *given;
+    int rc = given->has_case && given->payload_held ? store_fact_is_erased(t, given->case_id, &erased) : 0;
+    if (rc == 0 && erased) {
+        ret->payload = bytes_of(NULL, 0);
+        ret->payload_held = false;
+    }
+    return rc;
+}
+
+static int put_entry(struct store_transaction *t, const struct store_entry *given)
 {
     struct store *s = t->s;
-    if (entry->origin == s->self && entry->index > s->own_size)
+    if (given->origin == s->self && given->index > s->own_size)
         return err_set(t->e, ERR_INVALID, "store.gap", "own entry %" PRIu64 " does not follow: the ledger has %" PRIu64,
-                       entry->index, s->own_size);
+                       given->index, s->own_size);
     struct store_slot *slot = NULL;
+    struct store_entry whole;
+    const struct store_entry *entry = &whole;
     uint64_t case_no = 0;
     sqlite3_stmt *stmt = NULL;
-    int rc = slot_of(t, entry->origin, &slot);
+    int rc = slot_of(t, given->origin, &slot);
+    if (rc == 0)
+        rc = without_erased(t, given, &whole);
     if (rc == 0 && entry->has_case)
         rc = store_commit_case_no(t, entry->case_id, &case_no);
     if (rc == 0)
@@ -246,7 +305,7 @@ static int put_entry(struct store_transaction *t, const struct store_entry *entr
     store_sql_bind_bytes(stmt, 5, bytes_of(entry->hash, sizeof entry->hash));
     store_sql_bind_bytes(stmt, 6, entry->leaf);
     if (entry->payload_held)
-        store_sql_bind_bytes(stmt, 7, entry->payload);
+        store_sql_bind_u64(stmt, 7, content_no(t, entry));
     rc = store_commit_run(t, stmt);
     if (rc != 0)
         return rc;
@@ -254,7 +313,7 @@ static int put_entry(struct store_transaction *t, const struct store_entry *entr
         return meet_entry(t, id, entry);
     if (entry->origin == s->self)
         s->own_size = entry->index + 1;
-    return 0;
+    return put_content(t, id, entry);
 }
 
 static int load_last_addressed(struct store_transaction *t, struct store_slot *slot)
@@ -412,6 +471,10 @@ static int put_all(struct store_transaction *t, const struct store_batch *b)
         rc = put_ack(t, &b->acks[i]);
     if (rc == 0)
         rc = store_derived_put(t, b);
+    if (rc == 0)
+        rc = store_fact_put_all(t, b);
+    if (rc == 0)
+        rc = store_destroy_put(t, b);
     if (rc == 0 && t->s->case_count != t->old_case_count)
         rc = put_meta(t, "case_count", t->s->case_count);
     return rc;
@@ -428,6 +491,8 @@ static void roll_back(struct store_transaction *t, int rc)
 
     s->own_size = t->old_own_size;
     s->case_count = t->old_case_count;
+    s->content_next = t->old_content_next;
+    s->destroy_pending = t->old_destroy_pending;
     memcpy(s->sweeps, t->old_sweeps, sizeof s->sweeps);
     s->slot_next = t->old_slot_next;
     while (s->slot_count > t->old_slot_count)
@@ -436,27 +501,46 @@ static void roll_back(struct store_transaction *t, int rc)
         s->slot_list[i]->last_known = false;
 }
 
+/* The rows are written first and the keys made durable just before them: a refusal of either leaves neither. */
+static int commit_ledger(struct store *s, const struct store_batch *b, struct err *e)
+{
+    struct store_transaction t = {.s = s,
+                                  .e = e,
+                                  .old_own_size = s->own_size,
+                                  .old_case_count = s->case_count,
+                                  .old_content_next = s->content_next,
+                                  .old_destroy_pending = s->destroy_pending,
+                                  .old_slot_count = s->slot_count,
+                                  .old_slot_next = s->slot_next};
+    memcpy(t.old_sweeps, s->sweeps, sizeof t.old_sweeps);
+    int rc = run_plain(&t, STORE_WRITE_BEGIN);
+    if (rc == 0)
+        rc = put_all(&t, b);
+    if (rc == 0 && b->key_count > 0)
+        rc = store_keys_put(&t, b);
+    if (rc == 0)
+        rc = run_plain(&t, STORE_WRITE_COMMIT);
+    if (rc != 0)
+        roll_back(&t, rc);
+    return rc;
+}
+
 int store_commit(struct store *s, const struct store_batch *b, struct err *e)
 {
     if (s->ledger_failed)
         return err_set(e, ERR_IO, "store.stopped", "ledger.db: an earlier commit failed; open the store again");
     int rc = store_batch_check(s, b, e);
+    if (rc == 0 && s->destroy_pending)
+        rc = store_destroy_finish(s, e); /* a reader had held it up */
+    if (rc == 0 && b->witness_count > 0)
+        rc = store_witness_begin(s, b, e);
     if (rc != 0)
         return rc;
-
-    struct store_transaction t = {.s = s,
-                                  .e = e,
-                                  .old_own_size = s->own_size,
-                                  .old_case_count = s->case_count,
-                                  .old_slot_count = s->slot_count,
-                                  .old_slot_next = s->slot_next};
-    memcpy(t.old_sweeps, s->sweeps, sizeof t.old_sweeps);
-    rc = run_plain(&t, STORE_WRITE_BEGIN);
-    if (rc == 0)
-        rc = put_all(&t, b);
-    if (rc == 0)
-        rc = run_plain(&t, STORE_WRITE_COMMIT);
-    if (rc != 0)
-        roll_back(&t, rc);
+    bool was_pending = s->destroy_pending;
+    rc = commit_ledger(s, b, e);
+    if (rc == 0 && s->destroy_pending && (!was_pending || b->destroy_count + b->erasure_count > 0))
+        rc = store_destroy_finish(s, e);
+    if (b->witness_count > 0)
+        rc = store_witness_end(s, rc, e);
     return rc;
 }

@@ -9,6 +9,7 @@
 
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
+#include "node/store/store_fact.h"
 #include "node/store/store_reader.h"
 #include "node/store/store_row.h"
 
@@ -66,6 +67,8 @@ static const char *const texts[STORE_READ_COUNT] = {
                                       " + (SELECT count(*) FROM request_key1 WHERE key = ?1 AND no = ?2)"
                                       " + (SELECT count(*) FROM request_key2 WHERE key = ?1 AND no = ?2)"),
     [STORE_READ_COUNTER] = STORE_ROW_COUNTER " WHERE name = ?1",
+    [STORE_READ_FACT] = STORE_ROW_FACT " WHERE kind = ?1 AND key = ?2",
+    [STORE_READ_FACTS] = STORE_ROW_FACT " WHERE kind = ?1 AND key BETWEEN ?2 AND ?3 ORDER BY key LIMIT ?4",
 };
 
 int store_reader_open(const char *dir, struct store_reader **ret, struct err *e)
@@ -90,6 +93,8 @@ void store_reader_close(struct store_reader *r)
         return;
     /* Checkpoints belong to the writer; a reader that leaves last must not start one either. */
     store_sql_close(&r->sql, false);
+    store_sql_close(&r->keys, false);
+    store_sql_close(&r->heads, false);
     free(r->dir);
     free(r);
 }
@@ -235,6 +240,8 @@ static int read_replicas(struct store_reader *r, struct arena *a, struct store_l
         ret->replica_count++;
     }
     store_sql_done(stmt);
+    for (size_t i = 0; rc >= 0 && i < ret->replica_count; i++)
+        rc = store_fact_read_confirmed(r, a, &ret->replicas[i], e);
     return rc < 0 ? rc : 0;
 }
 

@@ -49,12 +49,16 @@ enum store_read_stmt {
     STORE_READ_REQUEST,
     STORE_READ_REQUEST_KEY_COUNT,
     STORE_READ_COUNTER,
+    STORE_READ_FACT,
+    STORE_READ_FACTS,
     STORE_READ_COUNT
 };
 
 struct store_reader {
     struct store_sql sql;
-    char *dir; /* owned; store_check() opens heads.db beside it */
+    struct store_sql keys;  /* closed until a key is read (store_keys.c) */
+    struct store_sql heads; /* closed until a witness row is read (store_heads.c) */
+    char *dir;              /* owned */
 };
 
 /* Statement @id, ready to bind. */

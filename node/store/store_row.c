@@ -136,7 +136,7 @@ int store_row_entry(struct store_sql *c, sqlite3_stmt *stmt, struct store_entry 
         .index = id & STORE_INDEX_MAX,
         .stored_ms = store_sql_u64(stmt, 4),
         .leaf = store_sql_bytes(stmt, 7),
-        .payload = store_sql_bytes(stmt, 8),
+        .payload = store_sql_bytes(stmt, 9), /* of an entry with content 0 there is no row: empty */
         .payload_held = !is_null(stmt, 8),
         .has_case = !is_null(stmt, 2),
     };

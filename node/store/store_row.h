@@ -50,8 +50,9 @@ int store_row_corrupt(const struct store_sql *c, const char *table, uint64_t key
 
 /* The columns that each decoder expects from column 0 on, with their FROM clause. */
 #define STORE_ROW_ENTRY                                                                                                \
-    "SELECT e.id, n.node, e.case_no, r.case_id, e.stored_ms, e.ck, e.hash, e.leaf, e.payload FROM entry e"             \
-    " LEFT JOIN node n ON n.slot = (e.id >> 40) LEFT JOIN case_ref r ON r.no = e.case_no"
+    "SELECT e.id, n.node, e.case_no, r.case_id, e.stored_ms, e.ck, e.hash, e.leaf, e.content, b.body FROM entry e"     \
+    " LEFT JOIN node n ON n.slot = (e.id >> 40) LEFT JOIN case_ref r ON r.no = e.case_no"                              \
+    " LEFT JOIN content b ON b.no = e.content"
 int store_row_entry(struct store_sql *c, sqlite3_stmt *stmt, struct store_entry *ret, struct err *e) WARN_UNUSED;
 
 #define STORE_ROW_CASE_COLUMNS                                                                                         \

@@ -12,11 +12,17 @@
  * - Item codes: case_row_item holds each run of 1,024 cases by itself, so that new cases change few pages; a search for
  *   one item asks run by run (store_list.c).
  *
+ * What can be destroyed stands by itself (content in ledger.db, secret in keys.db): rows are appended, never made shorter
+ * and never deleted, so that the engine never moves one to another page, where a copy would stay behind; destroying is
+ * writing zeros over the row in its place.
+ *
  * `ck` is store_sql_check_value() over the row. Tables without it (node, case_ref) keep every value twice, in the
- * table and in a unique index, and the engine's integrity check compares the two.
+ * table and in a unique index, and the engine's integrity check compares the two; content and secret are covered by the
+ * check value of the row that points at them.
  *
  * Derived from the entries, can be dropped and made again: addressed, tile, case_row, item, item_json. Not derived:
- * entry, node, case_ref, replica, ack, request, counter, meta, and head in heads.db.
+ * entry, content, node, case_ref, replica, ack, request, counter, meta, fact, head and witness in heads.db, key and secret
+ * in keys.db.
  */
 #include "node/store/store_schema.h"
 
@@ -58,17 +64,37 @@ static const char *const ledger_migrations[] = {
     "CREATE TABLE request_key1(key INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY(key, no)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE request_key2(key INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY(key, no)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL, ck INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    /* 1 -> 2 */
+    "CREATE TABLE fact(kind INTEGER NOT NULL, key BLOB NOT NULL, ck INTEGER NOT NULL, value BLOB NOT NULL,"
+    " PRIMARY KEY(kind, key)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE content(no INTEGER PRIMARY KEY, entry INTEGER NOT NULL, body BLOB NOT NULL) STRICT;"
+    "INSERT INTO content(entry, body) SELECT id, payload FROM entry WHERE length(payload) > 0 ORDER BY id;"
+    "ALTER TABLE entry ADD COLUMN content INTEGER;" /* no: content.no, 0: empty, NULL: not held */
+    "UPDATE entry SET content = 0 WHERE length(payload) = 0;"
+    "UPDATE entry SET content = c.no FROM content c WHERE c.entry = entry.id;"
+    "ALTER TABLE entry DROP COLUMN payload;",
 };
 
 static const char *const heads_migrations[] = {
     /* 0 -> 1 */
     "CREATE TABLE head(id INTEGER PRIMARY KEY CHECK(id = 1), node INTEGER NOT NULL, size INTEGER NOT NULL,"
     " ck INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL) STRICT;",
+    /* 1 -> 2 */
+    "CREATE TABLE witness(origin TEXT PRIMARY KEY, size INTEGER NOT NULL, ck INTEGER NOT NULL, root BLOB NOT NULL,"
+    " note BLOB NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
-/* "TBlg" and "TBhd" */
+static const char *const keys_migrations[] = {
+    /* 0 -> 1 */
+    "CREATE TABLE secret(no INTEGER PRIMARY KEY, key BLOB NOT NULL) STRICT;"
+    "CREATE TABLE key(case_id BLOB NOT NULL, epoch INTEGER NOT NULL, no INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " ck INTEGER NOT NULL, PRIMARY KEY(case_id, epoch)) STRICT, WITHOUT ROWID;",
+};
+
+/* "TBlg", "TBhd" and "TBky" */
 const struct store_schema store_schema_ledger = {0x54426c67, ledger_migrations, array_count(ledger_migrations)};
 const struct store_schema store_schema_heads = {0x54426864, heads_migrations, array_count(heads_migrations)};
+const struct store_schema store_schema_keys = {0x54426b79, keys_migrations, array_count(keys_migrations)};
 
 /* What the file says it is. An empty file is version 0 of anything. */
 static int read_version(struct store_sql *c, const struct store_schema *s, uint64_t *ret, struct err *e)

@@ -1,4 +1,4 @@
-/* Schemas of the two databases and how they grow.
+/* Schemas of the three databases and how they grow.
  *
  * A schema is an append-only array of migrations: entry i brings version i to i + 1. A released entry is never edited,
  * so that every old database walks the same path. The version stands in the file's user_version, the kind of file in
@@ -31,6 +31,7 @@ struct store_schema {
 
 extern const struct store_schema store_schema_ledger;
 extern const struct store_schema store_schema_heads;
+extern const struct store_schema store_schema_keys;
 
 /* Sets the pragmas of a writing connection, then creates the schema or brings it to the current version. A newer
  * version, or a file of another kind, is ERR_UNSUPPORTED and stays as it is. */

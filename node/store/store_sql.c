@@ -31,7 +31,7 @@ int store_sql_open(struct store_sql *c, const char *dir, const char *name, int f
 
     /* Readers and a checkpoint exclude each other for moments only; longer than this is another program's lock. */
     if (rc == 0) {
-        (void)sqlite3_busy_timeout(c->db, 5000);
+        (void)sqlite3_busy_timeout(c->db, STORE_SQL_BUSY_MS);
         (void)sqlite3_limit(c->db, SQLITE_LIMIT_LENGTH, 1 << 20); /* no row is larger, whatever its header says */
     } else {
         store_sql_close(c, false);
@@ -125,6 +125,24 @@ int store_sql_exec_u64(struct store_sql *c, const char *sql, uint64_t *ret, stru
     int result = rc == SQLITE_ROW ? 0 : store_sql_error(c, rc, sql, e);
     sqlite3_finalize(stmt);
     return result;
+}
+
+int store_sql_check_pages(struct store_sql *c, bool quick, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    const char *sql = quick ? "PRAGMA quick_check(1)" : "PRAGMA integrity_check(1)";
+    int rc = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
+    if (rc != SQLITE_OK)
+        return store_sql_error(c, rc, sql, e);
+    rc = store_sql_step(c, stmt, e);
+    if (rc == 1) {
+        struct bytes text = store_sql_bytes(stmt, 0);
+        rc = bytes_equal(text, bytes_of_string("ok")) ? 0
+                                                      : err_set(e, ERR_CORRUPT, "store.corrupt", "%s: %.*s", c->name,
+                                                                (int)text.size, (const char *)text.data);
+    }
+    sqlite3_finalize(stmt);
+    return rc;
 }
 
 int store_sql_get(struct store_sql *c, unsigned id, sqlite3_stmt **ret, struct err *e)

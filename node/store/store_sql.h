@@ -16,6 +16,8 @@
 
 #include "node/base/bytes.h"
 
+#define STORE_SQL_BUSY_MS 5000 /* that a statement waits for a lock of another connection */
+
 struct store_sql {
     sqlite3 *db;
     const char *name;         /* "ledger.db", for messages; a constant */
@@ -37,6 +39,9 @@ int store_sql_error(const struct store_sql *c, int rc, const char *doing, struct
 int store_sql_exec(struct store_sql *c, const char *sql, struct err *e) WARN_UNUSED;
 /* First column of the first row of @sql as an integer. */
 int store_sql_exec_u64(struct store_sql *c, const char *sql, uint64_t *ret, struct err *e) WARN_UNUSED;
+
+/* SQLite's own check of pages, order and, unless @quick, indexes. */
+int store_sql_check_pages(struct store_sql *c, bool quick, struct err *e) WARN_UNUSED;
 
 /* Statement @id, reset and ready to bind. */
 int store_sql_get(struct store_sql *c, unsigned id, sqlite3_stmt **ret, struct err *e) WARN_UNUSED;
@@ -71,7 +76,10 @@ enum store_table {
     STORE_TABLE_ITEM_JSON = 9,
     STORE_TABLE_REQUEST = 10,
     STORE_TABLE_COUNTER = 11,
-    STORE_TABLE_HEAD = 12
+    STORE_TABLE_HEAD = 12,
+    STORE_TABLE_FACT = 13,
+    STORE_TABLE_KEY = 14,
+    STORE_TABLE_WITNESS = 15
 };
 #define STORE_SQL_INTS_MAX 12
 #define STORE_SQL_SPANS_MAX 5

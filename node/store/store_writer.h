@@ -23,6 +23,8 @@ enum store_write_stmt {
     STORE_WRITE_ENTRY_INSERT,
     STORE_WRITE_ENTRY_FIND,
     STORE_WRITE_ENTRY_FILL,
+    STORE_WRITE_CONTENT_INSERT,
+    STORE_WRITE_CONTENT_ZERO,
     STORE_WRITE_ADDRESSED_INSERT,
     STORE_WRITE_ADDRESSED_FIND,
     STORE_WRITE_ADDRESSED_LAST,
@@ -49,6 +51,14 @@ enum store_write_stmt {
     STORE_WRITE_SWEEP1_COPY,
     STORE_WRITE_SWEEP1_DELETE,
     STORE_WRITE_COUNTER_PUT,
+    STORE_WRITE_FACT_FIND,
+    STORE_WRITE_FACT_PUT,
+    STORE_WRITE_FACT_DELETE,
+    STORE_WRITE_FACTS,
+    STORE_WRITE_ENTRY_STRIP,
+    STORE_WRITE_CASE_ENTRY_NEXT,
+    STORE_WRITE_REQUEST_FROM,
+    STORE_WRITE_REQUEST_STRIP,
     STORE_WRITE_COUNT
 };
 extern const char *const store_write_texts[STORE_WRITE_COUNT];
@@ -72,14 +82,19 @@ struct store_sweep {
 struct store {
     struct store_sql ledger;
     struct store_sql heads;
+    struct store_sql keys;
     int lock_fd; /* holds the flock(2) that keeps other writers out; -1 while opening */
     uint32_t self;
     bool ledger_failed; /* a commit failed in the engine: refuse more until opened again */
     bool heads_failed;
+    unsigned destroy_tries; /* of emptying the logs since something was noted last */
+    bool erased_any;        /* false: no case has an erasure row, so none needs to be looked for */
 
     /* Mirrors of the database as of the last commit, restored when a transaction is rolled back. */
     uint64_t own_size;
     uint64_t case_count;
+    uint64_t content_next; /* number of the next row of content */
+    bool destroy_pending;  /* something is noted to be destroyed (store_keys.c) */
     struct store_sweep sweeps[STORE_SWEEPS];
     struct map slots;              /* node code (4 bytes, big-endian) -> struct store_slot */
     struct store_slot **slot_list; /* owned, in the order of creation */
@@ -97,11 +112,16 @@ struct store_transaction {
     struct err *e;
     uint64_t old_own_size;
     uint64_t old_case_count;
+    uint64_t old_content_next;
+    bool old_destroy_pending;
     struct store_sweep old_sweeps[STORE_SWEEPS];
     size_t old_slot_count;
     uint32_t old_slot_next;
     uint64_t memo_no; /* number of memo_case, 0 = none: events of one case come together */
     uint8_t memo_case[STORE_CASE_ID_SIZE];
+    bool memo_erased_known; /* of memo_erased_case */
+    bool memo_erased;
+    uint8_t memo_erased_case[STORE_CASE_ID_SIZE];
 };
 
 /* For the files that write rows: statement @id ready to bind, run it, the number of a case (made when it is new). */
@@ -109,6 +129,9 @@ int store_commit_stmt(struct store_transaction *t, enum store_write_stmt id, sql
 int store_commit_run(struct store_transaction *t, sqlite3_stmt *stmt) WARN_UNUSED;
 int store_commit_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE],
                          uint64_t *ret) WARN_UNUSED;
+/* As above, but 0 when there is none. */
+int store_commit_find_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE],
+                              uint64_t *ret) WARN_UNUSED;
 
 /* Cases, items, requests, counters of a batch. */
 int store_derived_put(struct store_transaction *t, const struct store_batch *b) WARN_UNUSED;

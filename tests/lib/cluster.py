@@ -366,9 +366,17 @@ class Cluster:
 
     # -- nodes
 
-    def add_node(self, region, name, catalog=None, proxied=True, init=()):
+    @staticmethod
+    def _configure(node, ledger):
+        """Heads entries are so rare that tests may count entries, and a start does not wait long for nodes that are down."""
+        path = node.dir / "node.json"
+        settings = json.loads(path.read_text())
+        settings["ledger"] = {"heads_busy_s": 60, "heads_idle_s": 3600, "heads_stale_s": 86400, "start_ask_ms": 200} | ledger
+        path.write_text(json.dumps(settings, ensure_ascii=False, indent=2))
+
+    def add_node(self, region, name, catalog=None, proxied=True, init=(), ledger=None):
         """Makes the folder of a node and its certificate. With @proxied the others reach it through a line that can
-        be cut. @init: more arguments of `tongban node init`."""
+        be cut. @init: more arguments of `tongban node init`. @ledger: section "ledger" of its node.json."""
         node = Node(self, region, name, self.dir / region)
         node.federation_port, node.http_port = free_port(), free_port()
         arguments = ["node", "init", "--dir", node.dir, "--region", region, "--name", name]
@@ -383,6 +391,7 @@ class Cluster:
             arguments += ["--catalog", catalog]
         self.nodes.append(node)
         self.cli(*arguments, *init)
+        self._configure(node, ledger or {})
         self.cli("ca", "issue", "--dir", self.ca_dir, "--node", node.dir)
         return node
 

@@ -39,6 +39,7 @@ static struct {
     sqlite3_vfs *real;
     enum faultvfs_kind kind;
     uint64_t countdown; /* operations until the armed one */
+    uint64_t syncs;
     bool fired;
     struct list pending; /* oldest first */
 } fault;
@@ -147,6 +148,7 @@ static int shim_sync(sqlite3_file *file, int flags)
 {
     struct shim_file *f = (struct shim_file *)(void *)file;
     (void)flags;
+    fault.syncs++;
     if (fails(false)) {
         /* The real code for a full disk at fsync is IOERR_FSYNC with ENOSPC in errno, which xGetLastError tells. */
         return SQLITE_IOERR_FSYNC;
@@ -323,6 +325,11 @@ bool faultvfs_disarm(void)
 {
     fault.kind = FAULTVFS_NONE;
     return fault.fired;
+}
+
+uint64_t faultvfs_sync_count(void)
+{
+    return fault.syncs;
 }
 
 /* ---- the crash ---- */

@@ -32,6 +32,9 @@ void faultvfs_arm(enum faultvfs_kind kind, uint64_t at);
 /* Ends all faults; says whether the armed one was reached. */
 bool faultvfs_disarm(void);
 
+/* Syncs that were asked for since the start. */
+uint64_t faultvfs_sync_count(void);
+
 /* The power goes out now: makes of the unsynced writes what @seed decides. */
 void faultvfs_crash_apply(uint64_t seed);
 

@@ -20,10 +20,18 @@ void store_sample_entry(uint32_t origin, uint64_t index, size_t leaf_size, size_
 /* Case id number @n; ids grow with n, as real ones do. */
 void store_sample_case_id(uint64_t n, uint8_t ret[STORE_CASE_ID_SIZE]);
 
+/* Whether the content of case number @n is gone after @batches batches. */
+bool store_sample_is_destroyed(uint64_t n, uint64_t batches);
+
 bool store_sample_case_equal(const struct store_case *a, const struct store_case *b);
 
 /* How many whole batches the store holds. ERR_CORRUPT with the place when something of one is missing, different or
- * left over from a batch that is not there. */
+ * left over from a batch that is not there. A crash may have left the newest batch without its witness row and a key without
+ * its batch. */
 int store_sample_verify(struct store_reader *r, uint64_t *ret_batches, struct err *e) WARN_UNUSED;
+/* The same of ledger.db alone. */
+int store_sample_verify_ledger(struct store_reader *r, uint64_t *ret_batches, struct err *e) WARN_UNUSED;
+/* Writes the witness row of the newest batch when a crash left it out, so that the next batch can follow. */
+int store_sample_mend(struct store *s, struct store_reader *r, uint64_t batches, struct err *e) WARN_UNUSED;
 
 #endif

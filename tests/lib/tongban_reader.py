@@ -5,7 +5,7 @@ statuses, flags and attributes are not repeated here but read out of the documen
 what the program does fails tests/vectors/test_documents.py and tests/whole/test_documents.py.
 
 Plain and slow on purpose: a case is folded from its first event each time. Standard library, and `cryptography` for
-Ed25519. Everything that the documents do not allow raises Refused. Pure; any thread.
+Ed25519, HKDF and AES-GCM. Everything that the documents do not allow raises Refused. Pure; any thread.
 """
 import base64
 import copy
@@ -15,8 +15,11 @@ import re
 import struct
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 TREE = Path(__file__).resolve().parents[2]
 SIZE_MAX = 2**62  # of a ledger
@@ -125,7 +128,9 @@ class Leaf:
         self.parents = [(c.number(4), c.number(8), c.take(32)) for _ in range(self._count(c, 1, 8, "parents"))]
         self.recipients = [(c.number(4), c.number(8)) for _ in range(self._count(c, 1, 16, "recipients"))]
         self.salt, self.key_epoch, self.key_commit = c.take(32), c.number(4), c.take(32)
-        self.payload_size, self.payload_hash = c.number(4), c.take(32)
+        self.payload_size = c.number(4)
+        self.payload_hash_at = c.at  # what is before it is authenticated with the payload
+        self.payload_hash = c.take(32)
         need(self.payload_size <= 262144, f"a payload of {self.payload_size} bytes")
         self.attributes = []
         for _ in range(self._count(c, 2, 64, "attributes")):
@@ -161,10 +166,20 @@ def check_payload(leaf, payload):
     need(expected == leaf.payload_hash, "payload of another hash")
 
 
-def payload_content(leaf, payload):
-    """The JSON of a case event's payload, or None."""
+def payload_content(leaf, leaf_bytes, payload, key):
+    """The JSON of a case event's payload (bytes as carried), opened with the case's key; or None when there is none."""
     check_payload(leaf, payload)
-    return json.loads(payload[32:].decode()) if len(payload) > 32 else None
+    if not payload:
+        return None
+    need(leaf.key_epoch > 0, "a case event's payload that is not sealed")
+    need(sha256(b"xp/kc/1" + key + leaf.salt) == leaf.key_commit, "another key than the leaf commits to")
+    info = b"xp/payload/1" + leaf.origin.to_bytes(4, "big") + leaf.index.to_bytes(8, "big")
+    once = HKDF(algorithm=hashes.SHA256(), length=32, salt=leaf.salt, info=info).derive(key)
+    try:
+        plain = AESGCM(once).decrypt(bytes(12), payload, leaf_bytes[: leaf.payload_hash_at])
+    except InvalidTag:
+        raise Refused("the payload does not open") from None
+    return json.loads(plain.decode())
 
 
 # ---- signed notes ----------------------------------------------------------------------------------------------------
@@ -253,14 +268,17 @@ def is_url(text):
 class Member:
     def __init__(self, line):
         fields = line.split(" ")
-        need(len(fields) == 5, f"a member line of {len(fields)} fields")
-        code, self.name, self.url, self.origin, key = fields
-        self.code, self.key = from_decimal(code, 999999), Verifier(key)
+        need(len(fields) == 7, f"a member line of {len(fields)} fields")
+        code, self.name, self.url, self.origin, key, witness, seal_key = fields
+        self.code, self.key, self.witness = from_decimal(code, 999999), Verifier(key), Verifier(witness)
+        self.seal_key = from_base64(seal_key)
+        need(len(self.seal_key) == 32 and any(self.seal_key), f"seal key {seal_key!r}")
         need(self.code >= 100000, f"code {self.code}")
         need(1 <= len(self.name.encode()) <= 96 and len(self.name) <= 64, f"name {self.name!r}")
         need(not NOT_IN_NAMES.search(self.name), f"name {self.name!r}")
         need(is_url(self.url), f"url {self.url!r}")
         need(self.key.type == 1 and self.key.name == self.origin, f"origin {self.origin!r}, key of {self.key.name!r}")
+        need(self.witness.type == 4, f"witness key of type {self.witness.type}")
 
 
 class Members:
@@ -271,7 +289,7 @@ class Members:
         text, _ = open_note(parts[0] + b"\n\n" + parts[1] + b"\n", federation_key)
         need(federation_key.type == 1, "the federation's key is not of type 1")
         head, body = text[:-1].split("\n"), parts[2]
-        need(len(head) == 5 and head[0] == "tongban-members/v1", "not the head of a member list")
+        need(len(head) == 5 and head[0] == "tongban-members/v2", "not the head of a member list")
         self.federation = head[1]
         need(self.federation == federation_key.name, "the list of another federation")
         need(len(self.federation) <= 100 and is_host_name(self.federation), f"federation {self.federation!r}")
@@ -287,8 +305,12 @@ class Members:
         self.list = [Member(line) for line in lines]
         codes = [m.code for m in self.list]
         need(all(a < b for a, b in zip(codes, codes[1:])), "codes do not ascend")
-        for what in (lambda m: m.name, lambda m: m.url, lambda m: m.origin, lambda m: m.key.public):
+        for what in (lambda m: m.name, lambda m: m.url, lambda m: m.origin, lambda m: m.seal_key):
             need(len({what(m) for m in self.list}) == count, "two members share something")
+        keys = {m.key.public for m in self.list} | {m.witness.public for m in self.list}
+        need(len(keys) == 2 * count, "two members share a key")
+        for m in self.list:
+            need(m.witness.name == f"{m.code}.{self.federation}/witness", f"witness key {m.witness.name!r}")
 
     def find(self, code):
         return next(m for m in self.list if m.code == code)

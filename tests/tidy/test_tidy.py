@@ -25,6 +25,7 @@ BOXES = [
     (r"certs/", [r"node/base/"]),
     (r"federation/ledger/", [r"node/base/", r"certs/crypto\.h"]),
     (r"federation/wire/", [r"node/base/", r"federation/ledger/"]),
+    (r"federation/witness/", [r"node/base/", r"certs/crypto\.h", r"federation/ledger/"]),
     (
         r"federation/(sync|peer)/",
         [r"node/base/", r"certs/crypto\.h", r"federation/ledger/", r"federation/wire/wire\.h"],
@@ -38,8 +39,15 @@ BOXES = [
     (r"catalog/", [r"node/base/", r"certs/"]),
     (r"node/cases/", [r"node/base/"]),
     (r"node/store/", [r"node/base/", r"certs/", r"node/cases/", r"federation/ledger/"]),
-    (r"node/http/", [r"node/base/", r"certs/", r"catalog/", r"node/cases/", r"federation/ledger/", r"node/app\.h"]),
-    (r"node/ctl/", [r"node/base/", r"certs/", r"federation/ledger/", r"federation/members\.h"]),
+    (r"node/receipt/", [r"node/base/", r"certs/crypto\.h", r"node/cases/", r"federation/ledger/", r"federation/members\.h"]),
+    (
+        r"node/http/",
+        [
+            r"node/base/", r"certs/", r"catalog/", r"node/cases/", r"node/receipt/", r"federation/ledger/",
+            r"node/app\.h",
+        ],
+    ),
+    (r"node/ctl/", [r"node/base/", r"certs/", r"node/receipt/", r"federation/ledger/", r"federation/members\.h"]),
     (r"node/", [r"node/(?!ctl/)", r"certs/", r"catalog/", r"federation/"]),
 ]
 
@@ -51,12 +59,15 @@ LIBRARIES = [
     (r"sqlite3\.h$", r"node/store/"),
     (r"microhttpd\.h$", r"node/http/server[a-z_]*\.[ch]$"),
     (r"yyjson\.h$", r"node/http/|node/ctl/|catalog/|node/[a-z_]+\.c$"),
-    (r"(protobuf-c/|.*\.pb-c\.h$)", r"federation/wire/[a-z_]+\.c$"),
+    (r"(protobuf-c/|.*\.pb-c\.h$)", r"federation/wire/(?:[a-z_]+\.c|wire_internal\.h)$"),
+    (r"qrencode\.h$", r"node/receipt/receipt_qr\.c$"),
     (r"curl/", r"node/ctl/|node/notify[a-z_]*\.c$"),
 ]
 
 # Pure folders: no system beyond these headers, no clock, chance, log or file.
-PURE = re.compile(r"(node/cases|federation/ledger|federation/sync|federation/peer)/")
+PURE = re.compile(
+    r"(node/cases|federation/ledger|federation/sync|federation/witness)/|node/receipt/receipt_(?:facts|file|html)\."
+)
 PURE_HEADERS = {
     f"{x}.h" for x in "ctype inttypes limits stdalign stdarg stdbool stddef stdint stdio stdlib string".split()
 }
@@ -426,11 +437,14 @@ OFFENCES = [
     (check_libraries, "node/http/api_case.c", "#include <microhttpd.h>\n", "may not include microhttpd.h"),
     (check_libraries, "federation/a.c", "#include <yyjson.h>\n", "may not include yyjson.h"),
     (check_libraries, "node/a.c", '#include "federation/wire/federation.pb-c.h"\n', "may not include federation/wire"),
+    (check_dependencies, "node/receipt/a.c", '#include "node/store/store.h"\n', "may not include node/store/store.h"),
+    (check_libraries, "node/receipt/receipt_html.c", "#include <qrencode.h>\n", "may not include qrencode.h"),
     (check_libraries, "node/http/a.c", "#include <curl/curl.h>\n", "may not include curl/curl.h"),
     (check_pure, "node/cases/a.c", "#include <time.h>\n", "may not include <time.h>"),
     (check_pure, "federation/sync/a.c", "#include <unistd.h>\n", "may not include <unistd.h>"),
     (check_pure, "federation/ledger/a.c", "int x;\nlong t = time(NULL);\n", "a.c:2: pure code may not call time()"),
     (check_pure, "node/cases/a.c", 'log_warn("a", 0, "b", "c");\n', "may not call log_warn()"),
+    (check_pure, "node/receipt/receipt_html.c", "x = clock_wall_ms();\n", "may not call clock_wall_ms()"),
     (check_pure, "node/cases/a.c", "x = clock_wall_ms ();\n", "may not call clock_wall_ms()"),
     (check_pure, "federation/sync/a.c", "crypto_random(out, 4);\n", "may not call crypto_random()"),
     (check_sizes, "node/a.c", "x\n" * 1001, "1001 lines, limit 1000"),

@@ -169,11 +169,13 @@ def test_leaf_refused(name):
 def test_payload():
     payload = bytes(range(32)) + '{"reason":"材料齐全"}'.encode()
     leaf = Leaf(put_leaf(payload=payload))
-    assert reader.payload_content(leaf, payload) == {"reason": "材料齐全"}
+    reader.check_payload(leaf, payload)
     for wrong in (b"", payload[:-1], payload + b" ", b"\1" + payload[1:]):
         with pytest.raises(Refused):
             reader.check_payload(leaf, wrong)
-    assert reader.payload_content(Leaf(put_leaf()), b"") is None
+    assert reader.payload_content(Leaf(put_leaf()), put_leaf(), b"", bytes(32)) is None
+    with pytest.raises(Refused):  # not sealed
+        reader.payload_content(leaf, put_leaf(payload=payload), payload, bytes(32))
 
 
 # tag, value, what it says (None: malformed)
@@ -207,9 +209,12 @@ OFFICE = Signer("tongban.example")
 DIGEST_LINE = 4
 
 
-def member_line(code=510000, name="四川省", url="tls+tcp://sichuan.example:8600", origin=None, key=None):
+def member_line(code=510000, name="四川省", url="tls+tcp://sichuan.example:8600", origin=None, key=None, witness=None,
+                seal_key=None):
     key = key or Signer(f"{code}.tongban.example/log/1")
-    return f"{code} {name} {url} {origin or key.name} {key.text}\n"
+    witness = witness or Signer(f"{code}.tongban.example/witness", 4)
+    seal_key = seal_key or base64.b64encode(reader.sha256(f"seal {code}".encode())).decode()
+    return f"{code} {name} {url} {origin or key.name} {key.text} {witness.text} {seal_key}\n"
 
 
 TWO = [member_line(440000, "广东省", "tls+tcp://10.0.0.1:1"), member_line()]
@@ -219,7 +224,7 @@ def member_list(lines=None, head=None, signer=OFFICE):
     """@head: changes {line number: text} of the signed head."""
     body = "".join(TWO if lines is None else lines)
     digest = base64.b64encode(reader.sha256(body.encode())).decode()
-    rows = ["tongban-members/v1", signer.name, "7", str(body.count("\n")), digest]
+    rows = ["tongban-members/v2", signer.name, "7", str(body.count("\n")), digest]
     for at, text in (head or {}).items():
         rows[at : at + 1] = [text] if isinstance(text, str) else text
     return signer.sign("".join(row + "\n" for row in rows)) + b"\n" + body.encode()
@@ -251,7 +256,7 @@ BAD_LISTS = {
     "no member part": WHOLE.split(b"\n\n")[0] + b"\n\n",
     "another key": member_list(signer=OTHER),
     "another federation": member_list(head={1: "another.example"}),
-    "another format": member_list(head={0: "tongban-members/v2"}),
+    "another format": member_list(head={0: "tongban-members/v3"}),
     "version 0": member_list(head={2: "0"}),
     "version 07": member_list(head={2: "07"}),
     "wrong count": member_list(head={3: "3"}),

@@ -595,26 +595,6 @@ def snapshot(node, to):
     assert not (node.dir / "ledger.db-wal").exists()
 
 
-def test_older_copy_of_the_ledger(cluster, tmp_path):
-    a, b = start_provinces(cluster, A, B)
-    a.stop()
-    snapshot(a, tmp_path / "old.db")
-    a.start()
-    case = submit(a)
-    wait_status(case, "arrived", a, b)
-    a.stop()
-    snapshot(a, tmp_path / "new.db")
-    shutil.copy(tmp_path / "old.db", a.dir / "ledger.db")
-    done = daemon(cluster, a.dir)
-    assert done.returncode == 7 and "(ledger.older-than-head)" in done.stderr and "88" in done.stderr, done
-    assert daemon(cluster, a.dir, "--verify").returncode == 7
-    shutil.copy(tmp_path / "new.db", a.dir / "ledger.db")
-    a.start()
-    act(b, case, "accept").ok()
-    wait_status(case, "accepted", a, b)
-    assert_whole(a, b)
-
-
 def test_database_of_another_node(cluster):
     a, b = start_provinces(cluster, A, B)
     a.stop()

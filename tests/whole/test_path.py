@@ -415,8 +415,10 @@ def test_outsider_holds_nothing(cluster):
     held = {node: b"".join(p.read_bytes() for p in node.dir.glob("*.db*")) + node.log_text().encode() for node in (a, b, c)}
     for what, needle in needles.items():
         assert needle not in held[c], f"{what} is in the databases or the log of C"
-    for what in ("name", "form", "note", "case id", "leaf hash"):
+    for what in ("case number", "case id", "leaf hash"):
         assert needles[what] in held[a] and needles[what] in held[b], f"the search cannot find the {what} at all"
+    for what in ("name", "number", "form", "note"):  # sealed, also where the content can be read
+        assert needles[what] not in held[a] + held[b], f"{what} stands in the open at a participant"
     for node in (a, b):
         assert citizen_number() not in node.log_text() and "李小满" not in node.log_text()
 

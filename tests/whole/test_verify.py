@@ -20,7 +20,9 @@ SEED = 20261124
 ROWS_PER_COLUMN = 4
 RAW_FLIPS = 250
 MAY_BE_EMPTY = ("request_key1", "request_key2")  # older stages of the look-up of requests: filled by thousands
-MAY_GO = ("ack",)  # what a peer has is asked again when it connects; everything else that is gone must be noticed
+# What a peer has is asked again when it connects. The facts of this store are confirmed positions and cosigned checkpoints: both
+# are had again from the peers. Everything else that is gone must be noticed.
+MAY_GO = ("ack", "fact")
 PLACE = re.compile(r"\b(entry|row|number|tile|page|Page|Tree|index|table|case|item|ledger of|ledger has|ledger\.db)\b.? ?\S")
 
 
@@ -185,8 +187,8 @@ def test_a_row_less_or_emptied(healthy):
                 assert_found(healthy, f"{table}: the row with the {which} {key} is gone", failures)
             healthy.put_back()
     with database(path) as db:
-        db.execute("UPDATE entry SET payload = NULL WHERE id = (SELECT min(id) FROM entry WHERE length(payload) > 0)")
-    assert_found(healthy, "entry.payload is NULL", failures)
+        db.execute("UPDATE entry SET content = NULL WHERE id = (SELECT min(id) FROM entry WHERE content > 0)")
+    assert_found(healthy, "entry.content is NULL", failures)
     healthy.put_back()
     assert not failures, f"{len(failures)} of {count}:\n" + "\n".join(failures)
 
@@ -219,6 +221,9 @@ def test_files_cut_short(healthy):
     failures = []
     for size in (0, 1, 100, 8192, len(healthy.good) // 2, len(healthy.good) - 8192, len(healthy.good) - 1):
         path.write_bytes(healthy.good[:size])
+        if size > len(healthy.good) - 8192 and dump(path) == healthy.dump:
+            healthy.put_back()
+            continue  # the engine reads zeros behind the end, and zeros stood there
         assert_found(healthy, f"cut to {size}", failures)
         healthy.put_back()
     assert not failures, "\n".join(failures)
@@ -228,8 +233,8 @@ def test_running_node_tells_too(healthy, tmp_path):
     """The same through the API, on a node that was started over a damaged payload."""
     node = healthy.node
     with database(node.dir / "ledger.db") as db:
-        (id,) = db.execute("SELECT max(id) FROM entry WHERE length(payload) > 100").fetchone()
-        db.execute("UPDATE entry SET payload = zeroblob(length(payload)) WHERE id = ?", (id,))
+        (no,) = db.execute("SELECT max(no) FROM content WHERE length(body) > 100").fetchone()
+        db.execute("UPDATE content SET body = zeroblob(length(body)) WHERE no = ?", (no,))
     try:
         node.start()
         reply = node.post("/v1/ledger/verify")

@@ -301,13 +301,13 @@ static void requests_are_checked(void **state)
         {"[]", "no JSON object"},
         {"{}", "'format'"},
         {"{\"format\":\"x\"}", "'format'"},
-        {"{\"format\":\"tongban-request/v1\"}", "'region'"},
-        {"{\"format\":\"tongban-request/v1\",\"region\":\"510000\"}", "'region'"},
-        {"{\"format\":\"tongban-request/v1\",\"region\":510000,\"name\":\"a\\u0000b\"}", "'name'"},
-        {"{\"format\":\"tongban-request/v1\",\"region\":510000,\"name\":\"a\"}", "'url'"},
-        {"{\"format\":\"tongban-request/v1\",\"region\":510000,\"name\":\"a\",\"url\":\"u\",\"hosts\":[1]}", "'hosts'"},
+        {"{\"format\":\"tongban-request/v2\"}", "'region'"},
+        {"{\"format\":\"tongban-request/v2\",\"region\":\"510000\"}", "'region'"},
+        {"{\"format\":\"tongban-request/v2\",\"region\":510000,\"name\":\"a\\u0000b\"}", "'name'"},
+        {"{\"format\":\"tongban-request/v2\",\"region\":510000,\"name\":\"a\"}", "'url'"},
+        {"{\"format\":\"tongban-request/v2\",\"region\":510000,\"name\":\"a\",\"url\":\"u\",\"hosts\":[1]}", "'hosts'"},
         {"{\"format\":\"tongban-request/"
-         "v1\",\"region\":510000,\"name\":\"a\",\"url\":\"u\",\"hosts\":[],\"ledger_key\":\"ab\"}",
+         "v2\",\"region\":510000,\"name\":\"a\",\"url\":\"u\",\"hosts\":[],\"ledger_key\":\"ab\"}",
          "'ledger_key'"},
     };
     const struct places *p = *state;

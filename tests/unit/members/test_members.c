@@ -41,6 +41,12 @@ static struct member make_member(uint32_t code, const char *name, const char *ur
     put_be32(key, code);
     int rc = note_verifier_init(origin, NOTE_TYPE_ED25519, key, &m.key, NULL);
     xassert(rc == 0);
+    (void)snprintf(origin, sizeof origin, "%u.tongban.example/witness", code);
+    key[31] = 1;
+    rc = note_verifier_init(origin, NOTE_TYPE_COSIGNATURE, key, &m.witness, NULL);
+    xassert(rc == 0);
+    key[31] = 2;
+    memcpy(m.seal_key, key, sizeof m.seal_key);
     return m;
 }
 
@@ -193,18 +199,23 @@ static void test_parse_refused(void **state)
     (void)state;
     struct buf vkey = {0}, line = {0}, wrong_origin = {0}, two = {0}, no_newline = {0};
     struct member one = make_member(510000, "四川省", "tls+tcp://a:1");
+    char seal_key[48];
     note_verifier_format(&one.key, &vkey);
+    buf_put_u8(&vkey, ' ');
+    note_verifier_format(&one.witness, &vkey);
+    base64_encode(one.seal_key, sizeof one.seal_key, seal_key);
+    buf_printf(&vkey, " %s", seal_key);
     buf_printf(&line, "510000 四川省 tls+tcp://a:1 510000.tongban.example/log/1 %s\n", buf_cstr(&vkey));
     buf_printf(&wrong_origin, "510000 四川省 tls+tcp://a:1 650000.tongban.example/log/1 %s\n", buf_cstr(&vkey));
     buf_printf(&two, "%s%s", buf_cstr(&line), buf_cstr(&line));
     buf_put(&no_newline, line.data, line.size - 1);
-    const char *good = buf_cstr(&line), *header = "tongban-members/v1", *federation = "tongban.example";
+    const char *good = buf_cstr(&line), *header = "tongban-members/v2", *federation = "tongban.example";
     const struct {
         const char *lines, *header, *federation, *version, *count, *digest;
         int code;
         const char *id, *says;
     } table[] = {
-        {good, "tongban-members/v2", federation, "1", "1", NULL, ERR_UNSUPPORTED, "members.version", "line 1"},
+        {good, "tongban-members/v1", federation, "1", "1", NULL, ERR_UNSUPPORTED, "members.version", "line 1"},
         {good, header, "elsewhere.example", "1", "1", NULL, ERR_INVALID, "members.federation", "line 2"},
         {good, header, federation, "0", "1", NULL, ERR_INVALID, "members.number", "line 3"},
         {good, header, federation, "01", "1", NULL, ERR_INVALID, "members.number", "line 3"},
@@ -222,11 +233,11 @@ static void test_parse_refused(void **state)
         {buf_cstr(&two), header, federation, "1", "2", NULL, ERR_INVALID, "members.order", "line 10"},
         {buf_cstr(&wrong_origin), header, federation, "1", "1", NULL, ERR_INVALID, "members.origin", "line 9"},
         {"510000 四川省 tls+tcp://a:1\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.line", "line 9"},
-        {"510000 四川省 tls+tcp://a:1 o k more\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.line",
+        {"510000 四川省 tls+tcp://a:1 o k w s more\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.line",
          "line 9"},
         {"\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.line", "line 9"},
-        {"x 四川省 tls+tcp://a:1 o k\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.code", "line 9"},
-        {"510000 四川省 tls+tcp://a:1 o k\n", header, federation, "1", "1", NULL, ERR_INVALID, NULL, "line 9"},
+        {"x 四川省 tls+tcp://a:1 o k w s\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.code", "line 9"},
+        {"510000 四川省 tls+tcp://a:1 o k w s\n", header, federation, "1", "1", NULL, ERR_INVALID, NULL, "line 9"},
     };
     for (size_t i = 0; i < array_count(table); i++) {
         struct buf file = {0};

@@ -147,7 +147,7 @@ static void append(struct fixture *f, size_t count, uint32_t recipient)
     for (size_t i = 0; i < count; i++) {
         struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = 21};
         struct merkle_hash hash;
-        ledger_txn_append(t, &leaf, 0, &recipient, 1, bytes_of("payload", 7), &hash);
+        ledger_txn_append(t, &leaf, 0, &recipient, 1, bytes_of("payload", 7), NULL, &hash);
     }
     f->wanted++;
     ledger_commit(t, committed, f);
@@ -341,7 +341,7 @@ static void test_one_refused_transaction(void **state)
     struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = 21};
     struct merkle_hash hash;
     uint32_t to = PEER;
-    ledger_txn_append(t, &leaf, 0, &to, 1, bytes_of("late", 4), &hash);
+    ledger_txn_append(t, &leaf, 0, &to, 1, bytes_of("late", 4), NULL, &hash);
     f->wanted++;
     ledger_commit(t, after_cb, f);
     run(f);

@@ -61,6 +61,7 @@ static inline void rig_empty_folder(struct store_rig *rig)
 {
     static const char *const names[] = {"ledger.db",   "ledger.db-wal", "ledger.db-shm", "ledger.db-journal",
                                         "heads.db",    "heads.db-wal",  "heads.db-shm",  "heads.db-journal",
+                                        "keys.db",     "keys.db-wal",   "keys.db-shm",   "keys.db-journal",
                                         "writer.lock", "other.db"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         (void)unlink(rig_path(rig, names[i]));

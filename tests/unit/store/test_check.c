@@ -4,8 +4,9 @@
 #include "node/base/limits.h"
 #include "node/base/prng.h"
 #include "node/base/file.h"
+#include "node/store/store_fact.h"
 
-#define SAMPLES 70
+#define SAMPLES 69 /* a hold is on, an erasure is not done everywhere */
 
 /* Everything in one file: the WAL has been written back. */
 static void fill_and_close(struct store_rig *rig)
@@ -49,6 +50,10 @@ static void finds_a_flipped_byte_in_every_value(void **state)
     struct buf file;
     fill_and_close(rig);
     store_sample_batch(63, &rig->arena, &b);
+    struct store_batch last;
+    store_sample_batch(SAMPLES - 1, &rig->arena, &last);
+    b.notes = last.notes; /* older ones have been written over */
+    b.replicas = last.replicas;
     const struct {
         const char *what;
         struct bytes value;
@@ -60,6 +65,9 @@ static void finds_a_flipped_byte_in_every_value(void **state)
         {"tile", bytes_of(b.tiles->hashes, 4096)}, /* the page of the row; the rest is in others */
         {"request key", bytes_of(b.requests->key_hash, 32)},
         {"request body", bytes_of(b.requests->body_hash, 32)},
+        {"note", b.notes->note},
+        {"confirmed", b.replicas->confirmed},
+        {"hold", bytes_of_string("行政复议 65")},
         {"case digest", bytes_of(b.cases->digest, 32)},
         {"case name", bytes_of_string(b.cases->item_name)},
         {"case number", bytes_of_string(b.cases->number)},
@@ -85,6 +93,89 @@ static void finds_a_flipped_byte_in_every_value(void **state)
     }
     assert_int_equal(check_folder(rig), 0);
     buf_close(&file);
+}
+
+/* The same of the two files that stand beside the ledger. */
+static void finds_a_flipped_byte_beside_the_ledger(void **state)
+{
+    struct store_rig *rig = *state;
+    struct store_batch b;
+    struct buf file;
+    fill_and_close(rig);
+    store_sample_batch(SAMPLES - 1, &rig->arena, &b);
+    const struct {
+        const char *name;
+        struct bytes value;
+    } rows[] = {
+        {"keys.db", bytes_of(b.keys->key, 32)},
+        {"keys.db", bytes_of(b.keys->case_id, STORE_CASE_ID_SIZE)},
+        {"heads.db", bytes_of_string(b.witnesses->origin)},
+        {"heads.db", bytes_of(b.witnesses->root, 32)},
+        {"heads.db", b.witnesses->note},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        rig_ok(rig, file_read(rig_path(rig, rows[i].name), 64 << 20, &file, &rig->e));
+        const uint8_t *at = memmem(file.data, file.size, rows[i].value.data, rows[i].value.size);
+        assert_non_null(at);
+        for (size_t k = 0; k < rows[i].value.size; k++) {
+            flip(rig, rows[i].name, (long)(at - file.data) + (long)k, 4);
+            if (check_folder(rig) != ERR_CORRUPT)
+                fail_msg("row %zu, byte %zu: not noticed", i, k);
+            flip(rig, rows[i].name, (long)(at - file.data) + (long)k, 4);
+        }
+        buf_close(&file);
+    }
+    assert_int_equal(check_folder(rig), 0);
+}
+
+static void finds_what_sql_changed_beside_the_ledger(void **state)
+{
+    static const struct {
+        const char *name, *sql, *id;
+    } rows[] = {
+        {"keys.db", "UPDATE key SET created_ms = created_ms + 1", "store.row"},
+        {"keys.db", "UPDATE key SET no = no + 1 WHERE no = (SELECT min(no) FROM key)", "store.row"},
+        {"keys.db", "DELETE FROM secret WHERE no = (SELECT max(no) FROM secret)", "store.row"},
+        {"keys.db", "UPDATE secret SET key = zeroblob(32) WHERE no = (SELECT max(no) FROM secret)", "store.row"},
+        {"keys.db", "DELETE FROM key WHERE no = (SELECT max(no) FROM key)", "store.counts"}, /* its secret stays */
+        {"keys.db", "UPDATE secret SET key = x'01' WHERE no = (SELECT min(no) FROM secret)", "store.counts"},
+        {"heads.db", "UPDATE witness SET size = size + 1", "store.row"},
+        {"heads.db", "UPDATE witness SET origin = 'x' WHERE origin > '2'", "store.row"},
+        {"heads.db", "UPDATE witness SET root = x''", "store.row"},
+        {"heads.db", "UPDATE head SET note = x'00'", "store.row"},
+    };
+    struct store_rig *rig = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        rig_empty_folder(rig);
+        fill_and_close(rig);
+        rig_sql(rig, rows[i].name, rows[i].sql);
+        if (check_folder(rig) != ERR_CORRUPT || strcmp(rig->e.id, rows[i].id) != 0)
+            fail_msg("%s: %s '%s'", rows[i].sql, rig->e.id, rig->e.message);
+    }
+}
+
+/* An own erasure row and content cannot both be there, even when every row is right by itself. */
+static void notices_content_of_an_erased_case(void **state)
+{
+    struct store_rig *rig = *state;
+    uint8_t key[STORE_CASE_ID_SIZE + 4], value[23] = {STORE_ERASURE_DONE};
+    char key_hex[2 * sizeof key + 1], value_hex[2 * sizeof value + 1];
+    struct store_batch b;
+    fill_and_close(rig);
+    store_sample_batch(63, &rig->arena, &b);
+    memcpy(key, b.cases->case_id, STORE_CASE_ID_SIZE);
+    for (int own = 0; own < 2; own++) { /* a peer may have erased what is held here */
+        put_be32(key + STORE_CASE_ID_SIZE, own ? STORE_SAMPLE_SELF : STORE_SAMPLE_PEER);
+        hex_encode(key, sizeof key, key_hex);
+        hex_encode(value, sizeof value, value_hex);
+        rig_sql(rig, "ledger.db",
+                arena_printf(
+                    &rig->arena, "INSERT INTO fact(kind, key, ck, value) VALUES(3, x'%s', %lld, x'%s')", key_hex,
+                    (long long)store_fact_ck(3, bytes_of(key, sizeof key), bytes_of(value, sizeof value)), value_hex));
+        assert_int_equal(check_folder(rig), own ? ERR_CORRUPT : 0);
+    }
+    assert_string_equal(rig->e.id, "store.counts");
+    assert_non_null(strstr(rig->e.message, "has erased"));
 }
 
 /* Any byte of the file: either the check fails, or nothing that can be read has changed (free space in a page). */
@@ -162,8 +253,11 @@ static void finds_what_sql_changed(void **state)
         const char *sql, *id;
     } rows[] = {
         {"DELETE FROM entry WHERE id = (1 << 60) + 5", "store.gap"},
-        {"DELETE FROM entry WHERE id = (SELECT max(id) FROM entry)", "store.gap"}, /* a request made it */
-        {"DELETE FROM entry WHERE id >> 40 = 1 << 20", "store.gap"},
+        {"DELETE FROM entry WHERE id = (SELECT max(id) FROM entry)", "store.row"}, /* its content is there */
+        {"DELETE FROM content WHERE entry = (SELECT max(id) FROM entry); DELETE FROM entry"
+         " WHERE id = (SELECT max(id) FROM entry)",
+         "store.gap"}, /* a request made it */
+        {"DELETE FROM content WHERE entry >> 40 = 1 << 20; DELETE FROM entry WHERE id >> 40 = 1 << 20", "store.gap"},
         {"DELETE FROM addressed WHERE id = (SELECT min(id) FROM addressed)", "store.gap"},
         {"DELETE FROM addressed WHERE id = (SELECT id FROM addressed LIMIT 1 OFFSET 30)", "store.gap"},
         {"DELETE FROM tile", ""}, /* derived, and none is a whole number of tiles too */
@@ -182,8 +276,22 @@ static void finds_what_sql_changed(void **state)
         {"UPDATE ack SET size = size + 1", "store.row"},
         {"UPDATE addressed SET seq = seq + 1", "store.row"},
         {"UPDATE entry SET case_no = case_no + 1 WHERE case_no = 4", "store.row"},
-        {"UPDATE entry SET payload = NULL WHERE id = (1 << 60) + 2", "store.row"},
-        {"UPDATE entry SET payload = x'' WHERE payload IS NULL", "store.row"},
+        {"UPDATE entry SET content = NULL WHERE id = (1 << 60) + 254", "store.row"},
+        {"UPDATE entry SET content = 0 WHERE id = (1 << 60) + 254", "store.row"},
+        {"UPDATE entry SET content = content + 1 WHERE id = (1 << 60) + 254", "store.row"},
+        {"UPDATE entry SET content = 0 WHERE content IS NULL", "store.row"},
+        {"DELETE FROM content WHERE entry = (1 << 60) + 254", "store.row"},
+        {"UPDATE content SET body = zeroblob(length(body)) WHERE entry = (1 << 60) + 254", "store.row"},
+        {"UPDATE content SET entry = entry + 1 WHERE entry = (1 << 60) + 254", "store.row"},
+        {"INSERT INTO content(entry, body) VALUES((1 << 60) + 254, x'0001')", "store.row"},
+        {"UPDATE content SET body = x'01' WHERE no = 1", "store.row"},             /* of a destroyed case */
+        {"INSERT INTO content(entry, body) VALUES((1 << 60) + 254, x'0000')", ""}, /* as if destroyed: says nothing */
+        {"UPDATE fact SET value = x'01' WHERE kind = 2", "store.row"},
+        {"UPDATE fact SET key = x'01' WHERE kind = 5", "store.row"},
+        {"UPDATE fact SET kind = 9 WHERE kind = 6", "store.row"},
+        {"UPDATE fact SET ck = ck + 1 WHERE kind = 1", "store.row"},
+        {"DELETE FROM fact WHERE kind = 3", "store.counts"},
+        {"DELETE FROM fact WHERE kind = 4", "store.counts"},
         {"UPDATE request SET case_id = x'00'", "store.row"},
         {"DELETE FROM request_key0 WHERE no = 5", "store.counts"},
         {"UPDATE request_key0 SET key = key + 1 WHERE no = 5", "store.counts"},
@@ -226,8 +334,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-        TEST(finds_a_flipped_byte_in_every_value), TEST(finds_flipped_bytes_anywhere),
-        TEST(reads_never_give_changed_bytes),      TEST(finds_what_sql_changed),
+        TEST(finds_a_flipped_byte_in_every_value),
+        TEST(finds_a_flipped_byte_beside_the_ledger),
+        TEST(finds_what_sql_changed_beside_the_ledger),
+        TEST(notices_content_of_an_erased_case),
+        TEST(finds_flipped_bytes_anywhere),
+        TEST(reads_never_give_changed_bytes),
+        TEST(finds_what_sql_changed),
         TEST(notices_a_ledger_behind_its_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

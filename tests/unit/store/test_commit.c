@@ -28,12 +28,13 @@ static void takes_the_same_rows_again(void **state)
     rig_commit_samples(rig, 0, 64);
     store_sample_batch(63, &rig->arena, &b);
     assert_int_equal(b.tile_count, 1);
-    b.request_count = 0;
+    b.request_count = b.witness_count = 0;
     rig_commit(rig, &b);
     rig_reopen(rig);
     rig_commit(rig, &b);
     store_sample_batch(10, &rig->arena, &b); /* older ones too, where the newest row does not win */
     b.request_count = b.case_count = b.counter_count = b.replica_count = b.ack_count = b.item_count = 0;
+    b.note_count = b.witness_count = 0;
     rig_commit(rig, &b);
     rig_expect_samples(rig, 64);
     rig_commit(rig, &(struct store_batch){.entries = NULL}); /* and nothing at all */
@@ -97,7 +98,7 @@ static void tells_empty_from_not_held(void **state)
 
 struct broken {
     struct store_entry entries[STORE_SAMPLE_ENTRIES + 1];
-    struct store_addressed addressed[2];
+    struct store_addressed addressed[3];
     struct store_tile tile;
     struct store_replica replica;
     struct store_ack ack;
@@ -105,6 +106,10 @@ struct broken {
     struct store_item item;
     struct store_request request;
     struct store_counter counter;
+    struct store_note note;
+    struct store_hold hold;
+    struct store_key key;
+    struct store_witness witness;
 };
 
 static uint8_t large[PAYLOAD_BYTES_MAX + 1];
@@ -300,6 +305,96 @@ BREAK(request_used)
     store_sample_batch(0, &rig->arena, &b);
     x->request = b.requests[0];
 }
+BREAK(origin_heads)
+{
+    UNUSED;
+    x->entries[1].origin = STORE_NODE_HEADS;
+}
+BREAK(replica_heads)
+{
+    UNUSED;
+    x->replica.origin = STORE_NODE_HEADS;
+}
+BREAK(ack_heads)
+{
+    UNUSED;
+    x->ack.peer = STORE_NODE_HEADS;
+}
+BREAK(confirmed_large)
+{
+    UNUSED;
+    x->replica.confirmed = bytes_of(large, 4097);
+}
+BREAK(fact_note_empty)
+{
+    UNUSED;
+    x->note.name[0] = '\0';
+}
+BREAK(fact_note_long)
+{
+    UNUSED;
+    memset(x->note.name, 'x', sizeof x->note.name);
+}
+BREAK(fact_note_large)
+{
+    UNUSED;
+    x->note.note = bytes_of(large, NOTE_BYTES_MAX + 1);
+}
+BREAK(reason_long)
+{
+    UNUSED;
+    memset(x->hold.reason, 'x', sizeof x->hold.reason);
+}
+BREAK(key_other)
+{
+    UNUSED;
+    x->key.key[31] ^= 1;
+}
+BREAK(key_epoch)
+{
+    UNUSED;
+    x->key.epoch = 0;
+}
+BREAK(witness_nameless)
+{
+    UNUSED;
+    x->witness.origin[0] = '\0';
+}
+BREAK(witness_long)
+{
+    UNUSED;
+    memset(x->witness.origin, 'x', sizeof x->witness.origin);
+}
+BREAK(witness_large)
+{
+    UNUSED;
+    x->witness.note = bytes_of(large, NOTE_BYTES_MAX + 1);
+}
+BREAK(witness_size)
+{
+    UNUSED;
+    x->witness.size = UINT64_C(1) << 40;
+}
+BREAK(witness_back)
+{
+    UNUSED;
+    x->witness.size = x->witness.old_size - 1;
+}
+BREAK(witness_fork)
+{
+    UNUSED;
+    x->witness.size = x->witness.old_size;
+}
+BREAK(witness_older)
+{
+    UNUSED;
+    x->witness.old_size--;
+}
+BREAK(witness_other_root)
+{
+    UNUSED;
+    x->witness.old_root[0] ^= 1;
+}
 BREAK(counter_empty)
 {
     UNUSED;
@@ -356,6 +451,24 @@ static const struct {
     {item_node, ERR_INVALID, "store.item"},
     {json_large, ERR_LIMIT, "store.limit"},
     {request_used, ERR_CONFLICT, "store.request-conflict"},
+    {origin_heads, ERR_INVALID, "store.origin"},
+    {replica_heads, ERR_INVALID, "store.replica"},
+    {ack_heads, ERR_INVALID, "store.ack"},
+    {confirmed_large, ERR_LIMIT, "store.limit"},
+    {fact_note_empty, ERR_INVALID, "store.empty"},
+    {fact_note_long, ERR_LIMIT, "store.limit"},
+    {fact_note_large, ERR_LIMIT, "store.limit"},
+    {reason_long, ERR_LIMIT, "store.limit"},
+    {key_other, ERR_CONFLICT, "store.key-conflict"},
+    {key_epoch, ERR_INVALID, "store.key-epoch"},
+    {witness_nameless, ERR_INVALID, "store.witness"},
+    {witness_long, ERR_INVALID, "store.witness"},
+    {witness_large, ERR_LIMIT, "store.limit"},
+    {witness_size, ERR_LIMIT, "store.limit"},
+    {witness_back, ERR_CONFLICT, "store.witness-back"},
+    {witness_fork, ERR_CONFLICT, "store.witness-back"},
+    {witness_older, ERR_CONFLICT, "store.witness-moved"},
+    {witness_other_root, ERR_CONFLICT, "store.witness-moved"},
     {counter_empty, ERR_INVALID, "store.empty"},
     {counter_long, ERR_LIMIT, "store.limit"},
 };
@@ -375,6 +488,15 @@ static void make_next(struct store_rig *rig, struct broken *x, struct store_batc
     x->item = *b.items;
     x->request = *b.requests;
     x->counter = *b.counters;
+    x->note = *b.notes;
+    x->hold = (struct store_hold){.since_ms = 0};
+    x->key = *b.keys;
+    x->witness = *b.witnesses;
+    b.holds = &x->hold; /* takes off one that is not there */
+    b.hold_count = 1;
+    b.notes = &x->note;
+    b.keys = &x->key;
+    b.witnesses = &x->witness;
     b.entries = x->entries;
     b.addressed = x->addressed;
     b.tiles = &x->tile;
@@ -432,12 +554,12 @@ static void forgets_what_was_rolled_back(void **state)
     rig_commit_samples(rig, SAMPLES, SAMPLES + 1);
     rig_expect_samples(rig, SAMPLES + 1);
     rig_ok(rig, store_read_ledger_state(rig->reader, &rig->arena, &ledger, &rig->e));
-    assert_int_equal(ledger.recipient_count, 2);
+    assert_int_equal(ledger.recipient_count, 3);
     make_next(rig, &x, &b);
     x.addressed[0] = (struct store_addressed){610000, 0, 1};
     rig_commit(rig, &(struct store_batch){.addressed = x.addressed, .addressed_count = 1});
     rig_ok(rig, store_read_ledger_state(rig->reader, &rig->arena, &ledger, &rig->e));
-    assert_int_equal(ledger.recipient_count, 3);
+    assert_int_equal(ledger.recipient_count, 4);
     rig_ok(rig, store_check(rig->reader, &rig->e));
 }
 

@@ -32,7 +32,8 @@ static void keeps_its_files_private(void **state)
     struct store_rig *rig = *state;
     rig_open(rig);
     rig_commit_samples(rig, 0, 1);
-    const char *names[] = {"ledger.db", "ledger.db-wal", "ledger.db-shm", "heads.db", "writer.lock"};
+    const char *names[] = {"ledger.db", "ledger.db-wal", "ledger.db-shm", "heads.db",
+                           "keys.db",   "keys.db-wal",   "heads.db-wal",  "writer.lock"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct stat st;
         assert_int_equal(stat(rig_path(rig, names[i]), &st), 0);
@@ -92,12 +93,14 @@ static void refuses_other_schemas(void **state)
         const char *id;
         bool reader_too;
     } rows[] = {
-        {"ledger.db", "PRAGMA user_version=2", "store.newer-schema", true},
+        {"ledger.db", "PRAGMA user_version=3", "store.newer-schema", true},
         {"ledger.db", "PRAGMA user_version=99", "store.newer-schema", true},
         {"ledger.db", "PRAGMA application_id=1", "store.foreign-file", true},
         {"ledger.db", "PRAGMA application_id=0", "store.foreign-file", true},
         {"heads.db", "PRAGMA user_version=99", "store.newer-schema", false},
         {"heads.db", "PRAGMA application_id=1413636199", "store.foreign-file", false},
+        {"keys.db", "PRAGMA user_version=99", "store.newer-schema", false},
+        {"keys.db", "PRAGMA application_id=1413636199", "store.foreign-file", false},
     };
     struct store_rig *rig = *state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -184,11 +187,13 @@ static void keeps_released_migrations_as_they_are(void **state)
         unsigned index;
         const char *sha256; /* first 8 bytes */
     } rows[] = {
-        {&store_schema_ledger, 0, "0c1159509da308a3"},
-        {&store_schema_heads, 0, "f11185ef3737d9bf"},
+        {&store_schema_ledger, 0, "0c1159509da308a3"}, {&store_schema_ledger, 1, "9fd165aed448ac14"},
+        {&store_schema_heads, 0, "f11185ef3737d9bf"},  {&store_schema_heads, 1, "5cfd4ccd37bb7ec2"},
+        {&store_schema_keys, 0, "783f0e7ef39c5d35"},
     };
     (void)state;
-    assert_int_equal(store_schema_ledger.count + store_schema_heads.count, sizeof rows / sizeof rows[0]);
+    assert_int_equal(store_schema_ledger.count + store_schema_heads.count + store_schema_keys.count,
+                     sizeof rows / sizeof rows[0]);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *sql = rows[i].schema->migrations[rows[i].index];
         uint8_t hash[32];

@@ -51,6 +51,13 @@ static int own_root_at(void *ctx, uint64_t size, struct merkle_hash *ret, struct
     return 0;
 }
 
+static uint64_t known_size(void *ctx, uint32_t peer)
+{
+    (void)ctx;
+    (void)peer;
+    return 0;
+}
+
 static uint64_t own_addressed_end(void *ctx, uint32_t peer, uint64_t *ret_seq, uint64_t *ret_public_seq)
 {
     (void)ctx;
@@ -95,7 +102,8 @@ static int setup(void **state)
                              .open_checkpoint = open_checkpoint,
                              .own_size = own_size,
                              .own_root_at = own_root_at,
-                             .own_addressed_end = own_addressed_end};
+                             .own_addressed_end = own_addressed_end,
+                             .known_size = known_size};
     f.sync = sync_create(&config, &host);
     sync_set_peer(f.sync, PEER, &(struct sync_cursor){0}, 0);
     *state = &f;

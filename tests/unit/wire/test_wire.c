@@ -1,5 +1,7 @@
 /* Messages between nodes: every type survives the round trip; every limit holds in both directions; hostile encodings
  * (cut, flipped, inflated, merged, unknown) end in an error that names the fault. */
+#include "federation/ledger/grant.h"
+#include "federation/ledger/heads.h"
 #include "federation/wire/wire.h"
 
 #include <setjmp.h>
@@ -135,6 +137,16 @@ static void test_small_messages(void **state)
 }
 
 /* A batch of @count items, every third an entry, payload held or not; everything in @arena. */
+/* The last item has an opening, when it is an entry. */
+static const struct bytes *openings_of(size_t count, struct arena *arena)
+{
+    struct bytes *openings = arena_alloc(arena, (count + 1) * sizeof *openings);
+    memset(openings, 0, (count + 1) * sizeof *openings);
+    if (count > 0 && count % 2 == 1)
+        openings[count - 1] = bytes_of_string("opening");
+    return openings;
+}
+
 static struct wire_msg batch_of(size_t count, size_t leaf_size, size_t payload_size, struct arena *arena)
 {
     struct frontier_item *items = arena_alloc(arena, count * sizeof *items);
@@ -158,7 +170,8 @@ static struct wire_msg batch_of(size_t count, size_t leaf_size, size_t payload_s
         .frontier = {.from = 5, .to = 900, .target = 1000, .items = items, .item_count = count, .right_count = 3},
         .payload_held = held,
         .checkpoint = bytes_of_string("note\n"),
-        .heads = bytes_of_string("heads"),
+        .openings = openings_of(count, arena),
+        .grants = bytes_of_string("grants"),
         .more = true};
     for (uint8_t i = 0; i < 3; i++)
         m.u.batch.frontier.right[i] = hash_of((uint8_t)(0x80 + i));
@@ -173,11 +186,12 @@ static void assert_same_batch(const struct wire_batch *a, const struct wire_batc
     assert_int_equal(a->frontier.target, b->frontier.target);
     assert_int_equal(a->more, b->more);
     assert_true(bytes_equal(a->checkpoint, b->checkpoint));
-    assert_true(bytes_equal(a->heads, b->heads));
+    assert_true(bytes_equal(a->grants, b->grants));
     assert_int_equal(a->frontier.right_count, b->frontier.right_count);
     assert_memory_equal(a->frontier.right, b->frontier.right, a->frontier.right_count * sizeof a->frontier.right[0]);
     assert_int_equal(a->frontier.item_count, b->frontier.item_count);
     for (size_t i = 0; i < a->frontier.item_count; i++) {
+        assert_true(bytes_equal(a->openings[i], b->openings[i]));
         const struct frontier_item *x = &a->frontier.items[i], *y = &b->frontier.items[i];
         assert_int_equal(x->kind, y->kind);
         assert_int_equal(x->level, y->level);
@@ -293,8 +307,11 @@ static void test_encode_limits(void **state)
     m.u.batch.checkpoint = bytes_of(large, NOTE_BYTES_MAX + 1);
     expect_no_encode(&m, ERR_LIMIT, "wire.batch-checkpoint");
     m = batch_of(1, 1, 0, &arena);
-    m.u.batch.heads = bytes_of(large, NOTE_BYTES_MAX + 1);
-    expect_no_encode(&m, ERR_LIMIT, "wire.batch-heads");
+    m.u.batch.grants = bytes_of(large, GRANT_BYTES_MAX + 1);
+    expect_no_encode(&m, ERR_LIMIT, "wire.size");
+    m = batch_of(1, 1, 0, &arena);
+    m.u.batch.openings = &(struct bytes){large, HEADS_OPENING_BYTES_MAX + 1};
+    expect_no_encode(&m, ERR_LIMIT, "wire.size");
     m = batch_of(60, LEAF_BYTES_MAX, PAYLOAD_BYTES_MAX, &arena);
     expect_no_encode(&m, ERR_LIMIT, "wire.too-large");
 
@@ -405,8 +422,10 @@ static void test_decode_limits(void **state)
     expect_no_decode(4, &b, ERR_INVALID, "wire.hash");
     put_blob(&b, 7, bytes, sizeof bytes);
     expect_no_decode(4, &b, ERR_LIMIT, "wire.batch-checkpoint");
-    put_blob(&b, 8, bytes, sizeof bytes);
-    expect_no_decode(4, &b, ERR_LIMIT, "wire.batch-heads");
+    uint8_t *huge = xcalloc(1, GRANT_BYTES_MAX + 1);
+    put_blob(&b, 10, huge, GRANT_BYTES_MAX + 1);
+    expect_no_decode(4, &b, ERR_LIMIT, "wire.size");
+    free(huge);
 
     put_number(&b, 1, 1); /* pull without a root */
     expect_no_decode(3, &b, ERR_INVALID, "wire.hash");
@@ -432,7 +451,7 @@ static void test_decode_limits(void **state)
 static void test_decode_unknown(void **state)
 {
     (void)state;
-    for (unsigned field = 7; field <= 15; field++) { /* the reserved room and beyond */
+    for (unsigned field = 16; field <= 20; field++) {
         struct buf b = {0};
         put_number(&b, 1, 1);
         expect_no_decode(field, &b, ERR_UNSUPPORTED, "wire.unknown-body");
@@ -538,7 +557,7 @@ static void test_names(void **state)
     (void)state;
     assert_string_equal(wire_type_name(WIRE_HELLO), "hello");
     assert_string_equal(wire_type_name(WIRE_OK), "ok");
-    assert_string_equal(wire_type_name((enum wire_type)7), "unknown");
+    assert_string_equal(wire_type_name((enum wire_type)99), "unknown");
 }
 
 int main(void)

@@ -1,0 +1,43 @@
+/* Between wire.c (what replication needs) and wire_ledger.c (witnessing, keys, receipts, recovery) only. */
+#ifndef TB_WIRE_WIRE_INTERNAL_H
+#define TB_WIRE_WIRE_INTERNAL_H
+
+#include "federation/wire/federation.pb-c.h"
+#include "federation/wire/wire.h"
+
+/* All generated structs of one outgoing message but what is repeated. */
+struct outgoing {
+    Tbwire__Envelope envelope;
+    union {
+        Tbwire__Hello hello;
+        Tbwire__Hint hint;
+        Tbwire__Pull pull;
+        Tbwire__Batch batch;
+        Tbwire__Error error;
+        Tbwire__Ok ok;
+        Tbwire__AddCheckpoint add_checkpoint;
+        Tbwire__Cosig cosig;
+        Tbwire__Gossip gossip;
+        Tbwire__KeyPull key_pull;
+        Tbwire__KeyGrant key_grant;
+        Tbwire__ReceiptPull receipt_pull;
+        Tbwire__Receipt receipt;
+        Tbwire__Recover recover;
+        Tbwire__Recovered recovered;
+    } u;
+    char *suites[WIRE_SUITES_MAX];
+    ProtobufCBinaryData right[CRANGE_PARTS_MAX];
+};
+
+ProtobufCBinaryData wire_blob_of(const void *data, size_t size);
+struct bytes wire_span_of(const ProtobufCBinaryData *b);
+int wire_take_hash(const char *what, const ProtobufCBinaryData *b, struct merkle_hash *ret, struct err *e) WARN_UNUSED;
+/* @what of @size bytes, allowed are @size_min to @size_max. */
+int wire_check_size(const char *what, size_t size, size_t size_min, size_t size_max, struct err *e) WARN_UNUSED;
+
+/* wire_ledger.c: the messages from ADD_CHECKPOINT on */
+int wire_ledger_check(const struct wire_msg *m, struct err *e) WARN_UNUSED;
+void wire_ledger_fill(const struct wire_msg *m, struct outgoing *o, struct arena *arena);
+int wire_ledger_take(const Tbwire__Envelope *in, struct arena *arena, struct wire_msg *ret, struct err *e) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,443 @@
+/* Recovery (see recovery.h).
+ *
+ * A round asks every connected member at once from the same index on; when all have answered or failed, whatever runs on without
+ * a gap is taken, and the next round begins behind it. Failure modes: nobody holds the next entry -> the round is repeated
+ * every few seconds, since others may be reached later; the root does not fit -> somebody gave a wrong entry: all is forgotten
+ * and asked again; a disk that refuses -> the ledger stops, and recovery_check() begins anew after its reload.
+ *
+ *   IDLE -> HASHING -> RESTORING -> IDLE        HASHING keeps 32 bytes per entry; RESTORING writes chunk by chunk
+ */
+#include "node/recovery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/base/log.h"
+#include "node/base/xassert.h"
+
+#define ROUND_AGAIN_MS 3000u
+#define ASK_MS 20000u
+#define ANSWER_BYTES (512u << 10)
+
+enum phase { PHASE_IDLE, PHASE_HASHING, PHASE_RESTORING };
+
+/* One member's answer of the round: its own copy, decoded entries in ascending order. */
+struct answer {
+    struct list link;
+    struct arena arena;
+    struct wire_recovered message;
+    size_t at; /* next entry to look at */
+};
+
+struct recovery {
+    struct recovery_config config;
+    struct ledger *ledger;
+    struct replication *replication;
+    struct loop_timer *timer;
+    enum phase phase;
+    bool closed;
+    unsigned asked;      /* of the round, not answered yet */
+    unsigned reached;    /* answers of the round */
+    unsigned generation; /* of the whole attempt: late answers are dropped */
+    struct list answers;
+    uint64_t base, next;
+    struct crange range;    /* HASHING: of [0, next) */
+    struct buf hashes;      /* of [base, …), 32 bytes each */
+    struct checkpoint head; /* newest own checkpoint that somebody holds; size 0 = none yet */
+    struct buf note;
+    char state[320];
+};
+
+struct asking {
+    struct recovery *r;
+    unsigned generation;
+};
+
+static void begin_round(struct recovery *r);
+static void end_round(struct recovery *r);
+
+const char *recovery_state(const struct recovery *r)
+{
+    return r->phase == PHASE_IDLE ? "" : r->state;
+}
+
+static void say(struct recovery *r, const char *what)
+{
+    char old[sizeof r->state];
+    memcpy(old, r->state, sizeof old);
+    (void)snprintf(r->state, sizeof r->state, "recovering: %s, at entry %llu of %llu%s%s",
+                   r->phase == PHASE_HASHING ? "asking what others hold" : "writing what came back",
+                   (unsigned long long)r->next, (unsigned long long)ledger_behind(r->ledger),
+                   what[0] != '\0' ? "; " : "", what);
+    if (strcmp(old, r->state) != 0)
+        log_warn("ledger", NULL, "ledger.recovering", "%s", r->state);
+}
+
+static void drop_answers(struct recovery *r)
+{
+    struct list *at;
+    while ((at = list_pop_first(&r->answers)) != NULL) {
+        struct answer *a = container_of(at, struct answer, link);
+        arena_close(&a->arena);
+        free(a);
+    }
+}
+
+/* ---- a round ---- */
+
+/* The newest own checkpoint counts, if the signature is really ours. */
+static void take_note(struct recovery *r, struct bytes note)
+{
+    const struct member *self = members_find(r->config.members, r->config.self);
+    struct checkpoint_opened opened;
+    if (note.size == 0 || checkpoint_open(note, &self->key, NULL, 0, &opened, NULL) != 0 ||
+        opened.head.size <= r->head.size)
+        return;
+    r->head = opened.head;
+    buf_reset(&r->note);
+    buf_put(&r->note, note.data, note.size);
+    ledger_set_behind(r->ledger, opened.head.size);
+}
+
+static void copy_answer(struct recovery *r, const struct wire_recovered *in)
+{
+    struct answer *a = xcalloc(1, sizeof *a);
+    list_init(&a->link);
+    struct wire_recovered_entry *rows = arena_alloc(&a->arena, (in->entry_count + 1) * sizeof *rows);
+    for (size_t i = 0; i < in->entry_count; i++) {
+        rows[i] = in->entries[i];
+        rows[i].leaf = arena_bytes(&a->arena, in->entries[i].leaf);
+        rows[i].payload = arena_bytes(&a->arena, in->entries[i].payload);
+    }
+    a->message = (struct wire_recovered){.entries = rows, .entry_count = in->entry_count, .more = in->more};
+    list_append(&r->answers, &a->link);
+}
+
+static void answered(void *ctx, const struct wire_msg *message, const struct err *e)
+{
+    struct asking *asking = ctx;
+    struct recovery *r = asking->r;
+    bool is_late = asking->generation != r->generation || r->closed;
+    (void)e;
+    free(asking);
+    if (is_late)
+        return;
+    if (message != NULL && message->type == WIRE_RECOVERED) {
+        r->reached++;
+        take_note(r, message->u.recovered.checkpoint);
+        copy_answer(r, &message->u.recovered);
+    }
+    if (--r->asked == 0)
+        end_round(r);
+}
+
+static void begin_round(struct recovery *r)
+{
+    drop_answers(r);
+    r->reached = 0;
+    for (size_t i = 0; i < r->config.members->count; i++) {
+        struct replication_peer peer;
+        uint32_t code = r->config.members->list[i].code;
+        if (!replication_peer(r->replication, code, &peer) || !peer.connected)
+            continue;
+        struct asking *asking = xcalloc(1, sizeof *asking);
+        *asking = (struct asking){.r = r, .generation = r->generation};
+        struct wire_msg m = {.type = WIRE_RECOVER};
+        m.u.recover = (struct wire_recover){.from = r->next, .max_bytes = ANSWER_BYTES};
+        r->asked++;
+        replication_ask(r->replication, code, &m, ASK_MS, answered, asking);
+    }
+    if (r->asked == 0) {
+        say(r, "no other node is connected");
+        loop_timer_set(r->timer, ROUND_AGAIN_MS);
+    }
+}
+
+/* The entry @index out of any answer, decoded; with @want only one of that hash. */
+static bool find_entry(struct recovery *r, uint64_t index, const uint8_t *want, struct sync_entry *ret)
+{
+    list_for_each (link, &r->answers) {
+        struct answer *a = container_of(link, struct answer, link);
+        for (; a->at < a->message.entry_count; a->at++) {
+            const struct wire_recovered_entry *in = &a->message.entries[a->at];
+            if (leaf_decode(in->leaf, &ret->leaf, NULL) != 0 || ret->leaf.origin != r->config.self ||
+                ret->leaf.index < index)
+                continue; /* of no use to anybody */
+            if (ret->leaf.index > index)
+                break;
+            leaf_hash(in->leaf, &ret->hash);
+            if (want != NULL && memcmp(want, ret->hash.b, sizeof ret->hash.b) != 0)
+                continue;
+            ret->bytes = in->leaf;
+            ret->payload = in->payload;
+            ret->payload_held = in->payload_held;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- first pass: what is there ---- */
+
+static void start_hashing(struct recovery *r)
+{
+    struct crange_part parts[CRANGE_PARTS_MAX];
+    r->phase = PHASE_HASHING;
+    r->generation++;
+    r->asked = 0;
+    r->base = r->next = ledger_size(r->ledger);
+    buf_reset(&r->hashes);
+    crange_init(&r->range);
+    unsigned count = crange_decompose(0, r->base, parts);
+    struct merkle_source source = ledger_source(r->ledger);
+    for (unsigned i = 0; i < count; i++) {
+        struct merkle_hash hash;
+        uint64_t begin = parts[i].index << parts[i].level;
+        struct err e = {0};
+        int rc = merkle_subtree_hash(&source, begin, begin + (UINT64_C(1) << parts[i].level), &hash, &e);
+        if (rc == 0)
+            rc = crange_append(&r->range, parts[i].level, &hash, &e);
+        if (rc != 0) {
+            log_error("ledger", NULL, e.id, "the own tree cannot be read: %s", e.message);
+            loop_timer_set(r->timer, ROUND_AGAIN_MS);
+            r->phase = PHASE_IDLE;
+            return;
+        }
+    }
+    say(r, "");
+    begin_round(r);
+}
+
+static bool has_proper_payload(const struct sync_entry *entry)
+{
+    struct merkle_hash hash;
+    if (!entry->payload_held || entry->payload.size == 0)
+        return true;
+    crypto_sha256_one(entry->payload.data, entry->payload.size, hash.b);
+    return entry->payload.size == entry->leaf.ct_len && merkle_hash_equal(&hash, &entry->leaf.ct_hash);
+}
+
+/* Everything was heard and it does not reach. Says which entries nobody gave. */
+static void missing(struct recovery *r)
+{
+    char what[160];
+    uint64_t end = ledger_behind(r->ledger);
+    list_for_each (link, &r->answers) {
+        const struct answer *a = container_of(link, struct answer, link);
+        struct leaf leaf;
+        if (a->at < a->message.entry_count && leaf_decode(a->message.entries[a->at].leaf, &leaf, NULL) == 0)
+            end = min_of(end, leaf.index);
+    }
+    (void)snprintf(what, sizeof what, "entries %llu to %llu are held by none of the %u nodes that answered",
+                   (unsigned long long)r->next, (unsigned long long)(end == 0 ? 0 : end - 1), r->reached);
+    say(r, what);
+    loop_timer_set(r->timer, ROUND_AGAIN_MS);
+}
+
+static void end_hashing(struct recovery *r)
+{
+    struct sync_entry entry;
+    uint64_t before = r->next;
+    while (r->next < r->head.size && find_entry(r, r->next, NULL, &entry)) {
+        int rc = crange_append_leaf(&r->range, &entry.hash, NULL);
+        xassert(rc == 0);
+        buf_put(&r->hashes, entry.hash.b, sizeof entry.hash.b);
+        r->next++;
+    }
+    if (r->next < ledger_behind(r->ledger) || r->head.size < ledger_behind(r->ledger)) {
+        if (r->next > before && r->next < r->head.size)
+            begin_round(r);
+        else
+            missing(r);
+        return;
+    }
+    struct merkle_hash root;
+    crange_root(&r->range, &root);
+    if (!merkle_hash_equal(&root, &r->head.root)) {
+        log_error("ledger", NULL, "ledger.recovery-root",
+                  "what the others gave does not have the root of the own checkpoint over %llu entries; asking again",
+                  (unsigned long long)r->head.size);
+        r->base = UINT64_MAX; /* anew */
+        loop_timer_set(r->timer, ROUND_AGAIN_MS);
+        return;
+    }
+    r->phase = PHASE_RESTORING;
+    r->next = r->base;
+    begin_round(r);
+}
+
+/* ---- second pass: into the store ---- */
+
+static void restored(void *ctx, const struct err *e)
+{
+    struct recovery *r = ctx;
+    if (r->closed || e->code != 0 || r->phase != PHASE_RESTORING)
+        return; /* the ledger has stopped: its reload begins anew */
+    say(r, "");
+    if (r->next < r->head.size) {
+        begin_round(r);
+        return;
+    }
+    struct err why = {0};
+    if (ledger_recovered(r->ledger, &r->head, buf_bytes(&r->note), &why) != 0) {
+        log_error("ledger", NULL, why.id, "%s", why.message);
+        r->phase = PHASE_IDLE;
+        return;
+    }
+    log_info("ledger", NULL, "ledger.recovered", "all %llu entries are back; writing again",
+             (unsigned long long)r->head.size);
+    r->phase = PHASE_IDLE;
+    drop_answers(r);
+    buf_close(&r->hashes);
+    replication_set_recovering(r->replication, false);
+}
+
+static void end_restoring(struct recovery *r)
+{
+    struct ledger_txn *txn = ledger_txn_create(r->ledger);
+    struct sync_entry *entries = arena_alloc(ledger_txn_arena(txn), BATCH_LEAVES_MAX * sizeof *entries);
+    size_t count = 0;
+    while (count < BATCH_LEAVES_MAX && r->next < r->head.size &&
+           find_entry(r, r->next, r->hashes.data + (r->next - r->base) * CRYPTO_HASH_SIZE, &entries[count])) {
+        struct sync_entry *entry = &entries[count];
+        if (!has_proper_payload(entry)) {
+            entry->payload = bytes_of(NULL, 0);
+            entry->payload_held = false;
+        }
+        ledger_txn_restore(txn, &entry->leaf, entry->bytes, entry->payload, entry->payload_held);
+        count++;
+        r->next++;
+    }
+    r->config.on_restored(r->config.ctx, entries, count, txn);
+    ledger_commit(txn, restored, r);
+    if (count == 0)
+        missing(r);
+}
+
+static void end_round(struct recovery *r)
+{
+    if (ledger_check_writable(r->ledger, NULL) == 0 || ledger_behind(r->ledger) == 0) {
+        r->phase = PHASE_IDLE; /* stopped meanwhile: the reload begins anew */
+        return;
+    }
+    if (r->reached == 0) {
+        say(r, "no other node answers");
+        loop_timer_set(r->timer, ROUND_AGAIN_MS);
+    } else if (r->phase == PHASE_HASHING) {
+        end_hashing(r);
+    } else {
+        end_restoring(r);
+    }
+}
+
+static void timer_cb(void *ctx)
+{
+    struct recovery *r = ctx;
+    if (r->closed || ledger_behind(r->ledger) == 0)
+        return;
+    if (r->phase == PHASE_IDLE || r->base == UINT64_MAX)
+        start_hashing(r);
+    else if (r->asked == 0)
+        begin_round(r);
+}
+
+/* ---- life ---- */
+
+struct recovery *recovery_create(const struct recovery_config *config)
+{
+    struct recovery *r = xcalloc(1, sizeof *r);
+    r->config = *config;
+    list_init(&r->answers);
+    r->timer = loop_timer_create(config->loop, timer_cb, r);
+    return r;
+}
+
+void recovery_set_parts(struct recovery *r, struct ledger *ledger, struct replication *replication)
+{
+    r->ledger = ledger;
+    r->replication = replication;
+}
+
+void recovery_check(struct recovery *r)
+{
+    if (r->closed)
+        return;
+    r->generation++;
+    r->asked = 0;
+    r->phase = PHASE_IDLE;
+    bool behind = ledger_behind(r->ledger) > 0;
+    replication_set_recovering(r->replication, behind);
+    if (!behind)
+        return;
+    r->phase = PHASE_HASHING;
+    r->base = UINT64_MAX;
+    r->next = ledger_size(r->ledger);
+    say(r, "this is an older copy of the ledger");
+    loop_timer_set(r->timer, 0);
+}
+
+void recovery_close(struct recovery *r)
+{
+    r->closed = true;
+    loop_timer_cancel(r->timer);
+}
+
+void recovery_destroy(struct recovery *r)
+{
+    if (r == NULL)
+        return;
+    drop_answers(r);
+    buf_close(&r->hashes);
+    buf_close(&r->note);
+    loop_timer_destroy(r->timer);
+    free(r);
+}
+
+/* ---- giving back ---- */
+
+struct giving {
+    struct arena *arena;
+    struct wire_recovered_entry *rows;
+    size_t count;
+    size_t bytes, bytes_max;
+    bool more;
+};
+
+static int give_entry(void *ctx, const struct store_entry *entry, struct err *e)
+{
+    struct giving *g = ctx;
+    size_t size = entry->leaf.size + entry->payload.size;
+    (void)e;
+    if (g->count == BATCH_LEAVES_MAX || (g->count > 0 && g->bytes + size > g->bytes_max)) {
+        g->more = true;
+        return 1;
+    }
+    g->bytes += size;
+    g->rows[g->count++] = (struct wire_recovered_entry){.leaf = arena_bytes(g->arena, entry->leaf),
+                                                        .payload = arena_bytes(g->arena, entry->payload),
+                                                        .payload_held = entry->payload_held};
+    return 0;
+}
+
+void recovery_answer(struct recovery *r, uint32_t peer, uint64_t handle, const struct wire_recover *recover)
+{
+    struct arena a = ARENA_INIT;
+    struct store_reader *reader = ledger_reader(r->ledger);
+    struct giving g = {.arena = &a, .bytes_max = min_of(recover->max_bytes, BATCH_BYTES_MAX)};
+    struct err e = {0};
+    g.rows = arena_alloc(&a, BATCH_LEAVES_MAX * sizeof *g.rows);
+    int rc = reader == NULL ? err_set(&e, ERR_CLOSED, "sync.unavailable", "the ledger cannot be read now")
+                            : store_scan_entries(reader, peer, recover->from, give_entry, &g, &e);
+    if (rc < 0) {
+        replication_answer_error(r->replication, handle, WIRE_ERROR_UNAVAILABLE, e.id, e.message);
+    } else {
+        struct wire_msg m = {.type = WIRE_RECOVERED};
+        m.u.recovered = (struct wire_recovered){.entries = g.rows,
+                                                .entry_count = g.count,
+                                                .checkpoint = replication_note(r->replication, peer),
+                                                .more = g.more};
+        replication_answer(r->replication, handle, &m);
+    }
+    arena_close(&a);
+}

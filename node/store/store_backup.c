@@ -1,0 +1,134 @@
+/* store_backup() (see store.h): SQLite's online backup from one read transaction, so that the copy is one committed moment
+ * however long it takes; writers go on meanwhile, their log grows.
+ *
+ * Happy path: new file -> steps of 256 pages -> journal mode DELETE (one file, no log) -> quick_check -> fsync of file and folder.
+ * Failure modes: whatever fails, the unfinished file is removed and the source was only read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "node/base/xassert.h"
+#include "node/store/store_reader.h"
+#include "node/store/store_schema.h"
+
+#define STEP_PAGES 256
+
+static int sync_path(const char *path, int flags, struct err *e)
+{
+    int fd = open(path, flags | O_CLOEXEC);
+    int rc = fd >= 0 && fsync(fd) == 0 ? 0 : err_set_errno(e, ERR_IO, "store.backup", errno, "cannot sync '%s'", path);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static int make_file(const char *path, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return err_set(e, ERR_CONFLICT, "store.backup-exists", "'%s' exists already", path);
+    if (fd < 0)
+        return err_set_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "store.backup", errno, "cannot make '%s'",
+                             path);
+    close(fd);
+    return 0;
+}
+
+static int copy_pages(sqlite3 *from, struct store_sql *to, int (*progress)(void *ctx, uint64_t done, uint64_t all),
+                      void *ctx, struct err *e)
+{
+    sqlite3_backup *b = sqlite3_backup_init(to->db, "main", from, "main");
+    if (b == NULL)
+        return store_sql_error(to, sqlite3_errcode(to->db), "backup", e);
+    int rc, stopped = 0;
+    do {
+        rc = sqlite3_backup_step(b, STEP_PAGES);
+        uint64_t all = (uint64_t)sqlite3_backup_pagecount(b);
+        if (progress != NULL && progress(ctx, all - (uint64_t)sqlite3_backup_remaining(b), all) != 0)
+            stopped = 1;
+    } while (rc == SQLITE_OK && !stopped);
+    (void)sqlite3_backup_finish(b);
+    if (stopped && rc == SQLITE_OK)
+        return err_set(e, ERR_CLOSED, "store.backup-cancelled", "the backup was ended before it was complete");
+    return rc == SQLITE_DONE ? 0 : store_sql_error(to, rc, "backup", e);
+}
+
+static int check_copy(struct store_sql *to, bool keys, uint64_t *ret_size, struct err *e)
+{
+    int rc = store_sql_exec(to, "PRAGMA journal_mode=DELETE", e);
+    if (rc == 0)
+        rc = store_sql_check_pages(to, true, e);
+    if (rc == ERR_CORRUPT)
+        (void)err_wrap(e, "the copy fails its check: the source is damaged");
+    *ret_size = 0;
+    if (rc == 0 && !keys)
+        rc = store_sql_exec_u64(to,
+                                "SELECT coalesce((SELECT (id & ((1 << 40) - 1)) + 1 FROM entry WHERE id >= (1 << 60)"
+                                " AND id < (1 << 60) + (1 << 40) ORDER BY id DESC LIMIT 1), 0)",
+                                ret_size, e);
+    return rc;
+}
+
+static void split(const char *path, char **ret_dir, const char **ret_name)
+{
+    const char *slash = strrchr(path, '/');
+    *ret_dir = xstrdup(slash == NULL ? "." : slash == path ? "/" : path);
+    if (slash != NULL && slash != path)
+        (*ret_dir)[slash - path] = '\0';
+    *ret_name = slash == NULL ? path : slash + 1;
+}
+
+/* Nothing half done, nor what the engine had beside it. */
+static void remove_copy(const char *path)
+{
+    static const char *const ends[] = {"", "-journal", "-wal", "-shm"};
+    for (size_t i = 0; i < array_count(ends); i++) {
+        struct buf name = {0};
+        buf_printf(&name, "%s%s", path, ends[i]);
+        (void)unlink(buf_cstr(&name));
+        buf_close(&name);
+    }
+}
+
+int store_backup(const char *dir, bool keys, const char *path, int (*progress)(void *ctx, uint64_t done, uint64_t all),
+                 void *ctx, struct store_backup_result *ret, struct err *e)
+{
+    struct store_sql from = {0}, to = {0};
+    const char *name;
+    char *folder;
+    struct stat st;
+    _Static_assert(STORE_SLOT_SELF == 1u << 20 && STORE_INDEX_BITS == 40, "the numbers in check_copy()");
+    split(path, &folder, &name);
+    int rc = make_file(path, e);
+    if (rc != 0) {
+        free(folder);
+        return rc;
+    }
+    rc = store_sql_open(&from, dir, keys ? "keys.db" : "ledger.db", SQLITE_OPEN_READWRITE, NULL, 0, e);
+    if (rc == 0)
+        rc = store_schema_open_reader(&from, keys ? &store_schema_keys : &store_schema_ledger, e);
+    if (rc == 0)
+        rc = store_sql_open(&to, folder, name, SQLITE_OPEN_READWRITE, NULL, 0, e);
+    if (rc == 0)
+        rc = store_sql_exec(&from, "BEGIN; SELECT count(*) FROM sqlite_schema", e); /* one moment for all pages */
+    if (rc == 0)
+        rc = copy_pages(from.db, &to, progress, ctx, e);
+    if (rc == 0)
+        rc = check_copy(&to, keys, &ret->ledger_size, e);
+    store_sql_close(&to, true);
+    store_sql_close(&from, false);
+    if (rc == 0)
+        rc = sync_path(path, O_RDONLY, e);
+    if (rc == 0)
+        rc = sync_path(folder, O_RDONLY | O_DIRECTORY, e);
+    if (rc == 0)
+        ret->bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    else
+        remove_copy(path);
+    free(folder);
+    return rc;
+}

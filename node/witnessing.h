@@ -1,0 +1,71 @@
+/* Witnessing: the shell around federation/witness. Gets the own checkpoints cosigned by the other members, and cosigns
+ * theirs (and those of further logs the operator named).
+ *
+ *   seal -> collector -> ADD_CHECKPOINT to each member -> COSIG -> quorum -> note kept ("cosigned") -> receipts
+ *   ADD_CHECKPOINT (peer or HTTP) -> witness_judge() -> row in heads.db by compare-and-swap -> durable -> cosignature
+ *
+ * One request for an origin is judged at a time: another one that comes while the first is on its way to the disk is told to
+ * come again (429). Loop thread only.
+ */
+#ifndef TB_NODE_WITNESSING_H
+#define TB_NODE_WITNESSING_H
+
+#include "federation/ledger/policy.h"
+#include "federation/members.h"
+#include "node/replication.h"
+
+struct witnessing;
+
+struct witnessing_config {
+    uint32_t self;
+    struct loop *loop;                           /* borrowed for life, like all below */
+    const struct members *members;               /* its content may change: witnessing_members_changed() */
+    const struct note_signer *signer;            /* NOTE_TYPE_COSIGNATURE */
+    const struct policy *more_logs;              /* logs of others that are cosigned too; NULL = none */
+    uint32_t round_min_ms, round_ms, refresh_ms; /* 0 = defaults of collector.h */
+    /* A larger own checkpoint has a quorum of cosignatures. */
+    void (*on_cosigned)(void *ctx);
+    /* A signed checkpoint of @code's ledger was shown for cosigning. */
+    void (*on_seen)(void *ctx, uint32_t code, const struct checkpoint *head, struct bytes note);
+    /* A witness has cosigned @size leaves of the own ledger, more than there are. */
+    void (*on_behind)(void *ctx, uint32_t code, uint64_t size);
+    /* Whether @code's ledger contradicts itself: it is not cosigned any more. */
+    bool (*is_disputed)(void *ctx, uint32_t code);
+    void *ctx;
+};
+
+struct witnessing *witnessing_create(const struct witnessing_config *config);
+void witnessing_destroy(struct witnessing *w); /* NULL is fine */
+void witnessing_set_parts(struct witnessing *w, struct ledger *ledger, struct replication *replication);
+/* At start and after each reload of the ledger: what the store keeps is read again. */
+void witnessing_reload(struct witnessing *w);
+void witnessing_members_changed(struct witnessing *w);
+void witnessing_close(struct witnessing *w); /* before the link goes: nothing is asked any more */
+
+void witnessing_link(struct witnessing *w, uint32_t peer, bool up);
+void witnessing_sealed(struct witnessing *w);
+
+/* One add-checkpoint request (C2SP tlog-witness). @cb exactly once, possibly from inside the call. */
+typedef void (*witnessing_cb)(void *ctx, unsigned status, const char *type, struct bytes body);
+void witnessing_add_checkpoint(struct witnessing *w, struct bytes body, witnessing_cb cb, void *ctx);
+
+/* What was cosigned last of the log whose origin has this SHA-256: its note with the own cosignature, appended. */
+int witnessing_checkpoint(struct witnessing *w, const uint8_t origin_hash[CRYPTO_HASH_SIZE], struct buf *ret,
+                          struct err *e) WARN_UNUSED;
+/* Largest size of @code's ledger that was cosigned here. */
+uint64_t witnessing_cosigned_size(const struct witnessing *w, uint32_t code);
+
+/* The policy that a receipt of this node satisfies: all members' ledgers, all members as witnesses. */
+const struct policy *witnessing_policy(const struct witnessing *w);
+/* The newest own checkpoint with a quorum: empty = none yet. Borrowed until the next turn. */
+struct bytes witnessing_note(const struct witnessing *w, uint64_t *ret_size);
+
+struct witnessing_peer {
+    bool up;
+    uint64_t size, time_s;
+    char last_error[128];
+};
+/* @code as a witness of the own ledger; false for a code that is none. */
+bool witnessing_peer(const struct witnessing *w, uint32_t code, struct witnessing_peer *ret);
+
+#endif

@@ -90,22 +90,31 @@ static int check_unique(struct map *seen, struct member *m, const char *what, st
                    what);
 }
 
+/* Seals a byte to it: a point of low order, which gives everybody the same secret, is refused by the key agreement. */
+static int check_seal_key(const struct member *m, struct err *e)
+{
+    struct buf sealed = {0};
+    int rc =
+        crypto_hpke_seal(m->seal_key, bytes_of_string(""), bytes_of_string(""), bytes_of_string("x"), &sealed, NULL);
+    buf_close(&sealed);
+    return rc == 0 ? 0
+                   : err_set(e, ERR_INVALID, "members.seal-key",
+                             "nothing can be sealed to the seal key of %u: it is zero or of low order", m->code);
+}
+
 /* What no other member may have, and no key may be of two kinds: a cosignature does not name its witness. */
 static int check_keys(struct map *seen, struct member *m, const char *federation, struct err *e)
 {
-    static const uint8_t zero[CRYPTO_X25519_KEY_SIZE] = {0};
     char name[FEDERATION_NAME_BYTES_MAX + 32];
     (void)snprintf(name, sizeof name, "%u.%s/witness", m->code, federation);
     if (strcmp(m->witness.name, name) != 0)
         return err_set(e, ERR_INVALID, "members.witness-name", "the witness key of %u is named '%.100s', not '%s'",
                        m->code, m->witness.name, name);
-    if (memcmp(m->seal_key, zero, sizeof zero) == 0)
-        return err_set(e, ERR_INVALID, "members.seal-key", "the seal key of %u is all zero", m->code);
-    int rc = check_unique(seen, m, "key", bytes_of(m->key.public_key, sizeof m->key.public_key), e);
-    if (rc == 0)
-        rc = check_unique(seen, m, "key", bytes_of(m->witness.public_key, sizeof m->witness.public_key), e);
-    if (rc == 0)
-        rc = check_unique(seen, m, "seal key", bytes_of(m->seal_key, sizeof m->seal_key), e);
+    int rc = check_seal_key(m, e);
+    const uint8_t *const keys[] = {m->key.public_key, m->witness.public_key, m->seal_key};
+    _Static_assert(sizeof m->seal_key == CRYPTO_ED25519_KEY_SIZE, "keys of all kinds are compared");
+    for (size_t i = 0; rc == 0 && i < array_count(keys); i++)
+        rc = check_unique(seen, m, "key", bytes_of(keys[i], CRYPTO_ED25519_KEY_SIZE), e);
     return rc;
 }
 

@@ -158,6 +158,45 @@ static int take_object(struct load *l, const char *section, yyjson_val *object, 
     return 0;
 }
 
+/* "host:port", as far as it can be told without asking for the host. */
+static bool is_host_port(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t port = 0;
+    if (colon == NULL || colon == text || strcspn(text, "/?#@ \t") != strlen(text))
+        return false;
+    size_t size = (size_t)(colon - text);
+    bool is_bracketed = size > 2 && text[0] == '[' && text[size - 1] == ']';
+    size_t plain = strcspn(text + is_bracketed, is_bracketed ? "[]" : ":[]"); /* up to what may not stand in a host */
+    return plain == size - 2 * (size_t)is_bracketed && decimal_parse(bytes_of_string(colon + 1), &port) == 0 &&
+           port > 0 && port <= 65535;
+}
+
+/* What one value says about another. */
+static int check_together(struct load *l)
+{
+    const struct config *c = l->config;
+    enum log_level level;
+    if (log_parse_level(c->log, &level) != 0)
+        return bad(l, find_key(NULL, "log"), "is not one of error, warn, info, debug");
+    if (strncmp(c->listen, "tls+tcp://", 10) != 0)
+        return bad(l, find_key("federation", "listen"), "does not begin with tls+tcp://");
+    if (c->public_http[0] != '\0' && !is_host_port(c->public_http))
+        return bad(l, find_key(NULL, "public_http"), "is not host:port with a port from 1 to 65535");
+    for (size_t i = 0; i < c->mirror_count; i++) {
+        if (c->mirrors[i] == c->region)
+            return bad(l, find_key(NULL, "mirrors"), "names this node itself");
+        for (size_t k = 0; k < i; k++)
+            if (c->mirrors[k] == c->mirrors[i])
+                return bad(l, find_key(NULL, "mirrors"), "names a node twice");
+    }
+    if (c->heads_busy_s > c->heads_idle_s)
+        return bad(l, find_key("ledger", "heads_busy_s"), "is more than heads_idle_s");
+    if (c->heads_stale_s <= c->heads_idle_s) /* a quiet node would be reported all the time */
+        return bad(l, find_key("ledger", "heads_stale_s"), "is not more than heads_idle_s");
+    return 0;
+}
+
 static int fill_missing(struct load *l, uint32_t seen)
 {
     for (size_t i = 0; i < array_count(keys); i++) {
@@ -176,11 +215,6 @@ static int fill_missing(struct load *l, uint32_t seen)
             memcpy((char *)l->config + k->offset, &k->fallback, sizeof k->fallback);
         }
     }
-    enum log_level level;
-    if (log_parse_level(l->config->log, &level) != 0)
-        return bad(l, find_key(NULL, "log"), "is not one of error, warn, info, debug");
-    if (strncmp(l->config->listen, "tls+tcp://", 10) != 0)
-        return bad(l, find_key("federation", "listen"), "does not begin with tls+tcp://");
     return 0;
 }
 
@@ -222,6 +256,8 @@ int config_load(const char *path, struct config *ret, struct err *e)
     rc = take_object(&l, NULL, yyjson_doc_get_root(doc), &seen);
     if (rc == 0)
         rc = fill_missing(&l, seen);
+    if (rc == 0)
+        rc = check_together(&l);
     if (rc == 0) {
         derive(&config);
         *ret = config;

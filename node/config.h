@@ -2,7 +2,15 @@
  *
  *   {"region":510000, "name":"四川省",
  *    "federation":{"listen":"tls+tcp://0.0.0.0:7510","advertise":"tls+tcp://sc.example:7510"},
- *    "http":"127.0.0.1:8510", "catalog":"/etc/tongban/sichuan.json", "data":"/usr/share/tongban", "log":"info"}
+ *    "http":"127.0.0.1:8510", "catalog":"/etc/tongban/sichuan.json", "data":"/usr/share/tongban", "log":"info",
+ *    "public_http":"0.0.0.0:8520", "mirrors":[440000, 330000],
+ *    "ledger":{"policy":"policy.txt", "heads_busy_s":10, "heads_idle_s":60, "heads_stale_s":180,
+ *              "witness_round_ms":1000, "start_ask_ms":2000}}
+ *
+ * Only region, name, federation.listen and data must be there. Defaults: no TCP door ("http", "public_http"), no catalog, no
+ * mirrors, no policy; the numbers of "ledger" are those above. Limits: up to 3 mirrors, none twice, not this node; heads_busy_s
+ * 1 to 60 and at most heads_idle_s, which is 1 to 3600 and less than heads_stale_s, up to 86400; witness_round_ms 10 to 60000;
+ * start_ask_ms 0 (do not wait) to 60000. Keys (tls.key, ledger.key, witness.key, seal.key) always stand in DIR.
  *
  * One table of keys drives the parser (node/config.c); an unknown key, a wrong type or a bad value is an error that names
  * file, key and value. Relative paths are relative to DIR. Read once at start.

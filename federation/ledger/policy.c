@@ -74,6 +74,11 @@ static int check_new_name(struct parser *x, struct bytes name)
     return 0;
 }
 
+static bool is_same_key(const struct note_verifier *a, const struct note_verifier *b)
+{
+    return memcmp(a->public_key, b->public_key, CRYPTO_ED25519_KEY_SIZE) == 0;
+}
+
 static int line_of_log(struct parser *x)
 {
     struct policy *p = x->p;
@@ -87,8 +92,10 @@ static int line_of_log(struct parser *x)
         return err_wrap(x->e, "policy line %u", x->line);
     if (log.key.type != NOTE_TYPE_ED25519)
         return bad(x, ERR_UNSUPPORTED, "the key of a log must be of type 0x01 (Ed25519)");
+    /* The specification forbids a key that stands twice. A second key of one origin (a successor) would be fine by it, but
+     * nodes of this program begin a new origin with a new key: what is looked up by origin here is one. */
     for (size_t i = 0; i < p->log_count; i++)
-        if (strcmp(p->logs[i].key.name, log.key.name) == 0)
+        if (strcmp(p->logs[i].key.name, log.key.name) == 0 || is_same_key(&p->logs[i].key, &log.key))
             return bad(x, ERR_INVALID, "this log stands above already");
     if (x->word_count == 3)
         log.url = word_text(x, x->words[2]);
@@ -116,7 +123,7 @@ static int witness_line(struct parser *x)
         return bad(x, ERR_UNSUPPORTED, "the key of a witness must be of type 0x04 (cosignature/v1)");
     /* One key under two names would count twice. */
     for (size_t i = 0; i < p->witness_count; i++)
-        if (memcmp(p->witnesses[i].key.public_key, witness.key.public_key, CRYPTO_ED25519_KEY_SIZE) == 0)
+        if (is_same_key(&p->witnesses[i].key, &witness.key))
             return bad(x, ERR_INVALID, "this key stands above under another name");
     witness.name = word_text(x, x->words[1]);
     if (x->word_count == 4)
@@ -196,13 +203,29 @@ static int split(struct parser *x, struct bytes line)
     return 0;
 }
 
+/* C2SP tlog-policy, "Character set": 0x09, 0x0A, 0x20-0x7E, 0x80-0xFF. */
+static bool is_control(uint8_t c)
+{
+    return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+static bool is_comment(struct bytes line)
+{
+    size_t at = 0;
+    while (at < line.size && (line.data[at] == ' ' || line.data[at] == '\t'))
+        at++;
+    return at < line.size && line.data[at] == '#';
+}
+
 static int one_line(struct parser *x, struct bytes line)
 {
     for (size_t i = 0; i < line.size; i++)
-        if (line.data[i] < 0x20 && line.data[i] != '\t')
+        if (is_control(line.data[i]))
             return bad(x, ERR_INVALID, "a control character");
+    if (is_comment(line))
+        return 0;
     int rc = split(x, line);
-    if (rc != 0 || x->word_count == 0 || x->words[0].data[0] == '#')
+    if (rc != 0 || x->word_count == 0)
         return rc;
     if (word_is(x->words[0], "log"))
         return line_of_log(x);
@@ -226,8 +249,12 @@ int policy_parse(struct bytes text, struct arena *arena, struct policy *ret, str
     int rc = 0;
     for (size_t at = 0; rc == 0 && at < text.size;) {
         const uint8_t *end = memchr(text.data + at, '\n', text.size - at);
-        size_t size = end == NULL ? text.size - at : (size_t)(end - (text.data + at));
         x.line++;
+        if (end == NULL) { /* cut off: a name that lost its end may be another one's */
+            rc = bad(&x, ERR_INVALID, "does not end in a newline");
+            break;
+        }
+        size_t size = (size_t)(end - (text.data + at));
         rc = one_line(&x, bytes_of(text.data + at, size));
         at += size + 1;
     }
@@ -310,15 +337,16 @@ static int compare_sizes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The fewest witnesses that satisfy group @g, those of inner groups known; groups that share witnesses may need fewer in truth. */
-static size_t fewest_of(const struct policy_group *g, const size_t *inner, size_t *scratch)
+/* The fewest witnesses that satisfy group @g, those of inner groups known. Groups that share witnesses may need fewer in
+ * truth, never more than there are (@most): without that bound, shared groups would double the sum with each level. */
+static size_t fewest_of(const struct policy_group *g, const size_t *inner, size_t most, size_t *scratch)
 {
     size_t sum = 0;
     for (size_t k = 0; k < g->member_count; k++)
         scratch[k] = g->members[k] < POLICY_WITNESSES_MAX ? 1 : inner[g->members[k] - POLICY_WITNESSES_MAX];
     qsort(scratch, g->member_count, sizeof *scratch, compare_sizes);
     for (size_t k = 0; k < g->needed; k++)
-        sum += scratch[k];
+        sum = min_of(sum + scratch[k], most);
     return sum;
 }
 
@@ -360,7 +388,7 @@ void policy_quorum_size(const struct policy *p, size_t *ret_needed, size_t *ret_
     size_t *fewest = xcalloc(p->group_count, sizeof *fewest);
     size_t *scratch = xcalloc(POLICY_WITNESSES_MAX + POLICY_GROUPS_MAX, sizeof *scratch);
     for (size_t i = 0; i < p->group_count; i++)
-        fewest[i] = fewest_of(&p->groups[i], fewest, scratch);
+        fewest[i] = fewest_of(&p->groups[i], fewest, *ret_of, scratch);
     *ret_needed = fewest[p->quorum - POLICY_WITNESSES_MAX];
     free(scratch);
     free(fewest);
@@ -394,26 +422,43 @@ static int find_note_log(const struct policy *p, struct bytes note, const struct
                    (int)min_of(origin.size, (size_t)100), (const char *)origin.data);
 }
 
+/* checkpoint_open() knows MEMBERS_MAX witnesses at most, a policy may have more. */
+static int open_portion(const struct policy *p, struct bytes note, const struct note_verifier *log, size_t from,
+                        struct checkpoint_opened *ret, struct err *e)
+{
+    size_t count = min_of(p->witness_count - from, (size_t)MEMBERS_MAX);
+    const struct note_verifier **keys = xcalloc(count + 1, sizeof *keys);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = &p->witnesses[from + i].key;
+    int rc = checkpoint_open(note, log, keys, count, ret, e);
+    for (size_t i = 0; rc == 0 && i < ret->cosigned_count; i++)
+        ret->cosigned[i].witness += from;
+    free(keys);
+    return rc;
+}
+
 int policy_open(const struct policy *p, struct bytes note, struct checkpoint_opened *ret_opened, bool *ret_signed,
                 bool *ret_satisfied, struct err *e)
 {
     const struct policy_log *log;
+    struct checkpoint_opened opened, more;
     int rc = find_note_log(p, note, &log, e);
+    if (rc == 0)
+        rc = open_portion(p, note, &log->key, 0, &opened, e);
+    for (size_t from = MEMBERS_MAX; rc == 0 && from < p->witness_count; from += MEMBERS_MAX) {
+        rc = open_portion(p, note, &log->key, from, &more, e);
+        for (size_t i = 0; rc == 0 && i < more.cosigned_count; i++)
+            opened.cosigned[opened.cosigned_count++] = more.cosigned[i]; /* each line counts once: there is room */
+    }
     if (rc != 0)
         return rc;
-    const struct note_verifier **keys = xcalloc(p->witness_count + 1, sizeof *keys);
     bool *has_signed = xcalloc(p->witness_count + 1, sizeof *has_signed);
-    for (size_t i = 0; i < p->witness_count; i++)
-        keys[i] = &p->witnesses[i].key;
-    rc = checkpoint_open(note, &log->key, keys, p->witness_count, ret_opened, e);
-    if (rc == 0) {
-        for (size_t i = 0; i < ret_opened->cosigned_count; i++)
-            has_signed[ret_opened->cosigned[i].witness] = true;
-        *ret_satisfied = policy_is_satisfied(p, has_signed);
-        if (ret_signed != NULL)
-            memcpy(ret_signed, has_signed, p->witness_count * sizeof *has_signed);
-    }
-    free(keys);
+    for (size_t i = 0; i < opened.cosigned_count; i++)
+        has_signed[opened.cosigned[i].witness] = true;
+    *ret_satisfied = policy_is_satisfied(p, has_signed);
+    if (ret_signed != NULL)
+        memcpy(ret_signed, has_signed, p->witness_count * sizeof *has_signed);
+    *ret_opened = opened;
     free(has_signed);
-    return rc;
+    return 0;
 }

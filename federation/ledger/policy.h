@@ -5,7 +5,8 @@
  *     group <name> all|any|<k> <member>…       members: names of witnesses and groups above
  *     quorum <name>|none                        exactly one
  *
- * `#` begins a comment line; no forward references, so no cycles. A plain value in an arena; read-only once parsed, any thread.
+ * `#` begins a comment line; every line ends in a newline; no forward references, so no cycles. One key per origin, and no
+ * key twice. A plain value in an arena; read-only once parsed, any thread.
  */
 #ifndef TB_LEDGER_POLICY_H
 #define TB_LEDGER_POLICY_H

@@ -4,9 +4,11 @@
  *
  * One round at a time: the newest sealed head is sent to every witness that is up; each answers for itself. A round ends
  * for the quorum as soon as the policy is satisfied (COSIGNED), stays open for late ones until the next round begins. A
- * new head while a round runs waits for its turn: at the earliest `round_min_ms` after the last beginning. A witness that
- * says 409 is asked once more from the size it named. One that is down or fails is asked again with the next round, or
- * after `retry_ms`. If the own ledger is smaller than what a witness has cosigned, this node is an old copy: BEHIND.
+ * new head while a round runs waits for its turn: at the earliest `round_min_ms` after the last beginning and, while answers
+ * that the quorum needs are out, at most `ask_ms`. A witness has one request at a time, across rounds. One that says 409
+ * is asked once more from the size it named. One that is down or fails is asked again with the next round, or after
+ * `retry_ms`. If the own ledger is smaller than what a witness has cosigned, this node is an old copy: BEHIND, with every
+ * round. A quorum of more witnesses than a note has lines (NOTE_SIGNATURES_MAX, one is the author's) is never reached.
  */
 #ifndef TB_WITNESS_COLLECTOR_H
 #define TB_WITNESS_COLLECTOR_H
@@ -21,7 +23,7 @@ enum collector_event_type {
     COLLECTOR_EVENT_UP,   /* witness can be asked */
     COLLECTOR_EVENT_DOWN,
     COLLECTOR_EVENT_ANSWER, /* witness, token, status, body */
-    COLLECTOR_EVENT_FAILED  /* witness, token: no answer */
+    COLLECTOR_EVENT_FAILED  /* witness, token: no answer. Without it a request counts as lost after twice ask_ms */
 };
 
 struct collector_event {
@@ -39,7 +41,7 @@ enum collector_action_type {
     COLLECTOR_ACTION_COSIGNED, /* note: the checkpoint with the cosignatures so far; `satisfied`: they are a quorum. Sent when the
                                   quorum is reached and again when later ones add to it. Store and serve it. */
     COLLECTOR_ACTION_BEHIND, /* witness has cosigned `size`, more than the own ledger holds */
-    COLLECTOR_ACTION_ALARM   /* id, text; witness */
+    COLLECTOR_ACTION_ALARM   /* id, text; witness. Once until that witness cosigns again, or for another id */
 };
 
 struct collector_action {
@@ -48,7 +50,7 @@ struct collector_action {
     uint64_t token;
     uint32_t timeout_ms;
     struct bytes body; /* ASK: in the update's arena */
-    struct bytes note; /* COSIGNED: in the core until the next step */
+    struct bytes note; /* COSIGNED: in the update's arena */
     uint64_t size;     /* COSIGNED, BEHIND */
     size_t cosigned;   /* COSIGNED: number of cosignatures */
     bool satisfied;

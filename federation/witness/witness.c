@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
 /* The parts of a body: lines up to the first empty one, then the note. */
@@ -82,8 +83,9 @@ static void verdict(struct witness_verdict *v, enum witness_status status, const
 {
     v->status = status;
     (void)snprintf(v->why, sizeof v->why, "%s", why);
-    for (char *c = v->why; *c != '\0'; c++) /* it becomes one line */
-        *c = *c == '\n' ? ' ' : *c;
+    utf8_trim_partial(v->why);
+    for (char *c = v->why; *c != '\0'; c++) /* it becomes one line, and may quote what a stranger wrote */
+        *c = (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c;
 }
 
 /* Sizes and proof, once the log's signature is known to be good. */
@@ -91,16 +93,16 @@ static void judge_extension(const struct parts *in, const struct checkpoint *hea
                             struct witness_verdict *v)
 {
     struct err e = {0};
+    /* (An opened checkpoint of size 0 has the empty root: at 0 nobody contradicts anybody.) */
+    bool is_other_root = head->size > 0 && head->size == kept->size && !merkle_hash_equal(&head->root, &kept->root);
     if (in->old > head->size) {
         verdict(v, WITNESS_MALFORMED, "the old size is larger than the checkpoint's");
-    } else if (head->size == 0 && in->proof.count > 0) {
-        verdict(v, WITNESS_UNPROVEN, "a proof for an empty tree");
     } else if (in->old != kept->size) {
         verdict(v, WITNESS_CONFLICT, "the old size is not the one cosigned last");
-        v->is_contradiction = head->size == kept->size && !merkle_hash_equal(&head->root, &kept->root);
+        v->is_contradiction = is_other_root;
     } else if (head->size == kept->size) {
-        v->is_contradiction = !merkle_hash_equal(&head->root, &kept->root);
-        if (v->is_contradiction)
+        v->is_contradiction = is_other_root;
+        if (is_other_root)
             verdict(v, WITNESS_UNPROVEN, "another root was cosigned for this size");
         else if (in->proof.count > 0)
             verdict(v, WITNESS_UNPROVEN, "a proof between equal sizes");

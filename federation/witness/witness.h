@@ -42,7 +42,7 @@ struct witness_verdict {
     struct witness_state next; /* status 200: to be stored before the answer is sent */
     struct bytes note;         /* 200 and contradictions: the log's signed checkpoint, borrowed from the body */
     struct bytes note_text;    /* 200: its text, what is cosigned; borrowed */
-    bool is_contradiction;     /* 422: the log signed two roots for one size: keep `note`, it is evidence */
+    bool is_contradiction;     /* 409, 422: the log signed two roots for one size: keep `note`, it is evidence */
 };
 
 /* The origin line of the checkpoint in @body, whoever signed it. ERR_INVALID / ERR_LIMIT when there is none. */

@@ -138,7 +138,8 @@ static int make_member(struct ctl *c, const struct office *o, const struct setup
     return rc == 0 ? note_verifier_init(origin, NOTE_TYPE_ED25519, r->ledger_key, &ret->key, e) : rc;
 }
 
-/* A node keeps its ledger key for life: another one would make its whole ledger unreadable for the others. */
+/* A node keeps its ledger key for life: another one would make its whole ledger unreadable for the others. Its witness
+ * key and its seal key may change: replaced_keys(). */
 static int check_known_member(const struct office *o, const struct member *member, struct err *e)
 {
     const struct member *old = members_find(&o->members, member->code);
@@ -148,6 +149,20 @@ static int check_known_member(const struct office *o, const struct member *membe
                      member->code);
     err_hint(e, "restore its ledger.key; if it is lost, dismiss the node with 'ca revoke --dismiss' first");
     return rc;
+}
+
+/* Which of the keys that may change are others than on the list that @o was opened with; NULL for a new member. */
+static const char *replaced_keys(struct ctl *c, const struct office *o, const struct setup_request *r)
+{
+    const struct member *old = members_find(&o->members, r->region);
+    if (old == NULL)
+        return NULL;
+    bool witness = memcmp(old->witness.public_key, r->witness_key, sizeof r->witness_key) != 0;
+    bool seal = memcmp(old->seal_key, r->seal_key, sizeof r->seal_key) != 0;
+    if (!witness && !seal)
+        return NULL;
+    return arena_printf(&c->mem, "%s%s%s; the old one is void as soon as 'tongban ca publish' has told the nodes",
+                        witness ? "witness key" : "", witness && seal ? " and " : "", seal ? "seal key" : "");
 }
 
 static int issue(struct ctl *c, struct office *o, const struct setup_request *r, uint64_t days, struct buf *ret_pem,
@@ -205,6 +220,7 @@ int cmd_ca_issue(struct ctl *c, struct err *e)
             {"serial", serial},
             {"valid until", until},
             {"reached at", r.url},
+            {"replaced", replaced_keys(c, &o, &r)},
         };
         cmd_print_pairs(c, pairs, array_count(pairs));
     }

@@ -149,6 +149,7 @@ static yyjson_mut_val *witnesses_json(yyjson_mut_doc *doc, const struct receipt_
         add_text(doc, row, "name", f->witnesses[i].name);
         add_number(doc, row, "node", f->witnesses[i].code);
         (void)yyjson_mut_obj_add_uint(doc, row, "time_s", f->witnesses[i].time_s);
+        (void)yyjson_mut_obj_add_bool(doc, row, "own", f->witnesses[i].is_own);
     }
     return list;
 }

@@ -95,6 +95,13 @@ static const struct ctl_option receipt_convert_options[] = {
     {"--item-name", "TEXT", false, false, "html: the name of that item"},
     OPTION_END,
 };
+static const struct ctl_option policy_options[] = {
+    {"--members", "FILE", true, false, "member list (members.note)"},
+    {"--federation-key", "KEY", true, false, "the federation's key, or the file federation.pub"},
+    {"--quorum", "K", false, false,
+     "how many cosignatures are needed (default: a majority of the other members, or more)"},
+    OPTION_END,
+};
 static const struct ctl_option ca_init_options[] = {
     {"--name", "NAME", true, false, "name of the federation: lower-case letters, digits, dots"},
     {"--days", "N", false, false, "how long the CA's certificate is valid (default 3650)"},
@@ -177,6 +184,8 @@ const struct ctl_command ctl_commands[] = {
      "tongban receipt verify receipt.html --policy policy.txt"},
     {"receipt convert", "FILE", 1, 1, false, receipt_convert_options, cmd_receipt_convert,
      "print a receipt in another form", "tongban receipt convert receipt.tlog-proof --policy policy.txt --as html"},
+    {"policy", "", 0, 0, false, policy_options, cmd_policy, "print the policy by which receipts are judged",
+     "tongban policy --members members.note --federation-key federation.pub"},
     {"node init", "", 0, 0, true, node_init_options, cmd_node_init, "make the folder of a new node",
      "tongban node init --dir /var/lib/tongban --region 510000 --name 四川省 --federation-listen "
      "tls+tcp://0.0.0.0:7510 "

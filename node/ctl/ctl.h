@@ -110,6 +110,7 @@ int cmd_ledger_verify(struct ctl *c, struct err *e);
 int cmd_ledger_checkpoint(struct ctl *c, struct err *e);
 int cmd_receipt_verify(struct ctl *c, struct err *e);
 int cmd_receipt_convert(struct ctl *c, struct err *e);
+int cmd_policy(struct ctl *c, struct err *e);
 int cmd_ca_init(struct ctl *c, struct err *e);
 int cmd_ca_issue(struct ctl *c, struct err *e);
 int cmd_ca_revoke(struct ctl *c, struct err *e);

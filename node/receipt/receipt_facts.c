@@ -129,6 +129,15 @@ static int compare_times(const void *a, const void *b)
     return (x->witness > y->witness) - (x->witness < y->witness);
 }
 
+/* By the member list; without one by the names, whose part before the '/' is the node's (FORMATS.md, "Member list"). */
+static bool is_own(const struct receipt_facts *f, const struct member *member, const char *witness)
+{
+    if (member != NULL && f->node_code != 0)
+        return member->code == f->node_code;
+    const char *end = strchr(f->origin, '/');
+    return end != NULL && strncmp(f->origin, witness, (size_t)(end - f->origin) + 1) == 0;
+}
+
 static void take_witnesses(const struct receipt *r, const struct policy *policy, const struct members *members,
                            struct arena *mem, struct receipt_facts *f)
 {
@@ -145,7 +154,8 @@ static void take_witnesses(const struct receipt *r, const struct policy *policy,
         const struct member *member = find_witness(members, &w->key);
         f->witnesses[i] = (struct receipt_witness){.name = member != NULL ? member->name : w->name,
                                                    .code = member != NULL ? member->code : 0,
-                                                   .time_s = by_time[i].time_s};
+                                                   .time_s = by_time[i].time_s,
+                                                   .is_own = is_own(f, member, w->key.name)};
         bool was_reached = policy_is_satisfied(policy, has_signed);
         has_signed[by_time[i].witness] = true;
         if (!was_reached && policy_is_satisfied(policy, has_signed))
@@ -180,16 +190,15 @@ static void say_proven(struct receipt_facts *f, struct arena *mem)
                      "Its keeper signed the ledger at %" PRIu64
                      " entries: this one cannot be changed or removed unnoticed.",
                      f->size));
-    if (f->quorum_s != 0) {
+    if (f->is_final && f->of > 0) {
         const char *first = receipt_facts_time(mem, f->first_s), *all = receipt_facts_time(mem, f->quorum_s);
         say(f->proven, &f->proven_count,
-            arena_printf(mem, "%zu 个独立见证方已会签（要求 %zu / %zu）：最早 %s，%s 达到要求；此条在此之前已存在。",
+            arena_printf(mem, "%zu 个见证方已会签（要求 %zu / %zu）：最早 %s，%s 达到要求；此条在此之前已存在。",
                          f->witness_count, f->needed, f->of, first, all),
-            arena_printf(
-                mem,
-                "%zu independent witnesses have cosigned (%zu of %zu needed): the first at %s, enough of them at "
-                "%s; the entry existed before.",
-                f->witness_count, f->needed, f->of, first, all));
+            arena_printf(mem,
+                         "%zu witnesses have cosigned (%zu of %zu needed): the first at %s, enough of them at "
+                         "%s; the entry existed before.",
+                         f->witness_count, f->needed, f->of, first, all));
     }
 }
 
@@ -203,9 +212,15 @@ static void say_not_proven(struct receipt_facts *f, struct arena *mem)
                          "Independent witness: not yet enough (%zu have cosigned, %zu of %zu needed); so far it is the "
                          "keeper's word.",
                          f->witness_count, f->needed, f->of));
-    else if (f->quorum_s == 0)
+    else if (f->of == 0)
         say(f->not_proven, &f->not_proven_count, "独立见证：策略不要求见证，这只是账本所有者自己的说法。",
             "Independent witness: the policy asks for none; this is the keeper's word alone.");
+    bool has_own = false;
+    for (size_t i = 0; i < f->witness_count; i++)
+        has_own = has_own || f->witnesses[i].is_own;
+    if (has_own)
+        say(f->not_proven, &f->not_proven_count, "独立性：见证方之一就是账本所有者自己，其会签不增加可信度。",
+            "Independence: one of the witnesses is the keeper itself; its cosignature adds nothing.");
     say(f->not_proven, &f->not_proven_count, "申请人是谁（凭证不含任何个人信息）。",
         "Who the applicant is (a receipt holds no personal data).");
     say(f->not_proven, &f->not_proven_count, "申请内容与材料。", "The content of the application and its materials.");

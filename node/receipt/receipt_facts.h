@@ -18,6 +18,7 @@ struct receipt_witness {
     const char *name; /* the member's, else the policy's */
     uint32_t code;    /* of the member; 0 = unknown */
     uint64_t time_s;
+    bool is_own; /* it is the ledger's keeper itself: its word adds nothing */
 };
 
 /* Texts live in the arena, or belong to receipt, policy and members. NULL: the receipt does not say. */

@@ -1,4 +1,4 @@
-/* The printable receipt: one A4 page in HTML, Chinese first, English below, without script and without anything from
+/* The printable receipt: a page in HTML for A4, Chinese first, English below, without script and without anything from
  * elsewhere. The proof stands in it as text and as a QR code, so that the saved page, the file and the paper all verify
  * (receipt_file.h reads the page). Pure, any thread.
  */

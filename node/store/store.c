@@ -1,8 +1,7 @@
 /* Opening and closing the writing handle (see store.h).
  *
- * Order: lock, ledger.db (schema, whose node it is, mirrors of what commits need), heads.db, keys.db,
- * what is left of a destruction. The lock is flock(2) on
- * `writer.lock`: the kernel drops it when the process dies, however it dies; the file itself stays and holds the pid
+ * Order: lock, ledger.db (schema, whose node it is, mirrors of what commits need), heads.db, keys.db, what is left of a
+ * destruction. The lock covers all three and is flock(2) on `writer.lock`: the kernel drops it when the process dies, however it dies; the file itself stays and holds the pid
  * for the message only. SQLite's own locks would let two writers take turns, and two writers are two authors.
  */
 #include "node/store/store.h"

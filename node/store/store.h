@@ -37,7 +37,7 @@ struct store_entry {
     uint8_t hash[32];     /* leaf hash, SHA-256(0x00 || leaf): stored beside the bytes, compared always */
     struct bytes leaf;    /* the signed bytes, verbatim */
     struct bytes payload; /* what ct_hash covers; empty when none or not held */
-    bool payload_held;    /* false: hash only (erased, or not a participant) */
+    bool payload_held;    /* false: hash only (destroyed, or not a participant) */
     bool has_case;
     uint8_t case_id[STORE_CASE_ID_SIZE];
     uint64_t stored_ms; /* wall time of storing at this node; for people, never for rules */
@@ -176,18 +176,23 @@ struct store_evidence {
     uint64_t index;
 };
 
-/* Content to be destroyed: the key rows of the case, the payloads of all entries of the case, the body hashes of its
- * requests (they cover personal data). After the commit both databases' write-ahead logs are emptied, so that the bytes stand in
- * no file of the node any more (freed pages are overwritten as they are freed). */
+/* Content to be destroyed: the keys of the case, the payloads of all entries of the case, the body hashes of its
+ * requests (they cover personal data). They are overwritten with zeros where they stand, and after the commit both databases'
+ * write-ahead logs are emptied, so that the bytes stand in no file of the node any more. A reader in the middle of reading
+ * holds a log up: the commit is done all the same, and later ones, or the next opening, empty it when the reader has ended. */
 struct store_destroy {
     uint8_t case_id[STORE_CASE_ID_SIZE];
 };
 
-/* One transaction of ledger.db. Everything is borrowed until store_commit() returns. Order: keys (their own transaction in
- * keys.db, first, so that no entry is there whose key is not); then entries, addressed, tiles, replicas, acks, cases, items,
- * requests, counters, notes, erasures, holds, evidence, destroy; then the destroyed keys (keys.db); then witnesses
- * (one transaction of heads.db). A crash between them leaves a key too many, never one too few; a destruction that a crash cut
- * short is repeated by store_open(): a case with an erasure row of this node in state STORE_ERASURE_DONE has no key and no payload. */
+/* One transaction of ledger.db. Everything is borrowed until store_commit() returns. Order of becoming durable: keys (their own
+ * transaction in keys.db, first, so that no entry is there whose key is not); then entries, addressed, tiles, replicas, acks,
+ * cases, items, requests, counters, notes, erasures, holds, evidence, destroy; then the destroyed keys (keys.db); then
+ * witnesses (one transaction of heads.db, begun and compared before all others). A refusal leaves nothing of any of them. A
+ * crash between them leaves a key too many, never one too few, or the batch without its witness rows; a destruction that a
+ * crash cut short is repeated by store_open().
+ *
+ * A case with an erasure row of this node in state STORE_ERASURE_DONE has no key and no payload: the row destroys them even
+ * without a row in @destroys, and what comes for the case later is stored without payload, its keys not at all. */
 #define STORE_ERASURE_DONE 2u
 struct store_batch {
     const struct store_entry *entries;
@@ -235,9 +240,10 @@ void store_close(struct store *s); /* NULL is fine; checkpoints the WAL */
 
 /* Applies @b in one transaction and makes it durable. Refusals, after which nothing is written and the handle goes on:
  * ERR_CONFLICT when an entry with the same (origin, index) but other bytes, a tile with other hashes or a request key
- * exists, or an addressed seq is not the next; ERR_INVALID when an own entry would leave a gap, a hash is not its
- * leaf's, or something addressed is not in the ledger; ERR_LIMIT. The same entry, addressed row or tile again is no
- * error; an entry that comes again with the payload that was not held gets it.
+ * exists, an addressed seq is not the next, a case has another key, or a witness row is not where the batch thinks;
+ * ERR_INVALID when an own entry would leave a gap, a hash is not its leaf's, or something addressed is not in the ledger;
+ * ERR_LIMIT. The same entry, addressed row, tile or key again is no error; an entry that comes again with the payload that was
+ * not held gets it.
  * After any other error the handle refuses further commits (ERR_IO, "store.stopped"). */
 int store_commit(struct store *s, const struct store_batch *b, struct err *e) WARN_UNUSED;
 
@@ -378,9 +384,9 @@ struct store_backup_result {
 int store_backup(const char *dir, bool keys, const char *path, int (*progress)(void *ctx, uint64_t done, uint64_t all),
                  void *ctx, struct store_backup_result *ret, struct err *e) WARN_UNUSED;
 
-/* Checks what the engine and this folder can check alone: page structure, every table's rows against their stored
- * check values, leaves against their hashes, order and contiguity of own indexes, seqs and tiles, row counts, heads.db
- * not ahead of the ledger ("store.behind-head": an old copy). Slow; own reader. ERR_CORRUPT names the place. */
+/* Checks what the engine and this folder can check alone, of all three databases: page structure, every table's rows against
+ * their stored check values, leaves against their hashes, order and contiguity of own indexes, seqs and tiles, row counts, no
+ * content of erased cases, no key without a case, heads.db not ahead of the ledger ("store.behind-head": an old copy). Slow; own reader. ERR_CORRUPT names the place. */
 int store_check(struct store_reader *r, struct err *e) WARN_UNUSED;
 
 #endif

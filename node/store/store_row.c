@@ -142,6 +142,8 @@ int store_row_entry(struct store_sql *c, sqlite3_stmt *stmt, struct store_entry 
     };
     uint8_t leaf_hash[32];
     good = good && fixed_blob(stmt, 6, entry.hash, 32);
+    good = good &&
+           (is_null(stmt, 9) == (is_null(stmt, 8) || store_sql_u64(stmt, 8) == 0)); /* content 0 and no row: empty */
     if (good && entry.has_case)
         good = case_no != 0 && fixed_blob(stmt, 3, entry.case_id, STORE_CASE_ID_SIZE);
     good = good && store_row_entry_ck(id, case_no, &entry) == store_sql_u64(stmt, 5);

@@ -49,6 +49,18 @@ out:
     return rc;
 }
 
+/* Where to go on; a witness row that the crash left out is written now. */
+static int mend(const char *dir, struct store *s, uint64_t batches, struct err *e)
+{
+    struct store_reader *r = NULL;
+    bool behind = false;
+    int rc = store_reader_open(dir, &r, e);
+    if (rc == 0)
+        rc = store_sample_mend(s, r, batches, &behind, e);
+    store_reader_close(r);
+    return rc;
+}
+
 static int write_on(const char *dir, struct err *e)
 {
     struct store *s = NULL;
@@ -56,6 +68,8 @@ static int write_on(const char *dir, struct err *e)
     int rc = store_open(dir, STORE_SAMPLE_SELF, &s, e);
     if (rc == 0)
         rc = read_position(dir, &n, e);
+    if (rc == 0)
+        rc = mend(dir, s, n, e);
     if (rc == 0)
         (void)printf("open %" PRIu64 "\n", n);
     for (; rc == 0; n++)

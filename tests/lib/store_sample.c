@@ -417,13 +417,12 @@ static int verify_witnesses(struct store_reader *r, uint64_t batches, struct are
     return 0;
 }
 
-int store_sample_mend(struct store *s, struct store_reader *r, uint64_t batches, struct err *e)
+int store_sample_mend(struct store *s, struct store_reader *r, uint64_t batches, bool *ret_behind, struct err *e)
 {
     struct arena a = ARENA_INIT;
     struct store_witness row;
-    bool behind = false;
-    int rc = verify_witnesses(r, batches, &a, &behind, e);
-    if (rc == 0 && behind) {
+    int rc = verify_witnesses(r, batches, &a, ret_behind, e);
+    if (rc == 0 && *ret_behind) {
         fill_witness(batches - 1, &a, &row);
         rc = store_commit(s, &(struct store_batch){.witnesses = &row, .witness_count = 1}, e);
     }

@@ -32,6 +32,7 @@ int store_sample_verify(struct store_reader *r, uint64_t *ret_batches, struct er
 /* The same of ledger.db alone. */
 int store_sample_verify_ledger(struct store_reader *r, uint64_t *ret_batches, struct err *e) WARN_UNUSED;
 /* Writes the witness row of the newest batch when a crash left it out, so that the next batch can follow. */
-int store_sample_mend(struct store *s, struct store_reader *r, uint64_t batches, struct err *e) WARN_UNUSED;
+int store_sample_mend(struct store *s, struct store_reader *r, uint64_t batches, bool *ret_behind,
+                      struct err *e) WARN_UNUSED;
 
 #endif

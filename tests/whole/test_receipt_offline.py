@@ -243,7 +243,8 @@ def test_words_and_names(desk):
     said = json.loads(desk.run("verify", "receipt.html", "--members", "members.note", "--federation-key", key,
                                "--json").stdout)
     assert (said["node"], said["node_name"], said["decision"]) == (110000, "北京市", "grant")
-    assert [row["name"] for row in said["witnesses"]] == ["北京市", "天津市", "河北省"]
+    assert [(row["name"], row["own"]) for row in said["witnesses"]] == [("北京市", True), ("天津市", False), ("河北省", False)]
+    assert [row["own"] for row in desk.verdict(page)[1]["witnesses"]] == [True, False, False], "by the names alone"
     named = desk.convert(receipt.text, "html", "--members", "members.note", "--federation-key", key).decode()
     assert "北京市 (110000)" in named and "天津市 (120000) · 2026-09-21 22:14:20" in named
 

@@ -115,6 +115,40 @@ static struct members load_members(const char *dir)
     return m;
 }
 
+/* The public part of DIR/NAME, a signing key. */
+static void public_of(const char *dir, const char *name, uint8_t ret[CRYPTO_ED25519_KEY_SIZE])
+{
+    struct err e = {0};
+    struct crypto_signer *signer = NULL;
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (keystore_load_signing_key(path, &signer, &e) != 0)
+        fail_msg("%s", e.message);
+    crypto_signer_public(signer, ret);
+    crypto_signer_destroy(signer);
+}
+
+/* The member list names the keys that stand in the node's folder, each under its own name. */
+static void check_keys(const char *dir, const struct member *m)
+{
+    uint8_t key[CRYPTO_ED25519_KEY_SIZE];
+    char text[256];
+    struct err e = {0};
+    struct crypto_hpke_key *seal = NULL;
+    public_of(dir, "ledger.key", key);
+    assert_memory_equal(key, m->key.public_key, sizeof key);
+    public_of(dir, "witness.key", key);
+    assert_memory_equal(key, m->witness.public_key, sizeof key);
+    assert_int_equal(m->witness.type, NOTE_TYPE_COSIGNATURE);
+    (void)snprintf(text, sizeof text, "%u.test.example/witness", m->code);
+    assert_string_equal(m->witness.name, text);
+    (void)snprintf(text, sizeof text, "%s/seal.key", dir);
+    assert_int_equal(keystore_load_seal_key(text, &seal, &e), 0);
+    crypto_hpke_key_public(seal, key);
+    assert_memory_equal(key, m->seal_key, sizeof key);
+    crypto_hpke_key_destroy(seal);
+}
+
 /* init → node init → issue → publish; the folders then hold what a node needs, and it fits together. */
 static void founds_a_federation(void **state)
 {
@@ -126,6 +160,8 @@ static void founds_a_federation(void **state)
                   DATA, "--json"));
     assert_mode(p->sichuan, "tls.key", 0600);
     assert_mode(p->sichuan, "ledger.key", 0600);
+    assert_mode(p->sichuan, "witness.key", 0600);
+    assert_mode(p->sichuan, "seal.key", 0600);
     assert_mode(p->sichuan, "api.token", 0600);
     char *config = slurp(p->sichuan, "node.json"), *token = slurp(p->sichuan, "api.token");
     assert_has(config, "\"region\": 510000");
@@ -162,15 +198,10 @@ static void founds_a_federation(void **state)
     assert_string_equal(sichuan->name, "四川省");
     assert_string_equal(sichuan->key.name, "510000.test.example/log/1");
     assert_string_equal(guangdong->url, "tls+tcp://gd.example:7511");
+    check_keys(p->sichuan, sichuan);
+    check_keys(p->guangdong, guangdong);
     struct err e = {0};
-    struct crypto_signer *signer = NULL;
-    uint8_t public_key[CRYPTO_ED25519_KEY_SIZE];
     char path[256];
-    (void)snprintf(path, sizeof path, "%s/ledger.key", p->sichuan);
-    assert_int_equal(keystore_load_signing_key(path, &signer, &e), 0);
-    crypto_signer_public(signer, public_key);
-    assert_memory_equal(public_key, sichuan->key.public_key, sizeof public_key);
-    crypto_signer_destroy(signer);
     struct pki_cert cert = {0};
     (void)snprintf(path, sizeof path, "%s/tls.crt", p->guangdong);
     assert_int_equal(pki_cert_load(path, &cert, &e), 0);
@@ -222,6 +253,90 @@ static void renews_and_dismisses(void **state)
     assert_int_equal(r.status, 2);
     r = RUN("ca", "publish", "--dir", p->ca, p->sichuan);
     assert_has(r.err, "(setup.no-member)");
+}
+
+/* The folder of Sichuan made ready for a new request; @keys are gone from it, so that new ones are made. */
+static void ask_again(const struct places *p, const char *const *keys)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/node.json", p->sichuan);
+    assert_int_equal(unlink(path), 0);
+    for (; *keys != NULL; keys++) {
+        (void)snprintf(path, sizeof path, "%s/%s", p->sichuan, *keys);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_ok(init_sichuan(p));
+}
+
+/* Witness key and seal key may be new ones, which the office is told; the ledger key may not. */
+static void replaces_keys(void **state)
+{
+    static const struct {
+        const char *keys[3], *says; /* NULL: nothing was replaced */
+    } cases[] = {
+        {{NULL}, NULL},
+        {{"witness.key"}, "witness key; the old one"},
+        {{"seal.key"}, "seal key; the old one"},
+        {{"witness.key", "seal.key"}, "witness key and seal key; the old one"},
+    };
+    const struct places *p = *state;
+    assert_ok(RUN("ca", "init", "--dir", p->ca, "--name", "test.example"));
+    assert_ok(init_sichuan(p));
+    struct run r = RUN("ca", "issue", "--dir", p->ca, "--node", p->sichuan);
+    assert_ok(r);
+    assert_null(strstr(r.out, "replaced"));
+    for (size_t i = 0; i < array_count(cases); i++) {
+        ask_again(p, cases[i].keys);
+        r = RUN("ca", "issue", "--dir", p->ca, "--node", p->sichuan);
+        assert_ok(r);
+        if (cases[i].says == NULL)
+            assert_null(strstr(r.out, "replaced"));
+        else
+            assert_has(strstr(r.out, "replaced:") != NULL ? strstr(r.out, "replaced:") : "", cases[i].says);
+        assert_ok(RUN("ca", "publish", "--dir", p->ca, p->sichuan));
+        struct members m = load_members(p->sichuan);
+        assert_int_equal(m.count, 1);
+        assert_int_equal(m.version, i + 2);
+        check_keys(p->sichuan, members_find(&m, 510000));
+        members_close(&m);
+    }
+    ask_again(p, (const char *const[]){"ledger.key", NULL});
+    r = RUN("ca", "issue", "--dir", p->ca, "--node", p->sichuan);
+    assert_int_equal(r.status, 4);
+    assert_has(r.err, "(setup.ledger-key)");
+}
+
+/* A request whose keys are no keys: no member, and no certificate. */
+static void issues_for_no_bad_key(void **state)
+{
+    const struct places *p = *state;
+    char path[256], cert[256];
+    struct err e = {0};
+    assert_ok(RUN("ca", "init", "--dir", p->ca, "--name", "test.example"));
+    assert_ok(init_sichuan(p));
+    (void)snprintf(path, sizeof path, "%s/request.json", p->sichuan);
+    (void)snprintf(cert, sizeof cert, "%s/tls.crt", p->sichuan);
+    static const char *const ids[] = {"members.seal-key", "members.duplicate"};
+    for (size_t i = 0; i < array_count(ids); i++) {
+        struct arena mem = ARENA_INIT;
+        struct setup_request r = {0};
+        struct buf text = {0};
+        if (i > 0)
+            ask_again(p, (const char *const[]){NULL});
+        assert_int_equal(setup_request_load(path, &mem, &r, &e), 0);
+        if (i == 0)
+            memset(r.seal_key, 0, sizeof r.seal_key);
+        else
+            memcpy(r.witness_key, r.ledger_key, sizeof r.witness_key);
+        setup_request_encode(&r, &text);
+        assert_int_equal(file_write(path, buf_bytes(&text), 0644, false, &e), 0);
+        struct run issued = RUN("ca", "issue", "--dir", p->ca, "--node", p->sichuan);
+        assert_int_equal(issued.status, 2);
+        assert_has(issued.err, ids[i]);
+        assert_int_equal(access(cert, F_OK), -1);
+        buf_close(&text);
+        arena_close(&mem);
+    }
 }
 
 static void does_nothing_twice(void **state)
@@ -291,6 +406,9 @@ static void refuses_bad_input(void **state)
     assert_int_equal(RUN("ca", "issue", "--dir", p->ca, "--node", p->sichuan).status, 3); /* no CA there */
 }
 
+#define KEY_01 "0101010101010101010101010101010101010101010101010101010101010101"
+#define REQUEST "{\"format\":\"tongban-request/v2\",\"region\":510000,\"name\":\"a\",\"url\":\"u\",\"hosts\":[],"
+
 /* The request file: what was written is read back; anything else is refused with the name of the field. */
 static void requests_are_checked(void **state)
 {
@@ -309,6 +427,12 @@ static void requests_are_checked(void **state)
         {"{\"format\":\"tongban-request/"
          "v2\",\"region\":510000,\"name\":\"a\",\"url\":\"u\",\"hosts\":[],\"ledger_key\":\"ab\"}",
          "'ledger_key'"},
+        {REQUEST "\"ledger_key\":\"" KEY_01 "\"}", "'witness_key'"},
+        {REQUEST "\"ledger_key\":\"" KEY_01 "\",\"witness_key\":\"" KEY_01 "00\"}", "'witness_key'"},
+        {REQUEST "\"ledger_key\":\"" KEY_01 "\",\"witness_key\":\"" KEY_01 "\"}", "'seal_key'"},
+        {REQUEST "\"ledger_key\":\"" KEY_01 "\",\"witness_key\":\"" KEY_01 "\",\"seal_key\":\"zz\"}", "'seal_key'"},
+        {REQUEST "\"ledger_key\":\"" KEY_01 "\",\"witness_key\":\"" KEY_01 "\",\"seal_key\":\"" KEY_01 "\"}", "'csr'"},
+        {"{\"format\":\"tongban-request/v1\"}", "'format'"},
     };
     const struct places *p = *state;
     char path[128];
@@ -331,6 +455,8 @@ static void requests_are_checked(void **state)
                               .hosts = {"x", "10.0.0.1"},
                               .host_count = 2,
                               .ledger_key = {1, 2, 3},
+                              .witness_key = {4, 5, 6},
+                              .seal_key = {7, 8, 9},
                               .csr_pem = bytes_of_string("pem\n")},
                          back = {0};
     setup_request_encode(&r, &text);
@@ -340,6 +466,8 @@ static void requests_are_checked(void **state)
     assert_string_equal(back.name, "四川省");
     assert_string_equal(back.hosts[1], "10.0.0.1");
     assert_memory_equal(back.ledger_key, r.ledger_key, sizeof r.ledger_key);
+    assert_memory_equal(back.witness_key, r.witness_key, sizeof r.witness_key);
+    assert_memory_equal(back.seal_key, r.seal_key, sizeof r.seal_key);
     assert_true(bytes_equal(back.csr_pem, r.csr_pem));
     buf_close(&text);
     arena_close(&mem);
@@ -351,6 +479,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(founds_a_federation, enter, leave),
         cmocka_unit_test_setup_teardown(renews_and_dismisses, enter, leave),
+        cmocka_unit_test_setup_teardown(replaces_keys, enter, leave),
+        cmocka_unit_test_setup_teardown(issues_for_no_bad_key, enter, leave),
         cmocka_unit_test_setup_teardown(does_nothing_twice, enter, leave),
         cmocka_unit_test_setup_teardown(refuses_bad_input, enter, leave),
         cmocka_unit_test_setup_teardown(requests_are_checked, enter, leave),

@@ -73,6 +73,11 @@ static void test_round_trip(void **state)
     assert_string_equal(members_find(&back, 500000)->url, "tls+tcp://node.cq.example:7400");
     assert_string_equal(members_find(&back, 650000)->key.name, "650000.tongban.example/log/1");
     assert_memory_equal(members_find(&back, 650000)->key.public_key, list[2].key.public_key, CRYPTO_ED25519_KEY_SIZE);
+    assert_string_equal(members_find(&back, 650000)->witness.name, "650000.tongban.example/witness");
+    assert_int_equal(members_find(&back, 650000)->witness.type, NOTE_TYPE_COSIGNATURE);
+    assert_memory_equal(members_find(&back, 650000)->witness.public_key, list[2].witness.public_key,
+                        CRYPTO_ED25519_KEY_SIZE);
+    assert_memory_equal(members_find(&back, 650000)->seal_key, list[2].seal_key, CRYPTO_X25519_KEY_SIZE);
     assert_null(members_find(&back, 510001));
     assert_null(members_find(&back, 0));
     assert_int_equal(members_encode(&back, &signer, &again, &e), 0);
@@ -118,6 +123,80 @@ static void test_full_list(void **state)
     buf_close(&file);
     buf_close(&texts);
     free(list);
+}
+
+/* The rules about the two further keys: of one member, and against those of 510000. */
+static void test_keys_refused(void **state)
+{
+    (void)state;
+    const struct member first = make_member(510000, "四川省", "tls+tcp://a:1");
+    const struct member good = make_member(650000, "新疆", "tls+tcp://b:2");
+    const uint8_t *const firsts[] = {first.key.public_key, first.witness.public_key, first.seal_key};
+    for (size_t from = 0; from < 4; from++) { /* 3: the second one's own keys among themselves */
+        for (size_t to = 0; to < 3; to++) {
+            struct member list[] = {first, good};
+            struct member *m = &list[1];
+            uint8_t *const keys[] = {m->key.public_key, m->witness.public_key, m->seal_key};
+            memcpy(keys[to], from == 3 ? keys[(to + 1) % 3] : firsts[from], CRYPTO_ED25519_KEY_SIZE);
+            struct members both = make_list(list, 2);
+            struct buf file = {0};
+            struct err e = {0};
+            int rc = members_encode(&both, &signer, &file, &e);
+            if (rc != ERR_INVALID || strcmp(e.id, "members.duplicate") != 0 || strstr(e.message, "same key") == NULL)
+                fail_msg("key %zu as key %zu: %d %s: %s", from, to, rc, e.id, e.message);
+        }
+    }
+
+    static const char *const names[] = {"65000.tongban.example/witness",    "650000.tongban.example/witness2",
+                                        "650000.tongban.example/log/1",     "510000.tongban.example/witness",
+                                        "650000.elsewhere.example/witness", "650000.tongban.example"};
+    for (size_t i = 0; i < array_count(names); i++) {
+        struct member list[] = {first, good};
+        struct members both = make_list(list, 2);
+        struct buf file = {0};
+        struct err e = {0};
+        assert_int_equal(
+            note_verifier_init(names[i], NOTE_TYPE_COSIGNATURE, good.witness.public_key, &list[1].witness, &e), 0);
+        assert_int_equal(members_encode(&both, &signer, &file, &e), ERR_INVALID);
+        assert_string_equal(e.id, "members.witness-name");
+        assert_non_null(strstr(e.message, names[i]));
+        assert_non_null(strstr(e.message, "'650000.tongban.example/witness'"));
+    }
+    struct member list[] = {first, good};
+    struct members both = make_list(list, 2);
+    struct buf file = {0};
+    struct err e = {0};
+    list[1].witness.type = NOTE_TYPE_ED25519;
+    assert_int_equal(members_encode(&both, &signer, &file, &e), ERR_INVALID);
+    assert_string_equal(e.id, "members.key-type");
+}
+
+/* Points of X25519 to which a sender and everybody else agree on zero (RFC 7748 s6.1), whichever bit 255 is. */
+static void test_low_order(void **state)
+{
+    (void)state;
+    static const char *const points[] = {
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    };
+    for (size_t i = 0; i < 2 * array_count(points); i++) {
+        struct member one = make_member(510000, "四川省", "tls+tcp://a:1");
+        struct members m = make_list(&one, 1);
+        struct buf file = {0};
+        struct err e = {0};
+        size_t size = 0;
+        assert_int_equal(hex_decode(points[i / 2], 64, one.seal_key, sizeof one.seal_key, &size), 0);
+        if (i % 2 == 1)
+            one.seal_key[31] |= 0x80;
+        int rc = members_encode(&m, &signer, &file, &e);
+        if (rc != ERR_INVALID || strcmp(e.id, "members.seal-key") != 0 || strstr(e.message, "510000") == NULL)
+            fail_msg("point %zu: %d %s: %s", i, rc, e.id, e.message);
+    }
 }
 
 static void test_encode_refused(void **state)
@@ -209,6 +288,17 @@ static void test_parse_refused(void **state)
     buf_printf(&wrong_origin, "510000 四川省 tls+tcp://a:1 650000.tongban.example/log/1 %s\n", buf_cstr(&vkey));
     buf_printf(&two, "%s%s", buf_cstr(&line), buf_cstr(&line));
     buf_put(&no_newline, line.data, line.size - 1);
+    struct buf ledger = {0}, witness = {0}, five = {0}, short_key = {0}, zero_key = {0}, no_witness = {0},
+               wrong_type = {0};
+    static const char start[] = "510000 四川省 tls+tcp://a:1 510000.tongban.example/log/1";
+    note_verifier_format(&one.key, &ledger);
+    note_verifier_format(&one.witness, &witness);
+    buf_printf(&five, "%s %s\n", start, buf_cstr(&ledger));
+    buf_printf(&short_key, "%s %s %s AAAA\n", start, buf_cstr(&ledger), buf_cstr(&witness));
+    buf_printf(&zero_key, "%s %s %s AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", start, buf_cstr(&ledger),
+               buf_cstr(&witness));
+    buf_printf(&no_witness, "%s %s w %s\n", start, buf_cstr(&ledger), seal_key);
+    buf_printf(&wrong_type, "%s %s %s %s\n", start, buf_cstr(&ledger), buf_cstr(&ledger), seal_key);
     const char *good = buf_cstr(&line), *header = "tongban-members/v2", *federation = "tongban.example";
     const struct {
         const char *lines, *header, *federation, *version, *count, *digest;
@@ -238,6 +328,11 @@ static void test_parse_refused(void **state)
         {"\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.line", "line 9"},
         {"x 四川省 tls+tcp://a:1 o k w s\n", header, federation, "1", "1", NULL, ERR_INVALID, "members.code", "line 9"},
         {"510000 四川省 tls+tcp://a:1 o k w s\n", header, federation, "1", "1", NULL, ERR_INVALID, NULL, "line 9"},
+        {buf_cstr(&five), header, federation, "1", "1", NULL, ERR_INVALID, "members.line", "line 9"},
+        {buf_cstr(&short_key), header, federation, "1", "1", NULL, ERR_INVALID, "members.seal-key", "line 9"},
+        {buf_cstr(&zero_key), header, federation, "1", "1", NULL, ERR_INVALID, "members.seal-key", "line 9"},
+        {buf_cstr(&no_witness), header, federation, "1", "1", NULL, ERR_INVALID, "note.vkey", "line 9"},
+        {buf_cstr(&wrong_type), header, federation, "1", "1", NULL, ERR_INVALID, "members.key-type", "line 9"},
     };
     for (size_t i = 0; i < array_count(table); i++) {
         struct buf file = {0};
@@ -252,7 +347,8 @@ static void test_parse_refused(void **state)
         assert_int_equal(m.version, 99); /* untouched */
         buf_close(&file);
     }
-    struct buf *const all[] = {&vkey, &line, &wrong_origin, &two, &no_newline};
+    struct buf *const all[] = {&vkey,    &line, &wrong_origin, &two,      &no_newline, &ledger,
+                               &witness, &five, &short_key,    &zero_key, &no_witness, &wrong_type};
     for (size_t i = 0; i < array_count(all); i++)
         buf_close(all[i]);
 }
@@ -336,6 +432,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_full_list),
+        cmocka_unit_test(test_keys_refused),
+        cmocka_unit_test(test_low_order),
         cmocka_unit_test(test_encode_refused),
         cmocka_unit_test(test_parse_refused),
         cmocka_unit_test(test_every_byte_counts),

@@ -183,11 +183,13 @@ static struct layout layout_of(const struct buf *compact, size_t leaf_bytes, siz
     return l;
 }
 
-static void refuse(struct rig *r, struct bytes compact, int code, const char *id)
+static void refuse(struct rig *r, struct bytes compact, int code, const char *id, const char *part)
 {
     struct buf out = {0};
     struct err e = {0};
     expect(receipt_from_compact(compact, &r->policy, &out, &e), &e, code, id);
+    if (strstr(e.message, part) == NULL)
+        fail_msg("'%s' does not say '%s'", e.message, part);
     buf_close(&out);
 }
 
@@ -205,24 +207,26 @@ static void test_refused(void **state)
     struct bytes all = buf_bytes(&c);
 
     c.data[0] ^= 1;
-    refuse(r, all, ERR_INVALID, "receipt.compact");
+    refuse(r, all, ERR_INVALID, "receipt.compact", "begin with TBR");
     c.data[0] ^= 1;
     c.data[3] = 2;
-    refuse(r, all, ERR_UNSUPPORTED, "receipt.version");
+    refuse(r, all, ERR_UNSUPPORTED, "receipt.version", "version 2");
     c.data[3] = 1;
     c.data[at.leaf] ^= 1;
-    refuse(r, all, ERR_UNSUPPORTED, "leaf.magic");
+    refuse(r, all, ERR_UNSUPPORTED, "leaf.magic", "start like a leaf");
     c.data[at.leaf] ^= 1;
     c.data[at.log_id] ^= 1;
-    refuse(r, all, ERR_VERIFY, "receipt.unknown-log");
+    refuse(r, all, ERR_VERIFY, "receipt.unknown-log", "knows no ledger");
     c.data[at.log_id] ^= 1;
     c.data[at.size] = 6; /* entry 6 is not in a ledger of six */
-    refuse(r, all, ERR_INVALID, "receipt.compact");
+    refuse(r, all, ERR_INVALID, "receipt.compact", "the size of the ledger");
+    c.data[at.size] = 0;
+    refuse(r, all, ERR_INVALID, "receipt.compact", "the size of the ledger");
     c.data[at.size] = 11;
     c.data[at.count] = 64;
-    refuse(r, all, ERR_INVALID, "receipt.compact");
+    refuse(r, all, ERR_INVALID, "receipt.compact", "more signatures");
     c.data[at.count] = 2; /* one left over */
-    refuse(r, all, ERR_INVALID, "receipt.compact");
+    refuse(r, all, ERR_INVALID, "receipt.compact", "left over");
     c.data[at.count] = 3;
 
     /* the second and the third change places: the same note, but not the one way to write it */
@@ -230,12 +234,32 @@ static void test_refused(void **state)
     memcpy(keep, second, sizeof keep);
     memcpy(second, third, sizeof keep);
     memcpy(third, keep, sizeof keep);
-    refuse(r, all, ERR_INVALID, "receipt.compact");
+    refuse(r, all, ERR_INVALID, "receipt.compact", "order of time");
     memcpy(second, third, sizeof keep); /* the same twice */
-    refuse(r, all, ERR_INVALID, "receipt.compact");
+    refuse(r, all, ERR_INVALID, "receipt.compact", "order of time");
     second[4] = 1; /* the same key at another time */
     third[4] = 1;
-    refuse(r, all, ERR_INVALID, "receipt.compact");
+    refuse(r, all, ERR_INVALID, "receipt.compact", "cosigned twice");
+    arena_close(&mem);
+    buf_close(&text);
+    buf_close(&c);
+}
+
+/* The first entry of an empty ledger: no number of hashes goes with that. */
+static void test_empty_ledger(void **state)
+{
+    struct rig *r = *state;
+    struct rig_shape shape = {.index = 0, .size = 1, .cosigned = 3};
+    struct arena mem = ARENA_INIT;
+    struct receipt receipt;
+    struct buf text = {0}, c = {0};
+    rig_receipt(r, &shape, &text);
+    assert_int_equal(receipt_open(buf_bytes(&text), &r->policy, &mem, &receipt, NULL), 0);
+    assert_int_equal(receipt_to_compact(buf_bytes(&text), &r->policy, 0, &c, NULL), 0);
+    struct layout at = layout_of(&c, receipt.proof.extra.size, 0);
+    assert_int_equal(c.data[at.size], 1);
+    c.data[at.size] = 0;
+    refuse(r, buf_bytes(&c), ERR_INVALID, "receipt.compact", "the size of the ledger");
     arena_close(&mem);
     buf_close(&text);
     buf_close(&c);
@@ -257,14 +281,14 @@ static void test_numbers_are_short(void **state)
     buf_put_u8(&longer, 11 | 0x80);
     buf_put_u8(&longer, 0);
     buf_put(&longer, c.data + at.size + 1, c.size - at.size - 1);
-    refuse(r, buf_bytes(&longer), ERR_INVALID, "receipt.compact");
+    refuse(r, buf_bytes(&longer), ERR_INVALID, "receipt.compact", "the size of the ledger");
     buf_reset(&longer);
     buf_put(&longer, c.data, at.size);
     for (int i = 0; i < 9; i++)
         buf_put_u8(&longer, 0xff); /* over 2^63 */
     buf_put_u8(&longer, 1);
     buf_put(&longer, c.data + at.size + 1, c.size - at.size - 1);
-    refuse(r, buf_bytes(&longer), ERR_INVALID, "receipt.compact");
+    refuse(r, buf_bytes(&longer), ERR_INVALID, "receipt.compact", "the size of the ledger");
     buf_close(&longer);
     buf_close(&text);
     buf_close(&c);
@@ -368,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_empty_ledger),
         cmocka_unit_test(test_numbers_are_short),
         cmocka_unit_test(test_other_policy),
         cmocka_unit_test(test_two_keys_of_one_id),

@@ -296,6 +296,13 @@ static void test_members(void **state)
     for (size_t i = 0; i < f.witness_count; i++)
         named += f.witnesses[i].code == 440000 && strcmp(f.witnesses[i].name, "广东省") == 0;
     assert_int_equal(named, 1);
+    for (size_t i = 0; i < f.witness_count; i++)
+        assert_false(f.witnesses[i].is_own);
+    list[1].witness = r->witnesses[0].key; /* the ledger's keeper cosigns itself */
+    assert_int_equal(facts(r, &shape, &members, &mem, &f, &e), 0);
+    for (size_t i = 0; i < f.witness_count; i++)
+        assert_true(f.witnesses[i].is_own == (f.witnesses[i].code == 510000));
+    has(f.not_proven[0].zh, "独立性：见证方之一就是账本所有者自己");
 
     list[1].key.public_key[0] ^= 1;
     assert_int_equal(facts(r, &shape, &members, &mem, &f, &e), ERR_VERIFY);

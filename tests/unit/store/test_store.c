@@ -204,6 +204,121 @@ static void keeps_released_migrations_as_they_are(void **state)
     }
 }
 
+#define OLD_BATCHES 70
+
+/* What the first version could write of a sample batch. */
+static void old_batch(uint64_t n, struct arena *a, struct store_batch *ret)
+{
+    struct store_replica *replica = arena_alloc(a, sizeof *replica);
+    store_sample_batch(n, a, ret);
+    *replica = *ret->replicas;
+    replica->confirmed = bytes_of(NULL, 0);
+    replica->confirmed_seq_me = replica->confirmed_seq_public = 0;
+    ret->replicas = replica;
+    ret->addressed_count = 2; /* without the heads leaf */
+    ret->key_count = ret->note_count = ret->erasure_count = ret->hold_count = ret->evidence_count = 0;
+    ret->destroy_count = ret->witness_count = 0;
+}
+
+/* Makes @name a database of version 1 with the rows that are in it now. */
+static void bring_back(struct store_rig *rig, const char *name, const struct store_schema *schema, const char *copy)
+{
+    const char *new_path = rig_path(rig, "other.db");
+    assert_int_equal(rename(rig_path(rig, name), new_path), 0);
+    rig_sql(rig, name, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL");
+    rig_sql(rig, name, schema->migrations[0]); /* held by keeps_released_migrations_as_they_are */
+    rig_sql(rig, name,
+            arena_printf(&rig->arena, "PRAGMA application_id=%u; PRAGMA user_version=1; ATTACH '%s' AS new; %s",
+                         schema->application_id, new_path, copy));
+    assert_int_equal(unlink(new_path), 0);
+}
+
+static void expect_old_batch(struct store_rig *rig, uint64_t n)
+{
+    struct arena a = ARENA_INIT;
+    struct store_batch b;
+    struct store_request request;
+    struct store_entry got;
+    old_batch(n, &a, &b);
+    for (size_t i = 0; i < b.entry_count; i++) {
+        const struct store_entry *want = &b.entries[i];
+        rig_ok(rig, store_read_entry(rig->reader, want->origin, want->index, &a, &got, &rig->e));
+        assert_true(bytes_equal(got.leaf, want->leaf) && bytes_equal(got.payload, want->payload));
+        assert_true(got.payload_held == want->payload_held && got.has_case == want->has_case);
+        assert_int_equal(got.stored_ms, want->stored_ms);
+    }
+    rig_ok(rig, store_read_request(rig->reader, b.requests->key_hash, &request, &rig->e));
+    assert_memory_equal(request.body_hash, b.requests->body_hash, 32);
+    arena_close(&a);
+}
+
+/* A folder as the version before left it: nothing is lost on the way, and all that is new works in it. */
+static void opens_a_folder_of_the_first_version(void **state)
+{
+    struct store_rig *rig = *state;
+    struct store_batch b;
+    struct store_head head, old;
+    struct store_key key;
+    struct store_ledger_state ledger;
+    rig_open(rig);
+    for (uint64_t n = 0; n < OLD_BATCHES; n++) {
+        old_batch(n, &rig->arena, &b);
+        rig_commit(rig, &b);
+    }
+    rig_ok(rig, store_head_get(rig->store, &rig->arena, &old, &rig->e));
+    store_sample_head(OLD_BATCHES, &rig->arena, &head);
+    rig_ok(rig, store_head_swap(rig->store, old.size, old.root, &head, &rig->e));
+    store_reader_close(rig->reader); /* the writer is the last one and leaves everything in the files themselves */
+    rig->reader = NULL;
+    rig_close(rig);
+    bring_back(
+        rig, "ledger.db", &store_schema_ledger,
+        "INSERT INTO meta SELECT * FROM new.meta; INSERT INTO node SELECT * FROM new.node;"
+        "INSERT INTO case_ref SELECT * FROM new.case_ref;"
+        "INSERT INTO entry SELECT id, case_no, stored_ms, ck, hash, leaf,"
+        " CASE WHEN content = 0 THEN x'' ELSE (SELECT body FROM new.content WHERE no = content) END FROM new.entry;"
+        "INSERT INTO addressed SELECT * FROM new.addressed; INSERT INTO tile SELECT * FROM new.tile;"
+        "INSERT INTO replica SELECT * FROM new.replica; INSERT INTO ack SELECT * FROM new.ack;"
+        "INSERT INTO case_row SELECT * FROM new.case_row; INSERT INTO item SELECT * FROM new.item;"
+        "INSERT INTO item_json SELECT * FROM new.item_json; INSERT INTO request SELECT * FROM new.request;"
+        "INSERT INTO request_key0 SELECT * FROM new.request_key0;"
+        "INSERT INTO counter SELECT * FROM new.counter");
+    bring_back(rig, "heads.db", &store_schema_heads, "INSERT INTO head SELECT * FROM new.head");
+    assert_int_equal(unlink(rig_path(rig, "keys.db")), 0);
+    assert_int_equal(rig_count(rig, "SELECT count(*) FROM entry WHERE length(payload) > 0"), 3 * OLD_BATCHES + 35);
+    assert_int_equal(store_reader_open(rig->dir, &rig->reader, &rig->e), ERR_UNSUPPORTED);
+    assert_string_equal(rig->e.id, "store.older-schema");
+
+    for (int round = 0; round < 2; round++) {
+        rig_open(rig);
+        for (uint64_t n = 0; n < OLD_BATCHES; n++)
+            expect_old_batch(rig, n);
+        rig_ok(rig, store_check(rig->reader, &rig->e));
+        rig_close(rig);
+    }
+    rig_open(rig);
+    rig_ok(rig, store_head_get(rig->store, &rig->arena, &old, &rig->e));
+    assert_true(old.size == head.size && bytes_equal(old.note, head.note));
+    store_sample_batch(OLD_BATCHES, &rig->arena, &b);
+    b.witness_count = 0;
+    b.addressed_count = 2;
+    struct store_destroy destroy;
+    store_sample_case_id(30, destroy.case_id);
+    b.destroys = &destroy;
+    b.destroy_count = 1;
+    rig_commit(rig, &b);
+    rig_ok(rig, store_read_key(rig->reader, b.keys->case_id, 1, &key, &rig->e));
+    rig_ok(rig, store_read_ledger_state(rig->reader, &rig->arena, &ledger, &rig->e));
+    assert_true(bytes_equal(ledger.replicas->confirmed, b.replicas->confirmed));
+    struct store_entry *entries;
+    size_t count = 0;
+    rig_ok(rig, store_read_case_entries(rig->reader, destroy.case_id, &rig->arena, &entries, &count, &rig->e));
+    assert_int_equal(count, 8);
+    for (size_t i = 0; i < count; i++)
+        assert_false(entries[i].payload_held);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+}
+
 /* ---- the head ---- */
 
 static struct store_head head_of(struct store_rig *rig, uint64_t size, uint8_t root, const char *note)
@@ -289,6 +404,7 @@ int main(void)
         TEST(refuses_what_is_no_database),
         TEST(walks_the_migrations_in_order),
         TEST(keeps_released_migrations_as_they_are),
+        TEST(opens_a_folder_of_the_first_version),
         TEST(moves_the_head_only_forward),
         TEST(notices_that_another_has_signed),
     };

@@ -273,6 +273,7 @@ static void forge(const char *lines, const char *header, const char *federation,
     buf_close(&head);
 }
 
+/* long: one table of wrong lists */
 static void test_parse_refused(void **state)
 {
     (void)state;

@@ -42,7 +42,9 @@ struct app_event {
     uint8_t channel;  /* enum case_channel: deliver */
     uint8_t pause_kind;
     uint16_t expected_days;
-    uint32_t lead;           /* handover */
+    uint32_t lead;           /* handover, supervise */
+    bool has_last_leaf;      /* supervise: @last_leaf is given; else the last one of the old lead that counts */
+    uint64_t last_leaf;      /* index of the last leaf of the old lead that counts */
     const char *reason_code; /* machine-readable, plain in the ledger; NULL = none */
     struct bytes payload;    /* JSON for participants only (texts, names, reasons in words); empty = none */
 };

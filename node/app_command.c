@@ -623,7 +623,9 @@ static int draft_of(struct app *a, const struct case_state *state, const struct 
                                  .channel = in->channel,
                                  .pause_kind = in->pause_kind,
                                  .expected_days = in->expected_days,
-                                 .lead = in->lead};
+                                 .lead = in->lead,
+                                 .has_last_leaf = in->has_last_leaf,
+                                 .last_leaf = in->last_leaf};
     ret->payload = in->payload;
     if (cmd->role == CASE_ROLE_DECIDER && state->lead != cmd->self)
         cmd->role =
@@ -633,7 +635,8 @@ static int draft_of(struct app *a, const struct case_state *state, const struct 
                        strlen(in->reason_code), sizeof cmd->reason - 1);
     if (in->reason_code != NULL)
         (void)snprintf(cmd->reason, sizeof cmd->reason, "%s", in->reason_code);
-    if (in->type == CASE_EVENT_HANDOVER && members_find(a->members, in->lead) == NULL)
+    if ((in->type == CASE_EVENT_HANDOVER || (in->type == CASE_EVENT_SUPERVISE && in->lead != 0)) &&
+        members_find(a->members, in->lead) == NULL)
         return err_set(e, ERR_NOT_FOUND, "case.no-member", "node %u is no member", in->lead);
     if (in->type == CASE_EVENT_HANDOVER && in->lead != state->receiving && in->lead != state->lead)
         return err_set(

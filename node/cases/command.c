@@ -40,6 +40,63 @@ static void fill_draft(struct casefile *c, const struct case_command *command, s
     draft->parent_count = (uint8_t)dag_tips(&c->replay.dag, command->self, draft->parents);
 }
 
+/* The last event of the lead that counts: none when it wrote nothing, or leads for itself. */
+static const struct dag_event *last_of_lead(const struct replay *r, uint32_t self, const uint64_t *index)
+{
+    const struct dag *d = &r->dag;
+    const struct dag_chain *chain = r->current.lead == self ? NULL : dag_find_chain(d, r->current.lead);
+    for (unsigned i = chain == NULL ? 0 : chain->count; i-- > 0;) {
+        const struct dag_event *at = d->events[chain->slots[i]];
+        bool counts = at->is_closed && !(chain->is_forked && at->held.index >= chain->fork_index);
+        if (counts && (index == NULL || at->held.index == *index))
+            return at;
+    }
+    return NULL;
+}
+
+/* Where @leaf is among the draft's parents, or the place that it has to take: a free one, or that of the first citation that
+ * is not the author's own. */
+static unsigned place_for(const struct case_event *draft, const struct dag_event *leaf)
+{
+    unsigned at = 0;
+    while (at < draft->parent_count && memcmp(draft->parents[at].id, leaf->held.id, sizeof leaf->held.id) != 0)
+        at++;
+    if (at < LEAF_PARENTS_MAX)
+        return at;
+    return draft->parents[0].origin == draft->origin ? 1 : 0;
+}
+
+/* A supervise cites the last leaf of the old lead that counts, or nobody would know whose it is (CASES.md, "Supervise"). The
+ * command may leave out which: then it is the last one held. */
+static int cite_last_leaf(struct casefile *c, const struct case_command *command, struct case_event *draft,
+                          struct err *e)
+{
+    struct replay *r = &c->replay;
+    const struct dag_event *leaf = last_of_lead(r, command->self, command->has_last_leaf ? &command->last_leaf : NULL);
+    if (leaf == NULL && command->has_last_leaf)
+        return err_set(e, ERR_NOT_FOUND, "case.last-leaf",
+                       "entry %llu of the deciding node (%u) is no entry of this case that counts here",
+                       (unsigned long long)command->last_leaf, r->current.lead);
+    draft->has_last_leaf = leaf != NULL;
+    if (leaf == NULL)
+        return 0;
+    draft->last_leaf = leaf->held.index;
+    unsigned at = place_for(draft, leaf);
+    draft->parents[at] = (struct case_parent){.origin = leaf->held.origin, .index = leaf->held.index};
+    memcpy(draft->parents[at].id, leaf->held.id, sizeof leaf->held.id);
+    if (at == draft->parent_count)
+        draft->parent_count++;
+    dag_sort_parents(draft->parents, draft->parent_count);
+    for (unsigned i = 0; i < draft->parent_count; i++) /* of several, the largest code would be cut off */
+        if (draft->parents[i].index == draft->last_leaf && draft->parents[i].origin > leaf->held.origin &&
+            draft->parents[i].origin != command->self)
+            return err_set(
+                e, ERR_CONFLICT, "case.last-leaf-twice",
+                "entry %llu of node %u is cited, too, and has the same number as the deciding node's last one",
+                (unsigned long long)draft->last_leaf, draft->parents[i].origin);
+    return 0;
+}
+
 /* What the fold would read back: writes the attributes and parses them. */
 static int check_attrs(const struct case_event *draft, struct err *e)
 {
@@ -85,7 +142,10 @@ int case_command_check(struct casefile *c, const struct case_command *command, s
     struct case_event draft;
     replay_run(&c->replay);
     fill_draft(c, command, &draft);
-    int r = check_attrs(&draft, e);
+    bool is_supervise = command->type == CASE_EVENT_SUPERVISE && c->replay.current.root != NULL;
+    int r = is_supervise ? cite_last_leaf(c, command, &draft, e) : 0;
+    if (r == 0)
+        r = check_attrs(&draft, e);
     if (r < 0)
         return r;
 

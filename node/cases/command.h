@@ -24,7 +24,7 @@ struct case_command {
     uint8_t pause_kind;
     bool has_request;
     uint8_t request[16];
-    bool has_last_leaf;
+    bool has_last_leaf; /* supervise; false: the last one of the lead that is held and counts */
     uint64_t last_leaf;
     char item_code[48];
     char number[64];
@@ -34,7 +34,7 @@ struct case_command {
 /* Checks @command against the folded state of @c (an empty case file for SUBMIT). On success fills @ret_draft: origin,
  * type, role, rules_version, parents, attributes; id, index and hlc are 0, for the ledger writer to set. Untouched on
  * failure. The message is the sentence of case_effect_explain(); the ids are "case." and case_why_code().
- * ERR_NOT_FOUND: nothing was handed in under this case id. ERR_INVALID: an attribute has no valid form, or the type is
+ * ERR_NOT_FOUND: nothing was handed in under this case id, or no entry of the lead has the number LAST_LEAF. ERR_INVALID: an attribute has no valid form, or the type is
  * unknown. ERR_DENIED: not this node's or role's act, or a needed attribute is missing. ERR_CONFLICT: the state does
  * not allow it, or the request id has taken effect before. */
 int case_command_check(struct casefile *c, const struct case_command *command, struct case_event *ret_draft,

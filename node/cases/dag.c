@@ -463,6 +463,11 @@ static int compare_parents(const void *a, const void *b)
     return dag_compare_parents(a, b);
 }
 
+void dag_sort_parents(struct case_parent *parents, unsigned count)
+{
+    qsort(parents, count, sizeof *parents, compare_parents);
+}
+
 static struct case_parent as_parent(const struct dag_event *event)
 {
     struct case_parent parent = {.origin = event->held.origin, .index = event->held.index};
@@ -523,7 +528,7 @@ unsigned dag_tips(struct dag *d, uint32_t self, struct case_parent ret[LEAF_PARE
         chosen[count - 1] = own; /* the oldest makes room; it stays a tip and is cited next time */
     for (unsigned i = 0; i < count; i++)
         ret[i] = as_parent(chosen[i]);
-    qsort(ret, count, sizeof *ret, compare_parents);
+    dag_sort_parents(ret, count);
     return count;
 }
 

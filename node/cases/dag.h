@@ -113,6 +113,7 @@ void dag_new_mark(struct dag *d);
 bool dag_is_ancestor(struct dag *d, const struct dag_event *ancestor, const struct dag_event *e);
 
 int dag_compare_parents(const struct case_parent *a, const struct case_parent *b); /* by (origin, index, id) */
+void dag_sort_parents(struct case_parent *parents, unsigned count);
 /* As casefile_tips(); @self != 0: that author's last closed event is among them or an ancestor of one, so that a
  * chain never parts. */
 unsigned dag_tips(struct dag *d, uint32_t self, struct case_parent ret[LEAF_PARENTS_MAX]);

@@ -1,4 +1,4 @@
-/* case submit, decide, event, and the plain steps (accept, process, …).
+/* case submit, decide, handover, supervise, event, and the plain steps (accept, process, …).
  *
  * Each builds one JSON body and posts it. With --wait-peers the answer comes when every participant has the events on disk;
  * if that is not reached in time, the events stand all the same and the command ends with "ctl.not-durable".
@@ -254,6 +254,28 @@ int cmd_case_step(struct ctl *c, struct err *e)
     yyjson_mut_doc_set_root(doc, root);
     put_event(c, doc, root, type);
     int rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, type, e);
+    yyjson_mut_doc_free(doc);
+    return rc;
+}
+
+int cmd_case_pass_on(struct ctl *c, struct err *e)
+{
+    const char *type = strchr(c->command->name, ' ') + 1; /* "case handover", "case supervise" */
+    uint64_t lead = 0, last_leaf = UINT64_MAX;
+    int rc = ctl_option_u64(c, "--lead", 100000, 999999, &lead, e);
+    if (rc == 0)
+        rc = ctl_option_u64(c, "--last-leaf", 0, LEDGER_SIZE_MAX, &last_leaf, e);
+    if (rc != 0)
+        return rc;
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    xassert(doc != NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    put_event(c, doc, root, type);
+    (void)yyjson_mut_obj_add_uint(doc, root, "lead", lead);
+    if (last_leaf != UINT64_MAX)
+        (void)yyjson_mut_obj_add_uint(doc, root, "last_leaf", last_leaf);
+    rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, type, e);
     yyjson_mut_doc_free(doc);
     return rc;
 }

@@ -65,6 +65,18 @@ static const struct ctl_option deliver_options[] = {
     {"--channel", "CHANNEL", true, false, "window, post or electronic"}, OPTION_NOTE, OPTION_WAIT_PEERS, OPTION_END};
 static const struct ctl_option note_options[] = {
     {"--note", "TEXT", true, false, "the remark, for the participants only"}, OPTION_WAIT_PEERS, OPTION_END};
+#define OPTION_LEAD {"--lead", "CODE", true, false, "the node that decides the case from here on, such as 510000"}
+static const struct ctl_option handover_options[] = {OPTION_LEAD, OPTION_REASON, OPTION_NOTE, OPTION_WAIT_PEERS,
+                                                     OPTION_END};
+static const struct ctl_option supervise_options[] = {
+    OPTION_LEAD,
+    {"--last-leaf", "N", false, false,
+     "last entry of the old deciding node's ledger that counts (default: the last one of the case that counts here)"},
+    OPTION_REASON,
+    OPTION_NOTE,
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
 static const struct ctl_option event_options[] = {
     {"--json-file", "FILE", true, false, "one event, or {\"events\": [...]}, - for standard input"},
     OPTION_WAIT_PEERS,
@@ -169,6 +181,11 @@ const struct ctl_command ctl_commands[] = {
     STEP("withdraw", "the applicant takes it back (撤回)"),
     {"case note", "CASE", 1, 1, false, note_options, cmd_case_step, "add a remark (备注)",
      "tongban case note 0006b6c06b05aa01c9f2 --note 已电话联系"},
+    {"case handover", "CASE", 1, 1, false, handover_options, cmd_case_pass_on, "another node decides it (转办)",
+     "tongban case handover 0006b6c06b05aa01c9f2 --lead 330000 --reason-code not.competent"},
+    {"case supervise", "CASE", 1, 1, false, supervise_options, cmd_case_pass_on,
+     "as the superior node, give a case another deciding node (督办)",
+     "tongban case supervise 0006b6c06b05aa01c9f2a4b19c0d3e57 --lead 330000 --last-leaf 41"},
     {"case event", "CASE", 1, 1, false, event_options, cmd_case_event, "add any event, from JSON",
      "tongban case event 0006b6c06b05aa01c9f2 --json-file event.json"},
     {"ledger show", "", 0, 0, false, no_options, cmd_ledger_show, "size and root of the own ledger",

@@ -283,10 +283,10 @@ static int decode_event_type(const struct json_object *o, uint16_t *ret, struct 
 
 static int decode_event(const struct json_object *o, struct app_event *v, struct err *e)
 {
-    static const char *const fields[] = {"type", "decision",    "grade",  "channel", "pause_kind", "expected_days",
-                                         "lead", "reason_code", "reason", "note",    "payload"};
+    static const char *const fields[] = {"type", "decision",  "grade",       "channel", "pause_kind", "expected_days",
+                                         "lead", "last_leaf", "reason_code", "reason",  "note",       "payload"};
     unsigned decision = 0, channel = 0;
-    uint64_t grade = 0, pause_kind = 0, days = 0, lead = 0;
+    uint64_t grade = 0, pause_kind = 0, days = 0, lead = 0, last_leaf = UINT64_MAX;
     int rc = json_check_fields(o, fields, array_count(fields), e);
     if (rc == 0)
         rc = decode_event_type(o, &v->type, e);
@@ -303,6 +303,8 @@ static int decode_event(const struct json_object *o, struct app_event *v, struct
     if (rc == 0)
         rc = json_get_u64(o, "lead", false, 100000, 999999, &lead, e);
     if (rc == 0)
+        rc = json_get_u64(o, "last_leaf", false, 0, LEDGER_SIZE_MAX, &last_leaf, e);
+    if (rc == 0)
         rc = decode_reason_code(o, &v->reason_code, e);
     if (rc == 0)
         rc = decode_payload(o, &v->payload, e);
@@ -312,6 +314,8 @@ static int decode_event(const struct json_object *o, struct app_event *v, struct
     v->pause_kind = (uint8_t)pause_kind;
     v->expected_days = (uint16_t)days;
     v->lead = (uint32_t)lead;
+    v->has_last_leaf = last_leaf != UINT64_MAX;
+    v->last_leaf = v->has_last_leaf ? last_leaf : 0;
     return rc;
 }
 

@@ -207,6 +207,81 @@ static void test_refusals(void **state)
     }
 }
 
+/* The leaf that bounds the old lead is cited, whichever was meant, and a fork is never accepted. */
+static void test_supervise_cites_the_last_leaf(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_ARRIVED);
+    struct case_event first = builder_append(file, CASE_EVENT_ACCEPT),
+                      second = builder_append(file, CASE_EVENT_PROCESS);
+    struct case_command command = command_of(CASE_EVENT_SUPERVISE);
+    struct case_event draft;
+    struct err e;
+    command.self = NATIONAL;
+    command.role = CASE_ROLE_SUPERVISOR;
+    command.lead = OTHER;
+    assert_int_equal(case_command_check(file, &command, &draft, &e), 0);
+    assert_true(draft.has_last_leaf);
+    assert_int_equal(draft.last_leaf, second.index);
+    assert_int_equal(draft.parent_count, 1);
+
+    command.has_last_leaf = true; /* one further back: cited beside the tip */
+    command.last_leaf = first.index;
+    assert_int_equal(case_command_check(file, &command, &draft, &e), 0);
+    assert_int_equal(draft.last_leaf, first.index);
+    assert_int_equal(draft.parent_count, 2);
+    assert_memory_equal(draft.parents[0].id, first.id, 32);
+    assert_memory_equal(draft.parents[1].id, second.id, 32);
+
+    command.last_leaf = 999999;
+    assert_int_equal(case_command_check(file, &command, &draft, &e), ERR_NOT_FOUND);
+    assert_string_equal(e.id, "case.last-leaf");
+
+    casefile_mark_forked(file, LEAD, second.index);
+    command.last_leaf = second.index;
+    assert_int_equal(case_command_check(file, &command, &draft, &e), ERR_NOT_FOUND);
+    command.has_last_leaf = false;
+    assert_int_equal(case_command_check(file, &command, &draft, &e), 0);
+    assert_int_equal(draft.last_leaf, first.index);
+
+    draft.index = draft.hlc = builder_next;
+    put_be32(draft.id, builder_next++);
+    builder_add(file, &draft);
+    assert_int_equal(casefile_state(file)->lead, OTHER);
+    assert_int_equal(casefile_state(file)->status, CASE_STATUS_ACCEPTED);
+    assert_int_equal(builder_effect(file, &second)->kind, CASE_EFFECT_DENIED);
+    casefile_destroy(file);
+}
+
+/* Eight citations are full: the leaf takes the place of one that is not the author's own. */
+static void test_supervise_with_many_tips(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_ARRIVED);
+    struct case_event last = builder_append(file, CASE_EVENT_ACCEPT);
+    struct case_parent tips[LEAF_PARENTS_MAX];
+    for (unsigned i = 0; i < LEAF_PARENTS_MAX + 2; i++) {
+        struct case_event note = builder_event(CASE_EVENT_NOTE);
+        note.origin = RECEIVING;
+        builder_cite(&note, &last);
+        builder_add(file, &note);
+    }
+    assert_int_equal(casefile_tips(file, tips), LEAF_PARENTS_MAX);
+    struct case_command command = command_of(CASE_EVENT_SUPERVISE);
+    struct case_event draft;
+    struct err e;
+    command.self = NATIONAL;
+    command.role = CASE_ROLE_SUPERVISOR;
+    command.lead = OTHER;
+    assert_int_equal(case_command_check(file, &command, &draft, &e), 0);
+    assert_int_equal(draft.parent_count, LEAF_PARENTS_MAX);
+    bool is_cited = false;
+    for (unsigned i = 0; i < draft.parent_count; i++)
+        is_cited = is_cited || (draft.parents[i].origin == LEAD && draft.parents[i].index == last.index);
+    assert_true(is_cited);
+    casefile_destroy(file);
+}
+
 static void test_attributes(void **state)
 {
     (void)state;
@@ -331,10 +406,16 @@ static void test_every_explanation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check_is_the_fold),    cmocka_unit_test(test_draft),
-        cmocka_unit_test(test_draft_cites_own_last), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_attributes),           cmocka_unit_test(test_repeated_request),
-        cmocka_unit_test(test_explanations),         cmocka_unit_test(test_every_explanation),
+        cmocka_unit_test(test_check_is_the_fold),
+        cmocka_unit_test(test_draft),
+        cmocka_unit_test(test_draft_cites_own_last),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_supervise_cites_the_last_leaf),
+        cmocka_unit_test(test_supervise_with_many_tips),
+        cmocka_unit_test(test_attributes),
+        cmocka_unit_test(test_repeated_request),
+        cmocka_unit_test(test_explanations),
+        cmocka_unit_test(test_every_explanation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

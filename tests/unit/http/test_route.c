@@ -289,19 +289,24 @@ static void appends_events(void **state)
     answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events?durable=peers",
                  "{\"events\":[{\"type\":\"pause\",\"pause_kind\":2,\"expected_days\":20},{\"type\":\"deliver\","
                  "\"channel\":\"post\"},"
-                 "{\"type\":\"evaluate\",\"grade\":5},{\"type\":\"handover\",\"lead\":330000},{\"type\":\"note\","
+                 "{\"type\":\"evaluate\",\"grade\":5},{\"type\":\"handover\",\"lead\":330000},"
+                 "{\"type\":\"supervise\",\"lead\":330000,\"last_leaf\":7},{\"type\":\"note\","
                  "\"note\":\"x\"}]}");
     assert_int_equal(answer.status, 201);
     assert_has(answer.text, "\"peers_durable\":true");
     assert_int_equal(a.wait_ms, 0);
-    assert_int_equal(a.event_count, 5);
+    assert_int_equal(a.event_count, 6);
     assert_int_equal(a.events[0].pause_kind, 2);
     assert_int_equal(a.events[0].expected_days, 20);
     assert_int_equal(a.events[1].channel, CASE_CHANNEL_POST);
     assert_int_equal(a.events[2].grade, 5);
     assert_int_equal(a.events[3].lead, 330000);
+    assert_false(a.events[3].has_last_leaf);
     assert_string_equal(a.event_payload[3], "");
-    assert_string_equal(a.event_payload[4], "{\"note\":\"x\"}");
+    assert_int_equal(a.events[4].lead, 330000);
+    assert_true(a.events[4].has_last_leaf);
+    assert_int_equal(a.events[4].last_leaf, 7);
+    assert_string_equal(a.event_payload[5], "{\"note\":\"x\"}");
 }
 
 /* 16 events pass, 17 do not. */

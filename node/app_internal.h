@@ -1,4 +1,4 @@
-/* The app's inside, shared by node/app*.c and node/node.c only. Loop thread. */
+/* The app's inside, shared by node/app*.c, node/engine.c and node/node.c only. Loop thread. */
 #ifndef TB_NODE_APP_INTERNAL_H
 #define TB_NODE_APP_INTERNAL_H
 
@@ -53,7 +53,7 @@ struct app {
     atomic_bool verify_cancel; /* the node stops; read by the worker */
 };
 
-/* node.c makes the parts and the app; the ledger and the replication report to these. */
+/* engine.c makes the parts and the app; the ledger and the replication report to these. */
 struct app_parts {
     const struct config *config;
     const struct members *members;

@@ -1,7 +1,7 @@
 /* Node (see node.h).
  *
- * Start: identity (key, federation, members) -> data (divisions, catalog) -> loop -> TLS -> replication, app -> ledger
- * (restores the tree, seals what a crash left unsealed) -> link (peers may ask) -> HTTP (windows may ask) -> resume.
+ * Start: identity (key, federation, members) -> data (divisions, catalog) -> loop -> TLS -> engine (app, replication, ledger:
+ * restores the tree, seals what a crash left unsealed) -> link (peers may ask) -> HTTP (windows may ask) -> resume.
  * Stop: HTTP answers what waits, link closes, the ledger finishes its batch and a verification is ended, then everything
  * goes in reverse order.
  */
@@ -24,7 +24,7 @@
 #include "node/base/limits.h"
 #include "node/base/log.h"
 #include "node/base/xassert.h"
-#include "node/heads_writer.h"
+#include "node/engine.h"
 #include "node/http/server.h"
 #include "node/verify.h"
 
@@ -55,22 +55,14 @@ struct node {
     struct region_table *regions;
     struct loop *loop;
     struct tls_engine *tls;
-    struct app *app;
-    struct replication *replication;
-    struct ledger *ledger;
-    struct heads_writer *heads;
-    struct witnessing *witnessing;
-    struct watch_heads *watch;
-    struct recovery *recovery;
+    struct engine engine;
     struct arena policy_arena; /* of more_logs */
     struct policy more_logs;   /* further ledgers that are cosigned here */
     pthread_mutex_t link_lock; /* guards link and the content of identity.members against NNG's threads */
     struct link *link;
     struct http_server *http;
-    struct loop_timer *drain_timer, *expiry_timer, *ask_timer;
-    bool asking; /* starting: waiting for the others to say what they hold of the own ledger */
+    struct loop_timer *drain_timer, *expiry_timer;
     bool stopping;
-    uint64_t told_behind; /* the size named in the last line about it */
 };
 
 /* ---- identity ---- */
@@ -217,7 +209,7 @@ static int check_floor(struct node *n, struct err *e)
     floor_now(n, &f);
     for (size_t i = 0; i < f.count; i++) {
         uint64_t noted = 0;
-        int rc = store_read_counter(ledger_reader(n->ledger), f.rows[i].name, &noted, e);
+        int rc = store_read_counter(ledger_reader(n->engine.ledger), f.rows[i].name, &noted, e);
         if (rc == 0 && f.rows[i].value < noted)
             rc = i == 0 ? err_set(e, ERR_CONFLICT, "members.older",
                                   "version %llu of the member list is older than %llu, which was in use here",
@@ -235,10 +227,10 @@ static int check_floor(struct node *n, struct err *e)
 static void note_floor(struct node *n)
 {
     struct floor f;
-    if (ledger_check_writable(n->ledger, NULL) != 0)
+    if (ledger_check_writable(n->engine.ledger, NULL) != 0)
         return; /* at the next start or reload */
     floor_now(n, &f);
-    struct ledger_txn *txn = ledger_txn_create(n->ledger);
+    struct ledger_txn *txn = ledger_txn_create(n->engine.ledger);
     for (size_t i = 0; i < f.count; i++)
         ledger_txn_counter(txn, &f.rows[i]);
     ledger_commit(txn, floor_saved, NULL);
@@ -249,8 +241,7 @@ static void set_link(struct node *n, struct link *link)
     pthread_mutex_lock(&n->link_lock);
     n->link = link;
     pthread_mutex_unlock(&n->link_lock);
-    if (n->replication != NULL)
-        replication_set_link(n->replication, link);
+    engine_set_link(&n->engine, link);
 }
 
 /* Peers would take us for the node that the certificate names, and refuse what our ledger says. */
@@ -287,160 +278,19 @@ static int start_tls(struct node *n, struct err *e)
     return rc == 0 ? tls_engine_create(&o, &n->tls, e) : rc;
 }
 
-/* ---- ledger and replication ---- */
+/* ---- engine and link ---- */
 
-static void on_sealed(void *ctx)
+static void on_asked(void *ctx)
 {
     struct node *n = ctx;
-    replication_sealed(n->replication);
-    heads_writer_sealed(n->heads);
-    witnessing_sealed(n->witnessing);
+    loop_stop(n->loop);
 }
 
-static void on_state(void *ctx, const struct err *e)
-{
-    struct node *n = ctx;
-    app_on_state(n->app, e);
-}
-
-static void on_reload(void *ctx, const struct store_ledger_state *state)
-{
-    struct node *n = ctx;
-    replication_set_ledger(n->replication, n->ledger);
-    app_set_ledger(n->app, n->ledger, n->replication);
-    heads_writer_set_ledger(n->heads, n->ledger);
-    witnessing_set_parts(n->witnessing, n->ledger, n->replication);
-    recovery_set_parts(n->recovery, n->ledger, n->replication);
-    replication_reload(n->replication, state);
-    witnessing_reload(n->witnessing);
-    recovery_check(n->recovery);
-}
-
-/* ---- between the parts ---- */
-
-struct witness_request {
-    struct node *n;
-    uint64_t handle;
-};
-
-static void witness_answered(void *ctx, unsigned status, const char *type, struct bytes body)
-{
-    struct witness_request *r = ctx;
-    struct wire_msg m = {.type = WIRE_COSIG};
-    (void)type;
-    m.u.cosig = (struct wire_cosig){.status = status, .body = body};
-    replication_answer(r->n->replication, r->handle, &m);
-    free(r);
-}
-
-static void on_request(void *ctx, uint32_t peer, uint64_t handle, const struct wire_msg *m)
-{
-    struct node *n = ctx;
-    if (m->type == WIRE_ADD_CHECKPOINT) {
-        struct witness_request *r = xcalloc(1, sizeof *r);
-        *r = (struct witness_request){.n = n, .handle = handle};
-        witnessing_add_checkpoint(n->witnessing, m->u.add_checkpoint.body, witness_answered, r);
-    } else if (m->type == WIRE_GOSSIP) {
-        watch_heads_gossip(n->watch, &m->u.gossip);
-        replication_answer(n->replication, handle, &(struct wire_msg){.type = WIRE_OK});
-    } else if (m->type == WIRE_KEY_PULL) {
-        app_answer_key_pull(n->app, peer, handle, &m->u.key_pull);
-    } else if (m->type == WIRE_RECEIPT_PULL) {
-        app_answer_receipt_pull(n->app, peer, handle, &m->u.receipt_pull);
-    } else {
-        recovery_answer(n->recovery, peer, handle, &m->u.recover);
-    }
-}
-
-static void on_seen(void *ctx, uint32_t code, const struct checkpoint *head, struct bytes note,
-                    const struct crange *range)
-{
-    struct node *n = ctx;
-    watch_heads_seen(n->watch, code, head, note, range);
-}
-
-static void on_cosigning_seen(void *ctx, uint32_t code, const struct checkpoint *head, struct bytes note)
-{
-    on_seen(ctx, code, head, note, NULL);
-}
-
-static void on_behind(void *ctx, uint32_t code, uint64_t size)
-{
-    struct node *n = ctx;
-    char peer[12];
-    (void)snprintf(peer, sizeof peer, "%u", code);
-    if (n->told_behind >= size || n->stopping)
-        return;
-    n->told_behind = size;
-    log_error("ledger", peer, "ledger.behind",
-              "it holds %llu entries of this ledger, which has %llu: this is an older copy", (unsigned long long)size,
-              (unsigned long long)ledger_size(n->ledger));
-    ledger_set_behind(n->ledger, size);
-}
-
-static void on_link(void *ctx, uint32_t peer, bool up)
-{
-    struct node *n = ctx;
-    witnessing_link(n->witnessing, peer, up);
-}
-
-static void stop_asking(void *ctx)
-{
-    struct node *n = ctx;
-    if (n->asking)
-        loop_stop(n->loop);
-    n->asking = false;
-}
-
-static void on_greeted(void *ctx, uint32_t peer)
-{
-    struct node *n = ctx;
-    (void)peer;
-    if (!n->asking)
-        return;
-    for (size_t i = 0; i < n->identity.members.count; i++) {
-        struct replication_peer view;
-        if (replication_peer(n->replication, n->identity.members.list[i].code, &view) && view.skew_ms == INT64_MIN)
-            return; /* not heard yet */
-    }
-    stop_asking(n);
-}
-
-/* Before anything is written or signed: do others hold more of the own ledger? Then this is an older copy (a restored disk whose
- * heads.db is old, too, cannot know it by itself). Nobody is waited for longer than start_ask_ms: a node starts alone. */
+/* Nobody is waited for longer than start_ask_ms: a node starts alone. */
 static void ask_others(struct node *n)
 {
-    n->ask_timer = loop_timer_create(n->loop, stop_asking, n);
-    if (n->identity.members.count <= 1 || n->config->start_ask_ms == 0)
-        return;
-    n->asking = true;
-    loop_timer_set(n->ask_timer, n->config->start_ask_ms);
-    loop_run(n->loop);
-    loop_timer_cancel(n->ask_timer);
-}
-
-static uint64_t cosigned_size(void *ctx, uint32_t peer)
-{
-    struct node *n = ctx;
-    return witnessing_cosigned_size(n->witnessing, peer);
-}
-
-static void on_cosigned(void *ctx)
-{
-    struct node *n = ctx;
-    app_receipts_cosigned(n->app);
-}
-
-static bool is_disputed(void *ctx, uint32_t code)
-{
-    struct node *n = ctx;
-    return app_is_disputed(n->app, code, NULL);
-}
-
-static void on_contradiction(void *ctx, uint32_t accused, struct bytes evidence, uint64_t common_size)
-{
-    struct node *n = ctx;
-    app_accuse(n->app, accused, evidence, common_size);
+    if (engine_ask(&n->engine))
+        loop_run(n->loop);
 }
 
 static int load_more_logs(struct node *n, struct err *e)
@@ -455,87 +305,29 @@ static int load_more_logs(struct node *n, struct err *e)
     return rc == 0 ? 0 : err_wrap(e, "policy '%s'", n->config->policy);
 }
 
-static void make_ledger_parts(struct node *n)
+static int start_engine(struct node *n, struct err *e)
 {
-    const struct config *c = n->config;
-    const struct members *members = &n->identity.members;
-    n->heads = heads_writer_create(&(struct heads_writer_config){.self = c->region,
-                                                                 .loop = n->loop,
-                                                                 .members = members,
-                                                                 .busy_ms = c->heads_busy_s * 1000,
-                                                                 .idle_ms = c->heads_idle_s * 1000});
-    n->witnessing = witnessing_create(&(struct witnessing_config){.self = c->region,
-                                                                  .loop = n->loop,
-                                                                  .members = members,
-                                                                  .signer = &n->identity.witness,
-                                                                  .more_logs = &n->more_logs,
-                                                                  .round_min_ms = c->witness_round_ms,
-                                                                  .round_ms = c->heads_busy_s * 1000,
-                                                                  .refresh_ms = c->heads_idle_s * 1000,
-                                                                  .on_cosigned = on_cosigned,
-                                                                  .on_seen = on_cosigning_seen,
-                                                                  .on_behind = on_behind,
-                                                                  .is_disputed = is_disputed,
-                                                                  .ctx = n});
-    n->watch = watch_heads_create(&(struct watch_heads_config){.self = c->region,
-                                                               .loop = n->loop,
-                                                               .members = members,
-                                                               .gossip_ms = c->heads_idle_s * 1000,
-                                                               .on_contradiction = on_contradiction,
-                                                               .ctx = n});
-    n->recovery = recovery_create(&(struct recovery_config){
-        .self = c->region, .loop = n->loop, .members = members, .on_restored = app_on_restored, .ctx = n->app});
-    watch_heads_set_replication(n->watch, n->replication);
-    app_set_witnessing(n->app, n->witnessing, n->watch, n->recovery);
-}
-
-static int start_ledger(struct node *n, struct err *e)
-{
-    const struct config *c = n->config;
     struct catalog *catalog;
     struct tls_engine_status tls;
-    int rc = load_catalog(c, &catalog, e);
+    int rc = load_catalog(n->config, &catalog, e);
     if (rc == 0)
         rc = load_more_logs(n, e);
     if (rc != 0)
         return rc;
     tls_engine_status(n->tls, &tls);
-    n->app = app_create(&(struct app_parts){.config = c,
-                                            .members = &n->identity.members,
-                                            .regions = n->regions,
-                                            .loop = n->loop,
-                                            .catalog = catalog,
-                                            .origin = n->identity.self->key.name,
-                                            .seal_key = n->identity.seal_key,
-                                            .certificate_not_after_s = tls.own.not_after_s});
-    n->replication = replication_create(&(struct replication_config){.self = c->region,
-                                                                     .software = "tongban/" TONGBAN_VERSION,
-                                                                     .loop = n->loop,
-                                                                     .members = &n->identity.members,
-                                                                     .heads_stale_ms = c->heads_stale_s * 1000,
-                                                                     .on_entries = app_on_entries,
-                                                                     .make_grants = app_make_grants,
-                                                                     .on_stored = app_on_stored,
-                                                                     .on_acked = app_on_acked,
-                                                                     .ctx = n->app,
-                                                                     .on_request = on_request,
-                                                                     .on_seen = on_seen,
-                                                                     .on_behind = on_behind,
-                                                                     .on_link = on_link,
-                                                                     .on_greeted = on_greeted,
-                                                                     .cosigned_size = cosigned_size,
-                                                                     .node_ctx = n});
-    make_ledger_parts(n);
-    struct ledger_config ledger = {.dir = c->dir,
-                                   .self = c->region,
-                                   .signer = &n->identity.signer,
-                                   .loop = n->loop,
-                                   .adopt_head = c->adopt_head,
-                                   .on_sealed = on_sealed,
-                                   .on_state = on_state,
-                                   .on_reload = on_reload,
-                                   .ctx = n};
-    return ledger_open(&ledger, &n->ledger, e);
+    struct engine_parts parts = {.config = n->config,
+                                 .members = &n->identity.members,
+                                 .regions = n->regions,
+                                 .catalog = catalog,
+                                 .signer = &n->identity.signer,
+                                 .witness = &n->identity.witness,
+                                 .seal_key = n->identity.seal_key,
+                                 .more_logs = &n->more_logs,
+                                 .certificate_not_after_s = tls.own.not_after_s,
+                                 .loop = n->loop,
+                                 .on_asked = on_asked,
+                                 .ctx = n};
+    return engine_open(&n->engine, &parts, e);
 }
 
 static struct link_nng_peer *link_peers(const struct members *m)
@@ -556,7 +348,7 @@ static int start_link(struct node *n, struct err *e)
                                      .peer_count = m->count,
                                      .tls = n->tls,
                                      .event_cb = replication_link_event,
-                                     .ctx = n->replication};
+                                     .ctx = n->engine.replication};
     struct link *link;
     int rc = link_nng_open(&config, &link, e);
     free(peers);
@@ -610,7 +402,8 @@ static int check_tcp_door(const struct config *c, struct err *e)
 static int start_http(struct node *n, struct err *e)
 {
     struct tcp_door door = {0};
-    struct http_server_config http = {.loop = loop_uv(n->loop), .app = n->app, .unix_path = n->config->socket_path};
+    struct http_server_config http = {
+        .loop = loop_uv(n->loop), .app = n->engine.app, .unix_path = n->config->socket_path};
     int rc = load_tcp_door(n->config, &door, &http, e);
     if (rc == 0)
         rc = http_server_start(&http, &n->http, e);
@@ -649,7 +442,7 @@ static void expiry_cb(void *ctx)
 
 static bool is_drained(const struct node *n)
 {
-    return ledger_is_idle(n->ledger) && !app_is_verifying(n->app) && !app_is_backing_up(n->app);
+    return engine_is_drained(&n->engine);
 }
 
 static void drain_cb(void *ctx)
@@ -664,12 +457,7 @@ static void drain_cb(void *ctx)
 static void close_link(struct node *n)
 {
     struct link *link = n->link;
-    if (n->heads != NULL) {
-        heads_writer_stop(n->heads);
-        witnessing_close(n->witnessing);
-        watch_heads_close(n->watch);
-        recovery_close(n->recovery);
-    }
+    engine_stop(&n->engine);
     set_link(n, NULL);
     if (link != NULL)
         link_close(link);
@@ -714,8 +502,7 @@ static int reload_members(struct node *n, struct err *e)
     old->next = n->retired;
     n->retired = old;
     tls_engine_members_changed(n->tls);
-    replication_members_changed(n->replication);
-    witnessing_members_changed(n->witnessing);
+    engine_members_changed(&n->engine);
     struct link_nng_peer *peers = link_peers(&n->identity.members);
     rc = link_nng_set_peers(n->link, peers, n->identity.members.count, e);
     free(peers);
@@ -744,19 +531,20 @@ static void signal_cb(void *ctx, int number)
     struct node *n = ctx;
     if (n->stopping)
         return;
-    if (n->asking) { /* starting: everything has just been read, and nothing runs yet that would have to be stopped */
-        n->stopping = number != SIGHUP;
+    if (n->engine
+            .asking) { /* starting: everything has just been read, and nothing runs yet that would have to be stopped */
+        n->stopping = n->engine.stopping = number != SIGHUP;
         if (n->stopping)
-            stop_asking(n);
+            engine_stop_asking(&n->engine);
         return;
     }
     if (number == SIGHUP) {
         reload(n);
         return;
     }
-    n->stopping = true;
+    n->stopping = n->engine.stopping = true;
     log_info("node", NULL, "node.stopping", "stopping on signal %d", number);
-    app_stop_verifying(n->app);
+    app_stop_verifying(n->engine.app);
     http_server_stop(n->http, http_stopped_cb, n);
 }
 
@@ -772,7 +560,7 @@ static int start_parts(struct node *n, struct err *e)
     if (rc == 0)
         rc = start_tls(n, e);
     if (rc == 0)
-        rc = start_ledger(n, e);
+        rc = start_engine(n, e);
     if (rc == 0)
         rc = check_floor(n, e);
     if (rc == 0)
@@ -807,12 +595,9 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
     log_info("node", code, "node.started", "%s serves %s at %s, API at %s%s%s; ledger %s has %llu entries",
              config->name, n->identity.members.federation, config->listen, config->socket_path,
              config->http[0] != '\0' ? " and " : "", config->http, n->identity.self->key.name,
-             (unsigned long long)ledger_head(n->ledger)->size);
+             (unsigned long long)ledger_head(n->engine.ledger)->size);
     note_floor(n);
-    app_load_evidence(n->app);
-    app_resume(n->app);
-    heads_writer_start(n->heads);
-    watch_heads_start(n->watch);
+    engine_start(&n->engine);
     *ret = n;
     return 0;
 }
@@ -834,19 +619,13 @@ void node_destroy(struct node *n)
     close_link(n);
     tls_engine_destroy(n->tls);
     link_nng_end(); /* from here on no thread but ours and the writer */
-    ledger_close(n->ledger);
-    app_destroy(n->app);
+    engine_close(&n->engine);
     loop_timer_destroy(n->drain_timer);
     loop_timer_destroy(n->expiry_timer);
-    loop_timer_destroy(n->ask_timer);
     if (n->loop != NULL)
         loop_drain(n->loop);
-    heads_writer_destroy(n->heads);
-    witnessing_destroy(n->witnessing);
-    watch_heads_destroy(n->watch);
-    recovery_destroy(n->recovery);
+    engine_destroy(&n->engine);
     arena_close(&n->policy_arena);
-    replication_destroy(n->replication);
     loop_destroy(n->loop);
     region_table_destroy(n->regions);
     close_identity(&n->identity);

@@ -1,0 +1,302 @@
+/* Engine (see engine.h). Callbacks of one part are calls of another, in the order in which they must hear of a thing. */
+#include "node/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/app_internal.h"
+#include "node/base/log.h"
+#include "node/base/xassert.h"
+#include "node/heads_writer.h"
+
+/* ---- what the ledger tells ---- */
+
+static void on_sealed(void *ctx)
+{
+    struct engine *g = ctx;
+    replication_sealed(g->replication);
+    heads_writer_sealed(g->heads);
+    witnessing_sealed(g->witnessing);
+}
+
+static void on_state(void *ctx, const struct err *e)
+{
+    struct engine *g = ctx;
+    app_on_state(g->app, e);
+}
+
+static void on_reload(void *ctx, const struct store_ledger_state *state)
+{
+    struct engine *g = ctx;
+    replication_set_ledger(g->replication, g->ledger);
+    app_set_ledger(g->app, g->ledger, g->replication);
+    heads_writer_set_ledger(g->heads, g->ledger);
+    witnessing_set_parts(g->witnessing, g->ledger, g->replication);
+    recovery_set_parts(g->recovery, g->ledger, g->replication);
+    replication_reload(g->replication, state);
+    witnessing_reload(g->witnessing);
+    recovery_check(g->recovery);
+}
+
+/* ---- between the parts ---- */
+
+struct witness_request {
+    struct engine *g;
+    uint64_t handle;
+};
+
+static void witness_answered(void *ctx, unsigned status, const char *type, struct bytes body)
+{
+    struct witness_request *r = ctx;
+    struct wire_msg m = {.type = WIRE_COSIG};
+    (void)type;
+    m.u.cosig = (struct wire_cosig){.status = status, .body = body};
+    replication_answer(r->g->replication, r->handle, &m);
+    free(r);
+}
+
+static void on_request(void *ctx, uint32_t peer, uint64_t handle, const struct wire_msg *m)
+{
+    struct engine *g = ctx;
+    if (m->type == WIRE_ADD_CHECKPOINT) {
+        struct witness_request *r = xcalloc(1, sizeof *r);
+        *r = (struct witness_request){.g = g, .handle = handle};
+        witnessing_add_checkpoint(g->witnessing, m->u.add_checkpoint.body, witness_answered, r);
+    } else if (m->type == WIRE_GOSSIP) {
+        watch_heads_gossip(g->watch, &m->u.gossip);
+        replication_answer(g->replication, handle, &(struct wire_msg){.type = WIRE_OK});
+    } else if (m->type == WIRE_KEY_PULL) {
+        app_answer_key_pull(g->app, peer, handle, &m->u.key_pull);
+    } else if (m->type == WIRE_RECEIPT_PULL) {
+        app_answer_receipt_pull(g->app, peer, handle, &m->u.receipt_pull);
+    } else {
+        recovery_answer(g->recovery, peer, handle, &m->u.recover);
+    }
+}
+
+static void on_seen(void *ctx, uint32_t code, const struct checkpoint *head, struct bytes note,
+                    const struct crange *range)
+{
+    struct engine *g = ctx;
+    watch_heads_seen(g->watch, code, head, note, range);
+}
+
+static void on_cosigning_seen(void *ctx, uint32_t code, const struct checkpoint *head, struct bytes note)
+{
+    on_seen(ctx, code, head, note, NULL);
+}
+
+static void on_behind(void *ctx, uint32_t code, uint64_t size)
+{
+    struct engine *g = ctx;
+    char peer[12];
+    (void)snprintf(peer, sizeof peer, "%u", code);
+    if (g->told_behind >= size || g->stopping)
+        return;
+    g->told_behind = size;
+    log_error("ledger", peer, "ledger.behind",
+              "it holds %llu entries of this ledger, which has %llu: this is an older copy", (unsigned long long)size,
+              (unsigned long long)ledger_size(g->ledger));
+    ledger_set_behind(g->ledger, size);
+}
+
+static void on_link(void *ctx, uint32_t peer, bool up)
+{
+    struct engine *g = ctx;
+    witnessing_link(g->witnessing, peer, up);
+}
+
+static void stop_asking(void *ctx)
+{
+    engine_stop_asking(ctx);
+}
+
+static void on_greeted(void *ctx, uint32_t peer)
+{
+    struct engine *g = ctx;
+    (void)peer;
+    if (!g->asking)
+        return;
+    for (size_t i = 0; i < g->parts.members->count; i++) {
+        struct replication_peer view;
+        if (replication_peer(g->replication, g->parts.members->list[i].code, &view) && view.skew_ms == INT64_MIN)
+            return; /* not heard yet */
+    }
+    engine_stop_asking(g);
+}
+
+static uint64_t cosigned_size(void *ctx, uint32_t peer)
+{
+    struct engine *g = ctx;
+    return witnessing_cosigned_size(g->witnessing, peer);
+}
+
+static void on_cosigned(void *ctx)
+{
+    struct engine *g = ctx;
+    app_receipts_cosigned(g->app);
+}
+
+static bool is_disputed(void *ctx, uint32_t code)
+{
+    struct engine *g = ctx;
+    return app_is_disputed(g->app, code, NULL);
+}
+
+static void on_contradiction(void *ctx, uint32_t accused, struct bytes evidence, uint64_t common_size)
+{
+    struct engine *g = ctx;
+    app_accuse(g->app, accused, evidence, common_size);
+}
+
+/* ---- life ---- */
+
+static void make_parts(struct engine *g)
+{
+    const struct config *c = g->parts.config;
+    const struct members *members = g->parts.members;
+    g->replication = replication_create(&(struct replication_config){.self = c->region,
+                                                                     .software = "tongban/" TONGBAN_VERSION,
+                                                                     .loop = g->parts.loop,
+                                                                     .members = g->parts.members,
+                                                                     .heads_stale_ms = c->heads_stale_s * 1000,
+                                                                     .on_entries = app_on_entries,
+                                                                     .make_grants = app_make_grants,
+                                                                     .on_stored = app_on_stored,
+                                                                     .on_acked = app_on_acked,
+                                                                     .ctx = g->app,
+                                                                     .on_request = on_request,
+                                                                     .on_seen = on_seen,
+                                                                     .on_behind = on_behind,
+                                                                     .on_link = on_link,
+                                                                     .on_greeted = on_greeted,
+                                                                     .cosigned_size = cosigned_size,
+                                                                     .node_ctx = g});
+    g->heads = heads_writer_create(&(struct heads_writer_config){.self = c->region,
+                                                                 .loop = g->parts.loop,
+                                                                 .members = members,
+                                                                 .busy_ms = c->heads_busy_s * 1000,
+                                                                 .idle_ms = c->heads_idle_s * 1000});
+    g->witnessing = witnessing_create(&(struct witnessing_config){.self = c->region,
+                                                                  .loop = g->parts.loop,
+                                                                  .members = members,
+                                                                  .signer = g->parts.witness,
+                                                                  .more_logs = g->parts.more_logs,
+                                                                  .round_min_ms = c->witness_round_ms,
+                                                                  .round_ms = c->heads_busy_s * 1000,
+                                                                  .refresh_ms = c->heads_idle_s * 1000,
+                                                                  .on_cosigned = on_cosigned,
+                                                                  .on_seen = on_cosigning_seen,
+                                                                  .on_behind = on_behind,
+                                                                  .is_disputed = is_disputed,
+                                                                  .ctx = g});
+    g->watch = watch_heads_create(&(struct watch_heads_config){.self = c->region,
+                                                               .loop = g->parts.loop,
+                                                               .members = members,
+                                                               .gossip_ms = c->heads_idle_s * 1000,
+                                                               .on_contradiction = on_contradiction,
+                                                               .ctx = g});
+    g->recovery = recovery_create(&(struct recovery_config){
+        .self = c->region, .loop = g->parts.loop, .members = members, .on_restored = app_on_restored, .ctx = g->app});
+    watch_heads_set_replication(g->watch, g->replication);
+    app_set_witnessing(g->app, g->witnessing, g->watch, g->recovery);
+}
+
+int engine_open(struct engine *g, const struct engine_parts *parts, struct err *e)
+{
+    const struct config *c = parts->config;
+    *g = (struct engine){.parts = *parts};
+    g->app = app_create(&(struct app_parts){.config = c,
+                                            .members = parts->members,
+                                            .regions = parts->regions,
+                                            .loop = parts->loop,
+                                            .catalog = parts->catalog,
+                                            .origin = parts->signer->key.name,
+                                            .seal_key = parts->seal_key,
+                                            .certificate_not_after_s = parts->certificate_not_after_s});
+    make_parts(g);
+    struct ledger_config ledger = {.dir = c->dir,
+                                   .self = c->region,
+                                   .signer = parts->signer,
+                                   .loop = parts->loop,
+                                   .adopt_head = c->adopt_head,
+                                   .on_sealed = on_sealed,
+                                   .on_state = on_state,
+                                   .on_reload = on_reload,
+                                   .ctx = g};
+    return ledger_open(&ledger, &g->ledger, e);
+}
+
+void engine_set_link(struct engine *g, struct link *link)
+{
+    if (g->replication != NULL)
+        replication_set_link(g->replication, link);
+}
+
+bool engine_ask(struct engine *g)
+{
+    if (g->parts.members->count <= 1 || g->parts.config->start_ask_ms == 0)
+        return false;
+    g->asking = true;
+    g->ask_timer = loop_timer_create(g->parts.loop, stop_asking, g);
+    loop_timer_set(g->ask_timer, g->parts.config->start_ask_ms);
+    return true;
+}
+
+void engine_stop_asking(struct engine *g)
+{
+    if (!g->asking)
+        return;
+    g->asking = false;
+    loop_timer_cancel(g->ask_timer);
+    g->parts.on_asked(g->parts.ctx);
+}
+
+void engine_start(struct engine *g)
+{
+    app_load_evidence(g->app);
+    app_resume(g->app);
+    heads_writer_start(g->heads);
+    watch_heads_start(g->watch);
+}
+
+void engine_members_changed(struct engine *g)
+{
+    replication_members_changed(g->replication);
+    witnessing_members_changed(g->witnessing);
+}
+
+bool engine_is_drained(const struct engine *g)
+{
+    return ledger_is_idle(g->ledger) && !app_is_verifying(g->app) && !app_is_backing_up(g->app);
+}
+
+void engine_stop(struct engine *g)
+{
+    if (g->heads == NULL)
+        return;
+    heads_writer_stop(g->heads);
+    witnessing_close(g->witnessing);
+    watch_heads_close(g->watch);
+    recovery_close(g->recovery);
+}
+
+void engine_close(struct engine *g)
+{
+    ledger_close(g->ledger);
+    app_destroy(g->app);
+    loop_timer_destroy(g->ask_timer);
+    g->ledger = NULL;
+    g->app = NULL;
+    g->ask_timer = NULL;
+}
+
+void engine_destroy(struct engine *g)
+{
+    heads_writer_destroy(g->heads);
+    witnessing_destroy(g->witnessing);
+    watch_heads_destroy(g->watch);
+    recovery_destroy(g->recovery);
+    replication_destroy(g->replication);
+}

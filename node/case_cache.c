@@ -103,9 +103,12 @@ void case_event_of_held(const struct case_held *h, struct case_event *ret)
                                .malformed = h->malformed,
                                .has_request = h->has_request,
                                .has_last_leaf = h->has_last_leaf,
-                               .last_leaf = h->last_leaf};
+                               .last_leaf = h->last_leaf,
+                               .has_file = h->file != NULL};
     memcpy(ret->id, h->id, sizeof ret->id);
     memcpy(ret->request, h->request, sizeof ret->request);
+    if (h->file != NULL)
+        memcpy(ret->file, h->file, sizeof ret->file);
     for (unsigned i = 0; i < h->parent_count; i++)
         ret->parents[i] = h->parents[i];
     (void)snprintf(ret->item_code, sizeof ret->item_code, "%s", h->item_code);

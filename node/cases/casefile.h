@@ -54,6 +54,7 @@ struct case_held {
     bool has_request;
     bool has_last_leaf;
     uint8_t request[16];
+    const uint8_t *file; /* CASE_FILE_ID_SIZE bytes; NULL when absent */
     const char *item_code;
     const char *number;
     const char *reason;

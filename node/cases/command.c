@@ -26,9 +26,12 @@ static void fill_draft(struct casefile *c, const struct case_command *command, s
         .has_request = command->has_request,
         .has_last_leaf = command->has_last_leaf,
         .last_leaf = command->has_last_leaf ? command->last_leaf : 0,
+        .has_file = command->has_file,
     };
     if (command->has_request)
         memcpy(draft->request, command->request, sizeof draft->request);
+    if (command->has_file)
+        memcpy(draft->file, command->file, sizeof draft->file);
     memcpy(draft->item_code, command->item_code, sizeof draft->item_code - 1);
     memcpy(draft->number, command->number, sizeof draft->number - 1);
     memcpy(draft->reason, command->reason, sizeof draft->reason - 1);

@@ -26,6 +26,8 @@ struct case_command {
     uint8_t request[16];
     bool has_last_leaf; /* supervise; false: the last one of the lead that is held and counts */
     uint64_t last_leaf;
+    bool has_file;
+    uint8_t file[CASE_FILE_ID_SIZE];
     char item_code[48];
     char number[64];
     char reason[65];

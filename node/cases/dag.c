@@ -145,6 +145,7 @@ void dag_view(const struct case_event *from, struct case_held *ret)
         .malformed = from->malformed,
         .has_request = from->has_request,
         .has_last_leaf = from->has_last_leaf,
+        .file = from->has_file ? from->file : NULL,
         .item_code = from->item_code,
         .number = from->number,
         .reason = from->reason,
@@ -155,22 +156,25 @@ void dag_view(const struct case_event *from, struct case_held *ret)
         memcpy(ret->request, from->request, sizeof ret->request);
 }
 
-/* One allocation: the event, its links, its parents, its texts. */
+/* One allocation: the event, its links, its parents, its file id, its texts. */
 static struct dag_event *copy_event(const struct case_event *from)
 {
     size_t links = from->parent_count * sizeof(struct dag_link);
     size_t head = (offsetof(struct dag_event, links) + links + 7) & ~(size_t)7;
     size_t parents = from->parent_count * sizeof(struct case_parent);
-    struct dag_event *event = xcalloc(1, head + parents + text_room(from->item_code, sizeof from->item_code - 1) +
-                                             text_room(from->number, sizeof from->number - 1) +
-                                             text_room(from->reason, sizeof from->reason - 1));
+    size_t file = from->has_file ? sizeof from->file : 0;
+    struct dag_event *event = xcalloc(
+        1, head + parents + file + text_room(from->item_code, sizeof from->item_code - 1) +
+               text_room(from->number, sizeof from->number - 1) + text_room(from->reason, sizeof from->reason - 1));
     struct case_parent *copied = (struct case_parent *)(void *)((char *)event + head);
     if (parents > 0)
         memcpy(copied, from->parents, parents);
-    char *text = (char *)event + head + parents;
+    char *text = (char *)event + head + parents + file;
     struct case_held *held = &event->held;
     dag_view(from, held);
     held->parents = copied;
+    if (file > 0)
+        held->file = memcpy((char *)event + head + parents, from->file, file);
     held->item_code = put_text(&text, from->item_code, sizeof from->item_code - 1);
     held->number = put_text(&text, from->number, sizeof from->number - 1);
     held->reason = put_text(&text, from->reason, sizeof from->reason - 1);

@@ -119,6 +119,7 @@ static const struct attr_row attr_rows[] = {
     {CASE_ATTR_PAUSE_KIND, FORM_U8, 1, UINT8_MAX, AT(pause_kind), 0},
     {CASE_ATTR_EXPECTED_DAYS, FORM_U16, 1, UINT16_MAX, AT(expected_days), 0},
     {CASE_ATTR_CHANNEL, FORM_U8, CASE_CHANNEL_WINDOW, CASE_CHANNEL_ELECTRONIC, AT(channel), 0},
+    {CASE_ATTR_FILE, FORM_BYTES, CASE_FILE_ID_SIZE, CASE_FILE_ID_SIZE, AT(file), AT(has_file)},
 };
 _Static_assert(array_count(attr_rows) == CASE_EVENT_ATTRS_MAX, "one row per attribute");
 
@@ -218,9 +219,10 @@ static void clear_attrs(struct case_event *event)
     event->lead = event->division = event->item_version = 0;
     event->mode = event->decision = event->grade = event->channel = event->pause_kind = 0;
     event->expected_days = 0;
-    event->malformed = event->has_request = event->has_last_leaf = false;
+    event->malformed = event->has_request = event->has_last_leaf = event->has_file = false;
     event->last_leaf = 0;
     memcpy(event->request, empty.request, sizeof event->request);
+    memcpy(event->file, empty.file, sizeof event->file);
     memcpy(event->item_code, empty.item_code, sizeof event->item_code);
     memcpy(event->number, empty.number, sizeof event->number);
     memcpy(event->reason, empty.reason, sizeof event->reason);

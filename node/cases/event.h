@@ -14,6 +14,7 @@
 #include "node/base/limits.h"
 
 #define CASE_ID_SIZE 16
+#define CASE_FILE_ID_SIZE 32
 #define CASE_RULES_VERSION 1u /* the rule table a new case is opened under */
 
 /* name, value, wire name, Chinese term.  The law behind each stands at its row in rules.c. */
@@ -43,7 +44,8 @@
     X(CASE_EVENT_ACK, 23, "ack", "确认")                     /* B: cites what it had not seen */                       \
     X(CASE_EVENT_HANDOVER, 24, "handover", "转办")           /* B: another node leads from here; attribute LEAD */     \
     X(CASE_EVENT_SUPERVISE, 25, "supervise", "督办")         /* supervisor; attributes LEAD, LAST_LEAF */              \
-    X(CASE_EVENT_ARCHIVE, 26, "archive", "归档")             /* B */
+    X(CASE_EVENT_ARCHIVE, 26, "archive", "归档")             /* B */                                                   \
+    X(CASE_EVENT_MATERIAL, 27, "material", "材料")           /* A or B: a file joins the case; attribute FILE */
 
 enum case_event_type {
     CASE_EVENT_NONE = 0,
@@ -87,7 +89,8 @@ enum case_role {
     X(CASE_ATTR_GRADE, 11, "grade")                 /* u8 1..5: EVALUATE */                                            \
     X(CASE_ATTR_PAUSE_KIND, 12, "pause_kind")       /* u8: PAUSE, kind of art. 45 */                                   \
     X(CASE_ATTR_EXPECTED_DAYS, 13, "expected_days") /* u16: PAUSE */                                                   \
-    X(CASE_ATTR_CHANNEL, 14, "channel")             /* u8 enum case_channel: DELIVER */
+    X(CASE_ATTR_CHANNEL, 14, "channel")             /* u8 enum case_channel: DELIVER */                                \
+    X(CASE_ATTR_FILE, 16, "file")                   /* 32 bytes, id of a file (FORMATS.md "Files"): MATERIAL */
 
 enum case_attr_tag {
 #define X(name, value, text) name = value,
@@ -140,6 +143,8 @@ struct case_event {
     uint8_t request[16];
     bool has_last_leaf;
     uint64_t last_leaf;
+    bool has_file;
+    uint8_t file[CASE_FILE_ID_SIZE];
     char item_code[48];
     char number[64];
     char reason[65];
@@ -153,7 +158,7 @@ int case_event_parse_attrs(const struct case_attr *attrs, size_t count, struct c
 
 /* The inverse: the attributes of @event that are present, tags strictly increasing. The values lie in @storage (reset
  * here) and live as long as it is not written. @max must be CASE_EVENT_ATTRS_MAX or more. */
-#define CASE_EVENT_ATTRS_MAX 14u
+#define CASE_EVENT_ATTRS_MAX 15u
 void case_event_encode_attrs(const struct case_event *event, struct buf *storage, struct case_attr *ret, unsigned max,
                              unsigned *ret_count);
 

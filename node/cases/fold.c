@@ -17,6 +17,7 @@ uint32_t fold_missing_attrs(const struct case_held *e, uint32_t needs)
     has |= e->grade != 0 ? RULE_ATTR(CASE_ATTR_GRADE) : 0;
     has |= e->pause_kind != 0 ? RULE_ATTR(CASE_ATTR_PAUSE_KIND) : 0;
     has |= e->expected_days != 0 ? RULE_ATTR(CASE_ATTR_EXPECTED_DAYS) : 0;
+    has |= e->file != NULL ? RULE_ATTR(CASE_ATTR_FILE) : 0;
     return needs & ~has;
 }
 

@@ -33,6 +33,7 @@
 #define DECISION RULE_ATTR(CASE_ATTR_DECISION)
 #define REASON RULE_ATTR(CASE_ATTR_REASON)
 #define GRADE RULE_ATTR(CASE_ATTR_GRADE)
+#define FILE_ID RULE_ATTR(CASE_ATTR_FILE)
 #define PAUSE (RULE_ATTR(CASE_ATTR_PAUSE_KIND) | RULE_ATTR(CASE_ATTR_EXPECTED_DAYS))
 
 #define XKF "行政许可法"
@@ -118,6 +119,9 @@ static const struct rule law[] = {
     {.type = CASE_EVENT_ARCHIVE, .rank = 6, .who = RULE_WHO_LEAD, .op = RULE_OP_MOVE, .after = CASE_STATUS_ARCHIVED,
      .roles = DECIDER | SYSTEM, .allowed = S(DELIVERED),
      .source = "国务院令第716号第十二条"},
+    {.type = CASE_EVENT_MATERIAL, .rank = 6, .who = RULE_WHO_EITHER, .op = RULE_OP_RECORD,
+     .roles = EVERYBODY, .needs = FILE_ID, .allowed = RULE_STATUS_ANY, /* also a licence after the decision */
+     .source = "国务院令第716号第十一条"},
 };
 
 /* The machine of tests/vectors/data/case_fold.json: OPEN is RECEIVED, APPROVED GRANTED, REJECTED DENIED; a served case

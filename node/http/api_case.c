@@ -43,6 +43,8 @@ static void put_attrs(struct json_out *out, yyjson_mut_val *to, const struct cas
         json_put_string(out, to, "reason_code", a->reason);
     if (a->has_request)
         json_put_hex(out, to, "request", a->request, sizeof a->request);
+    if (a->has_file)
+        json_put_hex(out, to, "file", a->file, sizeof a->file);
     if (a->has_last_leaf)
         json_put_u64(out, to, "last_leaf", a->last_leaf);
 }

@@ -123,7 +123,7 @@ static void choose_act(struct world *w, struct case_event *e)
     e->origin = nodes[pick(w, array_count(nodes))];
     e->role = e->origin == A ? CASE_ROLE_WINDOW : CASE_ROLE_DECIDER;
     e->type = w->rules_version == 0 ? abstract_types[pick(w, array_count(abstract_types))]
-                                    : (uint16_t)(2 + pick(w, CASE_EVENT_ARCHIVE - 1));
+                                    : (uint16_t)(2 + pick(w, CASE_EVENT_MATERIAL - 1));
     if (e->origin == A && chance(w, 30))
         e->type = CASE_EVENT_WITHDRAW;
     if (e->type == CASE_EVENT_SUPERVISE)
@@ -147,6 +147,7 @@ static void choose_attrs(struct world *w, struct case_event *e)
         e->pause_kind = 1;
         e->expected_days = 20;
     }
+    e->has_file = e->type == CASE_EVENT_MATERIAL && !chance(w, 5);
     if (!chance(w, 5))
         memcpy(e->reason, "material", 9);
     e->malformed = chance(w, 2);
@@ -611,6 +612,7 @@ static bool is_authors(const struct case_effect *f)
     case CASE_EVENT_DELIVER:
     case CASE_EVENT_NOTE:
     case CASE_EVENT_OBJECT:
+    case CASE_EVENT_MATERIAL:
         return author == f->receiving || author == f->lead;
     case CASE_EVENT_SUPERVISE:
         return author == NATIONAL && f->event->role == CASE_ROLE_SUPERVISOR;

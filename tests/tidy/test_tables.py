@@ -116,7 +116,7 @@ def test_whys():
 
 def test_attributes():
     enums = {"CASE_MODE_ONLINE": 1, "CASE_MODE_JOINT": 3, "CASE_DECISION_GRANT": 1, "CASE_DECISION_DENY": 2,
-             "CASE_CHANNEL_WINDOW": 1, "CASE_CHANNEL_ELECTRONIC": 3}
+             "CASE_CHANNEL_WINDOW": 1, "CASE_CHANNEL_ELECTRONIC": 3, "CASE_FILE_ID_SIZE": 32}
     sizes = dict(re.findall(r"char (\w+)\[(\d+)\];", source("event.h")))
     highest = {"FORM_U8": 2**8 - 1, "FORM_U16": 2**16 - 1, "FORM_U32": 2**32 - 1}
     rows = re.findall(r"\{(CASE_ATTR_\w+), (FORM_\w+), ([^,]+), ([^,]+), AT\((\w+)\)", source("event.c"))

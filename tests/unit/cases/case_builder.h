@@ -64,6 +64,7 @@ static inline struct case_event builder_event(uint16_t type)
         .lead = type == CASE_EVENT_SUBMIT ? LEAD : 0,
         .decision = type == CASE_EVENT_DECIDE ? CASE_DECISION_GRANT : 0,
         .grade = type == CASE_EVENT_EVALUATE ? 5 : 0,
+        .has_file = type == CASE_EVENT_MATERIAL,
         .reason = "material.missing",
     };
     if (type == CASE_EVENT_HANDOVER || type == CASE_EVENT_SUPERVISE)

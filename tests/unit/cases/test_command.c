@@ -20,6 +20,7 @@ static struct case_command command_of(uint16_t type)
         .grade = e.grade,
         .pause_kind = e.pause_kind,
         .expected_days = e.expected_days,
+        .has_file = e.has_file,
     };
     memcpy(command.item_code, e.item_code, sizeof command.item_code);
     memcpy(command.reason, e.reason, sizeof command.reason);

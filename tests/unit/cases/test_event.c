@@ -14,7 +14,7 @@ static void test_names(void **state)
     (void)state;
     for (unsigned i = 0; i <= UINT16_MAX; i++) {
         const char *name = case_event_name((uint16_t)i);
-        assert_int_equal(name != NULL, i >= 1 && i <= 26);
+        assert_int_equal(name != NULL, i >= 1 && i <= CASE_EVENT_MATERIAL);
         assert_int_equal(case_event_chinese((uint16_t)i) != NULL, name != NULL);
         if (name != NULL)
             assert_int_equal(case_event_from_name(name), i);
@@ -178,6 +178,9 @@ static void random_attrs(struct prng *p, struct case_event *event)
         prng_fill(p, event->request, sizeof event->request);
     event->has_last_leaf = prng_below(p, 2);
     event->last_leaf = event->has_last_leaf ? prng_next(p) >> prng_below(p, 64) : 0;
+    event->has_file = prng_below(p, 2);
+    if (event->has_file)
+        prng_fill(p, event->file, sizeof event->file);
     random_text(p, event->item_code, sizeof event->item_code);
     random_text(p, event->number, sizeof event->number);
     random_text(p, event->reason, sizeof event->reason);
@@ -213,6 +216,8 @@ static void test_round_trip(void **state)
         assert_memory_equal(parsed.request, event.request, 16);
         assert_int_equal(parsed.has_last_leaf, event.has_last_leaf);
         assert_true(parsed.last_leaf == event.last_leaf);
+        assert_int_equal(parsed.has_file, event.has_file);
+        assert_memory_equal(parsed.file, event.file, CASE_FILE_ID_SIZE);
         assert_string_equal(parsed.item_code, event.item_code);
         assert_string_equal(parsed.number, event.number);
         assert_string_equal(parsed.reason, event.reason);

@@ -47,6 +47,7 @@ static const struct expected {
      "withdrawn"},
     {CASE_EVENT_REVOKE, "B", "decider", "granted closed_granted delivered archived ", "", "", "revoked"},
     {CASE_EVENT_NOTE, "AB", "applicant window decider supervisor system", EVERY, "", "", ""},
+    {CASE_EVENT_MATERIAL, "AB", "applicant window decider supervisor system", EVERY, "", "", ""},
     {CASE_EVENT_OBJECT, "AB", "applicant window decider supervisor system", EVERY, "", "", ""},
     {CASE_EVENT_HANDOVER, "B", "decider", UNDECIDED, "", "", ""},
     {CASE_EVENT_SUPERVISE, "N", "supervisor", EVERY, "", "", "*"},
@@ -178,9 +179,10 @@ static void test_roles(void **state)
 static void test_attributes(void **state)
 {
     (void)state;
-    static const uint16_t needing[] = {
-        CASE_EVENT_RETURN, CASE_EVENT_CORRECT,  CASE_EVENT_NOT_REQUIRED, CASE_EVENT_REFUSE,   CASE_EVENT_PAUSE,
-        CASE_EVENT_DECIDE, CASE_EVENT_EVALUATE, CASE_EVENT_REVOKE,       CASE_EVENT_HANDOVER, CASE_EVENT_SUPERVISE};
+    static const uint16_t needing[] = {CASE_EVENT_RETURN,    CASE_EVENT_CORRECT, CASE_EVENT_NOT_REQUIRED,
+                                       CASE_EVENT_REFUSE,    CASE_EVENT_PAUSE,   CASE_EVENT_DECIDE,
+                                       CASE_EVENT_EVALUATE,  CASE_EVENT_REVOKE,  CASE_EVENT_HANDOVER,
+                                       CASE_EVENT_SUPERVISE, CASE_EVENT_MATERIAL};
     for (size_t i = 0; i < array_count(table); i++) {
         struct casefile *file = builder_case_at(some_allowed(&table[i]));
         struct case_event e = builder_event(table[i].type);
@@ -188,6 +190,7 @@ static void test_attributes(void **state)
         e.decision = e.grade = e.pause_kind = 0;
         e.expected_days = 0;
         e.reason[0] = '\0';
+        e.has_file = false;
         builder_cite_tips(file, &e);
         builder_add(file, &e);
         bool needs = false;

@@ -1,7 +1,7 @@
 /* One service item (实施清单 row) of a province's catalog: what it is, who decides, what must be brought, how long each
  * side may take.
  *
- * An item is made from JSON only (the schema is the table in item.c; README.md and schema/catalog.schema.json say the
+ * An item is made from JSON only (the schema is the table in item_shape.c; README.md and schema/catalog.schema.json say the
  * same) and never changed. It keeps its canonical bytes: those are published as one public entry of the province's
  * ledger, and catalog_item_parse() reads them back on a peer with the same checks. Elements and dictionaries follow
  * the 实施清单 of provincial catalog tools under GB/T 39554. Read-only; any thread.
@@ -20,6 +20,7 @@
 struct yyjson_val;
 
 #define CATALOG_ITEM_CODE_BYTES_MAX 40u
+#define CATALOG_HANDLING_CODE_BYTES_MAX 50u /* 业务办理项编码, local codes */
 #define CATALOG_ITEM_CODE_NATIONAL_SIZE 31u /* 实施编码: USCC 18 + level 1 + basic code 12 */
 
 /* Dictionaries: name, word in JSON. The order is in nobody's files and may change. */
@@ -90,6 +91,47 @@ struct yyjson_val;
     X(CATALOG_PAYER_APPLICANT, "applicant")                                                                            \
     X(CATALOG_PAYER_AUTHORITY, "authority")
 
+#define CATALOG_POWER_SOURCES(X) /* 权力来源, 实施清单 dictionary */                                                   \
+    X(CATALOG_POWER_OWN, "法定本级")                                                                                   \
+    X(CATALOG_POWER_HANDED_DOWN, "上级下放")                                                                           \
+    X(CATALOG_POWER_AUTHORISED_ABOVE, "上级授权")                                                                      \
+    X(CATALOG_POWER_AUTHORISED, "同级授权")                                                                            \
+    X(CATALOG_POWER_ENTRUSTED_ABOVE, "上级委托")                                                                       \
+    X(CATALOG_POWER_ENTRUSTED, "同级委托")
+#define CATALOG_NATURES(X) /* 实施主体性质 */                                                                          \
+    X(CATALOG_NATURE_LEGAL, "法定机关")                                                                                \
+    X(CATALOG_NATURE_AUTHORISED, "授权组织")                                                                           \
+    X(CATALOG_NATURE_ENTRUSTED, "受委托组织")
+#define CATALOG_CHANNELS(X) /* 办理形式; a set */                                                                      \
+    X(CATALOG_CHANNEL_WINDOW, "窗口")                                                                                  \
+    X(CATALOG_CHANNEL_ONLINE, "网上")                                                                                  \
+    X(CATALOG_CHANNEL_POST, "快递")
+#define CATALOG_REACHES(X) /* 通办范围 */                                                                              \
+    X(CATALOG_REACH_NATION, "全国")                                                                                    \
+    X(CATALOG_REACH_PROVINCE, "全省")                                                                                  \
+    X(CATALOG_REACH_CITY, "全市")                                                                                      \
+    X(CATALOG_REACH_COUNTY, "全县")                                                                                    \
+    X(CATALOG_REACH_TOWN, "全镇")                                                                                      \
+    X(CATALOG_REACH_VILLAGE, "跨村")
+#define CATALOG_SPECIALS(X) /* 特别程序: time that is not counted, 行政许可法 45 */                                    \
+    X(CATALOG_SPECIAL_HEARING, "听证")                                                                                 \
+    X(CATALOG_SPECIAL_TENDER, "招标")                                                                                  \
+    X(CATALOG_SPECIAL_AUCTION, "拍卖")                                                                                 \
+    X(CATALOG_SPECIAL_INSPECTION, "检验")                                                                              \
+    X(CATALOG_SPECIAL_TEST, "检测")                                                                                    \
+    X(CATALOG_SPECIAL_QUARANTINE, "检疫")                                                                              \
+    X(CATALOG_SPECIAL_APPRAISAL, "鉴定")                                                                               \
+    X(CATALOG_SPECIAL_EXPERTS, "专家评审")                                                                             \
+    X(CATALOG_SPECIAL_OTHER, "其他") /* of another law than the 许可法: `text` says which */
+#define CATALOG_KINDS(X)             /* 材料类型 */                                                                    \
+    X(CATALOG_KIND_CERTIFICATE, "证件证书证明")                                                                        \
+    X(CATALOG_KIND_FORM, "申请表格文书")                                                                               \
+    X(CATALOG_KIND_OTHER, "其他")
+#define CATALOG_RETENTIONS(X) /* 保管期限 of the archived case */                                                      \
+    X(CATALOG_RETENTION_EVER, "永久")                                                                                  \
+    X(CATALOG_RETENTION_30, "30年")                                                                                    \
+    X(CATALOG_RETENTION_10, "10年")
+
 #define X(name, word) name,
 enum catalog_type { CATALOG_TYPES(X) };
 enum catalog_subject { CATALOG_SUBJECTS(X) };
@@ -105,27 +147,46 @@ enum catalog_origin { CATALOG_ORIGINS(X) };
 enum catalog_trust { CATALOG_TRUSTS(X) };
 enum catalog_certainty { CATALOG_CERTAINTIES(X) };
 enum catalog_payer { CATALOG_PAYERS(X) };
+enum catalog_power_source { CATALOG_POWER_SOURCES(X) };
+enum catalog_nature { CATALOG_NATURES(X) };
+enum catalog_channel { CATALOG_CHANNELS(X) };
+enum catalog_reach_scope { CATALOG_REACHES(X) };
+enum catalog_special_kind { CATALOG_SPECIALS(X) };
+enum catalog_kind { CATALOG_KINDS(X) };
+enum catalog_retention { CATALOG_RETENTIONS(X) };
 #undef X
 
 /* Texts are NULL, pointers NULL, words -1, integers SHAPE_ABSENT, lists empty when the item does not say. */
 struct catalog_department {
     const char *name;
-    const char *uscc;    /* 18 characters */
-    bool is_uscc_waived; /* the code is in use although a check character is wrong */
+    const char *uscc;         /* 18 characters */
+    bool is_uscc_waived;      /* the code is in use although a check character is wrong */
+    int nature;               /* enum catalog_nature */
+    const char *entrusted_by; /* 委托部门; there when the nature is 受委托组织 */
+    struct shape_texts duty;  /* 责任清单: what the department answers for */
+};
+
+struct catalog_power {
+    int source;       /* enum catalog_power_source */
+    const char *list; /* its row in the 权力清单 */
 };
 
 struct catalog_limit {
     uint32_t n;
-    int unit; /* enum catalog_unit */
+    int unit;         /* enum catalog_unit */
+    const char *text; /* 说明; for a licence over the general limit the law that says so */
 };
 
 struct catalog_stage {
     const char *stage;
-    int side;         /* enum catalog_side */
-    uint32_t days;    /* SHAPE_ABSENT: no number in the source */
-    int unit;         /* -1 with no days */
-    const char *at;   /* who acts */
-    const char *text; /* what is done, from when the days count */
+    int side;           /* enum catalog_side */
+    uint32_t days;      /* SHAPE_ABSENT: no number in the source */
+    int unit;           /* -1 with no days */
+    const char *at;     /* who acts */
+    const char *office; /* 办理处室 */
+    const char *phone;  /* of who acts */
+    bool has_special;   /* 有特别程序 in this step */
+    const char *text;   /* what is done, from when the days count */
 };
 
 struct catalog_limits {
@@ -137,6 +198,14 @@ struct catalog_limits {
     } stages; /* in the order in which they happen */
 };
 
+/* Time that stops the legal limit while it runs. */
+struct catalog_special {
+    int kind;         /* enum catalog_special_kind */
+    uint32_t days;    /* how long at most; SHAPE_ABSENT: not said */
+    int unit;         /* -1 with no days */
+    const char *text; /* there when the kind is 其他 */
+};
+
 struct catalog_source {
     const char *text;
     int certainty; /* enum catalog_certainty */
@@ -145,14 +214,22 @@ struct catalog_source {
 struct catalog_material {
     const char *code; /* unique in the item */
     const char *name;
+    int kind;         /* enum catalog_kind */
     int form;         /* enum catalog_form */
     int necessity;    /* enum catalog_necessity */
     const char *when; /* conditional: in which case */
     int origin;       /* "source" in JSON; enum catalog_origin */
-    int trust_level;  /* enum catalog_trust, -1: no electronic licence asked for */
+    const char *origin_text;
+    const char *licence; /* name of the electronic licence that does */
+    int trust_level;     /* enum catalog_trust, -1: no electronic licence asked for */
     uint32_t originals, copies;
-    bool is_sensitive;    /* sensitive personal data (个人信息保护法 28) */
-    const char *standard; /* 受理标准 */
+    bool is_sensitive;                 /* sensitive personal data (个人信息保护法 28) */
+    bool is_in_person;                 /* 需本人现场填写 */
+    const struct catalog_limit *later; /* 容缺: how long after acceptance it may come; deferrable only */
+    const char *specification;         /* of the paper */
+    const char *fill_in;               /* 填报须知 */
+    const char *blank_form, *sample;   /* 空白表格, 示例样表: file name or address */
+    const char *standard;              /* 受理标准 */
     const char *basis;
     const struct catalog_source *source_mark; /* NULL: the item's */
 };
@@ -160,32 +237,81 @@ struct catalog_material {
 struct catalog_result {
     int type; /* enum catalog_result_type */
     const char *name;
+    const char *sample; /* 结果样本 */
+};
+
+struct catalog_charge {
+    const char *name, *standard, *basis;
+    bool is_reducible;           /* 允许减免 */
+    const char *reduction_basis; /* there when reducible */
 };
 
 struct catalog_fee {
     bool is_charged;
+    bool is_online;    /* 网上支付 */
     const char *basis; /* there when charged: no fee unless the law says so (行政许可法 58) */
+    struct {
+        const struct catalog_charge *at;
+        size_t count;
+    } items;
 };
 
 struct catalog_delivery {
     bool pickup, post, online;
-    int postage; /* enum catalog_payer */
+    bool takes_post; /* 申报材料邮寄 */
+    int postage;     /* enum catalog_payer */
     const char *text;
 };
 
 struct catalog_contact {
     const char *phone, *address, *hours;
+    const char *complaint; /* 监督投诉 */
 };
 
 struct catalog_remedies {
-    const char *review, *litigation; /* 行政复议, 行政诉讼 */
+    const char *review, *litigation; /* 行政复议, 行政诉讼: where and by when */
+};
+
+/* 容缺受理: accepted although secondary material is missing. */
+struct catalog_deferral {
+    bool is_allowed;
+    const char *basis;
+    const struct catalog_limit *limit; /* for what is missing, unless the material says */
+    const char *text;
+};
+
+/* 告知承诺制, 国办发〔2020〕42号: a written promise replaces a certificate. */
+struct catalog_promise {
+    bool is_allowed;
+    const char *basis;
+    struct shape_texts materials; /* codes of the materials that it replaces */
+    const char *text;             /* what is promised */
+};
+
+struct catalog_reach {
+    int scope;        /* enum catalog_reach_scope */
+    const char *text; /* 通办区域, when not all of the scope */
+};
+
+struct catalog_visits {
+    uint32_t count;     /* 到办事现场次数 */
+    const char *reason; /* 必须现场办理原因; there when count is not 0 */
+};
+
+struct catalog_answer {
+    const char *question, *answer;
 };
 
 struct catalog_item {
-    const char *code;       /* 实施编码 or a local code; unique in the catalog */
-    const char *basic_code; /* 12 characters; the same item has the same one in every province */
-    const char *reference;  /* id in the list that the item was taken from */
+    const char *code;             /* 实施编码 or a local code; unique in the catalog */
+    const char *basic_code;       /* 12 characters; the same item has the same one in every province */
+    const char *local_code;       /* 地方实施编码 */
+    const char *local_basic_code; /* 地方基本编码 */
+    const char *handling_code;    /* 业务办理项编码 */
+    const char *reference;        /* id in the list that the item was taken from */
     const char *name;
+    struct shape_texts aliases;     /* other names people look for */
+    struct shape_texts life_events; /* 生活事件 in which it is needed */
     int type;
     int handling;
     uint32_t level;    /* 行使层级: 1 国家 2 省 3 市 4 县 5 镇 6 村 */
@@ -195,13 +321,21 @@ struct catalog_item {
     uint32_t valid_from, valid_to; /* yyyymmdd, 0: open */
     uint32_t subject;              /* bits 1 << enum catalog_subject */
     uint32_t modes;                /* bits 1 << enum catalog_mode; 0: the source does not say */
+    uint32_t channels;             /* bits 1 << enum catalog_channel; 0: not said */
     const struct catalog_department *department;
+    const struct catalog_power *power;
+    const char *guidance;          /* 中央业务指导部门 */
     struct shape_texts supporting; /* other departments that take part */
     struct shape_texts legal_basis;
     const char *scenario;
     const char *conditions;
-    const char *special_procedure;
+    const char *quota;        /* 数量限制 */
+    const char *intermediary; /* 中介服务 */
     const struct catalog_limits *limits;
+    struct {
+        const struct catalog_special *at;
+        size_t count;
+    } special_procedures;
     struct {
         const struct catalog_material *at;
         size_t count;
@@ -211,6 +345,19 @@ struct catalog_item {
     const struct catalog_delivery *delivery;
     const struct catalog_contact *contact;
     const struct catalog_remedies *remedies;
+    const struct catalog_deferral *deferral;
+    const struct catalog_promise *promise;
+    const struct catalog_reach *reach;
+    const struct catalog_visits *visits;
+    struct {
+        const struct catalog_answer *at;
+        size_t count;
+    } faq;
+    bool needs_legal_review; /* 法制审核 by a second official before the decision */
+    bool is_bookable;        /* 预约 */
+    bool is_in_hall;         /* 进驻大厅 */
+    bool is_self_service;    /* 自助终端 */
+    int retention;           /* enum catalog_retention */
     const struct catalog_source *source;
 
     /* not from the JSON */

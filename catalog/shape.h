@@ -1,6 +1,6 @@
 /* Reads a JSON object into a struct by a table of its fields, and writes its canonical bytes in the same walk.
  *
- * The table (item.c has them) is the schema: key, kind, whether it must be there, bounds, words, and where in the
+ * The table (item_shape.c has them) is the schema: key, kind, whether it must be there, bounds, words, and where in the
  * struct it goes. What is not in the table is refused, a key may stand once, null is refused. Problems are
  * collected, not thrown: a catalog with five mistakes says so at once. Canonical bytes: keys in order of the table
  * (which is sorted by bytes), no white space, integers, sets in order of their words, and in texts only ", \ and line

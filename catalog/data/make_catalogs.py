@@ -12,6 +12,11 @@ What comes from where, also said in each item's source mark:
   right check characters (GB 32100-2015). Codes of items are built from them, a level and a basic code "00" + type +
   "KSTB" + number, which is synthetic too; real catalogs carry codes given out under GB/T 39554.1.
 - type (事项类型) and materials: general knowledge, certainty "unverified".
+- life events (生活事件): general knowledge, by words of the item's name (LIFE_EVENTS below); other names (ALIASES) likewise.
+- reach (通办范围): 全国 where items.json shows 异地代收代办, which 国办发〔2020〕35号 opens at "任何一地" windows.
+- remedies: the general limits of 行政复议法(2023) 20 and 行政诉讼法 46 for every item that is an exercise of power.
+- 容缺受理: allowed where a material of MATERIALS may come later; 告知承诺: where a written promise stands in the flow's
+  source (KSTB-060: "written promise", Bazhou police notice). Responsible body and duty: 行政许可法 and the ministry's row.
 """
 import json
 import pathlib
@@ -158,6 +163,32 @@ RESULTS = {
     "KSTB-067": ("批文", "事实无人抚养儿童认定结果"), "KSTB-068": ("证照", "残疾人证"),
 }
 
+# 生活事件 by what stands in an item's name (general knowledge; the State Council's lists of 高效办成一件事 name such events).
+LIFE_EVENTS = [
+    ("出生", ("出生", "新生儿", "生育")), ("上学", ("学历", "学位", "学籍", "考试")),
+    ("就业", ("就业", "失业", "职业资格", "职称", "档案")), ("参保", ("社会保险", "社会保障卡", "养老保险", "医保", "医疗")),
+    ("结婚", ("婚姻", "结婚")), ("购房", ("不动产", "公积金")), ("迁居", ("户口", "户籍", "居住证")),
+    ("办证件", ("身份证", "驾驶证", "护照", "通行证")), ("扶残助困", ("残疾", "孤儿", "困难", "低保", "临时救助", "抚养")),
+    ("退休", ("养老", "退休")), ("开办企业", ("设立", "企业", "营业执照", "经营")), ("纳税", ("税",)),
+    ("车辆", ("机动车", "车辆", "驾驶")), ("身后事", ("死亡", "殡葬", "遗属", "供养")),
+]
+ALIASES = {
+    "KSTB-060": ["身份证首次办理"], "KSTB-065": ["残疾人补贴", "两补"], "KSTB-068": ["残疾证换证"],
+}
+REVIEW = "自知道该行政行为之日起60日内向有管辖权的行政复议机关申请(行政复议法 20)"
+LITIGATION = "自知道或者应当知道作出行政行为之日起6个月内向有管辖权的人民法院起诉(行政诉讼法 46)"
+PROMISES = {
+    "KSTB-060": {
+        "allowed": True, "text": "申请人书面承诺符合异地首次申领条件;承诺不实的,撤销办理结果并记录",
+        "basis": "国办发〔2020〕42号", "materials": ["M04"],
+    },
+}
+DUTY = "依法受理、审查、决定,将结果告知受理地;不符合条件的说明理由并告知救济途径"
+
+
+def life_events(name):
+    return [event for event, words in LIFE_EVENTS if any(word in name for word in words)]
+
 
 def organisation_check(body):
     total = sum(int(c, 36) * w for c, w in zip(body, (3, 7, 9, 10, 5, 8, 4, 2)))
@@ -173,7 +204,8 @@ def credit_code(kind, division, number):
 
 def department(ministry, node, province):
     number, kind, name = DEPARTMENTS[ministry]
-    return {"name": name.format(province), "uscc": credit_code(kind, node, number)}
+    nature = "授权组织" if ministry == "中国残联" else "法定机关"
+    return {"name": name.format(province), "uscc": credit_code(kind, node, number), "nature": nature, "duty": [DUTY]}
 
 
 def source_mark(row):
@@ -218,6 +250,31 @@ def item(row, node, province):
         result["result"] = dict(zip(("type", "name"), RESULTS[row["id"]]))
     if delivery(row):
         result["delivery"] = delivery(row)
+    return result | elements(row, kind, result.get("materials", []))
+
+
+def elements(row, kind, materials):
+    """What a window, a portal or a deadline needs beyond the row itself; the head of this file says where it is from."""
+    result = {"guidance": row["ministry"], "power": {"source": "法定本级"}, "channels": ["窗口", "网上"]}
+    events = life_events(row["name"])
+    if events:
+        result["life_events"] = events
+    if row["id"] in ALIASES:
+        result["aliases"] = ALIASES[row["id"]]
+    if "异地代收代办" in row["modes"]:
+        result["reach"] = {"scope": "全国"}
+        result["visits"] = {"count": 1, "reason": "法律法规要求到场,由任何一地窗口收件并核验身份(国办发〔2020〕35号)"}
+    elif row["modes"] == ["全程网办"]:
+        result["visits"] = {"count": 0}
+    if any(m["necessity"] == "deferrable" for m in materials):
+        result["deferral"] = {"allowed": True, "text": "主件齐全且符合法定形式的,次要材料可在承诺期限内补交"}
+    if row["id"] in PROMISES:
+        result["promise"] = PROMISES[row["id"]]
+    if kind != "20":
+        result["remedies"] = {"review": REVIEW, "litigation": LITIGATION}
+        result["retention"] = "30年" if kind in ("01", "07") else "10年"
+    if kind == "01":
+        result["legal_review"] = True
     return result
 
 

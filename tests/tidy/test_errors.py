@@ -26,7 +26,10 @@ FILE_SUFFIX = re.compile(
     r"(?:api|ca|tls|crl|node|ledger|heads|keys|seal|witness|divisions|divisions_historic|holidays|federation|members|request|writer|issued|"
     r"case|event)\.(?:sock|token|crt|crl|pem|key|json|tsv|db|note|pub|lock|wal)"
 )
-FIELDS = {"department.uscc", "fee.basis", "limits.stages", "tongban.example"}
+FIELDS = {
+    "department.uscc", "fee.basis", "fee.items", "later.n", "limits.stages", "promise.materials", "promise.text", "tongban.example",
+    "visits.count", "visits.reason",
+}
 IDS_LIKE_FILES = {"config.json"}  # "config" is no file of a node
 
 

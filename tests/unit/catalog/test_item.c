@@ -13,6 +13,7 @@
 #include <yyjson.h>
 
 #include "catalog/document.h"
+#include "catalog/item_rules.h"
 #include "catalog/service.h"
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
@@ -25,23 +26,44 @@ static const char full[] =
     " \"basic_code\": \"0007KSTB0066\", \"reference\": \"KSTB-066\", \"type\": \"07\", \"handling\": \"承诺件\","
     " \"level\": 2, \"division\": 510100, \"version\": 3, \"status\": \"在用\", \"valid_from\": \"2024-01-01\","
     " \"valid_to\": \"2026-12-31\", \"subject\": [\"其他组织\", \"自然人\"], \"modes\": [\"异地代收代办\"],"
-    " \"department\": {\"uscc\": \"11510000TEMP000218\", \"name\": \"四川省民政厅\", \"uscc_waived\": false},"
+    " \"department\": {\"uscc\": \"11510000TEMP000218\", \"name\": \"四川省民政厅\", \"uscc_waived\": false,"
+    "  \"nature\": \"受委托组织\", \"entrusted_by\": \"民政部\", \"duty\": [\"审查\", \"决定\"]},"
     " \"supporting\": [\"四川省残疾人联合会\"], \"legal_basis\": [\"甲\", \"乙\"], \"scenario\": \"一\\n二\","
-    " \"conditions\": \"\\u201c\\\"\\\\\\u201d\", \"special_procedure\": \"听证\","
-    " \"limits\": {\"legal\": {\"n\": 60, \"unit\": \"working\"}, \"promised\": {\"unit\": \"working\", \"n\": 36},"
+    " \"conditions\": \"\\u201c\\\"\\\\\\u201d\", \"special_procedures\": ["
+    "  {\"kind\": \"听证\", \"days\": 20, \"unit\": \"working\"}, {\"kind\": \"其他\", \"text\": \"公示\"}],"
+    " \"local_code\": \"L1\", \"local_basic_code\": \"LB1\", \"handling_code\": \"H1\","
+    " \"aliases\": [\"别名\"], \"life_events\": [\"扶残助困\", \"出生\"], \"channels\": [\"快递\", \"窗口\"],"
+    " \"power\": {\"source\": \"上级委托\", \"list\": \"清单第7行\"}, \"guidance\": \"民政部\", \"quota\": \"无\","
+    " \"intermediary\": \"无中介\", \"bookable\": true, \"in_hall\": true, \"self_service\": true,"
+    " \"legal_review\": true, \"retention\": \"30年\", \"reach\": {\"scope\": \"全国\", \"text\": \"各窗口\"},"
+    " \"visits\": {\"count\": 1, \"reason\": \"核验身份\"},"
+    " \"deferral\": {\"allowed\": true, \"basis\": \"办法\", \"text\": \"承诺书\","
+    "   \"limit\": {\"n\": 10, \"unit\": \"working\", \"text\": \"自受理\"}},"
+    " \"promise\": {\"allowed\": true, \"basis\": \"42号\", \"materials\": [\"M2\"], \"text\": \"属实\"},"
+    " \"faq\": [{\"question\": \"谁可以申请?\", \"answer\": \"监护人\\n或机构\"}],"
+    " \"limits\": {\"legal\": {\"n\": 60, \"unit\": \"working\", \"text\": \"条例9\"}, \"promised\": {\"unit\": "
+    "\"working\", \"n\": 36},"
     "  \"stages\": [{\"stage\": \"受理\", \"side\": \"receiving\", \"days\": 3, \"unit\": \"working\", \"at\": "
     "\"乡镇\","
-    "   \"text\": \"录入\"}, {\"stage\": \"核发\", \"side\": \"deciding\", \"at\": \"民政部门\"}]},"
+    "   \"text\": \"录入\", \"office\": \"民政办\", \"phone\": \"028-0\", \"special\": true}, {\"stage\": \"核发\", "
+    "\"side\": \"deciding\", \"at\": \"民政部门\"}]},"
     " \"materials\": [{\"code\": \"M1\", \"name\": \"户口簿\", \"form\": \"either\", \"necessity\": \"required\","
     "   \"source\": \"authority\", \"trust_level\": \"B\", \"originals\": 1, \"copies\": 2, \"sensitive\": true,"
-    "   \"standard\": \"清晰\", \"basis\": \"规定\", \"source_mark\": {\"text\": \"书\", \"certainty\": \"seen\"}},"
+    "   \"standard\": \"清晰\", \"basis\": \"规定\", \"source_mark\": {\"text\": \"书\", \"certainty\": \"seen\"},"
+    "   \"kind\": \"证件证书证明\", \"licence\": \"居民户口簿\", \"source_text\": \"公安\", \"in_person\": true},"
+    "  {\"code\": \"M3\", \"name\": \"照片\", \"form\": \"either\", \"necessity\": \"deferrable\","
+    "   \"source\": \"applicant\", \"later\": {\"n\": 5, \"unit\": \"working\"}, \"specification\": \"两寸\","
+    "   \"fill_in\": \"背面写名\", \"blank_form\": \"b.pdf\", \"sample\": \"s.pdf\"},"
     "  {\"code\": \"M2\", \"name\": \"证明\", \"form\": \"paper\", \"necessity\": \"conditional\", \"when\": "
     "\"无共享\","
     "   \"source\": \"applicant\"}],"
-    " \"result\": {\"type\": \"批文\", \"name\": \"认定书\"}, \"fee\": {\"charged\": true, \"basis\": \"条例\"},"
-    " \"delivery\": {\"pickup\": true, \"post\": true, \"online\": false, \"postage\": \"applicant\", \"text\": "
+    " \"result\": {\"type\": \"批文\", \"name\": \"认定书\", \"sample\": \"r.pdf\"},"
+    " \"fee\": {\"charged\": true, \"basis\": \"条例\", \"online\": true, \"items\": [{\"name\": \"工本费\","
+    "   \"standard\": \"10元\", \"basis\": \"通知\", \"reducible\": true, \"reduction_basis\": \"低保免收\"}]},"
+    " \"delivery\": {\"pickup\": true, \"post\": true, \"online\": false, \"takes_post\": true, \"postage\": "
+    "\"applicant\", \"text\": "
     "\"到付\"},"
-    " \"contact\": {\"phone\": \"0\", \"address\": \"一号\", \"hours\": \"工作日\"},"
+    " \"contact\": {\"phone\": \"0\", \"address\": \"一号\", \"hours\": \"工作日\", \"complaint\": \"12345\"},"
     " \"remedies\": {\"review\": \"市政府\", \"litigation\": \"法院\"},"
     " \"source\": {\"text\": \"测试\", \"certainty\": \"unverified\"} }";
 
@@ -115,7 +137,11 @@ static void test_members(void **state)
     assert_string_equal(item->legal_basis.at[1], "乙");
     assert_string_equal(item->scenario, "一\n二");
     assert_string_equal(item->conditions, "“\"\\”");
-    assert_string_equal(item->special_procedure, "听证");
+    assert_int_equal(item->special_procedures.count, 2);
+    assert_int_equal(item->special_procedures.at[0].kind, CATALOG_SPECIAL_HEARING);
+    assert_int_equal(item->special_procedures.at[0].days, 20);
+    assert_int_equal(item->special_procedures.at[1].days, SHAPE_ABSENT);
+    assert_string_equal(item->special_procedures.at[1].text, "公示");
     assert_string_equal(item->result->name, "认定书");
     assert_int_equal(item->result->type, CATALOG_RESULT_APPROVAL);
     assert_true(item->fee->is_charged);
@@ -127,6 +153,50 @@ static void test_members(void **state)
     assert_int_equal(item->service, service_code(CODE));
     catalog_item_destroy(item);
     catalog_item_destroy(NULL);
+}
+
+static void test_elements(void **state)
+{
+    (void)state;
+    struct catalog_item *item = read_full();
+    assert_string_equal(item->local_code, "L1");
+    assert_string_equal(item->local_basic_code, "LB1");
+    assert_string_equal(item->handling_code, "H1");
+    assert_string_equal(item->aliases.at[0], "别名");
+    assert_string_equal(item->life_events.at[1], "出生");
+    assert_int_equal(item->channels, 1u << CATALOG_CHANNEL_WINDOW | 1u << CATALOG_CHANNEL_POST);
+    assert_int_equal(item->power->source, CATALOG_POWER_ENTRUSTED_ABOVE);
+    assert_string_equal(item->power->list, "清单第7行");
+    assert_string_equal(item->guidance, "民政部");
+    assert_string_equal(item->quota, "无");
+    assert_string_equal(item->intermediary, "无中介");
+    assert_true(item->is_bookable && item->is_in_hall && item->is_self_service && item->needs_legal_review);
+    assert_int_equal(item->retention, CATALOG_RETENTION_30);
+    assert_int_equal(item->reach->scope, CATALOG_REACH_NATION);
+    assert_string_equal(item->reach->text, "各窗口");
+    assert_int_equal(item->visits->count, 1);
+    assert_string_equal(item->visits->reason, "核验身份");
+    assert_true(item->deferral->is_allowed);
+    assert_int_equal(item->deferral->limit->n, 10);
+    assert_string_equal(item->deferral->basis, "办法");
+    assert_true(item->promise->is_allowed);
+    assert_string_equal(item->promise->materials.at[0], "M2");
+    assert_string_equal(item->promise->text, "属实");
+    assert_string_equal(item->faq.at[0].answer, "监护人\n或机构");
+    assert_int_equal(item->department->nature, CATALOG_NATURE_ENTRUSTED);
+    assert_string_equal(item->department->entrusted_by, "民政部");
+    assert_int_equal(item->department->duty.count, 2);
+    assert_string_equal(item->limits->legal->text, "条例9");
+    assert_string_equal(item->limits->stages.at[0].office, "民政办");
+    assert_string_equal(item->limits->stages.at[0].phone, "028-0");
+    assert_true(item->limits->stages.at[0].has_special);
+    assert_string_equal(item->result->sample, "r.pdf");
+    assert_true(item->fee->is_online);
+    assert_string_equal(item->fee->items.at[0].standard, "10元");
+    assert_true(item->fee->items.at[0].is_reducible);
+    assert_true(item->delivery->takes_post);
+    assert_string_equal(item->contact->complaint, "12345");
+    catalog_item_destroy(item);
 }
 
 static void test_lists(void **state)
@@ -147,7 +217,7 @@ static void test_lists(void **state)
     assert_int_equal(stages[1].unit, -1);
     assert_null(stages[1].text);
 
-    assert_int_equal(item->materials.count, 2);
+    assert_int_equal(item->materials.count, 3);
     const struct catalog_material *m = item->materials.at;
     assert_string_equal(m[0].code, "M1");
     assert_int_equal(m[0].form, CATALOG_FORM_EITHER);
@@ -158,10 +228,10 @@ static void test_lists(void **state)
     assert_int_equal(m[0].copies, 2);
     assert_true(m[0].is_sensitive);
     assert_string_equal(m[0].source_mark->text, "书");
-    assert_int_equal(m[1].trust_level, -1);
-    assert_int_equal(m[1].originals, SHAPE_ABSENT);
-    assert_null(m[1].source_mark);
-    assert_string_equal(m[1].when, "无共享");
+    assert_int_equal(m[2].trust_level, -1);
+    assert_int_equal(m[2].originals, SHAPE_ABSENT);
+    assert_null(m[2].source_mark);
+    assert_string_equal(m[2].when, "无共享");
     catalog_item_destroy(item);
 }
 
@@ -197,7 +267,7 @@ static void test_canonical(void **state)
     assert_string_equal(again->scenario, "一\n二");
     catalog_item_destroy(again);
 
-    static const char start[] = "{\"basic_code\":\"0007KSTB0066\",\"code\":\"" CODE "\",\"conditions\":\"“\\\"\\\\”\",";
+    static const char start[] = "{\"aliases\":[\"别名\"],\"basic_code\":\"0007KSTB0066\",\"bookable\":true,";
     assert_memory_equal(item->canonical.data, start, sizeof start - 1);
     char *text = strndup((const char *)item->canonical.data, item->canonical.size);
     assert_non_null(strstr(text, "\"scenario\":\"一\\n二\""));
@@ -206,7 +276,7 @@ static void test_canonical(void **state)
     static const struct {
         const char *find, *with, *id;
     } rows[] = {
-        {"{\"basic_code\"", "{ \"basic_code\"", "catalog.item-not-canonical"},
+        {"{\"aliases\"", "{ \"aliases\"", "catalog.item-not-canonical"},
         {"\"level\":2,", "", "catalog.field-missing"},
         {"\"subject\":[\"自然人\",\"其他组织\"]", "\"subject\":[\"其他组织\",\"自然人\"]",
          "catalog.item-not-canonical"},
@@ -250,7 +320,7 @@ static void test_bad_fields(void **state)
         {"\"days\": 3, ", "", "catalog.stage-unit", ".limits.stages[0].unit: 'days' and 'unit' go together, 'days'"},
         {"\"days\": 3, \"unit\": \"working\"", "\"days\": 3", "catalog.stage-unit", ".limits.stages[0].days:"},
         {"\"side\": \"deciding\"", "\"side\": \"both\"", "catalog.field-value", ".limits.stages[1].side: 'both'"},
-        {"\"phone\"", "\"fax\"", "catalog.field-unknown", ".contact: field 'fax' is not known"},
+        {"\"phone\": \"0\"", "\"fax\": \"0\"", "catalog.field-unknown", ".contact: field 'fax' is not known"},
         {"\"level\": 2", "\"level\": 2, \"level\": 2", "catalog.field-duplicate", ": field 'level' is there twice"},
         {"\"level\": 2", "\"level\": null", "catalog.field-type", ".level: null is not a whole number"},
         {"\"level\": 2", "\"level\": 7", "catalog.field-value", ".level: 7 is not from 1 to 6"},
@@ -284,14 +354,14 @@ static void test_bad_fields(void **state)
         {"\"uscc\": \"1151", "\"uscc\": \"115", "catalog.field-size", ".department.uscc"},
         {"\"uscc\": \"" USCC "\", ", "", "catalog.item-code", "department.uscc, which is 'missing'"},
         {"\"code\": \"M2\"", "\"code\": \"M1\"", "catalog.material-duplicate",
-         ".materials[1].code: 'M1' is that of materials[0]"},
-        {", \"when\": \"无共享\"", "", "catalog.field-missing", ".materials[1].when: a conditional material"},
+         ".materials[2].code: 'M1' is that of materials[0]"},
+        {", \"when\": \"无共享\"", "", "catalog.material-when", ".materials[2].when: a conditional material"},
         {"\"sensitive\": true", "\"sensitive\": 1", "catalog.field-type",
          ".materials[0].sensitive: 1 is not true or false"},
         {"\"certainty\": \"seen\"", "\"certainty\": \"sure\"", "catalog.field-value",
          ".materials[0].source_mark.certainty"},
-        {"{\"code\": \"M2\"", "7, {\"code\": \"M2\"", "catalog.field-type", ".materials[1]: 7 is not an object"},
-        {", \"basis\": \"条例\"", "", "catalog.field-missing", ".fee.basis: a fee needs its basis"},
+        {"{\"code\": \"M2\"", "7, {\"code\": \"M2\"", "catalog.field-type", ".materials[2]: 7 is not an object"},
+        {", \"basis\": \"条例\"", "", "catalog.fee", ".fee.basis: a fee needs its basis"},
         {"{\"text\": \"测试\", \"certainty\": \"unverified\"}", "\"测试\"", "catalog.field-type",
          ".source: '测试' is not an object"},
         {",\n \"basic_code\"", ",\n \"basis\\u0007code\"", "catalog.field-unknown",
@@ -310,6 +380,72 @@ static void test_bad_fields(void **state)
         assert_int_equal(strncmp(problems.list[0].message, "t.json: items[3]", 16), 0);
         free(text);
     }
+}
+
+/* Every row of the table of rules, by the edit of the full item that breaks it; the refusal names the row's source. */
+static void test_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *id, *source, *find, *with, *message;
+    } rows[] = {
+        {"catalog.limit-over-law", "行政许可法 42", "\"n\": 36", "\"n\": 61", "61 is more than the legal limit 60"},
+        {"catalog.limit-unit", "行政许可法 82", "\"n\": 60, \"unit\": \"working\"", "\"n\": 60, \"unit\": \"natural\"",
+         "a licence's legal limit is in working days"},
+        {"catalog.limit-basis", "行政许可法 42", ", \"text\": \"条例9\"", "",
+         "60 days are over the general limit of 45"},
+        {"catalog.stage-unit", "own", "\"days\": 3, \"unit\": \"working\"", "\"days\": 3", "'unit' is missing"},
+        {"catalog.special", "行政许可法 45", "\"kind\": \"其他\", \"text\": \"公示\"", "\"kind\": \"其他\"",
+         "special_procedures[1].text"},
+        {"catalog.special", "行政许可法 45", "\"days\": 20, \"unit\": \"working\"", "\"days\": 20",
+         "special_procedures[0].days"},
+        {"catalog.material-duplicate", "own", "\"code\": \"M3\"", "\"code\": \"M1\"", "'M1' is that of materials[0]"},
+        {"catalog.material-when", "GB/T 39554 非必要时办理情形", ", \"when\": \"无共享\"", "", "materials[2].when"},
+        {"catalog.deferrable", "容缺受理", "\"deferral\": {\"allowed\": true", "\"deferral\": {\"allowed\": false",
+         "'M3' is deferrable"},
+        {"catalog.deferrable", "容缺受理", "\"necessity\": \"deferrable\"", "\"necessity\": \"required\"",
+         "'M3' may not come later"},
+        {"catalog.deferral-limit", "容缺受理", "{\"n\": 10,", "{\"n\": 37,", "deferral.limit.n: 37 is more than"},
+        {"catalog.deferral-limit", "容缺受理", "{\"n\": 5,", "{\"n\": 37,", "materials[1].later.n: 37 is more than"},
+        {"catalog.promise", "国办发〔2020〕42号", "[\"M2\"]", "[\"M9\"]", "the item has no material 'M9'"},
+        {"catalog.promise", "国办发〔2020〕42号", ", \"text\": \"属实\"", "", "promise.text"},
+        {"catalog.fee", "行政许可法 58", ", \"basis\": \"条例\"", "", "a fee needs its basis in law"},
+        {"catalog.fee", "行政许可法 58", "\"charged\": true", "\"charged\": false",
+         "1 charges, but fee.charged is false"},
+        {"catalog.fee", "行政许可法 58", ", \"reduction_basis\": \"低保免收\"", "", "fee.items[0].reduction_basis"},
+        {"catalog.validity", "own", "2024-01-01", "2027-01-01", "20261231 comes before valid_from 20270101"},
+        {"catalog.visits", "国办发〔2020〕35号", "[\"异地代收代办\"]", "[\"全程网办\"]", "1 visits of an item"},
+        {"catalog.visits", "国办发〔2020〕35号", ", \"reason\": \"核验身份\"", "", "1 visits without the reason"},
+        {"catalog.type-mode", "依申请", "\"type\": \"01\"", "\"type\": \"02\"", "cannot be applied for"},
+        {"catalog.entrusted", "行政许可法 24", ", \"entrusted_by\": \"民政部\"", "", "acts for another body"},
+    };
+    char *licence = replace(full, "\"type\": \"07\"", "\"type\": \"01\""); /* the rules for licences show on one */
+    bool tested[64] = {false};
+    for (size_t i = 0; i < array_count(rows); i++) {
+        const struct item_rule *rule = item_rule_find(rows[i].id);
+        assert_non_null(rule);
+        tested[rule - item_rules] = true;
+        assert_string_equal(rule->source, rows[i].source);
+        struct shape_problems problems;
+        char *text = replace(licence, rows[i].find, rows[i].with);
+        assert_null(read_item(text, &problems));
+        if (strcmp(problems.list[0].id, rows[i].id) != 0 || strstr(problems.list[0].message, rows[i].message) == NULL)
+            print_error("row %zu: %s %s\n", i, problems.list[0].id, problems.list[0].message);
+        assert_string_equal(problems.list[0].id, rows[i].id);
+        assert_non_null(strstr(problems.list[0].message, rows[i].message));
+        assert_non_null(strstr(problems.list[0].message, rows[i].source));
+        free(text);
+    }
+    for (size_t i = 0; i < item_rule_count; i++)
+        if (!tested[i])
+            fail_msg("no row of this test breaks the rule %s", item_rules[i].id);
+    struct shape_problems problems;
+    struct catalog_item *item = read_item(licence, &problems);
+    if (item == NULL)
+        print_error("%s\n", problems.list[0].message);
+    assert_non_null(item);
+    catalog_item_destroy(item);
+    free(licence);
 }
 
 /* A credit code with a wrong check character may be waived, one with a wrong form may not. */
@@ -444,10 +580,13 @@ static void test_service_code(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_members),   cmocka_unit_test(test_lists),        cmocka_unit_test(test_least_item),
-        cmocka_unit_test(test_canonical), cmocka_unit_test(test_bad_fields),   cmocka_unit_test(test_waived_uscc),
-        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_cut),          cmocka_unit_test(test_open),
-        cmocka_unit_test(test_tables),    cmocka_unit_test(test_service_code), cmocka_unit_test(test_collects_problems),
+        cmocka_unit_test(test_members),      cmocka_unit_test(test_elements),
+        cmocka_unit_test(test_rules),        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_least_item),   cmocka_unit_test(test_canonical),
+        cmocka_unit_test(test_bad_fields),   cmocka_unit_test(test_waived_uscc),
+        cmocka_unit_test(test_sizes),        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_open),         cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_service_code), cmocka_unit_test(test_collects_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

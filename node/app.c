@@ -412,6 +412,33 @@ void app_metrics(struct app *a, struct buf *ret)
     arena_close(&mem);
 }
 
+static int compare_alarms(const void *a, const void *b)
+{
+    const struct app_alarm_view *x = a, *y = b;
+    return (y->last_ms > x->last_ms) - (y->last_ms < x->last_ms);
+}
+
+int app_list_alarms(struct app *a, struct arena *mem, struct app_alarm_view **ret, size_t *ret_count, struct err *e)
+{
+    struct replication_alarm_info alarms[REPLICATION_ALARMS_MAX];
+    size_t count = replication_alarms(a->replication, alarms);
+    struct app_alarm_view *views = arena_alloc(mem, (count + 1) * sizeof *views);
+    (void)e;
+    for (size_t i = 0; i < count; i++)
+        views[i] = (struct app_alarm_view){.id = arena_strdup(mem, alarms[i].id),
+                                           .about = alarms[i].peer,
+                                           .about_name = alarms[i].peer == 0 ? a->config->name
+                                                                             : app_member_name(a, alarms[i].peer),
+                                           .text = arena_strdup(mem, alarms[i].text),
+                                           .count = alarms[i].count,
+                                           .first_ms = alarms[i].first_ms,
+                                           .last_ms = alarms[i].last_ms};
+    qsort(views, count, sizeof *views, compare_alarms);
+    *ret = views;
+    *ret_count = count;
+    return 0;
+}
+
 /* ---- ledger reading ---- */
 
 int app_checkpoint(struct app *a, uint32_t origin, struct arena *mem, struct bytes *ret_note, struct err *e)

@@ -323,6 +323,18 @@ struct app_peer_view {
 int app_list_peers(struct app *a, struct arena *mem, struct app_peer_view **ret, size_t *ret_count,
                    struct err *e) WARN_UNUSED;
 
+struct app_alarm_view { /* something that people must look at, since the start */
+    const char *id;     /* stable: node/ERRORS.md */
+    uint32_t about;     /* node; 0 = this one */
+    const char *about_name;
+    const char *text; /* of the last time */
+    uint64_t count;
+    uint64_t first_ms, last_ms;
+};
+/* Newest first; one row per id and node. */
+int app_list_alarms(struct app *a, struct arena *mem, struct app_alarm_view **ret, size_t *ret_count,
+                    struct err *e) WARN_UNUSED;
+
 struct app_status_view {
     uint32_t code;
     const char *name;

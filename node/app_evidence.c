@@ -118,13 +118,14 @@ static void freeze(struct app *a, uint32_t accused, uint64_t common_size, bool i
     replication_freeze(a->replication, accused, text);
     if (is_news) {
         replication_alarm(a->replication, accused, "ledger.equivocation", text);
-        log_error("ledger", code, "ledger.what-to-do",
-                  "what to do: 1. tell the federation's office and keep 'tongban peer evidence %s'; 2. have the "
-                  "superior node "
-                  "name another lead for each frozen case (督办, 'tongban case supervise'); 3. the office dismisses "
-                  "the node or "
-                  "admits it anew",
-                  code);
+        log_error(
+            "ledger", code, "ledger.what-to-do",
+            "what to do: 1. tell the federation's office and keep 'tongban ledger evidence --raw %s'; 2. have the "
+            "superior node "
+            "name another lead for each frozen case (督办, 'tongban case supervise'); 3. the office dismisses "
+            "the node or "
+            "admits it anew",
+            code);
     }
     refold_cases(a, accused);
 }

@@ -16,10 +16,10 @@
 #include "node/base/clock.h"
 #include "node/base/log.h"
 #include "node/base/map.h"
+#include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
 #define ACK_FLUSH_MS 5000u
-#define ALARMS_MAX 64u
 #define ASK_TOKEN_BIT (UINT64_C(1) << 63) /* sync's own tokens count up from 1 */
 
 /* A decoded message, and everything that a step made of it. */
@@ -52,6 +52,8 @@ struct ask {
 struct alarm {
     char id[48];
     uint32_t peer;
+    char text[256];
+    uint64_t count, first_ms, last_ms;
     struct log_limit limit; /* a peer must not fill the log */
 };
 
@@ -63,7 +65,7 @@ struct replication {
     struct map peers; /* u32 -> struct peer_state */
     struct loop_timer *timer, *ack_timer;
     bool ack_flush_set;
-    struct alarm alarms[ALARMS_MAX];
+    struct alarm alarms[REPLICATION_ALARMS_MAX];
     struct replication_stats stats;
     struct buf scratch; /* encoding */
     struct list asks;   /* struct ask */
@@ -246,14 +248,18 @@ static void alarm_raise(struct replication *r, uint32_t about, const char *id, c
     char peer[12];
     struct alarm *alarm = NULL;
     r->stats.batches_refused++;
-    for (uint32_t i = 0; i < min_of(r->stats.alarm_count, ALARMS_MAX); i++)
+    for (uint32_t i = 0; i < min_of(r->stats.alarm_count, REPLICATION_ALARMS_MAX); i++)
         if (r->alarms[i].peer == about && strcmp(r->alarms[i].id, id) == 0)
             alarm = &r->alarms[i];
     if (alarm == NULL) {
-        alarm = &r->alarms[r->stats.alarm_count++ % ALARMS_MAX];
-        *alarm = (struct alarm){.peer = about};
+        alarm = &r->alarms[r->stats.alarm_count++ % REPLICATION_ALARMS_MAX];
+        *alarm = (struct alarm){.peer = about, .first_ms = clock_wall_ms()};
         (void)snprintf(alarm->id, sizeof alarm->id, "%s", id);
     }
+    alarm->count++;
+    alarm->last_ms = clock_wall_ms();
+    (void)snprintf(alarm->text, sizeof alarm->text, "%s", text);
+    utf8_trim_partial(alarm->text);
     uint32_t dropped = 0;
     if (!log_limit_pass(&alarm->limit, clock_mono_ms(), 3, 10000, &dropped))
         return;
@@ -784,6 +790,21 @@ void replication_set_recovering(struct replication *r, bool recovering)
 void replication_alarm(struct replication *r, uint32_t peer, const char *id, const char *text)
 {
     alarm_raise(r, peer, id, text);
+}
+
+size_t replication_alarms(const struct replication *r, struct replication_alarm_info ret[REPLICATION_ALARMS_MAX])
+{
+    size_t count = min_of(r->stats.alarm_count, REPLICATION_ALARMS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const struct alarm *a = &r->alarms[i];
+        ret[i] = (struct replication_alarm_info){.id = a->id,
+                                                 .peer = a->peer,
+                                                 .text = a->text,
+                                                 .count = a->count,
+                                                 .first_ms = a->first_ms,
+                                                 .last_ms = a->last_ms};
+    }
+    return count;
 }
 
 void replication_freeze(struct replication *r, uint32_t peer, const char *why)

@@ -96,6 +96,16 @@ void replication_set_recovering(struct replication *r, bool recovering);
 /* Something about @peer (0: this node) that the operator must see: logged, counted, shown. */
 void replication_alarm(struct replication *r, uint32_t peer, const char *id, const char *text);
 
+struct replication_alarm_info {
+    const char *id; /* borrowed until the next turn, like text */
+    uint32_t peer;  /* 0: this node */
+    const char *text;
+    uint64_t count, first_ms, last_ms; /* wall */
+};
+#define REPLICATION_ALARMS_MAX 64u
+/* The alarms since the start, one per (id, peer), in no order; of more than REPLICATION_ALARMS_MAX the newest kinds. */
+size_t replication_alarms(const struct replication *r, struct replication_alarm_info ret[REPLICATION_ALARMS_MAX]);
+
 bool replication_peer(const struct replication *r, uint32_t code, struct replication_peer *ret);
 /* Last verified checkpoint held of @peer's ledger; empty when none. Borrowed until the next turn. */
 struct bytes replication_note(const struct replication *r, uint32_t peer);

@@ -1,8 +1,8 @@
-/* policy: the tlog-policy file by which anybody judges receipts, made from the member list alone.
+/* policy: the tlog-policy file by which anybody judges receipts: the node's own, or made from the member list alone.
  *
- * Happy path: member list, verified under the federation's key -> one log and one witness per member -> a group of all
+ * Happy path without --members: the node's answer, as it is. With it: member list, verified under the federation's key -> one log and one witness per member -> a group of all
  * witnesses with its quorum -> text on standard output. Failure modes: no list that the key has signed, or nobody who could
- * witness for another. Own process; no node, no network.
+ * witness for another. Own process; with --members no node and no network.
  */
 #include <string.h>
 
@@ -85,9 +85,31 @@ static int print_policy(struct ctl *c, const struct members *m, struct err *e)
     return 0;
 }
 
+/* What the node's receipts satisfy. */
+static int ask_node(struct ctl *c, struct err *e)
+{
+    struct client_reply reply = {0};
+    int rc = cmd_get(c, "/v1/policy", &reply, e);
+    if (rc == 0 && c->json) {
+        const struct output_pair pair = {"policy", buf_cstr(&reply.text)};
+        output_pairs_json(&pair, 1, c->out);
+    } else if (rc == 0) {
+        (void)fwrite(reply.text.data, 1, reply.text.size, c->out);
+    }
+    client_reply_close(&reply);
+    return rc;
+}
+
 int cmd_policy(struct ctl *c, struct err *e)
 {
     struct members m = {.arena = ARENA_INIT};
+    bool has_members = ctl_option(c, "--members") != NULL, has_key = ctl_option(c, "--federation-key") != NULL;
+    if (!has_members && !has_key && ctl_option(c, "--quorum") == NULL)
+        return ask_node(c, e);
+    if (!has_members || !has_key)
+        return err_set(e, ERR_INVALID, "ctl.missing-option",
+                       "'policy' without a node needs --members and "
+                       "--federation-key");
     int rc = load_members(c, &m, e);
     if (rc == 0)
         rc = print_policy(c, &m, e);

@@ -87,7 +87,15 @@ static const struct ctl_option payload_options[] = {
 static const struct ctl_option watch_options[] = {
     {"--until", "NAME", false, false, "stop at this state instead of the last one"}, OPTION_END};
 static const struct ctl_option origin_options[] = {
-    {"--origin", "CODE", false, false, "of this node (default: the own one)"}, OPTION_END};
+    {"--origin", "CODE", false, false, "the last signed one held of this node (default: the own cosigned one)"},
+    OPTION_END,
+};
+static const struct ctl_option tile_options[] = {
+    {"--width", "N", false, false, "a partial tile: its first 1 to 255 hashes or entries (default 256: a full one)"},
+    OPTION_END,
+};
+static const struct ctl_option evidence_options[] = {
+    {"--raw", "CODE", false, false, "print the evidence against this node itself, to be kept"}, OPTION_END};
 static const struct ctl_option entries_options[] = {
     {"--origin", "CODE", false, false, "ledger of this node (default: the own one)"},
     {"--from", "INDEX", false, false, "first entry (default 0)"},
@@ -108,10 +116,10 @@ static const struct ctl_option receipt_convert_options[] = {
     OPTION_END,
 };
 static const struct ctl_option policy_options[] = {
-    {"--members", "FILE", true, false, "member list (members.note)"},
-    {"--federation-key", "KEY", true, false, "the federation's key, or the file federation.pub"},
+    {"--members", "FILE", false, false, "from this member list (members.note), without a node"},
+    {"--federation-key", "KEY", false, false, "with --members: the federation's key, or the file federation.pub"},
     {"--quorum", "K", false, false,
-     "how many cosignatures are needed (default: a majority of the other members, or more)"},
+     "with --members: how many cosignatures are needed (default: a majority of the others, or more)"},
     OPTION_END,
 };
 static const struct ctl_option ca_init_options[] = {
@@ -149,6 +157,8 @@ const struct ctl_command ctl_commands[] = {
     {"help", "[COMMAND]", 0, 2, false, no_options, cmd_help, "explain a command", "tongban help case submit"},
     {"version", "", 0, 0, false, no_options, cmd_version, "print the version", "tongban version"},
     {"status", "", 0, 0, false, no_options, cmd_status, "how the node is", "tongban status"},
+    {"alarm list", "", 0, 0, false, no_options, cmd_alarm_list, "what needs somebody's eyes (告警), since the start",
+     "tongban alarm list"},
     {"peer list", "", 0, 0, false, no_options, cmd_peer_list, "the other nodes and how far each has come",
      "tongban peer list"},
     {"catalog list", "", 0, 0, false, list_items_options, cmd_catalog_list, "service items of all nodes",
@@ -194,14 +204,22 @@ const struct ctl_command ctl_commands[] = {
      "tongban ledger entries --origin 510000 --from 100 --limit 20"},
     {"ledger verify", "", 0, 0, false, no_options, cmd_ledger_verify,
      "recompute every tree, signature and case from the stored bytes", "tongban ledger verify"},
-    {"ledger checkpoint", "", 0, 0, false, origin_options, cmd_ledger_checkpoint, "the last signed checkpoint",
-     "tongban ledger checkpoint --origin 510000"},
+    {"ledger checkpoint", "", 0, 0, false, origin_options, cmd_ledger_checkpoint,
+     "the newest cosigned checkpoint, or the last signed one of a node", "tongban ledger checkpoint --origin 510000"},
+    {"ledger tile", "LEVEL NUMBER", 2, 2, false, tile_options, cmd_ledger_tile,
+     "a tile of the own ledger (C2SP tlog-tiles): hashes of a level, or 'entries'",
+     "tongban ledger tile entries 0 --width 12 > entries.bin"},
+    {"ledger witnesses", "", 0, 0, false, no_options, cmd_ledger_witnesses, "who cosigns the own ledger (共签)",
+     "tongban ledger witnesses"},
+    {"ledger evidence", "", 0, 0, false, evidence_options, cmd_ledger_evidence,
+     "nodes that signed two histories, and the proof (证据)", "tongban ledger evidence --raw 510000 > evidence.bin"},
     {"receipt verify", "FILE", 1, 1, false, receipt_verify_options, cmd_receipt_verify,
      "judge a receipt without a node: 0 proven, 1 not, 2 usage",
      "tongban receipt verify receipt.html --policy policy.txt"},
     {"receipt convert", "FILE", 1, 1, false, receipt_convert_options, cmd_receipt_convert,
      "print a receipt in another form", "tongban receipt convert receipt.tlog-proof --policy policy.txt --as html"},
-    {"policy", "", 0, 0, false, policy_options, cmd_policy, "print the policy by which receipts are judged",
+    {"policy", "", 0, 0, false, policy_options, cmd_policy,
+     "print the policy by which receipts are judged: the node's, or one made from a member list",
      "tongban policy --members members.note --federation-key federation.pub"},
     {"node init", "", 0, 0, true, node_init_options, cmd_node_init, "make the folder of a new node",
      "tongban node init --dir /var/lib/tongban --region 510000 --name 四川省 --federation-listen "

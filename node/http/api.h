@@ -40,4 +40,11 @@ int api_list_entries(struct request *r, struct err *e);
 int api_get_entry(struct request *r, struct err *e);
 int api_post_verify(struct request *r, struct err *e);
 
+/* api_trust.c */
+int api_get_tile(struct request *r, struct err *e); /* {tile*} */
+int api_get_policy(struct request *r, struct err *e);
+int api_list_witnesses(struct request *r, struct err *e);
+int api_list_evidence(struct request *r, struct err *e);
+int api_list_alarms(struct request *r, struct err *e);
+
 #endif

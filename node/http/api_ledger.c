@@ -58,13 +58,15 @@ int api_get_ledger(struct request *r, struct err *e)
     return 0;
 }
 
+/* Without an origin this is what C2SP tlog-tiles serves at <prefix>/checkpoint: with the witnesses' lines. */
 int api_get_checkpoint(struct request *r, struct err *e)
 {
     uint32_t origin = 0;
     struct bytes note = {0};
     int rc = param_origin(r, &origin, e);
     if (rc == 0)
-        rc = app_checkpoint(r->app, origin, &r->mem, &note, e);
+        rc = origin == 0 ? app_cosigned_checkpoint(r->app, &r->mem, &note, e)
+                         : app_checkpoint(r->app, origin, &r->mem, &note, e);
     if (rc == 0)
         request_reply(r, 200, "text/plain; charset=utf-8", note);
     return rc;

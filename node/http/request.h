@@ -53,7 +53,8 @@ struct request {
     struct bytes reply;     /* in mem */
     const char *location;   /* header fields, NULL = none; in mem or static */
     const char *allow;
-    bool retry_later; /* Retry-After: 1 */
+    const char *cache; /* Cache-Control; NULL = "no-store" */
+    bool retry_later;  /* Retry-After: 1 */
 
     /* An operation under way. */
     bool waiting;                           /* a callback will call request_finish() */

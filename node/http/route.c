@@ -1,4 +1,5 @@
-/* Route table and dispatch (see route.h). A path is compared segment by segment; {x} takes one non-empty segment. */
+/* Route table and dispatch (see route.h). A path is compared segment by segment; {x} takes one non-empty segment,
+ * {x*} at the end the whole rest of the path. */
 #include "node/http/route.h"
 
 #include <string.h>
@@ -23,6 +24,8 @@ static const struct route routes[] = {
     {"GET", "/healthz", "", BODY_NONE, api_get_healthz},
     {"GET", "/metrics", "", BODY_NONE, api_get_metrics},
     {"GET", "/v1/status", "", BODY_NONE, api_get_status},
+    {"GET", "/v1/alarms", "", BODY_NONE, api_list_alarms},
+    {"GET", "/v1/policy", "", BODY_NONE, api_get_policy},
     {"GET", "/v1/peers", "", BODY_NONE, api_list_peers},
     {"GET", "/v1/catalog", "node text limit after", BODY_NONE, api_list_items},
     {"GET", "/v1/catalog/{code}", "", BODY_NONE, api_get_item},
@@ -35,6 +38,9 @@ static const struct route routes[] = {
     {"GET", "/v1/cases/{case}/events/{origin}/{index}/payload", "purpose", BODY_NONE, api_get_payload},
     {"GET", "/v1/ledger", "", BODY_NONE, api_get_ledger},
     {"GET", "/v1/ledger/checkpoint", "origin", BODY_NONE, api_get_checkpoint},
+    {"GET", "/v1/ledger/tile/{tile*}", "", BODY_NONE, api_get_tile},
+    {"GET", "/v1/ledger/witnesses", "", BODY_NONE, api_list_witnesses},
+    {"GET", "/v1/ledger/evidence", "", BODY_NONE, api_list_evidence},
     {"GET", "/v1/ledger/entries", "origin from limit", BODY_NONE, api_list_entries},
     {"GET", "/v1/ledger/entries/{index}", "origin", BODY_NONE, api_get_entry},
     {"POST", "/v1/ledger/verify", "", BODY_NONE, api_post_verify},
@@ -56,13 +62,14 @@ static bool path_matches(const char *pattern, const char *path, struct bytes arg
                 return false;
             continue;
         }
-        size_t size = strcspn(path, "/");
+        const char *end = strchr(pattern, '}');
+        size_t size = end[-1] == '*' ? strlen(path) : strcspn(path, "/");
         if (size == 0)
             return false;
         xassert(arg_count < REQUEST_ARGS_MAX);
         args[arg_count++] = bytes_of(path, size);
         path += size;
-        pattern = strchr(pattern, '}') + 1;
+        pattern = end + 1;
     }
     return *path == '\0';
 }

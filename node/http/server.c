@@ -259,7 +259,7 @@ static enum MHD_Result send_reply(struct conn *c)
     if (response == NULL)
         return MHD_NO;
     add_header(response, "Content-Type", r->reply_type);
-    add_header(response, "Cache-Control", "no-store");
+    add_header(response, "Cache-Control", r->cache != NULL ? r->cache : "no-store");
     add_header(response, "Location", r->location);
     add_header(response, "Allow", r->allow);
     add_header(response, "Retry-After", r->retry_later ? "1" : NULL);

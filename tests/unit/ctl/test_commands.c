@@ -135,6 +135,30 @@ static const struct {
      "",
      "四川省  lost"},
     {{"peer", "list"}, "{\"peers\":[]}", "GET /v1/peers HTTP/1.1", "", "no other nodes\n"},
+    {{"alarm", "list"},
+     "{\"alarms\":[{\"id\":\"ledger.withheld\",\"about\":330000,\"about_name\":\"浙江省\",\"text\":\"refused\","
+     "\"count\":3,"
+     "\"first_ms\":1,\"last_ms\":1795491684123}]}",
+     "GET /v1/alarms HTTP/1.1",
+     "",
+     "3      330000  浙江省  ledger.withheld  refused"},
+    {{"alarm", "list"}, "{\"alarms\":[]}", "GET /v1/alarms HTTP/1.1", "", "no alarms since the start\n"},
+    {{"ledger", "witnesses"},
+     "{\"final_size\":9,\"witnesses\":[{\"code\":330000,\"name\":\"浙江省\",\"up\":false,\"size\":7}]}",
+     "GET /v1/ledger/witnesses HTTP/1.1",
+     "",
+     "cosigned by a quorum): 9 entries"},
+    {{"ledger", "evidence"},
+     "{\"evidence\":[{\"accused\":330000,\"accused_name\":\"浙江省\",\"common_size\":5,\"origin\":440000,\"index\":9,"
+     "\"evidence\":\"RVZJREVOQ0U=\"}]}",
+     "GET /v1/ledger/evidence HTTP/1.1",
+     "",
+     "330000   浙江省  5"},
+    {{"ledger", "evidence", "--raw", "330000"},
+     "{\"evidence\":[{\"accused\":330000,\"evidence\":null},{\"accused\":330000,\"evidence\":\"RVZJREVOQ0U=\"}]}",
+     "GET /v1/ledger/evidence HTTP/1.1",
+     "",
+     "EVIDENCE"},
     {{"catalog", "list", "--node", "510000", "--limit", "2", "--after", "510000:a b"},
      "{\"items\":[],\"next\":null}",
      "GET /v1/catalog?node=510000&limit=2&after=510000%3Aa%20b HTTP/1.1",
@@ -383,6 +407,25 @@ static void checkpoint_is_printed_as_signed(void **state)
 }
 
 /* Files: an application as it stands, a material with its hash. */
+static void refuses_what_is_no_tile(void **state)
+{
+    (void)state;
+    assert_has(RUN("ledger", "tile", "8", "0").err, "(ctl.tile)");
+    assert_has(RUN("ledger", "tile", "x", "0").err, "'x' is no level of tiles");
+    assert_has(RUN("ledger", "tile", "0", "1x").err, "'1x' is no number of a tile");
+    assert_has(RUN("ledger", "tile", "0", "0", "--width", "257").err, "(ctl.number)");
+    assert_has(RUN("ledger", "evidence", "--raw", "330000", "--json").err, "(ctl.option-conflict)");
+    struct daemon d = {0};
+    plan(&d, 200, "{\"evidence\":[]}");
+    plan(&d, 200, "{\"evidence\":[{\"accused\":330000,\"evidence\":\"*\"}]}");
+    start(&d);
+    struct run r = RUN("ledger", "evidence", "--raw", "330000", "--dir", d.dir);
+    assert_has(r.err, "no evidence against node 330000 is held here (ctl.no-evidence)");
+    assert_int_equal(r.status, 3);
+    assert_has(RUN("ledger", "evidence", "--raw", "330000", "--dir", d.dir).err, "(ctl.reply)");
+    stop(&d);
+}
+
 static void reads_files(void **state)
 {
     (void)state;
@@ -426,6 +469,7 @@ int main(void)
         cmocka_unit_test(waits_for_peers),
         cmocka_unit_test(watches_until_closed),
         cmocka_unit_test(checkpoint_is_printed_as_signed),
+        cmocka_unit_test(refuses_what_is_no_tile),
         cmocka_unit_test(reads_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,10 @@ static void refuses(void **state)
     write_list(3);
     struct run r = RUN("policy", "--members", list_path);
     assert_has(r.err, "(ctl.missing-option)");
+    r = RUN("policy", "--quorum", "2");
+    assert_has(r.err, "(ctl.missing-option)");
+    r = RUN("policy", "--dir", "/tmp/there/is/no/node");
+    assert_has(r.err, "(ctl.no-daemon)");
     r = RUN("policy", "--federation-key", vkey);
     assert_has(r.err, "(ctl.missing-option)");
     r = RUN("policy", "--members", list_path, "--federation-key", "/tmp/there/is/no/key");

@@ -37,6 +37,10 @@ struct app {
     size_t entries_limit;
     uint32_t watch_ms;
     uint64_t watch_version;
+    unsigned cosigned_count;
+    int tile_level;
+    uint64_t tile_number;
+    unsigned tile_width;
 
     /* what to answer */
     struct err refusal; /* of commands and verify; code 0 = fine */
@@ -324,6 +328,76 @@ int app_checkpoint(struct app *a, uint32_t origin, struct arena *mem, struct byt
     if (a->note == NULL)
         return err_set(e, ERR_NOT_FOUND, "ledger.no-checkpoint", "there is no checkpoint of %u", origin);
     *ret_note = arena_bytes(mem, bytes_of_string(a->note));
+    return 0;
+}
+
+int app_cosigned_checkpoint(struct app *a, struct arena *mem, struct bytes *ret_note, struct err *e)
+{
+    a->cosigned_count++;
+    return app_checkpoint(a, 0, mem, ret_note, e);
+}
+
+int app_read_tile(struct app *a, int level, uint64_t number, unsigned width, struct arena *mem, struct bytes *ret,
+                  struct err *e)
+{
+    if (number == 9)
+        return err_set(e, ERR_NOT_FOUND, "ledger.no-tile", "the ledger of 12 entries has no such tile");
+    a->tile_level = level;
+    a->tile_number = number;
+    a->tile_width = width;
+    *ret = arena_bytes(mem, bytes_of_string("TILE"));
+    return 0;
+}
+
+int app_policy(struct app *a, struct arena *mem, struct bytes *ret, struct err *e)
+{
+    (void)a;
+    (void)e;
+    *ret = arena_bytes(mem, bytes_of_string("quorum none\n"));
+    return 0;
+}
+
+int app_list_witnesses(struct app *a, struct arena *mem, struct app_witness_view **ret, size_t *ret_count,
+                       uint64_t *ret_final_size, struct err *e)
+{
+    (void)e;
+    *ret = arena_alloc(mem, sizeof **ret);
+    **ret = (struct app_witness_view){
+        .code = 330000, .name = "浙江省", .up = true, .size = 7, .time_s = 1000, .last_error = "slow"};
+    *ret_count = a->rows < 1 ? 0 : 1;
+    *ret_final_size = 7;
+    return 0;
+}
+
+int app_list_evidence(struct app *a, struct arena *mem, struct app_evidence_view **ret, size_t *ret_count,
+                      struct err *e)
+{
+    (void)e;
+    *ret = arena_alloc(mem, 2 * sizeof **ret);
+    (*ret)[0] = (struct app_evidence_view){.accused = 330000,
+                                           .accused_name = "浙江省",
+                                           .common_size = 5,
+                                           .origin = 440000,
+                                           .index = 9,
+                                           .evidence = bytes_of_string("EVIDENCE")};
+    (*ret)[1] = (*ret)[0];
+    (*ret)[1].evidence = bytes_of(NULL, 0);
+    *ret_count = a->rows < 1 ? 0 : 2;
+    return 0;
+}
+
+int app_list_alarms(struct app *a, struct arena *mem, struct app_alarm_view **ret, size_t *ret_count, struct err *e)
+{
+    (void)e;
+    *ret = arena_alloc(mem, sizeof **ret);
+    **ret = (struct app_alarm_view){.id = "ledger.withheld",
+                                    .about = 330000,
+                                    .about_name = "浙江省",
+                                    .text = "batch refused",
+                                    .count = 3,
+                                    .first_ms = 1000,
+                                    .last_ms = 2000};
+    *ret_count = a->rows < 1 ? 0 : 1;
     return 0;
 }
 

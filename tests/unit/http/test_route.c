@@ -489,6 +489,59 @@ static void reads_ledger(void **state)
     assert_has(answer.text, "{\"result\":\"ok\",\"own_leaves\":7,");
 }
 
+/* C2SP tlog-tiles under /v1/ledger; the paths themselves are tested with tiles_parse_path(). */
+static void serves_tiles(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    struct answer answer = ask(&a, "GET", "/v1/ledger/tile/3/x001/x234/067.p/8", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.text, "TILE");
+    assert_int_equal(a.tile_level, 3);
+    assert_int_equal(a.tile_number, 1234067);
+    assert_int_equal(a.tile_width, 8);
+    answer = ask(&a, "GET", "/v1/ledger/tile/entries/000", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(a.tile_level, -1);
+    assert_int_equal(a.tile_width, 256);
+    static const char *const bad[] = {"x/000",  "0/0",     "0/000.p/256", "entries/000/000",
+                                      "-1/000", "entries", "0/000.p/"};
+    for (size_t i = 0; i < array_count(bad); i++) {
+        char target[96];
+        (void)snprintf(target, sizeof target, "/v1/ledger/tile/%s", bad[i]);
+        answer = ask(&a, "GET", target, NULL);
+        assert_int_equal(answer.status, 400);
+        assert_has(answer.text, "http.tile");
+    }
+    assert_has(ask(&a, "GET", "/v1/ledger/tile/0/009", NULL).text, "ledger.no-tile");
+    assert_int_equal(ask(&a, "GET", "/v1/ledger/tile/", NULL).status, 404);
+    assert_int_equal(ask(&a, "GET", "/v1/ledger/tilex/0/000", NULL).status, 404);
+}
+
+static void tells_whom_to_trust(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    a.note = "test/440000\n12\n";
+    assert_string_equal(ask(&a, "GET", "/v1/ledger/checkpoint", NULL).text, a.note);
+    assert_int_equal(a.cosigned_count, 1);
+    assert_string_equal(ask(&a, "GET", "/v1/policy", NULL).text, "quorum none\n");
+    struct answer answer = ask(&a, "GET", "/v1/ledger/witnesses", NULL);
+    assert_string_equal(answer.text,
+                        "{\"final_size\":7,\"witnesses\":[{\"code\":330000,\"name\":\"浙江省\",\"up\":true,"
+                        "\"size\":7,\"cosigned_ms\":1000000,\"cosigned_at\":\"1970-01-01T00:16:40.000Z\","
+                        "\"last_error\":\"slow\"}]}");
+    answer = ask(&a, "GET", "/v1/ledger/evidence", NULL);
+    assert_has(answer.text, "{\"accused\":330000,\"accused_name\":\"浙江省\",\"common_size\":5,\"origin\":440000,"
+                            "\"index\":9,\"evidence\":\"RVZJREVOQ0U=\"}");
+    assert_has(answer.text, "\"evidence\":null}]");
+    answer = ask(&a, "GET", "/v1/alarms", NULL);
+    assert_has(answer.text, "{\"alarms\":[{\"id\":\"ledger.withheld\",\"about\":330000,\"about_name\":\"浙江省\","
+                            "\"text\":\"batch refused\",\"count\":3,\"first_ms\":1000,");
+    a.rows = 0;
+    assert_string_equal(ask(&a, "GET", "/v1/alarms", NULL).text, "{\"alarms\":[]}");
+}
+
 static void tells_its_state(void **state)
 {
     (void)state;
@@ -523,6 +576,8 @@ int main(void)
         cmocka_unit_test(client_goes_away),
         cmocka_unit_test(reads_catalog_and_peers),
         cmocka_unit_test(reads_ledger),
+        cmocka_unit_test(serves_tiles),
+        cmocka_unit_test(tells_whom_to_trust),
         cmocka_unit_test(tells_its_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

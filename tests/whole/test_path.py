@@ -230,9 +230,10 @@ def test_every_command_for_looking(cluster):
                            "CASE", "PAYLOAD", "HASH")
     assert [row[4] for row in entries] == ["submit", "identity_check", "form_check", "forward"]
     assert len(shell.json("ledger", "entries", "--origin", B, "--limit", "5")["entries"]) == 5
-    note = shell.text("ledger", "checkpoint")
+    note = shell.text("ledger", "checkpoint", "--origin", A)
     assert note.splitlines()[0] == "440000.tongban.example/log/1" and note.splitlines()[1] == "96"
     assert shell.json("ledger", "checkpoint", "--origin", B)["checkpoint"].startswith("510000.tongban.example/log/1\n90\n")
+    wait_for(lambda: shell.text("ledger", "checkpoint").splitlines()[1] == "96", what="the others to cosign")
     assert assert_pairs(shell.text("ledger", "verify"), "result", "own entries", "entries of others", "cases", "payloads",
                         "root", "took")["root"] == ledger["root"]
     assert shell.json("ledger", "verify")["result"] == "ok"

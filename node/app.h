@@ -20,6 +20,24 @@ struct app;
 
 /* ---- commands ---- */
 
+/* A person beside the applicant; name NULL = none. */
+struct app_person {
+    const char *name, *id_type, *id_number;
+    const char *phone; /* NULL = not given */
+};
+/* 代办人 and its 授权委托书 (行政许可法第二十九条). */
+struct app_agent {
+    struct app_person person;
+    const char *document; /* SHA-256 in hex; NULL = no authorisation */
+    const char *scope;
+    uint32_t valid_until; /* yyyymmdd, 0 = not limited */
+};
+/* 监护人. */
+struct app_guardian {
+    struct app_person person;
+    bool has_consent; /* to the use of the data of a child under 14 (个人信息保护法第三十一条) */
+};
+
 /* Application at the window: becomes the events 收件, 身份核验, 形式审查 and, with @forward, 转出, atomically. */
 struct app_submission {
     const char *item_code;      /* of the deciding province's catalog */
@@ -28,8 +46,10 @@ struct app_submission {
     uint8_t mode;               /* enum case_mode, 0 = the item's only or first mode */
     const char *applicant_kind; /* "person" or "organisation" */
     const char *applicant_name;
-    const char *id_type; /* "citizen_id" (GB 11643) or "uscc" (GB 32100) or "other" */
+    const char *id_type; /* wire name of node/cases/identity.h: "citizen_id", "uscc", … */
     const char *id_number;
+    struct app_agent agent;
+    struct app_guardian guardian;
     struct bytes payload; /* the whole request as canonical JSON: applicant, form, materials; sealed content */
     bool forward;
 };
@@ -63,12 +83,32 @@ struct app_command_result {
     uint32_t count;
     bool replayed;          /* the key had been used with the same body: nothing new was done */
     bool peers_durable;     /* wait_peers was asked and reached in time */
+    unsigned sensitive;     /* enum person_flag of an application */
     uint32_t warning_count; /* e.g. GB 32100 check digit */
     char warnings[4][192];
 };
 
 /* @e has code 0 on success. Called exactly once, on the loop thread. */
 typedef void (*app_command_cb)(void *ctx, const struct app_command_result *result, const struct err *e);
+
+/* How the content of an application is to be handled (enum person_flag), 0 when its numbers are not in order. */
+unsigned app_sensitive_flags(struct app *a, const struct app_submission *s);
+
+/* One number by the rules of its kind and the severities of node.json. */
+struct app_identity_view {
+    bool is_valid;
+    const char *rule;        /* of the first broken rule: "identity.check-digit"; "identity.ok" */
+    const char *explanation; /* one sentence without the number */
+    const char *masked;
+    uint32_t division;         /* 0 = the kind names none */
+    const char *division_name; /* NULL = in no table */
+    uint32_t birth_year;       /* 0 = the kind names none */
+    const char *warnings[4];
+    size_t warning_count;
+};
+/* ERR_INVALID when @id_type is no kind. */
+int app_check_identity(struct app *a, const char *id_type, const char *number, struct arena *mem,
+                       struct app_identity_view *ret, struct err *e) WARN_UNUSED;
 
 /* Everything is copied before the call returns. A refusal comes through @cb too. */
 void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb,

@@ -18,7 +18,6 @@
 #include "node/base/log.h"
 #include "node/base/xassert.h"
 #include "node/cases/command.h"
-#include "node/cases/identity.h"
 
 #define DRAFTS_MAX 16u
 #define PEER_WAIT_MS 5000u
@@ -411,49 +410,6 @@ static int write_drafts(struct command *c, struct case_slot *slot, const struct 
 
 /* ---- application at the window ---- */
 
-static void warn(struct app_command_result *r, const char *text)
-{
-    if (r->warning_count < array_count(r->warnings))
-        (void)snprintf(r->warnings[r->warning_count++], sizeof r->warnings[0], "%s", text);
-}
-
-/* 身份核验. GB 11643 must hold; a wrong check digit of GB 32100 is a warning (some codes in use have one). */
-static int check_identity(struct app *a, const struct app_submission *s, uint32_t *ret_division,
-                          struct app_command_result *result, struct err *e)
-{
-    struct identity_fault fault;
-    char text[IDENTITY_TEXT_SIZE];
-    size_t size = strlen(s->id_number);
-    uint32_t division = 0;
-    if (strcmp(s->id_type, "citizen_id") == 0) {
-        struct identity_citizen citizen;
-        if (!identity_check_citizen(s->id_number, size, clock_china_date(clock_wall_ms()), &citizen, &fault)) {
-            identity_explain(&fault, text);
-            return err_set(e, ERR_INVALID, identity_rule_id(fault.rule), "applicant.id_number (公民身份号码): %s",
-                           text);
-        }
-        division = citizen.division;
-    } else if (strcmp(s->id_type, "uscc") == 0) {
-        struct identity_credit credit;
-        if (!identity_check_credit(s->id_number, size, &credit, &fault)) {
-            identity_explain(&fault, text);
-            return err_set(e, ERR_INVALID, identity_rule_id(fault.rule), "applicant.id_number (统一社会信用代码): %s",
-                           text);
-        }
-        if (credit.has_wrong_check || credit.has_wrong_org_check) {
-            identity_explain(&credit.warning, text);
-            warn(result, text);
-        }
-        division = credit.division;
-    }
-    if (division != 0 && region_find(a->regions, division) == NULL) {
-        (void)snprintf(text, sizeof text, "division %u of the number is in no table of divisions", division);
-        warn(result, text);
-    }
-    *ret_division = s->division != 0 ? s->division : division;
-    return 0;
-}
-
 /* The item, by its deciding node. Without a node: the one that publishes it, or of several the one whose area holds
  * the division. */
 static int find_item(struct app *a, const struct app_submission *s, uint32_t division, struct arena *mem,
@@ -538,7 +494,7 @@ static int submit(struct command *c, const struct app_submission *s, struct err 
     struct draft drafts[4] = {0};
     struct case_slot *slot;
     uint8_t id[CASE_ID_SIZE];
-    int rc = check_identity(a, s, &division, &c->result, e);
+    int rc = app_check_persons(a, s, &division, &c->result, e);
     if (rc == 0)
         rc = find_item(a, s, division, &mem, &item, e);
     uint8_t mode = 0;

@@ -149,6 +149,10 @@ void app_answer_receipt_pull(struct app *a, uint32_t peer, uint64_t handle, cons
 /* app_backup.c */
 bool app_is_backing_up(const struct app *a);
 
+/* app_identity.c: the persons of an application and their numbers. *ret_division: the home division that is meant, 0 = none named. */
+int app_check_persons(struct app *a, const struct app_submission *s, uint32_t *ret_division,
+                      struct app_command_result *result, struct err *e) WARN_UNUSED;
+
 /* app_command.c */
 /* Every other node that has a part in the case, and the mirrors: ascending, as a leaf wants them. */
 size_t app_participants(const struct app *a, struct casefile *file, uint32_t peers[LEAF_RECIPIENTS_MAX]);

@@ -10,7 +10,7 @@
 #include "node/base/log.h"
 #include "node/base/xassert.h"
 
-enum kind { KIND_TEXT, KIND_PATH, KIND_CODE, KIND_NUMBER, KIND_CODES };
+enum kind { KIND_TEXT, KIND_PATH, KIND_CODE, KIND_NUMBER, KIND_CODES, KIND_SEVERITY };
 
 struct key {
     const char *section; /* NULL = top level */
@@ -40,6 +40,9 @@ static const struct key keys[] = {
     {"ledger", "heads_stale_s", KIND_NUMBER, FIELD(heads_stale_s), false, "180", 2, 86400},
     {"ledger", "witness_round_ms", KIND_NUMBER, FIELD(witness_round_ms), false, "1000", 10, 60000},
     {"ledger", "start_ask_ms", KIND_NUMBER, FIELD(start_ask_ms), false, "2000", 0, 60000},
+    {"identity", "uscc_check", KIND_SEVERITY, FIELD(uscc_check), false, "warn", 0, 0},
+    {"identity", "uscc_org_check", KIND_SEVERITY, FIELD(uscc_org_check), false, "warn", 0, 0},
+    {"identity", "unknown_division", KIND_SEVERITY, FIELD(unknown_division), false, "warn", 0, 0},
 };
 
 struct load {
@@ -110,6 +113,9 @@ static int take(struct load *l, const struct key *k, yyjson_val *value)
         return bad(l, k, "must not be empty");
     if (strlen(text) != yyjson_get_len(value) && yyjson_is_str(value))
         return bad(l, k, "holds a NUL character");
+    if (k->kind == KIND_SEVERITY && strcmp(text, "refuse") != 0 && strcmp(text, "warn") != 0 &&
+        strcmp(text, "ignore") != 0)
+        return bad(l, k, "is not one of refuse, warn, ignore");
     text = arena_strdup(&l->config->arena, text);
     if (k->kind == KIND_PATH)
         text = under_dir(l->config, text);
@@ -128,7 +134,7 @@ static const struct key *find_key(const char *section, const char *name)
     return NULL;
 }
 
-/* One object: @section NULL is the document itself, whose inner objects are "federation" and "ledger". */
+/* One object: @section NULL is the document itself, whose inner objects are "federation", "ledger" and "identity". */
 static int take_object(struct load *l, const char *section, yyjson_val *object, uint32_t *seen)
 {
     size_t i, count;
@@ -137,7 +143,8 @@ static int take_object(struct load *l, const char *section, yyjson_val *object, 
     {
         const char *text = yyjson_get_str(name);
         const struct key *k = find_key(section, text);
-        bool is_section = strcmp(text, "federation") == 0 || strcmp(text, "ledger") == 0;
+        bool is_section =
+            strcmp(text, "federation") == 0 || strcmp(text, "ledger") == 0 || strcmp(text, "identity") == 0;
         if (k == NULL && section == NULL && is_section && yyjson_is_obj(value)) {
             int rc = take_object(l, text, value, seen);
             if (rc != 0)

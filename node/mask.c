@@ -6,6 +6,7 @@
 #include <yyjson.h>
 
 #include "node/base/limits.h"
+#include "node/base/scrub.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
 #include "node/cases/identity.h"
@@ -44,6 +45,12 @@ static yyjson_mut_val *mask_number(yyjson_mut_doc *doc, const char *number, size
     return text(doc, out, strlen(out));
 }
 
+/* One of a fixed list of words: "citizen_id". What a peer puts there instead may be anything. */
+static bool is_word(const char *s)
+{
+    return strspn(s, "abcdefghijklmnopqrstuvwxyz_") == strlen(s);
+}
+
 /* A person's or organisation's object: known fields masked one by one, others hidden. */
 static yyjson_mut_val *mask_person(yyjson_mut_doc *doc, yyjson_val *person)
 {
@@ -56,8 +63,10 @@ static yyjson_mut_val *mask_person(yyjson_mut_doc *doc, yyjson_val *person)
         const char *s = yyjson_is_str(value) ? yyjson_get_str(value) : "";
         size_t size = yyjson_is_str(value) ? yyjson_get_len(value) : 0;
         yyjson_mut_val *masked;
-        if (strcmp(name, "kind") == 0 || strcmp(name, "id_type") == 0)
-            masked = text(doc, s, size);
+        if (strcmp(name, "kind") == 0 || strcmp(name, "id_type") == 0 || strcmp(name, "relation") == 0)
+            masked = is_word(s) ? text(doc, s, size) : text(doc, HIDDEN, strlen(HIDDEN));
+        else if (strcmp(name, "consent") == 0 && yyjson_is_bool(value))
+            masked = yyjson_mut_bool(doc, yyjson_get_bool(value));
         else if (strcmp(name, "name") == 0)
             masked = mask_name(doc, s, size);
         else if (strcmp(name, "id_number") == 0)
@@ -74,11 +83,62 @@ static yyjson_mut_val *mask_person(yyjson_mut_doc *doc, yyjson_val *person)
 /* Fields that say nothing about a person: shown as they are. */
 static bool is_plain(const char *name)
 {
-    static const char *const plain[] = {"item", "node", "division", "mode", "forward", "reason", "note", "materials"};
+    static const char *const plain[] = {"item", "node", "division", "mode", "forward", "sensitive"};
     for (size_t i = 0; i < array_count(plain); i++)
         if (strcmp(plain[i], name) == 0)
             return true;
     return false;
+}
+
+/* Free text: shown without what looks like an identity number or a telephone number in it. */
+static yyjson_mut_val *mask_words(yyjson_mut_doc *doc, yyjson_val *value)
+{
+    yyjson_mut_val *out = yyjson_mut_strncpy(doc, yyjson_get_str(value), yyjson_get_len(value));
+    char *words = (char *)(uintptr_t)yyjson_mut_get_str(out); /* the document's own copy */
+    scrub_text(words);
+    scrub_phones(words);
+    return out;
+}
+
+static bool is_words(const char *name)
+{
+    static const char *const words[] = {"reason", "note"};
+    for (size_t i = 0; i < array_count(words); i++)
+        if (strcmp(words[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* A material: code, name, hash and size; what a peer has put beside them is hidden. */
+static yyjson_mut_val *mask_material(yyjson_mut_doc *doc, yyjson_val *material)
+{
+    static const char *const shown[] = {"code", "sha256", "size"};
+    yyjson_mut_val *out = yyjson_mut_obj(doc);
+    for (size_t i = 0; i < array_count(shown); i++) {
+        yyjson_val *value = yyjson_obj_get(material, shown[i]);
+        if (yyjson_is_str(value))
+            (void)yyjson_mut_obj_add(out, yyjson_mut_str(doc, shown[i]), mask_words(doc, value));
+        else if (yyjson_is_uint(value))
+            (void)yyjson_mut_obj_add(out, yyjson_mut_str(doc, shown[i]), yyjson_val_mut_copy(doc, value));
+    }
+    yyjson_val *name = yyjson_obj_get(material, "name"); /* of a file: often a person's */
+    if (yyjson_is_str(name))
+        (void)yyjson_mut_obj_add(out, yyjson_mut_str(doc, "name"),
+                                 mask_name(doc, yyjson_get_str(name), yyjson_get_len(name)));
+    return out;
+}
+
+static yyjson_mut_val *mask_materials(yyjson_mut_doc *doc, yyjson_val *list)
+{
+    yyjson_mut_val *out = yyjson_mut_arr(doc);
+    size_t i, count;
+    yyjson_val *material;
+    yyjson_arr_foreach(list, i, count, material)
+    {
+        if (yyjson_is_obj(material))
+            (void)yyjson_mut_arr_add_val(out, mask_material(doc, material));
+    }
+    return out;
 }
 
 static yyjson_mut_val *mask_keys(yyjson_mut_doc *doc, yyjson_val *object)
@@ -91,14 +151,36 @@ static yyjson_mut_val *mask_keys(yyjson_mut_doc *doc, yyjson_val *object)
     return out;
 }
 
+/* A word, a number, a truth value or a list of words. */
+static yyjson_mut_val *mask_plain(yyjson_mut_doc *doc, yyjson_val *value)
+{
+    if (yyjson_is_str(value))
+        return mask_words(doc, value);
+    if (yyjson_is_bool(value) || yyjson_is_uint(value))
+        return yyjson_val_mut_copy(doc, value);
+    yyjson_mut_val *out = yyjson_mut_arr(doc);
+    size_t i, count;
+    yyjson_val *one;
+    yyjson_arr_foreach(value, i, count, one)
+    {
+        if (yyjson_is_str(one))
+            (void)yyjson_mut_arr_add_val(out, mask_words(doc, one));
+    }
+    return out;
+}
+
 static yyjson_mut_val *mask_field(yyjson_mut_doc *doc, const char *name, yyjson_val *value)
 {
     static const char *const persons[] = {"applicant", "agent", "guardian"};
     for (size_t k = 0; k < array_count(persons); k++)
         if (strcmp(persons[k], name) == 0 && yyjson_is_obj(value))
             return mask_person(doc, value);
+    if (is_words(name) && yyjson_is_str(value))
+        return mask_words(doc, value);
+    if (strcmp(name, "materials") == 0 && yyjson_is_arr(value))
+        return mask_materials(doc, value);
     if (is_plain(name))
-        return yyjson_val_mut_copy(doc, value);
+        return mask_plain(doc, value);
     if (yyjson_is_obj(value))
         return mask_keys(doc, value);
     return text(doc, HIDDEN, strlen(HIDDEN));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "node/base/clock.h"
+#include "node/base/scrub.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
@@ -64,6 +65,7 @@ void log_line(enum log_level level, const char *module, const char *subject, con
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args); /* a cut line is still a line */
     va_end(args);
+    scrub_text(text);
 
     char time_text[CLOCK_TEXT_SIZE];
     clock_format_utc(clock_wall_ms(), time_text);

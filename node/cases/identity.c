@@ -142,24 +142,46 @@ void identity_explain(const struct identity_fault *fault, char *out)
         (void)snprintf(out, size, "the check digit of the organisation code (position 17) is wrong: '%c' is expected",
                        fault->expected);
         return;
+    case IDENTITY_FORM:
+        (void)snprintf(out, size, "the number has none of the forms of its kind: %s", fault->forms);
+        return;
     case IDENTITY_RULE_COUNT:
         break;
     }
     unreachable();
 }
 
+/* A capital letter at each of the first @letters places, digits behind. */
+static bool is_lettered(const char *text, size_t size, size_t letters)
+{
+    for (size_t i = 0; i < size; i++)
+        if (i < letters ? !is_letter(text[i]) : !is_digit(text[i]))
+            return false;
+    return true;
+}
+
 void identity_mask(const char *text, size_t size, char *out)
 {
     static const char hidden[] = "********";
-    bool is_shaped = size == IDENTITY_SIZE;
+    size_t head = 0, tail = 0; /* characters that are shown */
+    if (size == IDENTITY_SIZE) {
+        head = 6;
+        tail = 4;
+    } else if (size == 15 && is_lettered(text, size, 3)) {
+        head = 3;
+        tail = 4;
+    } else if (size >= 8 && size <= 11 && (is_lettered(text, size, 0) || is_lettered(text, size, 1))) {
+        head = 1;
+        tail = 2;
+    }
+    bool is_shaped = head > 0;
     for (size_t i = 0; is_shaped && i < size; i++)
         is_shaped = is_digit(text[i]) || is_letter(text[i]);
     if (!is_shaped) {
         memcpy(out, hidden, sizeof hidden);
         return;
     }
-    memcpy(out, text, 6);
-    memcpy(out + 6, hidden, 8);
-    memcpy(out + 14, text + 14, 4);
-    out[18] = '\0';
+    for (size_t i = 0; i < size; i++)
+        out[i] = i < head || i >= size - tail ? text[i] : '*';
+    out[size] = '\0';
 }

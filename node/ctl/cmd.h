@@ -17,6 +17,9 @@ void cmd_put_param(struct buf *url, const char *name, const char *value);
 /* Prints pairs as text or, with --json, as one object. */
 void cmd_print_pairs(struct ctl *c, const struct output_pair *pairs, size_t count);
 
+/* cmd_identity.c: "agent" and "guardian" of an application, from the options of case submit. */
+int cmd_put_persons(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e) WARN_UNUSED;
+
 /* A JSON value over several lines. */
 void cmd_print_pretty(struct ctl *c, yyjson_val *value);
 

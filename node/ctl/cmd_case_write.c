@@ -190,7 +190,9 @@ static int build_application(struct ctl *c, yyjson_mut_doc *doc, struct err *e)
     put_text(doc, applicant, "id_type", id_type != NULL ? id_type : organisation ? "uscc" : "citizen_id");
     put_text(doc, applicant, "id_number", ctl_option(c, "--id"));
     put_text(doc, applicant, "phone", ctl_option(c, "--phone"));
-    rc = put_form(c, doc, root, e);
+    rc = cmd_put_persons(c, doc, root, e);
+    if (rc == 0)
+        rc = put_form(c, doc, root, e);
     if (rc == 0)
         rc = put_materials(c, doc, root, e);
     if (ctl_option(c, "--no-forward") != NULL)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/scrub.h"
 #include "node/base/xassert.h"
 #include "node/ctl/output.h"
 
@@ -30,9 +31,23 @@ static const struct ctl_option submit_options[] = {
     {"--item", "CODE", false, false, "service item of the deciding province"},
     {"--name", "TEXT", false, false, "name of the applicant"},
     {"--id", "NUMBER", false, false, "identity number of the applicant"},
-    {"--id-type", "TYPE", false, false, "citizen_id (default), uscc or other"},
+    {"--id-type", "TYPE", false, false, "citizen_id (default), or another: 'tongban identity types' lists them"},
     {"--kind", "KIND", false, false, "person (default) or organisation"},
     {"--phone", "NUMBER", false, false, "telephone"},
+    {"--agent-name", "TEXT", false, false, "代办人: who acts for the applicant"},
+    {"--agent-id", "NUMBER", false, false, "identity number of the agent"},
+    {"--agent-id-type", "TYPE", false, false, "its kind (default citizen_id)"},
+    {"--agent-phone", "NUMBER", false, false, "telephone of the agent"},
+    {"--authorisation", "FILE", false, false, "授权委托书: its SHA-256 is taken from the file"},
+    {"--authorisation-scope", "TEXT", false, false, "what the agent may do"},
+    {"--authorisation-until", "YYYY-MM-DD", false, false, "last day of the authorisation (default: not limited)"},
+    {"--guardian-name", "TEXT", false, false, "监护人 of the applicant"},
+    {"--guardian-id", "NUMBER", false, false, "identity number of the guardian"},
+    {"--guardian-id-type", "TYPE", false, false, "its kind (default citizen_id)"},
+    {"--guardian-phone", "NUMBER", false, false, "telephone of the guardian"},
+    {"--relation", "WORD", false, false,
+     "parent, grandparent, sibling, spouse, child, relative, civil_affairs or other"},
+    {"--guardian-consent", NULL, false, false, "the guardian agrees to the use of the data of a child under 14"},
     {"--node", "CODE", false, false, "deciding node, when it does not follow from the division"},
     {"--division", "CODE", false, false, "home division of the matter (default: from the identity number)"},
     {"--mode", "MODE", false, false, "online, collect or joint"},
@@ -43,6 +58,8 @@ static const struct ctl_option submit_options[] = {
     OPTION_WAIT_PEERS,
     OPTION_END,
 };
+static const struct ctl_option identity_options[] = {
+    {"--type", "TYPE", false, false, "kind of number (default citizen_id)"}, OPTION_END};
 static const struct ctl_option list_cases_options[] = {
     {"--status", "NAME", false, false, "only cases in this state, such as accepted"},
     {"--role", "ROLE", false, false, "only cases where this node is receiving or deciding"},
@@ -169,6 +186,11 @@ const struct ctl_command ctl_commands[] = {
      "tongban catalog show 11510000TEMP00013D20007KSTB0052 --node 510000"},
     {"case submit", "", 0, 0, false, submit_options, cmd_case_submit, "take in an application (收件) and forward it",
      "tongban case submit --item 11510000TEMP00013D20007KSTB0052 --name 张三 --id 510104190507290029"},
+    {"identity types", "", 0, 0, false, no_options, cmd_identity_types,
+     "kinds of identity number and where their forms come from", "tongban identity types"},
+    {"identity check", "NUMBER", 1, 1, false, identity_options, cmd_identity_check,
+     "whether a number has the form of its kind; - reads it from standard input",
+     "tongban identity check H12345678 --type hk_macau_permit"},
     {"case list", "", 0, 0, false, list_cases_options, cmd_case_list, "cases that this node takes part in",
      "tongban case list --role deciding --status received"},
     {"case show", "CASE", 1, 1, false, no_options, cmd_case_show, "one case with its events",
@@ -273,7 +295,9 @@ int cmd_help(struct ctl *c, struct err *e)
 /* Messages quote the command line and the node's answer: neither may move the cursor. */
 static void print_error(struct arena *mem, const struct err *e, FILE *err)
 {
-    fprintf(err, "tongban: %s (%s)\n", output_clean(mem, e->message), output_clean(mem, e->id));
+    char *message = arena_strdup(mem, output_clean(mem, e->message));
+    scrub_text(message);
+    fprintf(err, "tongban: %s (%s)\n", message, output_clean(mem, e->id));
     if (e->hint[0] != '\0')
         fprintf(err, "hint: %s\n", output_clean(mem, e->hint));
 }

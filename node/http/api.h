@@ -24,6 +24,10 @@ int api_list_items(struct request *r, struct err *e);
 int api_get_item(struct request *r, struct err *e);         /* {code} */
 int api_get_item_of_node(struct request *r, struct err *e); /* {node}/{code} */
 
+/* api_identity.c */
+int api_get_identity_types(struct request *r, struct err *e);
+int api_post_identity_check(struct request *r, struct err *e);
+
 /* api_case.c: reading */
 int api_list_cases(struct request *r, struct err *e);
 int api_get_case(struct request *r, struct err *e);

@@ -15,12 +15,12 @@
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
 #include "node/http/names.h"
+#include "node/http/person.h"
 
 #define EVENTS_MAX 16 /* of one request: app_append() */
 #define MATERIALS_MAX 64
 #define TEXT_BYTES_MAX 4096 /* reason and note in words */
 #define NAME_BYTES_MAX 256
-#define ID_NUMBER_BYTES_MAX 64
 #define ITEM_CODE_BYTES_MAX 47 /* struct case_event.item_code */
 
 /* ---- the request's frame ---- */
@@ -72,6 +72,8 @@ static void command_cb(void *ctx, const struct app_command_result *result, const
     yyjson_mut_val *warnings = json_put_array(&out, out.root, "warnings");
     for (uint32_t i = 0; i < result->warning_count && i < array_count(result->warnings); i++)
         json_put_string(&out, warnings, NULL, arena_strdup(&r->mem, result->warnings[i]));
+    if (result->sensitive != 0)
+        person_list_flags(&out, out.root, result->sensitive);
     if (request_param(r, "durable") != NULL)
         json_put_bool(&out, out.root, "peers_durable", result->peers_durable);
 
@@ -97,28 +99,6 @@ static int decode_division(const struct json_object *o, uint32_t *ret, struct er
                        json_path(o, "division"), text);
     *ret = (uint32_t)v;
     return 0;
-}
-
-static int decode_applicant(const struct json_object *body, struct app_submission *s, struct err *e)
-{
-    static const char *const fields[] = {"kind", "name", "id_type", "id_number", "phone"};
-    struct json_object o;
-    const char *phone = NULL;
-    unsigned kind = 0, id_type = 0;
-    int rc = json_get_object(body, "applicant", true, &o, e);
-    if (rc == 0)
-        rc = json_check_fields(&o, fields, array_count(fields), e);
-    if (rc == 0)
-        rc = names_get(&o, "kind", true, names_applicant_kinds, &kind, &s->applicant_kind, e);
-    if (rc == 0)
-        rc = json_get_string(&o, "name", true, NAME_BYTES_MAX, &s->applicant_name, e);
-    if (rc == 0)
-        rc = names_get(&o, "id_type", true, names_id_types, &id_type, &s->id_type, e);
-    if (rc == 0)
-        rc = json_get_string(&o, "id_number", true, ID_NUMBER_BYTES_MAX, &s->id_number, e);
-    if (rc == 0)
-        rc = json_get_string(&o, "phone", false, ID_NUMBER_BYTES_MAX, &phone, e);
-    return rc;
 }
 
 static int check_material(const struct json_object *o, struct err *e)
@@ -162,8 +142,8 @@ static int check_materials(const struct json_object *body, struct err *e)
 
 static int decode_submission(const struct json_object *o, struct app_submission *s, struct err *e)
 {
-    static const char *const fields[] = {"item",      "node", "division",  "mode",
-                                         "applicant", "form", "materials", "forward"};
+    static const char *const fields[] = {"item", "node",      "division", "mode",  "applicant",
+                                         "form", "materials", "forward",  "agent", "guardian"};
     struct json_object form;
     uint64_t node = 0;
     unsigned mode = 0;
@@ -178,7 +158,7 @@ static int decode_submission(const struct json_object *o, struct app_submission 
     if (rc == 0)
         rc = names_get(o, "mode", false, names_modes, &mode, NULL, e);
     if (rc == 0)
-        rc = decode_applicant(o, s, e);
+        rc = person_decode(o, s, e);
     if (rc == 0)
         rc = json_get_object(o, "form", false, &form, e);
     if (rc == 0)
@@ -205,7 +185,7 @@ int api_post_case(struct request *r, struct err *e)
         rc = decode_submission(&o, &s, e);
     if (rc != 0)
         return rc;
-    s.payload = json_canonical(&r->scratch, root);
+    s.payload = person_put_flags(&r->scratch, root, app_sensitive_flags(r->app, &s));
     rc = check_payload(s.payload, "the application", e);
     if (rc != 0)
         return rc;

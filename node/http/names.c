@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "node/cases/event.h"
+#include "node/cases/identity.h"
+#include "node/cases/person.h"
 
 const struct names_row names_modes[] = {
     {CASE_MODE_ONLINE, "online"}, {CASE_MODE_COLLECT, "collect"}, {CASE_MODE_JOINT, "joint"}, {0, NULL}};
@@ -12,7 +14,21 @@ const struct names_row names_decisions[] = {{CASE_DECISION_GRANT, "grant"}, {CAS
 const struct names_row names_channels[] = {
     {CASE_CHANNEL_WINDOW, "window"}, {CASE_CHANNEL_POST, "post"}, {CASE_CHANNEL_ELECTRONIC, "electronic"}, {0, NULL}};
 const struct names_row names_applicant_kinds[] = {{1, "person"}, {2, "organisation"}, {0, NULL}};
-const struct names_row names_id_types[] = {{1, "citizen_id"}, {2, "uscc"}, {3, "other"}, {0, NULL}};
+const struct names_row names_id_types[] = {
+#define X(name, value, wire, chinese, holder, source) {name, wire},
+    IDENTITY_KINDS(X)
+#undef X
+        {0, NULL}};
+const struct names_row names_relations[] = {
+#define X(name, value, wire, chinese) {value, wire},
+    PERSON_RELATIONS(X)
+#undef X
+        {0, NULL}};
+const struct names_row names_person_flags[] = {
+#define X(name, bit, wire) {bit, wire},
+    PERSON_FLAGS(X)
+#undef X
+        {0, NULL}};
 
 const char *names_text(const struct names_row *rows, unsigned value)
 {
@@ -30,7 +46,7 @@ int names_get(const struct json_object *o, const char *name, bool required, cons
     if (rc != 0 || text == NULL)
         return rc;
 
-    char choices[128] = "";
+    char choices[192] = "";
     size_t at = 0;
     for (; rows->text != NULL; rows++) {
         if (strcmp(rows->text, text) == 0) {
@@ -41,6 +57,8 @@ int names_get(const struct json_object *o, const char *name, bool required, cons
         }
         int n = snprintf(choices + at, sizeof choices - at, "%s%s", at > 0 ? ", " : "", rows->text);
         at += n > 0 ? (size_t)n : 0;
+        if (at >= sizeof choices)
+            at = sizeof choices - 1;
     }
     return err_set(e, ERR_INVALID, "json.choice", "'%s' is '%s', it must be one of: %s", json_path(o, name), text,
                    choices);

@@ -17,7 +17,9 @@ extern const struct names_row names_modes[];     /* enum case_mode */
 extern const struct names_row names_decisions[]; /* enum case_decision */
 extern const struct names_row names_channels[];  /* enum case_channel */
 extern const struct names_row names_applicant_kinds[];
-extern const struct names_row names_id_types[];
+extern const struct names_row names_id_types[];     /* enum identity_kind */
+extern const struct names_row names_relations[];    /* guardian to applicant */
+extern const struct names_row names_person_flags[]; /* bits of enum person_flag */
 
 /* NULL for a value that is not in the table. */
 const char *names_text(const struct names_row *rows, unsigned value);

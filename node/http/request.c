@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/scrub.h"
 #include "node/base/xassert.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
@@ -95,9 +96,11 @@ void request_reply_json(struct request *r, int status, struct json_out *out)
 void request_reply_error_status(struct request *r, int status, const struct err *e)
 {
     struct json_out out = json_out_open(&r->mem);
+    char *message = arena_strdup(&r->mem, e->message);
+    scrub_text(message); /* it quotes what was typed, perhaps into the wrong field */
     json_put_string(&out, out.root, "code", err_name(e->code));
     json_put_string(&out, out.root, "id", arena_strdup(&r->mem, e->id));
-    json_put_string(&out, out.root, "message", arena_strdup(&r->mem, e->message));
+    json_put_string(&out, out.root, "message", message);
     json_put_string(&out, out.root, "hint", arena_strdup(&r->mem, e->hint));
     r->retry_later = e->code == ERR_BUSY;
     request_reply_json(r, status, &out);

@@ -30,6 +30,8 @@ static const struct route routes[] = {
     {"GET", "/v1/catalog", "node text limit after", BODY_NONE, api_list_items},
     {"GET", "/v1/catalog/{code}", "", BODY_NONE, api_get_item},
     {"GET", "/v1/catalog/{node}/{code}", "", BODY_NONE, api_get_item_of_node},
+    {"GET", "/v1/identity/types", "", BODY_NONE, api_get_identity_types},
+    {"POST", "/v1/identity/check", "", BODY_JSON, api_post_identity_check},
     {"GET", "/v1/cases", "status role item limit before", BODY_NONE, api_list_cases},
     {"POST", "/v1/cases", "durable timeout_ms", BODY_JSON, api_post_case},
     {"GET", "/v1/cases/{case}", "wait timeout_ms", BODY_NONE, api_get_case},

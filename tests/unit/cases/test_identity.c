@@ -182,6 +182,11 @@ static void test_mask(void **state)
         {"110101190003070037", "110101********0037"},
         {"33010619010108008x", "330106********008x"},
         {"91440300TEMP0003XW", "914403********03XW"},
+        {"H12345678", "H******78"},
+        {"M1234567890", "M********90"},
+        {"12345678", "1*****78"},
+        {"USA110019000307", "USA********0307"},
+        {"AB1234567", "********"}, /* of no shape that is known */
         {"", "********"},
         {"11010119000307003", "********"},
         {"1101011900030700377", "********"},
@@ -195,12 +200,107 @@ static void test_mask(void **state)
     }
 }
 
+/* Every kind and form, each row beside the source that identity.h names for its kind. */
+static void test_kinds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind, *number, *normal; /* normal NULL: refused */
+        enum identity_rule rule;
+        uint32_t division, birth;
+    } rows[] = {
+        {"citizen_id", "33010619010108008x", "33010619010108008X", IDENTITY_OK, 330106, 19010108},
+        {"citizen_id", "330106190101080081", NULL, IDENTITY_CHECK_DIGIT, 0, 0},
+        {"uscc", "91440300temp0003xw", "91440300TEMP0003XW", IDENTITY_OK, 440300, 0},
+        {"hk_macau_permit", "H12345678", "H12345678", IDENTITY_OK, 0, 0},
+        {"hk_macau_permit", "m1234567890", "M1234567890", IDENTITY_OK, 0, 0},
+        {"hk_macau_permit", "H123456789", NULL, IDENTITY_FORM, 0, 0},
+        {"hk_macau_permit", "T12345678", NULL, IDENTITY_FORM, 0, 0},
+        {"hk_macau_permit", "", NULL, IDENTITY_FORM, 0, 0},
+        {"taiwan_permit", "12345678", "12345678", IDENTITY_OK, 0, 0},
+        {"taiwan_permit", "1234567890", "1234567890", IDENTITY_OK, 0, 0},
+        {"taiwan_permit", "1234567890b", "1234567890B", IDENTITY_OK, 0, 0},
+        {"taiwan_permit", "123456789", NULL, IDENTITY_FORM, 0, 0},
+        {"residence_permit", "810000190003070030", "810000190003070030", IDENTITY_OK, 810000, 19000307},
+        {"residence_permit", "830000190003070038", NULL, IDENTITY_CHECK_DIGIT, 0, 0},
+        {"residence_permit", "110101190003070037", NULL, IDENTITY_FORM, 0, 0},
+        {"passport", "e12345678", "E12345678", IDENTITY_OK, 0, 0},
+        {"passport", "EA1234567", "EA1234567", IDENTITY_OK, 0, 0},
+        {"passport", "12345", "12345", IDENTITY_OK, 0, 0},
+        {"passport", "1234", NULL, IDENTITY_FORM, 0, 0},
+        {"passport", "E123456789", NULL, IDENTITY_FORM, 0, 0},
+        {"passport", "E1234 678", NULL, IDENTITY_FORM, 0, 0},
+        {"foreign_permanent_resident", "usa110019000307", "USA110019000307", IDENTITY_OK, 0, 0},
+        {"foreign_permanent_resident", "US1110019000307", NULL, IDENTITY_FORM, 0, 0},
+        {"foreign_permanent_resident", "110101190003070037", NULL, IDENTITY_FORM, 0, 0},
+        {"other", "anything at all", "anything at all", IDENTITY_OK, 0, 0},
+        {"other", "", NULL, IDENTITY_FORM, 0, 0},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct identity_document d = {0};
+        struct identity_fault fault = {0};
+        const struct identity_kind_row *kind = identity_kind_of(rows[i].kind);
+        assert_non_null(kind);
+        bool ok = identity_check(kind->kind, rows[i].number, strlen(rows[i].number), TODAY, &d, &fault);
+        if (ok != (rows[i].normal != NULL) || fault.rule != rows[i].rule)
+            fail_msg("%s %s: %d, rule %d, expected '%c'", rows[i].kind, rows[i].number, ok, fault.rule, fault.expected);
+        if (ok)
+            assert_string_equal(d.number, rows[i].normal);
+        assert_int_equal(d.division, rows[i].division);
+        assert_int_equal(d.birth, rows[i].birth);
+    }
+    assert_null(identity_kind_of("citizen"));
+}
+
+/* A foreign resident's number since 2023: 9, place, nation, birth, serial, the check of GB 11643. */
+static void test_foreign_resident(void **state)
+{
+    (void)state;
+    char number[19] = "911840190003070010";
+    unsigned good = 0;
+    for (const char *check = "0123456789X"; *check != '\0'; check++) {
+        struct identity_document d;
+        struct identity_fault fault;
+        number[17] = *check;
+        if (!identity_check(IDENTITY_KIND_FOREIGN, number, 18, TODAY, &d, &fault))
+            continue;
+        good++;
+        assert_int_equal(d.birth, 19000307);
+        assert_int_equal(d.division, 0);
+    }
+    assert_int_equal(good, 1);
+}
+
+static void test_age(void **state)
+{
+    (void)state;
+    assert_int_equal(identity_age(20100301, 20240229), 13);
+    assert_int_equal(identity_age(20100301, 20240301), 14);
+    assert_int_equal(identity_age(20080229, 20220228), 13); /* a birthday that the year does not have: the day after */
+    assert_int_equal(identity_age(20080229, 20220301), 14);
+    assert_int_equal(identity_age(20240101, 20240101), 0);
+}
+
+/* Each kind names its source. */
+static void test_kind_sources(void **state)
+{
+    (void)state;
+    const struct identity_kind_row *rows;
+    size_t count = identity_kinds(&rows);
+    assert_int_equal(count, 8);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(strlen(rows[i].source) > 0 && strlen(rows[i].chinese) > 0);
+        assert_ptr_equal(identity_kind_of(rows[i].wire), &rows[i]);
+    }
+}
+
 /* Every rule has an id of its own and a sentence, and the sentence names what is expected. */
 static void test_explain(void **state)
 {
     (void)state;
     for (int rule = 0; rule < IDENTITY_RULE_COUNT; rule++) {
-        struct identity_fault fault = {.rule = (enum identity_rule)rule, .size = 17, .position = 18, .expected = '7'};
+        struct identity_fault fault = {
+            .rule = (enum identity_rule)rule, .size = 17, .position = 18, .expected = '7', .forms = "two words"};
         char text[IDENTITY_TEXT_SIZE] = "";
         identity_explain(&fault, text);
         assert_true(strlen(text) > 10);
@@ -224,6 +324,10 @@ int main(void)
         cmocka_unit_test(test_credit_codes),
         cmocka_unit_test(test_credit_forms),
         cmocka_unit_test(test_mask),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_foreign_resident),
+        cmocka_unit_test(test_age),
+        cmocka_unit_test(test_kind_sources),
         cmocka_unit_test(test_explain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

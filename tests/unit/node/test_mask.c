@@ -26,6 +26,18 @@ static void test_rows(void **state)
         {"{\"surprise\":\"510104190507290029\",\"list\":[\"张三\"]}", "{\"surprise\":\"***\",\"list\":\"***\"}"},
         {"{\"reason\":\"材料不全\",\"materials\":[{\"code\":\"m1\"}]}",
          "{\"reason\":\"材料不全\",\"materials\":[{\"code\":\"m1\"}]}"},
+        {"{\"reason\":\"510104190507290029的电话13800001234\",\"note\":{\"a\":\"张三\"}}",
+         "{\"reason\":\"510104********0029的电话*******1234\",\"note\":{\"a\":\"***\"}}"},
+        {"{\"materials\":[{\"code\":\"m1\",\"name\":\"张三.pdf\",\"sha256\":\"ab\",\"size\":3,\"who\":\"张三\"},"
+         "\"张三\"]}",
+         "{\"materials\":[{\"code\":\"m1\",\"sha256\":\"ab\",\"size\":3,\"name\":\"张*\"}]}"},
+        {"{\"agent\":{\"name\":\"王五\",\"id_number\":\"H12345678\",\"authorisation\":{\"scope\":\"代李小满\"}},"
+         "\"guardian\":{\"relation\":\"parent\",\"consent\":true},\"sensitive\":[\"under_14\"],\"mode\":{\"x\":"
+         "\"张三\"}}",
+         "{\"agent\":{\"name\":\"王*\",\"id_number\":\"H******78\",\"authorisation\":\"***\"},"
+         "\"guardian\":{\"relation\":\"parent\",\"consent\":true},\"sensitive\":[\"under_14\"],\"mode\":[]}"},
+        {"{\"applicant\":{\"kind\":\"李小满\",\"id_type\":\"510104190507290029\"}}",
+         "{\"applicant\":{\"kind\":\"***\",\"id_type\":\"***\"}}"},
         {"{\"applicant\":\"李小满 510104190507290029\"}", "{\"applicant\":\"***\"}"},
         {"{\"applicant\":{\"name\":[\"李小满\"],\"id_number\":510104190507290029}}",
          "{\"applicant\":{\"name\":\"*\",\"id_number\":\"********\"}}"},

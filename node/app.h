@@ -17,6 +17,7 @@
 #include "node/cases/event.h"
 
 struct app;
+struct members;
 
 /* ---- commands ---- */
 
@@ -157,7 +158,8 @@ struct app_erasure_view {
 };
 
 /* Destroys the case's keys and content here and orders the same of every other participant. Only the receiving or the
- * deciding node, only a case that has ended (case.erase-open), none on hold here (case.on-hold). Durable in the callback. */
+ * deciding node, only a case that has ended (case.erase-open), none on hold here (case.on-hold). Durable in the callback. What
+ * this node has ordered already, on the same basis, is not ordered again: the first entry, replayed. */
 void app_erase(struct app *a, const uint8_t case_id[CASE_ID_SIZE], enum app_erase_basis basis,
                const struct app_request *r, app_command_cb cb, void *ctx);
 /* Puts a case on hold (查封、复议、诉讼、审计), or takes the hold off (@reason NULL): an erasure ordered meanwhile is then
@@ -192,6 +194,9 @@ typedef void (*app_receipt_cb)(void *ctx, const struct app_receipt *receipt, con
 uint64_t app_get_receipt(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint16_t act, uint32_t wait_ms,
                          app_receipt_cb cb, void *ctx);
 void app_receipt_cancel(struct app *a, uint64_t ticket);
+
+/* The member list in force: names for a receipt's page. Borrowed until the loop runs on. */
+const struct members *app_members(const struct app *a);
 
 /* ---- the ledger for public tools (C2SP tlog-tiles, tlog-witness) ---- */
 

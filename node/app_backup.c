@@ -1,4 +1,5 @@
 /* Backups on a worker (see app.h, store_backup()). One at a time; ended early when the node stops. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,22 @@ static void backup_done(void *ctx)
     free(b);
 }
 
+/* Not beside the databases: a file of the wrong name there would be taken for a part of them. */
+static int check_path(const char *path, const char *dir, struct err *e)
+{
+    const struct app_backup_result *r = NULL;
+    char folder[PATH_MAX], resolved[PATH_MAX], own[PATH_MAX];
+    if (path[0] != '/' || strlen(path) >= sizeof r->path)
+        return err_set(e, ERR_INVALID, "backup.path", "'%.100s' is not an absolute path of at most %zu bytes", path,
+                       sizeof r->path - 1);
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    *(strrchr(folder, '/') + 1) = '\0';
+    if (realpath(folder, resolved) != NULL && realpath(dir, own) != NULL && strcmp(resolved, own) == 0)
+        return err_set(e, ERR_INVALID, "backup.path",
+                       "'%.100s' is in the node's own folder: a backup belongs elsewhere", path);
+    return 0;
+}
+
 void app_backup(struct app *a, const char *path, bool keys, app_backup_cb cb, void *ctx)
 {
     struct backup *b = xcalloc(1, sizeof *b);
@@ -59,10 +76,7 @@ void app_backup(struct app *a, const char *path, bool keys, app_backup_cb cb, vo
     b->cb = cb;
     b->ctx = ctx;
     (void)snprintf(b->dir, sizeof b->dir, "%s", a->config->dir);
-    if (path[0] != '/' || strlen(path) >= sizeof b->result.path)
-        (void)err_set(&b->error, ERR_INVALID, "backup.path", "'%.100s' is not an absolute path of at most %zu bytes",
-                      path, sizeof b->result.path - 1);
-    else if (a->backing_up > 0)
+    if (check_path(path, a->config->dir, &b->error) == 0 && a->backing_up > 0)
         (void)err_set(&b->error, ERR_BUSY, "backup.running", "a backup is running already");
     (void)snprintf(b->result.path, sizeof b->result.path, "%s", path);
     a->backing_up++;

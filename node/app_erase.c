@@ -181,6 +181,27 @@ static int open_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct 
     return rc;
 }
 
+/* Erased here already: by this very order, which a client that lost the answer repeats, or otherwise. */
+static int again(struct erasing *x, struct case_slot *slot, uint16_t basis, struct err *e)
+{
+    struct arena mem = ARENA_INIT;
+    struct store_erasure *rows;
+    size_t count = 0;
+    int rc = store_read_erasures(ledger_reader(x->app->ledger), slot->id, &mem, &rows, &count, e);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        bool is_own = rows[i].node == x->app->config->region && rows[i].state == APP_ERASURE_DONE;
+        if (!is_own || rows[i].origin != x->app->config->region || rows[i].basis != basis)
+            continue;
+        x->result.first_index = rows[i].index;
+        x->result.count = 1;
+        x->result.replayed = true;
+    }
+    arena_close(&mem);
+    if (rc == 0 && !x->result.replayed)
+        rc = err_set(e, ERR_CONFLICT, "case.erased", "the content of this case has been erased already");
+    return rc;
+}
+
 static int erase(struct erasing *x, struct case_slot *slot, uint16_t basis, struct err *e)
 {
     struct app *a = x->app;
@@ -192,8 +213,12 @@ static int erase(struct erasing *x, struct case_slot *slot, uint16_t basis, stru
         return err_set(e, ERR_DENIED, "case.erase-node",
                        "only the receiving node (%u) or the deciding node (%u) can order an erasure", state->receiving,
                        state->lead);
-    if (app_is_erased(a, slot->id))
-        return err_set(e, ERR_CONFLICT, "case.erased", "the content of this case has been erased already");
+    if (app_is_erased(a, slot->id)) {
+        int rc = again(x, slot, basis, e);
+        if (rc == 0)
+            loop_post(a->loop, &x->later);
+        return rc;
+    }
     int rc = check_may_go(a, slot, e);
     if (rc != 0)
         return rc;
@@ -219,7 +244,7 @@ void app_erase(struct app *a, const uint8_t case_id[CASE_ID_SIZE], enum app_eras
 {
     struct erasing *x = erasing_create(a, case_id, cb, ctx);
     struct case_slot *slot;
-    (void)r; /* ordering twice is refused by itself */
+    (void)r; /* an order that was given already is found by itself: again() */
     int rc = open_case(a, case_id, &slot, &x->error);
     if (rc == 0)
         rc = erase(x, slot, (uint16_t)basis, &x->error);

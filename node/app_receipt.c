@@ -17,6 +17,7 @@
 #include "node/base/xassert.h"
 
 #define PULL_MS 5000u
+#define PULL_AGAIN_MS 200u
 #define WAIT_MS_MAX 60000u
 
 struct receipt_wait {
@@ -93,6 +94,7 @@ static int best_note(struct app *a, uint64_t index, struct bytes *ret, bool *ret
     if (head->note.size == 0 || head->size <= index)
         return err_set(e, ERR_CLOSED, "receipt.not-yet", "no signed checkpoint covers entry %llu yet",
                        (unsigned long long)index);
+    witnessing_want(a->witnessing);
     *ret = head->note;
     return 0;
 }
@@ -165,10 +167,12 @@ static void pulled(void *ctx, const struct wire_msg *answer, const struct err *e
         if (rate(w->app, &w->receipt, &w->error) == 0)
             (void)put_policy(w->app, &w->mem, &w->receipt.policy);
     }
-    if (!w->receipt.is_final && clock_mono_ms() + 200 < w->until_ms)
-        loop_timer_set(w->timer, 200); /* the author's quorum comes without a word to us */
-    else
+    if (!w->receipt.is_final && clock_mono_ms() + PULL_AGAIN_MS < w->until_ms) {
+        w->error = (struct err){0};
+        loop_timer_set(w->timer, PULL_AGAIN_MS); /* the author, or its quorum, comes without a word to us */
+    } else {
         wait_end(w);
+    }
 }
 
 static void pull(struct receipt_wait *w)
@@ -422,4 +426,9 @@ int app_list_witnesses(struct app *a, struct arena *mem, struct app_witness_view
     *ret = rows;
     *ret_count = count;
     return 0;
+}
+
+const struct members *app_members(const struct app *a)
+{
+    return a->members;
 }

@@ -33,9 +33,9 @@ static int check_cancel(const struct verify *v, struct err *e)
 
 /* ---- entries ---- */
 
-/* An erasure that a leaf tells of is noted, with its author as one who has done it or waits; and what is missing of the own
- * contents has been erased. */
-static int check_erasure(struct verify *v, const struct leaf *leaf, struct err *e)
+/* An erasure that a leaf tells of is noted, with its author as one who has done it or waits; and what is missing of the
+ * contents has been erased: by @node. */
+static int check_erasure(struct verify *v, const struct leaf *leaf, uint32_t node, struct err *e)
 {
     struct arena a = ARENA_INIT;
     struct store_erasure *rows;
@@ -43,7 +43,7 @@ static int check_erasure(struct verify *v, const struct leaf *leaf, struct err *
     bool noted = false;
     int rc = store_read_erasures(v->reader, leaf->case_id, &a, &rows, &count, e);
     for (size_t i = 0; rc == 0 && i < count; i++)
-        noted = noted || rows[i].node == leaf->origin;
+        noted = noted || rows[i].node == node;
     arena_close(&a);
     if (rc == 0 && !noted)
         rc = err_set(e, ERR_CORRUPT, "verify.erasure", "ledger %u entry %llu: %s, but no erasure by that node is noted",
@@ -74,12 +74,11 @@ static int check_entry(struct verify *v, const struct store_entry *entry, struct
         (is_of_case && memcmp(entry->case_id, leaf->case_id, sizeof leaf->case_id) != 0))
         return err_set(e, ERR_CORRUPT, "verify.case-id", "ledger %u entry %llu is filed under another case",
                        entry->origin, (unsigned long long)entry->index);
-    if (leaf->kind == LEAF_KIND_ERASE || (!entry->payload_held && leaf->ct_len > 0 && entry->origin == v->in->self))
-        return check_erasure(v, leaf, e);
-    if (!entry->payload_held && leaf->ct_len == 0)
-        return err_set(e, ERR_CORRUPT, "verify.payload",
-                       "ledger %u entry %llu has no payload, but one is said to be gone", entry->origin,
-                       (unsigned long long)entry->index);
+    if (leaf->kind == LEAF_KIND_ERASE)
+        return check_erasure(v, leaf, leaf->origin, e);
+    /* A peer may never have given a content; that an empty one, or an own one, is gone is the work of this node. */
+    if (!entry->payload_held && (leaf->ct_len == 0 || entry->origin == v->in->self))
+        return check_erasure(v, leaf, v->in->self, e);
     if (!entry->payload_held)
         return 0;
     v->out->payloads += entry->payload.size > 0;

@@ -226,6 +226,12 @@ void witnessing_sealed(struct witnessing *w)
     step(w, &event);
 }
 
+void witnessing_want(struct witnessing *w)
+{
+    struct collector_event event = {.type = COLLECTOR_EVENT_HEAD, .urgent = true};
+    step(w, &event);
+}
+
 void witnessing_link(struct witnessing *w, uint32_t peer, bool up)
 {
     for (size_t i = 0; i < w->own.witness_count; i++) {

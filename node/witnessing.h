@@ -44,6 +44,8 @@ void witnessing_close(struct witnessing *w); /* before the link goes: nothing is
 
 void witnessing_link(struct witnessing *w, uint32_t peer, bool up);
 void witnessing_sealed(struct witnessing *w);
+/* Somebody wants a receipt of what is not under a quorum yet: after a restart nothing else may start a round for long. */
+void witnessing_want(struct witnessing *w);
 
 /* One add-checkpoint request (C2SP tlog-witness). @cb exactly once, possibly from inside the call. */
 typedef void (*witnessing_cb)(void *ctx, unsigned status, const char *type, struct bytes body);

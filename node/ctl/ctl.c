@@ -167,6 +167,28 @@ static const struct ctl_option node_init_options[] = {
     OPTION_END,
 };
 
+static const struct ctl_option erase_options[] = {
+    {"--basis", "BASIS", true, false,
+     "purpose_achieved, retention_expired, consent_withdrawn, unlawful or other_law: 个人信息保护法第四十七条"},
+    OPTION_END,
+};
+static const struct ctl_option hold_options[] = {
+    {"--reason", "TEXT", true, false, "why: 查封, 复议, 诉讼, 审计 …; shown and logged, so no personal data"},
+    OPTION_END};
+static const struct ctl_option limit_options[] = {OPTION_LIMIT, OPTION_END};
+static const struct ctl_option receipt_get_options[] = {
+    {"--act", "EVENT", false, false, "submit (收件, default), accept (受理), decide (决定) or any other event"},
+    {"--as", "FORM", false, false, "text (default), html (page to print), qr, svg (QR code) or compact"},
+    {"--out", "FILE", false, false, "a new file (default: standard output)"},
+    {"--wait", "SECONDS", false, false, "how long to wait for the witnesses, 0 to 60 (default 10)"},
+    OPTION_END,
+};
+static const struct ctl_option backup_options[] = {
+    {"--out", "FILE", true, false, "a new file, on the node's machine"},
+    {"--keys", NULL, false, false, "copy keys.db (the keys of the cases) instead of ledger.db"},
+    OPTION_END,
+};
+
 #define STEP(name, help)                                                                                               \
     {"case " name, "CASE", 1, 1, false, step_options, cmd_case_step, help, "tongban case " name " 0006b6c06b05aa01c9f2"}
 
@@ -220,6 +242,17 @@ const struct ctl_command ctl_commands[] = {
      "tongban case supervise 0006b6c06b05aa01c9f2a4b19c0d3e57 --lead 330000 --last-leaf 41"},
     {"case event", "CASE", 1, 1, false, event_options, cmd_case_event, "add any event, from JSON",
      "tongban case event 0006b6c06b05aa01c9f2 --json-file event.json"},
+    {"case erase", "CASE", 1, 1, false, erase_options, cmd_case_erase,
+     "destroy the content of an ended case, here and at all participants (删除)",
+     "tongban case erase 0006b6c06b05aa01c9f2 --basis retention_expired"},
+    {"case erasure", "CASE", 1, 1, false, no_options, cmd_case_erasure, "where the erasure of a case stands",
+     "tongban case erasure 0006b6c06b05aa01c9f2"},
+    {"case hold", "CASE", 1, 1, false, hold_options, cmd_case_hold, "keep a case from being erased here (暂停删除)",
+     "tongban case hold 0006b6c06b05aa01c9f2 --reason 行政复议"},
+    {"case unhold", "CASE", 1, 1, false, no_options, cmd_case_unhold,
+     "end a hold; an erasure that waited for it is done", "tongban case unhold 0006b6c06b05aa01c9f2"},
+    {"erasure list", "", 0, 0, false, limit_options, cmd_erasure_list,
+     "erasures that some participant has not done yet", "tongban erasure list"},
     {"ledger show", "", 0, 0, false, no_options, cmd_ledger_show, "size and root of the own ledger",
      "tongban ledger show"},
     {"ledger entries", "", 0, 0, false, entries_options, cmd_ledger_entries, "entries of a ledger",
@@ -235,6 +268,9 @@ const struct ctl_command ctl_commands[] = {
      "tongban ledger witnesses"},
     {"ledger evidence", "", 0, 0, false, evidence_options, cmd_ledger_evidence,
      "nodes that signed two histories, and the proof (证据)", "tongban ledger evidence --raw 510000 > evidence.bin"},
+    {"receipt get", "CASE", 1, 1, false, receipt_get_options, cmd_receipt_get,
+     "the receipt of an act, for the applicant (凭证)",
+     "tongban receipt get 0006b6c06b05aa01c9f2 --act accept --as html --out receipt.html"},
     {"receipt verify", "FILE", 1, 1, false, receipt_verify_options, cmd_receipt_verify,
      "judge a receipt without a node: 0 proven, 1 not, 2 usage",
      "tongban receipt verify receipt.html --policy policy.txt"},
@@ -243,6 +279,8 @@ const struct ctl_command ctl_commands[] = {
     {"policy", "", 0, 0, false, policy_options, cmd_policy,
      "print the policy by which receipts are judged: the node's, or one made from a member list",
      "tongban policy --members members.note --federation-key federation.pub"},
+    {"backup", "", 0, 0, false, backup_options, cmd_backup, "copy the node's database while it works",
+     "tongban backup --out /var/backups/tongban/ledger-2026-11-24.db"},
     {"node init", "", 0, 0, true, node_init_options, cmd_node_init, "make the folder of a new node",
      "tongban node init --dir /var/lib/tongban --region 510000 --name 四川省 --federation-listen "
      "tls+tcp://0.0.0.0:7510 "

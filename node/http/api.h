@@ -37,6 +37,19 @@ int api_get_payload(struct request *r, struct err *e); /* {case}, {origin}, {ind
 int api_post_case(struct request *r, struct err *e);
 int api_post_case_events(struct request *r, struct err *e);
 
+/* api_receipt.c */
+int api_get_receipt(struct request *r, struct err *e); /* {case} */
+
+/* api_erase.c */
+int api_post_erase(struct request *r, struct err *e);
+int api_post_hold(struct request *r, struct err *e);
+int api_post_unhold(struct request *r, struct err *e);
+int api_get_erasure(struct request *r, struct err *e);
+int api_list_erasures(struct request *r, struct err *e);
+
+/* api_backup.c */
+int api_post_backup(struct request *r, struct err *e);
+
 /* api_ledger.c */
 int api_get_ledger(struct request *r, struct err *e);
 int api_get_checkpoint(struct request *r, struct err *e);

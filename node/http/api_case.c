@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "node/base/limits.h"
-#include "node/base/utf8.h"
 #include "node/base/xassert.h"
 #include "node/cases/status.h"
 #include "node/http/names.h"
@@ -12,7 +11,6 @@
 #define ROWS_DEFAULT 50
 #define WAIT_MS_DEFAULT 30000
 #define PURPOSE_BYTES_MAX 128
-#define PURPOSE_DIGITS_MAX 10 /* in a row: telephone numbers have 11, identity numbers 15 to 18 */
 
 /* Attributes that the type does not use are left out. */
 static void put_attrs(struct json_out *out, yyjson_mut_val *to, const struct case_event *a)
@@ -214,34 +212,13 @@ int api_list_case_events(struct request *r, struct err *e)
     return 0;
 }
 
-/* Digits in the longest run of them, full-width ones too. */
-static size_t longest_number(const char *text)
-{
-    size_t size = strlen(text), run = 0, longest = 0;
-    for (size_t i = 0; i < size;) {
-        uint32_t rune = 0;
-        size_t n = utf8_decode(text + i, size - i, &rune);
-        bool is_digit = n > 0 && ((rune >= '0' && rune <= '9') || (rune >= 0xff10 && rune <= 0xff19));
-        run = is_digit ? run + 1 : 0;
-        longest = max_of(longest, run);
-        i += n > 0 ? n : 1;
-    }
-    return longest;
-}
-
 /* Why somebody reads goes to the operator's log, which is to hold no identity or telephone number. */
 static int check_purpose(const char *purpose, struct err *e)
 {
     if (purpose == NULL || purpose[0] == '\0' || strlen(purpose) > PURPOSE_BYTES_MAX)
         return err_set(e, ERR_INVALID, "http.purpose", "parameter 'purpose' must say in 1 to %d bytes why this is read",
                        PURPOSE_BYTES_MAX);
-    size_t digits = longest_number(purpose);
-    if (digits <= PURPOSE_DIGITS_MAX)
-        return 0;
-    return err_set(e, ERR_INVALID, "http.purpose",
-                   "parameter 'purpose' holds a number of %zu digits, the limit is %d: it goes to the log, where no "
-                   "identity or telephone number may stand",
-                   digits, PURPOSE_DIGITS_MAX);
+    return names_check_words("parameter 'purpose'", "http.purpose", purpose, e);
 }
 
 /* The content of one event with nothing masked. Who reads it must say why: that goes to the operator's log. */

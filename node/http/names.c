@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/base/utf8.h"
+#include "node/base/xassert.h"
 #include "node/cases/event.h"
 #include "node/cases/identity.h"
 #include "node/cases/person.h"
@@ -62,4 +64,33 @@ int names_get(const struct json_object *o, const char *name, bool required, cons
     }
     return err_set(e, ERR_INVALID, "json.choice", "'%s' is '%s', it must be one of: %s", json_path(o, name), text,
                    choices);
+}
+
+#define DIGITS_MAX 10 /* in a row: telephone numbers have 11, identity numbers 15 to 18 */
+
+/* Digits in the longest run of them, full-width ones too. */
+static size_t longest_number(const char *text)
+{
+    size_t size = strlen(text), run = 0, longest = 0;
+    for (size_t i = 0; i < size;) {
+        uint32_t rune = 0;
+        size_t n = utf8_decode(text + i, size - i, &rune);
+        bool is_digit = n > 0 && ((rune >= '0' && rune <= '9') || (rune >= 0xff10 && rune <= 0xff19));
+        run = is_digit ? run + 1 : 0;
+        longest = max_of(longest, run);
+        i += n > 0 ? n : 1;
+    }
+    return longest;
+}
+
+int names_check_words(const char *what, const char *id, const char *text, struct err *e)
+{
+    size_t digits = longest_number(text);
+    if (digits <= DIGITS_MAX)
+        return 0;
+    return err_set(
+        e, ERR_INVALID, id,
+        "%s holds a number of %zu digits, the limit is %d: it goes to the log, where no identity or telephone "
+        "number may stand",
+        what, digits, DIGITS_MAX);
 }

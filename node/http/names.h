@@ -29,4 +29,8 @@ const char *names_text(const struct names_row *rows, unsigned value);
 int names_get(const struct json_object *o, const char *name, bool required, const struct names_row *rows, unsigned *ret,
               const char **ret_text, struct err *e) WARN_UNUSED;
 
+/* Words that are shown and logged, where no identity or telephone number may stand: at most 10 digits in a row, full-width
+ * ones too. ERR_INVALID @id; @what names the field. */
+int names_check_words(const char *what, const char *id, const char *text, struct err *e) WARN_UNUSED;
+
 #endif

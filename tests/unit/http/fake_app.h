@@ -41,8 +41,17 @@ struct app {
     int tile_level;
     uint64_t tile_number;
     unsigned tile_width;
+    uint16_t receipt_act;
+    uint32_t receipt_wait_ms;
+    uint64_t receipt_cancelled;
+    enum app_erase_basis basis;
+    char hold[160];
+    bool unheld, backup_keys;
+    char backup_path[128];
 
     /* what to answer */
+    struct app_erasure_view erasures[2];
+    const char *held;
     struct err refusal; /* of commands and verify; code 0 = fine */
     struct app_command_result result;
     struct err query_refusal;
@@ -58,6 +67,8 @@ struct app {
         app_command_cb command;
         app_verify_cb verify;
         app_watch_cb watch;
+        app_receipt_cb receipt;
+        app_backup_cb backup;
         void *ctx;
         uint64_t ticket;
     } waiting[64];
@@ -68,6 +79,18 @@ struct app {
 static const uint8_t fake_case_id[CASE_ID_SIZE] = {0xc0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 #define FAKE_CASE "c00102030405060708090a0b0c0d0e0f"
 
+static const struct app_receipt fake_receipt = {.origin = 510000,
+                                                .index = 7,
+                                                .act = "accept",
+                                                .proof = {.data = (const uint8_t *)"proof\n", .size = 6},
+                                                .policy = {.data = (const uint8_t *)"quorum none\n", .size = 12},
+                                                .tree_size = 1000,
+                                                .cosigned = 1,
+                                                .needed = 2,
+                                                .of = 3};
+static const struct app_backup_result fake_backup = {
+    .path = "/b/x.db", .bytes = 4096, .ledger_size = 12, .elapsed_ms = 3};
+
 static void fake_wait(struct app *a, app_command_cb command, app_verify_cb verify, app_watch_cb watch, void *ctx)
 {
     xassert(a->waiting_count < array_count(a->waiting));
@@ -76,6 +99,8 @@ static void fake_wait(struct app *a, app_command_cb command, app_verify_cb verif
     a->waiting[i].command = command;
     a->waiting[i].verify = verify;
     a->waiting[i].watch = watch;
+    a->waiting[i].receipt = NULL;
+    a->waiting[i].backup = NULL;
     a->waiting[i].ctx = ctx;
     a->waiting[i].ticket = ++ticket;
     if (a->asked_cb != NULL)
@@ -94,6 +119,10 @@ static inline void fake_app_answer(struct app *a)
             a->waiting[i].command(ctx, &a->result, &a->refusal);
         else if (a->waiting[i].verify != NULL)
             a->waiting[i].verify(ctx, &verified, &a->refusal);
+        else if (a->waiting[i].receipt != NULL)
+            a->waiting[i].receipt(ctx, &fake_receipt, &a->refusal);
+        else if (a->waiting[i].backup != NULL)
+            a->waiting[i].backup(ctx, &fake_backup, &a->refusal);
         else
             a->waiting[i].watch(ctx, true);
     }
@@ -448,6 +477,89 @@ void app_verify(struct app *a, app_verify_cb cb, void *ctx)
 void app_metrics(struct app *a, struct buf *ret)
 {
     buf_printf(ret, "tongban_alarms %u\n", a->alarms);
+}
+
+/* ---- receipts, erasure, backup ---- */
+
+uint64_t app_get_receipt(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint16_t act, uint32_t wait_ms,
+                         app_receipt_cb cb, void *ctx)
+{
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    a->receipt_act = act;
+    a->receipt_wait_ms = wait_ms;
+    fake_wait(a, NULL, NULL, NULL, ctx);
+    a->waiting[a->waiting_count - 1].receipt = cb;
+    return a->waiting[a->waiting_count - 1].ticket;
+}
+
+void app_receipt_cancel(struct app *a, uint64_t ticket)
+{
+    a->receipt_cancelled = ticket;
+    app_unwatch(a, ticket);
+}
+
+const struct members *app_members(const struct app *a)
+{
+    (void)a;
+    return NULL;
+}
+
+enum app_erase_basis app_erase_basis_of(const char *code)
+{
+    return strcmp(code, "retention_expired") == 0 ? APP_BASIS_RETENTION : 0;
+}
+
+void app_erase(struct app *a, const uint8_t case_id[CASE_ID_SIZE], enum app_erase_basis basis,
+               const struct app_request *r, app_command_cb cb, void *ctx)
+{
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    a->basis = basis;
+    fake_request(a, r);
+    fake_wait(a, cb, NULL, NULL, ctx);
+}
+
+void app_hold(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const char *reason, const struct app_request *r,
+              app_command_cb cb, void *ctx)
+{
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    FAKE_COPY(a->hold, reason);
+    a->unheld = reason == NULL;
+    fake_request(a, r);
+    fake_wait(a, cb, NULL, NULL, ctx);
+}
+
+int app_get_erasure(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem,
+                    struct app_erasure_view **ret, size_t *ret_count, const char **ret_hold, struct err *e)
+{
+    (void)mem;
+    (void)e;
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    *ret = a->erasures;
+    *ret_count = a->rows;
+    *ret_hold = a->held != NULL ? a->held : "";
+    return 0;
+}
+
+int app_list_erasures(struct app *a, size_t limit, struct arena *mem, struct app_erasure_view **ret, size_t *ret_count,
+                      struct err *e)
+{
+    (void)mem;
+    a->entries_limit = limit;
+    if (a->query_refusal.code != 0) {
+        *e = a->query_refusal;
+        return e->code;
+    }
+    *ret = a->erasures;
+    *ret_count = a->rows;
+    return 0;
+}
+
+void app_backup(struct app *a, const char *path, bool keys, app_backup_cb cb, void *ctx)
+{
+    FAKE_COPY(a->backup_path, path);
+    a->backup_keys = keys;
+    fake_wait(a, NULL, NULL, NULL, ctx);
+    a->waiting[a->waiting_count - 1].backup = cb;
 }
 
 #endif

@@ -172,6 +172,26 @@ static const struct {
     {"POST", "/v1/cases/c0/events", "{\"type\":\"note\",\"note\":\"a\",\"payload\":{\"note\":\"b\"}}", 400,
      "case.payload-twice"},
     {"POST", "/v1/cases/ffff/events", "{\"type\":\"accept\"}", 404, "case.unknown"},
+    {"GET", "/v1/cases/ffff/receipt", NULL, 404, "case.unknown"},
+    {"GET", "/v1/cases/c0/receipt?act=fly", NULL, 400, "'act' is 'fly'"},
+    {"GET", "/v1/cases/c0/receipt?form=pdf", NULL, 400, "json, text, compact, qr, svg, html"},
+    {"GET", "/v1/cases/c0/receipt?wait_ms=60001", NULL, 400, "from 0 to 60000"},
+    {"POST", "/v1/cases/c0/receipt", "{}", 405, "it takes GET"},
+    {"POST", "/v1/cases/ffff/erase", "{\"basis\":\"retention_expired\"}", 404, "case.unknown"},
+    {"POST", "/v1/cases/c0/erase", "{\"basis\":\"whim\"}", 400, "'whim' is no legal basis"},
+    {"POST", "/v1/cases/c0/erase", "{\"basis\":\"whim\"}", 400, "purpose_achieved retention_expired"},
+    {"POST", "/v1/cases/c0/erase", "{}", 400, "'basis' is missing"},
+    {"POST", "/v1/cases/c0/erase", "{\"basis\":\"other_law\",\"why\":1}", 400, "unknown field 'why'"},
+    {"POST", "/v1/cases/c0/erase", NULL, 415, "http.media-type"},
+    {"POST", "/v1/cases/c0/hold", "{\"reason\":\"\"}", 400, "'reason' is empty"},
+    {"POST", "/v1/cases/c0/hold", "{\"reason\":\"查51010419050729002X\"}", 400, "holds a number of 17 digits"},
+    {"POST", "/v1/cases/ffff/hold", "{\"reason\":\"诉讼\"}", 404, "case.unknown"},
+    {"POST", "/v1/cases/ffff/unhold", NULL, 404, "case.unknown"},
+    {"GET", "/v1/cases/ffff/erasure", NULL, 404, "case.unknown"},
+    {"GET", "/v1/erasures?limit=0", NULL, 400, "from 1 to 1000"},
+    {"POST", "/v1/backup", "{}", 400, "'path' is missing"},
+    {"POST", "/v1/backup", "{\"path\":\"/x\",\"keys\":1}", 400, "'keys' must be true or false"},
+    {"POST", "/v1/backup", "{\"path\":\"/x\",\"to\":1}", 400, "unknown field 'to'"},
 };
 
 /* Every refusal that needs no app. */
@@ -307,6 +327,104 @@ static void appends_events(void **state)
     assert_true(a.events[4].has_last_leaf);
     assert_int_equal(a.events[4].last_leaf, 7);
     assert_string_equal(a.event_payload[5], "{\"note\":\"x\"}");
+}
+
+static void gives_receipts(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    struct answer answer = ask(&a, "GET", "/v1/cases/c0/receipt?act=accept&wait_ms=700", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_has(answer.text,
+               "\"act\":\"accept\",\"origin\":510000,\"index\":7,\"size\":1000,\"final\":false,"
+               "\"cosigned\":1,\"needed\":2,\"of\":3,\"proof\":\"proof\\n\",\"policy\":\"quorum none\\n\"}");
+    assert_int_equal(a.receipt_act, CASE_EVENT_ACCEPT);
+    assert_int_equal(a.receipt_wait_ms, 700);
+    assert_memory_equal(a.case_id, fake_case_id, CASE_ID_SIZE);
+    answer = ask(&a, "GET", "/v1/cases/c0/receipt?form=text", NULL);
+    assert_string_equal(answer.text, "proof\n");
+    assert_int_equal(a.receipt_act, CASE_EVENT_SUBMIT);
+    assert_int_equal(a.receipt_wait_ms, 0);
+    answer = ask(&a, "GET", "/v1/cases/c0/receipt?form=html", NULL);
+    assert_true(answer.status >= 400); /* what is no proof gives no page */
+    assert_has(answer.text, "\"id\":\"proof.");
+    a.refusal = (struct err){0};
+    (void)err_set(&a.refusal, ERR_CLOSED, "receipt.author-away", "away");
+    answer = ask(&a, "GET", "/v1/cases/c0/receipt?form=qr", NULL);
+    assert_int_equal(answer.status, 503);
+    assert_has(answer.text, "receipt.author-away");
+    answer = ask(&a, "GET", "/v1/policy", NULL);
+    assert_string_equal(answer.text, "quorum none\n");
+
+    /* a client that goes away */
+    struct request *r = make(&a, "GET", (char[]){"/v1/cases/c0/receipt?wait_ms=60000"}, NULL);
+    assert_true(route_check(r));
+    route_dispatch(r);
+    assert_int_equal(a.waiting_count, 1);
+    request_release(r);
+    assert_int_equal(a.waiting_count, 0);
+    assert_true(a.receipt_cancelled > 0);
+}
+
+static void erases(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    a.result.count = 1;
+    struct answer answer = ask(&a, "POST", "/v1/cases/c0/erase", "{\"basis\":\"retention_expired\"}");
+    assert_int_equal(answer.status, 201);
+    assert_string_equal(answer.text, "{\"case\":\"" FAKE_CASE
+                                     "\",\"origin\":440000,\"first_index\":12,\"count\":1,\"replayed\":false}");
+    assert_int_equal(a.basis, APP_BASIS_RETENTION);
+    a.result.replayed = true;
+    assert_int_equal(ask(&a, "POST", "/v1/cases/c0/erase", "{\"basis\":\"retention_expired\"}").status, 200);
+    (void)err_set(&a.refusal, ERR_CONFLICT, "case.on-hold", "held");
+    answer = ask(&a, "POST", "/v1/cases/c0/erase", "{\"basis\":\"retention_expired\"}");
+    assert_int_equal(answer.status, 409);
+    assert_has(answer.text, "case.on-hold");
+
+    a = fresh();
+    a.result.count = 0;
+    assert_int_equal(ask(&a, "POST", "/v1/cases/c0/hold", "{\"reason\":\"行政复议 2026\"}").status, 200);
+    assert_string_equal(a.hold, "行政复议 2026");
+    assert_int_equal(ask(&a, "POST", "/v1/cases/c0/unhold", NULL).status, 200);
+    assert_true(a.unheld);
+
+    a.erasures[0] = (struct app_erasure_view){.node = 510000,
+                                              .node_name = "四川省",
+                                              .state = "ordered",
+                                              .basis = "unlawful",
+                                              .basis_chinese = "x",
+                                              .article = "y",
+                                              .at_ms = 1000,
+                                              .origin = 440000,
+                                              .index = 3};
+    a.held = "诉讼";
+    answer = ask(&a, "GET", "/v1/cases/c0/erasure", NULL);
+    assert_has(answer.text, "\"hold\":\"诉讼\",\"erasures\":[{\"case\":\"00000000000000000000000000000000\","
+                            "\"node\":510000,\"node_name\":\"四川省\",\"state\":\"ordered\",\"basis\":\"unlawful\"");
+    assert_has(answer.text, "\"since_ms\":1000,");
+    a.held = NULL;
+    a.rows = 0;
+    assert_has(ask(&a, "GET", "/v1/cases/c0/erasure", NULL).text, "\"hold\":null,\"erasures\":[]");
+    assert_int_equal(ask(&a, "GET", "/v1/erasures?limit=7", NULL).status, 200);
+    assert_int_equal(a.entries_limit, 7);
+}
+
+static void backs_up(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    struct answer answer = ask(&a, "POST", "/v1/backup", "{\"path\":\"/b/x.db\",\"keys\":true}");
+    assert_int_equal(answer.status, 201);
+    assert_string_equal(answer.text, "{\"path\":\"/b/x.db\",\"bytes\":4096,\"ledger_size\":12,\"elapsed_ms\":3}");
+    assert_string_equal(a.backup_path, "/b/x.db");
+    assert_true(a.backup_keys);
+    (void)ask(&a, "POST", "/v1/backup", "{\"path\":\"/b/x.db\"}");
+    assert_false(a.backup_keys);
+    (void)err_set(&a.refusal, ERR_BUSY, "backup.running", "busy");
+    answer = ask(&a, "POST", "/v1/backup", "{\"path\":\"/b/x.db\"}");
+    assert_int_equal(answer.status, 503);
 }
 
 /* 16 events pass, 17 do not. */
@@ -570,6 +688,9 @@ int main(void)
         cmocka_unit_test(a_payload_has_a_limit),
         cmocka_unit_test(appends_events),
         cmocka_unit_test(events_have_a_count_limit),
+        cmocka_unit_test(gives_receipts),
+        cmocka_unit_test(erases),
+        cmocka_unit_test(backs_up),
         cmocka_unit_test(app_refusals_pass_through),
         cmocka_unit_test(reads_cases),
         cmocka_unit_test(long_poll),

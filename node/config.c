@@ -32,7 +32,7 @@ static const struct key keys[] = {
     {NULL, "catalog", KIND_PATH, FIELD(catalog), false, "", 0, 0},
     {NULL, "data", KIND_PATH, FIELD(data), true, NULL, 0, 0},
     {NULL, "log", KIND_TEXT, FIELD(log), false, "info", 0, 0},
-    {NULL, "public_http", KIND_TEXT, FIELD(public_http), false, "", 0, 0},
+    {NULL, "witness_http", KIND_TEXT, FIELD(witness_http), false, "", 0, 0},
     {NULL, "mirrors", KIND_CODES, FIELD(mirrors), false, NULL, 0, 0},
     {"ledger", "policy", KIND_PATH, FIELD(policy), false, "", 0, 0},
     {"ledger", "heads_busy_s", KIND_NUMBER, FIELD(heads_busy_s), false, "10", 1, 60},
@@ -188,8 +188,8 @@ static int check_together(struct load *l)
         return bad(l, find_key(NULL, "log"), "is not one of error, warn, info, debug");
     if (strncmp(c->listen, "tls+tcp://", 10) != 0)
         return bad(l, find_key("federation", "listen"), "does not begin with tls+tcp://");
-    if (c->public_http[0] != '\0' && !is_host_port(c->public_http))
-        return bad(l, find_key(NULL, "public_http"), "is not host:port with a port from 1 to 65535");
+    if (c->witness_http[0] != '\0' && !is_host_port(c->witness_http))
+        return bad(l, find_key(NULL, "witness_http"), "is not host:port with a port from 1 to 65535");
     for (size_t i = 0; i < c->mirror_count; i++) {
         if (c->mirrors[i] == c->region)
             return bad(l, find_key(NULL, "mirrors"), "names this node itself");

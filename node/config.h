@@ -3,12 +3,12 @@
  *   {"region":510000, "name":"四川省",
  *    "federation":{"listen":"tls+tcp://0.0.0.0:7510","advertise":"tls+tcp://sc.example:7510"},
  *    "http":"127.0.0.1:8510", "catalog":"/etc/tongban/sichuan.json", "data":"/usr/share/tongban", "log":"info",
- *    "public_http":"0.0.0.0:8520", "mirrors":[440000, 330000],
+ *    "witness_http":"0.0.0.0:8520", "mirrors":[440000, 330000],
  *    "ledger":{"policy":"policy.txt", "heads_busy_s":10, "heads_idle_s":60, "heads_stale_s":180,
  *              "witness_round_ms":1000, "start_ask_ms":2000},
  *    "identity":{"uscc_check":"warn", "uscc_org_check":"warn", "unknown_division":"warn"}}
  *
- * Only region, name, federation.listen and data must be there. Defaults: no TCP door ("http", "public_http"), no catalog, no
+ * Only region, name, federation.listen and data must be there. Defaults: no TCP door ("http", "witness_http"), no catalog, no
  * mirrors, no policy; the numbers of "ledger" are those above. Limits: up to 3 mirrors, none twice, not this node; heads_busy_s
  * 1 to 60 and at most heads_idle_s, which is 1 to 3600 and less than heads_stale_s, up to 86400; witness_round_ms 10 to 60000;
  * start_ask_ms 0 (do not wait) to 60000; each of "identity" is refuse, warn or ignore. Keys (tls.key, ledger.key, witness.key, seal.key) always stand in DIR.
@@ -28,18 +28,18 @@
 #define CONFIG_MIRRORS_MAX 3u
 
 struct config {
-    struct arena arena;      /* owns every text */
-    const char *dir;         /* folder of node.json */
-    uint32_t region;         /* own node code */
-    const char *name;        /* "四川省" */
-    const char *listen;      /* tls+tcp://host:port */
-    const char *advertise;   /* as in the member list; "" = listen */
-    const char *http;        /* host:port on loopback; "" = unix socket only */
-    const char *catalog;     /* own catalog file; "" = publishes nothing */
-    const char *data;        /* folder with divisions.tsv, divisions_historic.tsv, holidays.json */
-    const char *log;         /* level */
-    const char *policy;      /* tlog-policy file: further logs that are cosigned here; "" = none */
-    const char *public_http; /* host:port for public tools and witnesses; "" = none */
+    struct arena arena;       /* owns every text */
+    const char *dir;          /* folder of node.json */
+    uint32_t region;          /* own node code */
+    const char *name;         /* "四川省" */
+    const char *listen;       /* tls+tcp://host:port */
+    const char *advertise;    /* as in the member list; "" = listen */
+    const char *http;         /* host:port on loopback; "" = unix socket only */
+    const char *catalog;      /* own catalog file; "" = publishes nothing */
+    const char *data;         /* folder with divisions.tsv, divisions_historic.tsv, holidays.json */
+    const char *log;          /* level */
+    const char *policy;       /* tlog-policy file: further logs that are cosigned here; "" = none */
+    const char *witness_http; /* host:port of the C2SP witness for anybody's logs, plain HTTP; "" = none */
     uint32_t heads_busy_s, heads_idle_s, heads_stale_s; /* heads leaves: while busy, idle; a peer's are overdue */
     uint32_t witness_round_ms; /* between rounds of cosigning while somebody may want a receipt */
     uint32_t start_ask_ms;     /* how long a start waits for other nodes to say what they hold of the own ledger */

@@ -60,7 +60,8 @@ struct node {
     struct policy more_logs;   /* further ledgers that are cosigned here */
     pthread_mutex_t link_lock; /* guards link and the content of identity.members against NNG's threads */
     struct link *link;
-    struct http_server *http;
+    struct http_server *http, *witness_http; /* the second NULL = no such door */
+    int doors_stopping;
     struct loop_timer *drain_timer, *expiry_timer;
     bool stopping;
 };
@@ -359,14 +360,15 @@ static int start_link(struct node *n, struct err *e)
 
 /* ---- HTTP ---- */
 
-static int split_host(const struct config *c, char host[64], uint16_t *ret_port, struct err *e)
+static int split_host(const char *name, const char *text, char host[64], uint16_t *ret_port, struct err *e)
 {
-    const char *colon = strrchr(c->http, ':');
+    const char *colon = strrchr(text, ':');
     uint64_t port = 0;
-    if (colon == NULL || (size_t)(colon - c->http) >= 64 || colon == c->http ||
+    if (colon == NULL || (size_t)(colon - text) >= 64 || colon == text ||
         decimal_parse(bytes_of_string(colon + 1), &port) != 0 || port > 65535)
-        return err_set(e, ERR_INVALID, "config.http", "http: '%s' is not host:port with a port up to 65535", c->http);
-    (void)snprintf(host, 64, "%.*s", (int)(colon - c->http), c->http);
+        return err_set(e, ERR_INVALID, "config.http", "%s: '%s' is not host:port with a port up to 65535", name, text);
+    bool is_bracketed = text[0] == '[' && colon[-1] == ']' && colon - text > 2; /* an IPv6 address */
+    (void)snprintf(host, 64, "%.*s", (int)(colon - text) - 2 * is_bracketed, text + is_bracketed);
     *ret_port = (uint16_t)port;
     return 0;
 }
@@ -381,7 +383,7 @@ static int load_tcp_door(const struct config *c, struct tcp_door *door, struct h
 {
     if (c->http[0] == '\0')
         return 0;
-    int rc = split_host(c, door->host, &ret->tcp_port, e);
+    int rc = split_host("http", c->http, door->host, &ret->tcp_port, e);
     if (rc == 0)
         rc = read_line(c->token_path, door->token, sizeof door->token, e);
     ret->tcp_host = door->host;
@@ -389,13 +391,37 @@ static int load_tcp_door(const struct config *c, struct tcp_door *door, struct h
     return rc == 0 ? http_server_check(ret, e) : rc;
 }
 
+/* The door for anybody who wants a checkpoint cosigned, if the operator wants one. */
+static int load_witness_door(const struct config *c, char host[64], struct http_server_config *ret, struct err *e)
+{
+    if (c->witness_http[0] == '\0')
+        return 0;
+    int rc = split_host("witness_http", c->witness_http, host, &ret->tcp_port, e);
+    ret->door = REQUEST_DOOR_WITNESS;
+    ret->tcp_host = host;
+    return rc == 0 ? http_server_check(ret, e) : rc;
+}
+
 /* Early: what is wrong in the configuration is told before a ledger is made. */
-static int check_tcp_door(const struct config *c, struct err *e)
+static int check_tcp_doors(const struct config *c, struct err *e)
 {
     struct tcp_door door = {0};
-    struct http_server_config http = {0};
+    struct http_server_config http = {0}, witness = {0};
+    char host[64];
     int rc = load_tcp_door(c, &door, &http, e);
+    if (rc == 0)
+        rc = load_witness_door(c, host, &witness, e);
     crypto_wipe(&door, sizeof door);
+    return rc;
+}
+
+static int start_witness_door(struct node *n, struct err *e)
+{
+    char host[64];
+    struct http_server_config http = {.loop = loop_uv(n->loop), .app = n->engine.app};
+    int rc = load_witness_door(n->config, host, &http, e);
+    if (rc == 0 && http.tcp_host != NULL)
+        rc = http_server_start(&http, &n->witness_http, e);
     return rc;
 }
 
@@ -406,7 +432,11 @@ static int start_http(struct node *n, struct err *e)
         .loop = loop_uv(n->loop), .app = n->engine.app, .unix_path = n->config->socket_path};
     int rc = load_tcp_door(n->config, &door, &http, e);
     if (rc == 0)
+        rc = start_witness_door(n, e);
+    if (rc == 0)
         rc = http_server_start(&http, &n->http, e);
+    if (rc != 0 && n->witness_http != NULL)
+        http_server_stop(n->witness_http, NULL, NULL); /* node_destroy() gives the loop its turns */
     crypto_wipe(&door, sizeof door);
     return rc;
 }
@@ -466,7 +496,9 @@ static void close_link(struct node *n)
 static void http_stopped_cb(void *ctx)
 {
     struct node *n = ctx;
-    n->http = NULL;
+    if (--n->doors_stopping > 0)
+        return;
+    n->http = n->witness_http = NULL;
     close_link(n);
     loop_timer_set(n->drain_timer, DRAIN_MS);
 }
@@ -545,7 +577,10 @@ static void signal_cb(void *ctx, int number)
     n->stopping = n->engine.stopping = true;
     log_info("node", NULL, "node.stopping", "stopping on signal %d", number);
     app_stop_verifying(n->engine.app);
+    n->doors_stopping = 1 + (n->witness_http != NULL);
     http_server_stop(n->http, http_stopped_cb, n);
+    if (n->witness_http != NULL)
+        http_server_stop(n->witness_http, http_stopped_cb, n);
 }
 
 static int start_parts(struct node *n, struct err *e)
@@ -554,7 +589,7 @@ static int start_parts(struct node *n, struct err *e)
     if (rc == 0)
         rc = load_regions(n->config, &n->regions, e);
     if (rc == 0)
-        rc = check_tcp_door(n->config, e);
+        rc = check_tcp_doors(n->config, e);
     if (rc == 0)
         rc = loop_create(&n->loop, e);
     if (rc == 0)
@@ -653,7 +688,7 @@ int node_check(const struct config *config, struct err *e)
     if (rc == 0)
         rc = start_tls(&n, e);
     if (rc == 0)
-        rc = check_tcp_door(config, e);
+        rc = check_tcp_doors(config, e);
     tls_engine_destroy(n.tls);
     link_nng_end();
     catalog_destroy(catalog);

@@ -18,14 +18,20 @@
 #include "node/base/xassert.h"
 
 #define NOTE_NAME "cosigned" /* row of table note */
+#define FORK_NAME "forked "  /* and the origin: row of table note */
 #define LOGS_MAX 8192u       /* origins that state is kept of */
+#define WAITING_MAX 8u       /* requests about one origin behind the one on its way to the disk */
 
 /* What is kept of a log that is cosigned here. */
 struct witnessed {
     char origin[ORIGIN_NAME_BYTES_MAX + 1];
+    uint8_t hash[CRYPTO_HASH_SIZE]; /* of the origin */
     struct witness_state state;
     struct buf note;
-    bool busy; /* one judgement on its way to the disk */
+    bool is_forked;      /* it signed two histories; its notes are kept */
+    bool busy;           /* one judgement on its way to the disk */
+    struct list waiting; /* struct judged: judged after it, one by one, so that none overtakes another */
+    size_t waiting_count;
 };
 
 struct witnessing {
@@ -38,7 +44,7 @@ struct witnessing {
     uint32_t *codes;             /* own.witnesses -> node code */
     struct collector *collector; /* NULL while closed */
     struct loop_timer *timer;
-    struct map logs; /* origin -> struct witnessed */
+    struct map logs; /* SHA-256 of the origin -> struct witnessed */
     bool closed;
     unsigned generation;  /* of the collector: answers to an earlier one's questions are nobody's */
     uint64_t stored_size; /* of the note that the store keeps */
@@ -156,7 +162,7 @@ static void note_saved(void *ctx, const struct err *e)
 {
     (void)ctx;
     if (e->code != 0)
-        log_warn("witness", NULL, e->id, "the cosigned checkpoint could not be kept: %s", e->message);
+        log_warn("witness", NULL, e->id, "a checkpoint could not be kept: %s", e->message);
 }
 
 static void cosigned(struct witnessing *w, const struct collector_action *a)
@@ -266,7 +272,9 @@ bool witnessing_peer(const struct witnessing *w, uint32_t code, struct witnessin
 
 static struct witnessed *find_log(const struct witnessing *w, const char *origin)
 {
-    return map_get(&w->logs, origin, strlen(origin));
+    uint8_t hash[CRYPTO_HASH_SIZE];
+    crypto_sha256_one(origin, strlen(origin), hash);
+    return map_get(&w->logs, hash, sizeof hash);
 }
 
 static struct witnessed *make_log(struct witnessing *w, const char *origin)
@@ -276,10 +284,12 @@ static struct witnessed *make_log(struct witnessing *w, const char *origin)
         return log;
     log = xcalloc(1, sizeof *log);
     (void)snprintf(log->origin, sizeof log->origin, "%s", origin);
+    list_init(&log->waiting);
     struct crange empty;
     crange_init(&empty);
     crange_root(&empty, &log->state.root);
-    (void)map_put(&w->logs, log->origin, strlen(log->origin), log);
+    crypto_sha256_one(log->origin, strlen(log->origin), log->hash);
+    (void)map_put(&w->logs, log->hash, sizeof log->hash, log);
     return log;
 }
 
@@ -305,7 +315,9 @@ static void answer_error(witnessing_cb cb, void *ctx, unsigned status, const cha
     cb(ctx, status, "text/plain; charset=utf-8", bytes_of_string(text));
 }
 
+/* A request from its arrival to its answer. */
 struct judged {
+    struct list link; /* in log->waiting */
     struct witnessing *w;
     struct witnessed *log;
     struct witness_verdict verdict; /* its spans in `body` */
@@ -315,24 +327,42 @@ struct judged {
     void *ctx;
 };
 
+static void judge(struct judged *j);
+
+static void judged_end(struct judged *j)
+{
+    buf_close(&j->body);
+    free(j);
+}
+
+static void judge_waiting(struct witnessed *log)
+{
+    struct list *next;
+    while (!log->busy && (next = list_pop_first(&log->waiting)) != NULL) {
+        log->waiting_count--;
+        judge(container_of(next, struct judged, link));
+    }
+}
+
 static void judged_saved(void *ctx, const struct err *e)
 {
     struct judged *j = ctx;
+    struct witnessed *log = j->log;
     struct buf out = {0};
-    j->log->busy = false;
+    log->busy = false;
     if (e->code == 0) {
-        witness_answer(&j->verdict, &j->log->state, j->w->config.signer, j->time_s, &out);
-        j->log->state = j->verdict.next;
-        buf_reset(&j->log->note);
-        buf_put(&j->log->note, j->verdict.note.data, j->verdict.note.size);
+        witness_answer(&j->verdict, &log->state, j->w->config.signer, j->time_s, &out);
+        log->state = j->verdict.next;
+        buf_reset(&log->note);
+        buf_put(&log->note, j->verdict.note.data, j->verdict.note.size);
         j->cb(j->ctx, WITNESS_OK, witness_content_type(WITNESS_OK), buf_bytes(&out));
     } else {
         log_warn("witness", NULL, e->id, "nothing cosigned: %s", e->message);
         answer_error(j->cb, j->ctx, 503, "the witness cannot write now");
     }
     buf_close(&out);
-    buf_close(&j->body);
-    free(j);
+    judged_end(j);
+    judge_waiting(log);
 }
 
 /* Durable first: the row goes to the disk, the signature leaves afterwards. */
@@ -357,6 +387,62 @@ static void look_at(struct witnessing *w, uint32_t code, const struct note_verif
         w->config.on_seen(w->config.ctx, code, &opened.head, note);
 }
 
+/* A log of somebody else has signed two roots for one size: its operators and users will want to see both. (A member's becomes
+ * evidence, see app_evidence.c.) */
+static void keep_contradiction(struct witnessing *w, struct witnessed *log, struct bytes note)
+{
+    char text[256];
+    if (log->is_forked)
+        return;
+    log->is_forked = true;
+    struct ledger_txn *txn = ledger_txn_create(w->ledger);
+    struct store_note row = {.size = log->state.size};
+    struct buf both = {0};
+    (void)snprintf(row.name, sizeof row.name, FORK_NAME "%s", log->origin);
+    buf_put(&both, log->note.data, log->note.size);
+    buf_put(&both, note.data, note.size);
+    row.note = arena_bytes(ledger_txn_arena(txn), buf_bytes(&both));
+    buf_close(&both);
+    ledger_txn_note(txn, &row);
+    ledger_commit(txn, note_saved, NULL);
+    (void)snprintf(text, sizeof text, "the log '%.150s' has signed two roots for size %llu; both checkpoints are kept",
+                   log->origin, (unsigned long long)log->state.size);
+    replication_alarm(w->replication, 0, "witness.contradiction", text);
+}
+
+/* Judges @j against what is kept now, and answers, or lets the store have it first. */
+static void judge(struct judged *j)
+{
+    struct witnessing *w = j->w;
+    struct witnessed *log = j->log;
+    uint32_t code = 0;
+    const struct note_verifier *key = log_key(w, log->origin, &code);
+    if (w->closed || ledger_check_writable(w->ledger, NULL) != 0) {
+        answer_error(j->cb, j->ctx, 503, "the witness cannot write now");
+        judged_end(j);
+        return;
+    }
+    j->time_s = clock_wall_ms() / 1000;
+    witness_judge(buf_bytes(&j->body), key, &log->state, &j->verdict);
+    if (key != NULL)
+        look_at(w, code, key, j->verdict.note);
+    if (j->verdict.status == WITNESS_OK && code != 0 && w->config.is_disputed(w->config.ctx, code)) {
+        j->verdict.status = WITNESS_FORBIDDEN;
+        (void)snprintf(j->verdict.why, sizeof j->verdict.why, "this ledger has contradicted itself");
+    }
+    if (j->verdict.status == WITNESS_OK) {
+        store_verdict(j);
+        return;
+    }
+    if (j->verdict.is_contradiction && code == 0)
+        keep_contradiction(w, log, j->verdict.note);
+    struct buf out = {0};
+    witness_answer(&j->verdict, &log->state, w->config.signer, j->time_s, &out);
+    j->cb(j->ctx, j->verdict.status, witness_content_type(j->verdict.status), buf_bytes(&out));
+    buf_close(&out);
+    judged_end(j);
+}
+
 void witnessing_add_checkpoint(struct witnessing *w, struct bytes body, witnessing_cb cb, void *ctx)
 {
     char origin[ORIGIN_NAME_BYTES_MAX + 1];
@@ -366,54 +452,34 @@ void witnessing_add_checkpoint(struct witnessing *w, struct bytes body, witnessi
         answer_error(cb, ctx, WITNESS_MALFORMED, e.code != 0 ? e.message : "the request is too large");
         return;
     }
-    const struct note_verifier *key = log_key(w, origin, &code);
-    if (key == NULL || (find_log(w, origin) == NULL && w->logs.count >= LOGS_MAX)) {
+    if (log_key(w, origin, &code) == NULL || (find_log(w, origin) == NULL && w->logs.count >= LOGS_MAX)) {
         answer_error(cb, ctx, WITNESS_UNKNOWN, "this log is not witnessed here");
         return;
     }
-    if (w->closed || ledger_check_writable(w->ledger, NULL) != 0) {
-        answer_error(cb, ctx, 503, "the witness cannot write now");
-        return;
-    }
     struct witnessed *log = make_log(w, origin);
-    if (log->busy) {
-        answer_error(cb, ctx, WITNESS_BUSY, "another checkpoint of this log is being cosigned");
+    if (log->waiting_count == WAITING_MAX) {
+        answer_error(cb, ctx, WITNESS_BUSY, "too many checkpoints of this log are waiting to be cosigned");
         return;
     }
     struct judged *j = xcalloc(1, sizeof *j);
-    *j = (struct judged){.w = w, .log = log, .cb = cb, .ctx = ctx, .time_s = clock_wall_ms() / 1000};
+    *j = (struct judged){.w = w, .log = log, .cb = cb, .ctx = ctx};
+    list_init(&j->link);
     buf_put(&j->body, body.data, body.size);
-    witness_judge(buf_bytes(&j->body), key, &log->state, &j->verdict);
-    look_at(w, code, key, j->verdict.note);
-    if (j->verdict.status == WITNESS_OK && code != 0 && w->config.is_disputed(w->config.ctx, code)) {
-        j->verdict.status = WITNESS_FORBIDDEN;
-        (void)snprintf(j->verdict.why, sizeof j->verdict.why, "this ledger has contradicted itself");
-    }
-    if (j->verdict.status == WITNESS_OK) {
-        store_verdict(j);
+    if (!log->busy) {
+        judge(j);
         return;
     }
-    struct buf out = {0};
-    witness_answer(&j->verdict, &log->state, w->config.signer, j->time_s, &out);
-    cb(ctx, j->verdict.status, witness_content_type(j->verdict.status), buf_bytes(&out));
-    buf_close(&out);
-    buf_close(&j->body);
-    free(j);
+    list_append(&log->waiting, &j->link);
+    log->waiting_count++;
 }
 
 int witnessing_checkpoint(struct witnessing *w, const uint8_t origin_hash[CRYPTO_HASH_SIZE], struct buf *ret,
                           struct err *e)
 {
-    size_t at = 0;
-    void *value;
-    while (map_next(&w->logs, &at, NULL, &value)) {
-        const struct witnessed *log = value;
-        uint8_t hash[CRYPTO_HASH_SIZE];
-        struct bytes text;
-        size_t lines;
-        crypto_sha256_one(log->origin, strlen(log->origin), hash);
-        if (memcmp(hash, origin_hash, sizeof hash) != 0 || log->note.size == 0)
-            continue;
+    const struct witnessed *log = map_get(&w->logs, origin_hash, CRYPTO_HASH_SIZE);
+    struct bytes text;
+    size_t lines;
+    if (log != NULL && log->note.size > 0) {
         int rc = note_peek(buf_bytes(&log->note), &text, &lines, e);
         if (rc != 0)
             return rc;
@@ -463,6 +529,7 @@ static void forget_logs(struct witnessing *w)
     void *value;
     while (map_next(&w->logs, &at, NULL, &value)) {
         struct witnessed *log = value;
+        xassert(list_is_empty(&log->waiting)); /* each was answered when the ledger was closed */
         buf_close(&log->note);
         free(log);
     }

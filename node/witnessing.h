@@ -4,8 +4,8 @@
  *   seal -> collector -> ADD_CHECKPOINT to each member -> COSIG -> quorum -> note kept ("cosigned") -> receipts
  *   ADD_CHECKPOINT (peer or HTTP) -> witness_judge() -> row in heads.db by compare-and-swap -> durable -> cosignature
  *
- * One request for an origin is judged at a time: another one that comes while the first is on its way to the disk is told to
- * come again (429). Loop thread only.
+ * One request for an origin is judged at a time: others that come while it is on its way to the disk are judged after it, in
+ * their order, and beyond a few are told to come again (429). Loop thread only.
  */
 #ifndef TB_NODE_WITNESSING_H
 #define TB_NODE_WITNESSING_H

@@ -59,8 +59,12 @@
 #define HTTP_BODY_BYTES_MAX (1u << 20)
 #define HTTP_BODIES_BYTES_MAX (128u << 20) /* of all requests under way */
 #define HTTP_CONNECTIONS_MAX 1024u
-#define HTTP_REQUEST_SECONDS_MAX 60u /* header and body must be in by then */
-#define HTTP_WAIT_MS_MAX 60000u      /* longest ?wait= of a long poll */
+#define HTTP_REQUEST_SECONDS_MAX 60u     /* header and body must be in by then */
+#define HTTP_WAIT_MS_MAX 60000u          /* longest ?wait= of a long poll */
+#define WITNESS_HTTP_CONNECTIONS_MAX 64u /* of the public witness door, */
+#define WITNESS_HTTP_PER_ADDRESS_MAX 8u  /* and of one address; */
+#define WITNESS_HTTP_SECONDS_MAX 10u     /* header and body must be in by then */
+#define WITNESS_HTTP_RATE 20u /* requests a second of one address, and as many at once; ten times that of all */
 #define IDEMPOTENCY_KEY_BYTES_MAX 128u
 #define JSON_DEPTH_MAX 32u
 #define LIST_ROWS_MAX 1000u /* rows of one page */

@@ -64,4 +64,8 @@ int api_list_witnesses(struct request *r, struct err *e);
 int api_list_evidence(struct request *r, struct err *e);
 int api_list_alarms(struct request *r, struct err *e);
 
+/* api_witness.c: the witness door */
+int api_post_checkpoint(struct request *r, struct err *e);
+int api_get_witnessed(struct request *r, struct err *e); /* {origin_hash} */
+
 #endif

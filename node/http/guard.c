@@ -101,7 +101,7 @@ static bool is_our_token(const struct guard_door *d, const char *authorization)
 
 static int check_credential(const struct guard *g, const struct guard_door *d, const struct request *r, struct err *e)
 {
-    if (!d->is_tcp)
+    if (!d->is_tcp || d->is_open)
         return 0;
     if (!is_our_host(d, g->host))
         return err_set(e, ERR_DENIED, "http.host", "the Host is '%.64s', this is localhost:%u",
@@ -132,10 +132,9 @@ static int check_idempotency_key(const struct request *r, struct err *e)
                    IDEMPOTENCY_KEY_BYTES_MAX);
 }
 
-int guard_refuse_size(struct err *e)
+int guard_refuse_size(const struct guard_door *door, struct err *e)
 {
-    return err_set(e, ERR_LIMIT, "http.body-size", "the body is larger than the limit of %u bytes",
-                   HTTP_BODY_BYTES_MAX);
+    return err_set(e, ERR_LIMIT, "http.body-size", "the body is larger than the limit of %zu bytes", door->body_max);
 }
 
 int guard_check(struct guard *g, const struct guard_door *door, const struct request *r, struct err *e)
@@ -151,7 +150,7 @@ int guard_check(struct guard *g, const struct guard_door *door, const struct req
         return rc;
     if (g->too_many_params)
         return err_set(e, ERR_INVALID, "http.parameter", "the request has more than %d parameters", REQUEST_PARAMS_MAX);
-    if (g->body_size > HTTP_BODY_BYTES_MAX)
-        return guard_refuse_size(e);
+    if (g->body_size > door->body_max)
+        return guard_refuse_size(door, e);
     return check_idempotency_key(r, e);
 }

@@ -10,6 +10,8 @@
 
 /* What a door (a listening socket) asks for. */
 struct guard_door {
+    bool is_open;      /* anybody may ask: no credential, no Host */
+    size_t body_max;   /* bytes of a body */
     bool is_tcp;       /* Host, Origin and token are looked at */
     const char *host;  /* TCP: own host as it stands in a Host header, IPv6 in brackets */
     uint16_t port;     /* TCP */
@@ -38,7 +40,7 @@ void guard_take_param(struct guard *g, struct request *r, struct bytes name, str
  * "http.host", "http.origin", "http.token", "http.parameter", "http.body-size", "http.idempotency-key". */
 int guard_check(struct guard *g, const struct guard_door *door, const struct request *r, struct err *e) WARN_UNUSED;
 
-/* The body is over HTTP_BODY_BYTES_MAX. */
-int guard_refuse_size(struct err *e);
+/* The body is over what @door takes. */
+int guard_refuse_size(const struct guard_door *door, struct err *e);
 
 #endif

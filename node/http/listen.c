@@ -82,7 +82,7 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-static bool parse_loopback(const char *host, uint16_t port, union address *ret, socklen_t *ret_size)
+static bool parse_address(const char *host, uint16_t port, union address *ret, socklen_t *ret_size)
 {
     *ret = (union address){0};
     if (strcmp(host, "localhost") == 0)
@@ -91,15 +91,23 @@ static bool parse_loopback(const char *host, uint16_t port, union address *ret, 
         ret->v4.sin_family = AF_INET;
         ret->v4.sin_port = htons(port);
         *ret_size = sizeof ret->v4;
-        return ntohl(ret->v4.sin_addr.s_addr) >> 24 == 127;
+        return true;
     }
     if (inet_pton(AF_INET6, host, &ret->v6.sin6_addr) == 1) {
         ret->v6.sin6_family = AF_INET6;
         ret->v6.sin6_port = htons(port);
         *ret_size = sizeof ret->v6;
-        return IN6_IS_ADDR_LOOPBACK(&ret->v6.sin6_addr);
+        return true;
     }
     return false;
+}
+
+static bool parse_loopback(const char *host, uint16_t port, union address *ret, socklen_t *ret_size)
+{
+    if (!parse_address(host, port, ret, ret_size))
+        return false;
+    return ret->any.sa_family == AF_INET ? ntohl(ret->v4.sin_addr.s_addr) >> 24 == 127
+                                         : IN6_IS_ADDR_LOOPBACK(&ret->v6.sin6_addr);
 }
 
 static int not_loopback(const char *host, struct err *e)
@@ -127,19 +135,15 @@ static int bound_port(int fd, uint16_t *ret_port)
     return 0;
 }
 
-int listen_tcp(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_port, struct err *e)
+static int bind_tcp(const char *host, uint16_t port, const union address *address, socklen_t size, int *ret_fd,
+                    uint16_t *ret_port, struct err *e)
 {
-    union address address;
-    socklen_t size = 0;
-    if (!parse_loopback(host, port, &address, &size))
-        return not_loopback(host, e);
-
     int on = 1;
     int rc = 0;
-    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return err_set_errno(e, ERR_IO, "http.socket", errno, "cannot make a socket");
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, &address.any, size) != 0 ||
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, &address->any, size) != 0 ||
         listen(fd, BACKLOG) != 0 || bound_port(fd, ret_port) != 0) {
         rc =
             errno == EADDRINUSE
@@ -150,4 +154,32 @@ int listen_tcp(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_port,
     }
     *ret_fd = fd;
     return 0;
+}
+
+int listen_tcp(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_port, struct err *e)
+{
+    union address address;
+    socklen_t size = 0;
+    if (!parse_loopback(host, port, &address, &size))
+        return not_loopback(host, e);
+    return bind_tcp(host, port, &address, size, ret_fd, ret_port, e);
+}
+
+int listen_check_address(const char *host, struct err *e)
+{
+    union address address;
+    socklen_t size = 0;
+    if (parse_address(host, 0, &address, &size))
+        return 0;
+    return err_set(e, ERR_INVALID, "http.address",
+                   "the host is '%.64s'; it must be an address of this machine, or 0.0.0.0 or [::]", host);
+}
+
+int listen_open(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_port, struct err *e)
+{
+    union address address;
+    socklen_t size = 0;
+    if (!parse_address(host, port, &address, &size))
+        return listen_check_address(host, e);
+    return bind_tcp(host, port, &address, size, ret_fd, ret_port, e);
 }

@@ -29,9 +29,16 @@ struct request_param {
     const char *value;
 };
 
+/* Which paths there are. */
+enum request_door {
+    REQUEST_DOOR_LOCAL,  /* the whole API, for whoever has the credential */
+    REQUEST_DOOR_WITNESS /* C2SP tlog-witness and nothing else, for anybody */
+};
+
 struct request {
     /* Input: set by the server before route_dispatch(); borrowed until request_release(), except the copies said. */
     struct app *app;
+    enum request_door door;
     const char *method;
     const char *path;            /* decoded, UTF-8, without the query */
     const char *content_type;    /* NULL = none sent */

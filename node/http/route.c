@@ -10,6 +10,7 @@
 
 #define BODY_NONE 0
 #define BODY_JSON 1
+#define BODY_TEXT 2 /* whatever its Content-Type: C2SP asks for none */
 
 struct route {
     const char *method;
@@ -55,6 +56,12 @@ static const struct route routes[] = {
     {"POST", "/v1/ledger/verify", "", BODY_NONE, api_post_verify},
 };
 
+/* C2SP tlog-witness, with "" as submission and monitoring prefix. */
+static const struct route witness_routes[] = {
+    {"POST", "/add-checkpoint", "", BODY_TEXT, api_post_checkpoint},
+    {"GET", "/{origin_hash}/checkpoint", "", BODY_NONE, api_get_witnessed},
+};
+
 static bool same_method(const struct route *route, const char *method)
 {
     /* HEAD is GET whose answer the server sends without its body */
@@ -84,20 +91,22 @@ static bool path_matches(const char *pattern, const char *path, struct bytes arg
 }
 
 /* The route, or NULL with *ret_allow = the methods of the path ("" when there is no such path). */
-static const struct route *find_route(const char *method, const char *path, struct bytes args[REQUEST_ARGS_MAX],
+static const struct route *find_route(const struct request *r, struct bytes args[REQUEST_ARGS_MAX],
                                       const char **ret_allow)
 {
-    bool get = false, post = false;
-    for (size_t i = 0; i < array_count(routes); i++) {
+    bool get = false, post = false, is_witness = r->door == REQUEST_DOOR_WITNESS;
+    const struct route *table = is_witness ? witness_routes : routes;
+    size_t count = is_witness ? array_count(witness_routes) : array_count(routes);
+    for (size_t i = 0; i < count; i++) {
         struct bytes found[REQUEST_ARGS_MAX] = {{0}};
-        if (!path_matches(routes[i].path, path, found))
+        if (!path_matches(table[i].path, r->path, found))
             continue;
-        if (same_method(&routes[i], method)) {
+        if (same_method(&table[i], r->method)) {
             memcpy(args, found, sizeof found);
-            return &routes[i];
+            return &table[i];
         }
-        get = get || routes[i].method[0] == 'G';
-        post = post || routes[i].method[0] == 'P';
+        get = get || table[i].method[0] == 'G';
+        post = post || table[i].method[0] == 'P';
     }
     *ret_allow = get && post ? "GET, HEAD, POST" : get ? "GET, HEAD" : post ? "POST" : "";
     return NULL;
@@ -162,7 +171,7 @@ bool route_check(struct request *r)
     struct bytes args[REQUEST_ARGS_MAX] = {{0}};
     const char *allow = "";
     struct err e = {0};
-    const struct route *route = find_route(r->method, r->path, args, &allow);
+    const struct route *route = find_route(r, args, &allow);
     if (route == NULL && allow[0] == '\0') {
         (void)err_set(&e, ERR_NOT_FOUND, "http.path", "no such path: '%.128s'", r->path);
         err_hint(&e, "node/API.md lists the paths");
@@ -183,7 +192,7 @@ void route_dispatch(struct request *r)
     struct bytes args[REQUEST_ARGS_MAX] = {{0}};
     const char *allow;
     struct err e = {0};
-    const struct route *route = find_route(r->method, r->path, args, &allow);
+    const struct route *route = find_route(r, args, &allow);
     xassert(route != NULL); /* route_check() has passed */
     for (size_t i = 0; i < REQUEST_ARGS_MAX && args[i].data != NULL; i++)
         r->args[i] = arena_strndup(&r->mem, (const char *)args[i].data, args[i].size);

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@
 #include "node/base/xassert.h"
 #include "node/http/guard.h"
 #include "node/http/listen.h"
+#include "node/http/rate.h"
 #include "node/http/request.h"
 #include "node/http/route.h"
 
@@ -56,6 +58,8 @@ struct door {
 
 struct http_server {
     struct app *app;
+    enum request_door kind;
+    struct rate *rate; /* NULL = no limit */
     uv_loop_t *loop;
     struct door doors[2];  /* unix, TCP */
     uv_timer_t sweep;      /* looks at the deadlines */
@@ -80,6 +84,7 @@ struct conn {
     struct door *door;
     struct MHD_Connection *mhd;
     int fd;
+    uint64_t client; /* hash of its address; 0 on the unix socket */
     uint64_t deadline_ms;
     /* the request under way */
     struct request *request; /* NULL before begin_request() and after completed_cb() */
@@ -114,6 +119,19 @@ static void sweep_cb(uv_timer_t *timer)
     }
 }
 
+/* The same for all connections of one address; of IPv6 the network (/64), of which one client may have many addresses. */
+static uint64_t client_of(struct MHD_Connection *mhd)
+{
+    const struct sockaddr *address = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    if (address == NULL)
+        return 0;
+    if (address->sa_family == AF_INET)
+        return rate_client(&((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+    if (address->sa_family == AF_INET6)
+        return rate_client(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 8);
+    return 0;
+}
+
 static void connection_cb(void *cls, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -123,6 +141,7 @@ static void connection_cb(void *cls, struct MHD_Connection *mhd, void **socket_c
         c->door = cls;
         c->mhd = mhd;
         c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        c->client = client_of(mhd);
         start_deadline(c);
         *socket_context = c;
         return;
@@ -194,6 +213,7 @@ static void begin_request(struct conn *c, const char *url, const char *method, b
     struct guard g = {.has_nul = c->bad_uri};
     struct err e = {0};
     struct request *r = request_create(s->app);
+    r->door = s->kind;
     c->request = r;
     r->server_data = c;
     r->method = method;
@@ -206,7 +226,10 @@ static void begin_request(struct conn *c, const char *url, const char *method, b
 
     int rc = s->stopping ? err_set(&e, ERR_CLOSED, "http.closing", "the node is shutting down")
                          : guard_check(&g, &c->door->asks, r, &e);
-    if (rc != 0)
+    if (rc == 0 && s->rate != NULL && !rate_pass(s->rate, c->client, clock_mono_ms())) {
+        (void)err_set(&e, ERR_BUSY, "http.rate", "more than %u requests a second", WITNESS_HTTP_RATE);
+        request_reply_error_status(r, 429, &e);
+    } else if (rc != 0)
         request_reply_error(r, &e);
     else
         (void)route_check(r);
@@ -228,8 +251,8 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t size)
         c->dropped_bytes += size;
         return c->dropped_bytes <= DISCARD_BYTES_MAX ? MHD_YES : MHD_NO;
     }
-    if (r->body.size + size > HTTP_BODY_BYTES_MAX) {
-        (void)guard_refuse_size(&e);
+    if (r->body.size + size > c->door->asks.body_max) {
+        (void)guard_refuse_size(&c->door->asks, &e);
     } else if (s->bodies_bytes + size > HTTP_BODIES_BYTES_MAX) {
         (void)err_set(&e, ERR_BUSY, "http.bodies", "requests under way hold %zu bytes, the limit is %u",
                       s->bodies_bytes, HTTP_BODIES_BYTES_MAX);
@@ -451,12 +474,19 @@ static int open_door(struct http_server *s, struct door *d, int fd, bool is_tcp,
                      struct err *e)
 {
     d->server = s;
-    d->asks = (struct guard_door){.is_tcp = is_tcp, .host = s->tcp_host, .port = s->tcp_port, .token = s->token};
+    bool is_open = s->kind == REQUEST_DOOR_WITNESS;
+    d->asks = (struct guard_door){.is_open = is_open,
+                                  .body_max = is_open ? WITNESS_BODY_BYTES_MAX : HTTP_BODY_BYTES_MAX,
+                                  .is_tcp = is_tcp,
+                                  .host = s->tcp_host,
+                                  .port = s->tcp_port,
+                                  .token = s->token};
     d->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, access_cb, d,
                               MHD_OPTION_EXTERNAL_LOGGER, mhd_log_cb, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
                               MHD_OPTION_URI_LOG_CALLBACK, uri_cb, d, MHD_OPTION_NOTIFY_COMPLETED, completed_cb, d,
                               MHD_OPTION_NOTIFY_CONNECTION, connection_cb, d, MHD_OPTION_CONNECTION_LIMIT,
                               connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+                              MHD_OPTION_PER_IP_CONNECTION_LIMIT, is_open ? WITNESS_HTTP_PER_ADDRESS_MAX : 0u,
                               MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, MHD_OPTION_END);
     if (d->mhd == NULL)
         return err_set(e, ERR_INTERNAL, "http.start", "the HTTP library did not start on the %s socket",
@@ -479,7 +509,10 @@ static int open_door(struct http_server *s, struct door *d, int fd, bool is_tcp,
 
 static int open_doors(struct http_server *s, const struct http_server_config *config, struct err *e)
 {
-    unsigned connections_max = config->connections_max > 0 ? config->connections_max : HTTP_CONNECTIONS_MAX;
+    bool is_open = s->kind == REQUEST_DOOR_WITNESS;
+    unsigned connections_max = config->connections_max > 0 ? config->connections_max
+                               : is_open                   ? WITNESS_HTTP_CONNECTIONS_MAX
+                                                           : HTTP_CONNECTIONS_MAX;
     int fd = -1;
     int rc = 0;
     if (config->unix_path != NULL) {
@@ -490,7 +523,8 @@ static int open_doors(struct http_server *s, const struct http_server_config *co
         }
     }
     if (rc == 0 && config->tcp_host != NULL) {
-        rc = listen_tcp(config->tcp_host, config->tcp_port, &fd, &s->tcp_port, e);
+        rc = is_open ? listen_open(config->tcp_host, config->tcp_port, &fd, &s->tcp_port, e)
+                     : listen_tcp(config->tcp_host, config->tcp_port, &fd, &s->tcp_port, e);
         if (rc == 0)
             rc = open_door(s, &s->doors[1], fd, true, connections_max, e);
     }
@@ -501,6 +535,8 @@ int http_server_check(const struct http_server_config *config, struct err *e)
 {
     if (config->tcp_host == NULL)
         return 0;
+    if (config->door == REQUEST_DOOR_WITNESS)
+        return listen_check_address(config->tcp_host, e);
     if (config->token == NULL || strlen(config->token) < TOKEN_BYTES_MIN)
         return err_set(e, ERR_INVALID, "http.token", "the API token has fewer than %d bytes", TOKEN_BYTES_MIN);
     return listen_check_host(config->tcp_host, e);
@@ -514,7 +550,12 @@ int http_server_start(const struct http_server_config *config, struct http_serve
     struct http_server *s = xcalloc(1, sizeof *s);
     s->app = config->app;
     s->loop = config->loop;
-    s->request_ms_max = config->request_ms_max > 0 ? config->request_ms_max : HTTP_REQUEST_SECONDS_MAX * 1000;
+    s->kind = config->door;
+    s->request_ms_max = config->request_ms_max > 0        ? config->request_ms_max
+                        : s->kind == REQUEST_DOOR_WITNESS ? WITNESS_HTTP_SECONDS_MAX * 1000
+                                                          : HTTP_REQUEST_SECONDS_MAX * 1000;
+    if (s->kind == REQUEST_DOOR_WITNESS)
+        s->rate = rate_create(WITNESS_HTTP_RATE);
     s->token = config->token != NULL ? xstrdup(config->token) : NULL;
     /* an IPv6 literal stands in brackets in a Host */
     bool brackets = config->tcp_host != NULL && strchr(config->tcp_host, ':') != NULL;
@@ -560,6 +601,7 @@ static void closed_cb(uv_handle_t *handle)
         s->stopped_cb(s->stopped_ctx);
     if (s->token != NULL)
         crypto_wipe(s->token, strlen(s->token));
+    rate_destroy(s->rate);
     free(s->token);
     free(s->tcp_host);
     free(s->unix_path);

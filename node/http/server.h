@@ -5,6 +5,9 @@
  * a Host of this machine with our port (a page of a stranger cannot reach us by DNS rebinding) and no Origin (a browser
  * sends it with what a page asks for).
  *
+ * The witness door is a server of its own: two paths, nothing secret, anybody's network. WITNESS_HTTP_* limit it; who asks too
+ * often gets 429.
+ *
  * Limits: HTTP_BODY_BYTES_MAX and HTTP_BODIES_BYTES_MAX for bodies, HTTP_REQUEST_SECONDS_MAX until header and body are
  * in (and again until the answer is out), HTTP_CONNECTIONS_MAX for each of the two sockets. Loop thread only.
  */
@@ -14,6 +17,7 @@
 #include <stdint.h>
 
 #include "node/base/err.h"
+#include "node/http/request.h"
 
 struct app;
 struct http_server;
@@ -23,8 +27,9 @@ struct uv_loop_s;
 struct http_server_config {
     struct uv_loop_s *loop;
     struct app *app;
+    enum request_door door;   /* WITNESS: a TCP door for anybody, without token and unix socket, with lower limits */
     const char *unix_path;    /* NULL = no unix socket */
-    const char *tcp_host;     /* NULL = no TCP; else a loopback address */
+    const char *tcp_host;     /* NULL = no TCP; else a loopback address (witness: any) */
     uint16_t tcp_port;        /* 0 = a free one, see http_server_port() */
     const char *token;        /* for TCP: at least 32 bytes of text */
     uint32_t request_ms_max;  /* 0 = HTTP_REQUEST_SECONDS_MAX */

@@ -37,7 +37,8 @@ struct app {
     size_t entries_limit;
     uint32_t watch_ms;
     uint64_t watch_version;
-    unsigned cosigned_count;
+    unsigned cosigned_count, checkpoint_count;
+    char checkpoint_body[256];
     int tile_level;
     uint64_t tile_number;
     unsigned tile_width;
@@ -392,6 +393,26 @@ int app_read_tile(struct app *a, int level, uint64_t number, unsigned width, str
     a->tile_number = number;
     a->tile_width = width;
     *ret = arena_bytes(mem, bytes_of_string("TILE"));
+    return 0;
+}
+
+void app_add_checkpoint(struct app *a, struct bytes body, app_witness_cb cb, void *ctx)
+{
+    a->checkpoint_count++;
+    FAKE_COPY_BYTES(a->checkpoint_body, body);
+    if (body.size > 0 && body.data[0] == 'x')
+        cb(ctx, 409, "text/x.tlog.size", bytes_of_string("7\n"));
+    else
+        cb(ctx, 200, "text/plain; charset=utf-8", bytes_of_string("LINE\n"));
+}
+
+int app_witnessed_checkpoint(struct app *a, const char *origin_hash, struct arena *mem, struct bytes *ret_note,
+                             struct err *e)
+{
+    (void)a;
+    if (origin_hash[0] != '0')
+        return err_set(e, ERR_NOT_FOUND, "witness.unknown-log", "no checkpoint of this log has been cosigned here");
+    *ret_note = arena_bytes(mem, bytes_of_string("NOTE\n"));
     return 0;
 }
 

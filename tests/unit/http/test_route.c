@@ -660,6 +660,46 @@ static void tells_whom_to_trust(void **state)
     assert_string_equal(ask(&a, "GET", "/v1/alarms", NULL).text, "{\"alarms\":[]}");
 }
 
+/* The witness door knows two paths; the local API does not know them. */
+static void witness_door(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    static const struct {
+        const char *method, *path, *body;
+        int status;
+        const char *text, *type;
+    } asked[] = {
+        {"POST", "/add-checkpoint", "old 0\n", 200, "LINE\n", "text/plain; charset=utf-8"},
+        {"POST", "/add-checkpoint", "x", 409, "7\n", "text/x.tlog.size"},
+        {"GET", "/0000000000000000000000000000000000000000000000000000000000000000/checkpoint", NULL, 200, "NOTE\n",
+         "text/plain; charset=utf-8"},
+        {"GET", "/f000000000000000000000000000000000000000000000000000000000000000/checkpoint", NULL, 404, NULL, NULL},
+        {"GET", "/0000/checkpoint", NULL, 404, NULL, NULL},
+        {"GET", "/v1/status", NULL, 404, NULL, NULL},
+        {"GET", "/healthz", NULL, 404, NULL, NULL},
+        {"GET", "/add-checkpoint", NULL, 405, NULL, NULL},
+    };
+    for (size_t i = 0; i < array_count(asked); i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "%s", asked[i].path);
+        struct request *r = make(&a, asked[i].method, path, asked[i].body);
+        r->door = REQUEST_DOOR_WITNESS;
+        r->content_type = "application/octet-stream"; /* the specification asks for none */
+        if (route_check(r))
+            route_dispatch(r);
+        assert_true(r->replied);
+        assert_int_equal(r->status, asked[i].status);
+        if (asked[i].text != NULL) {
+            assert_true(bytes_equal(r->reply, bytes_of_string(asked[i].text)));
+            assert_string_equal(r->reply_type, asked[i].type);
+        }
+        request_release(r);
+    }
+    assert_int_equal(a.checkpoint_count, 2);
+    assert_int_equal(ask(&a, "POST", "/add-checkpoint", "old 0\n").status, 404);
+}
+
 static void tells_its_state(void **state)
 {
     (void)state;
@@ -699,6 +739,7 @@ int main(void)
         cmocka_unit_test(reads_ledger),
         cmocka_unit_test(serves_tiles),
         cmocka_unit_test(tells_whom_to_trust),
+        cmocka_unit_test(witness_door),
         cmocka_unit_test(tells_its_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

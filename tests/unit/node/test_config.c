@@ -75,7 +75,7 @@ static void test_defaults(void **state)
     assert_string_equal(c.catalog, "");
     assert_string_equal(c.log, "info");
     assert_string_equal(c.policy, "");
-    assert_string_equal(c.public_http, "");
+    assert_string_equal(c.witness_http, "");
     assert_int_equal(c.mirror_count, 0);
     assert_int_equal(c.heads_busy_s, 10);
     assert_int_equal(c.heads_idle_s, 60);
@@ -94,7 +94,7 @@ static void test_ledger(void **state)
     struct config c;
     struct err e = {0};
     assert_int_equal(load("{\"mirrors\":[330000,110000,999999],\"region\":510000," REST
-                          ",\"public_http\":\"[::1]:8520\",\"ledger\":{\"policy\":\"policy.txt\",\"heads_busy_s\":2,"
+                          ",\"witness_http\":\"[::1]:8520\",\"ledger\":{\"policy\":\"policy.txt\",\"heads_busy_s\":2,"
                           "\"heads_idle_s\":3,\"heads_stale_s\":4,\"witness_round_ms\":10,\"start_ask_ms\":0}}",
                           &c, &e),
                      0);
@@ -102,7 +102,7 @@ static void test_ledger(void **state)
     assert_int_equal(c.mirrors[0], 330000);
     assert_int_equal(c.mirrors[1], 110000);
     assert_int_equal(c.mirrors[2], 999999);
-    assert_string_equal(c.public_http, "[::1]:8520");
+    assert_string_equal(c.witness_http, "[::1]:8520");
     assert_int_equal(c.heads_busy_s, 2);
     assert_int_equal(c.heads_idle_s, 3);
     assert_int_equal(c.heads_stale_s, 4);
@@ -137,7 +137,7 @@ static void test_ledger_refused(void **state)
 {
     (void)state;
     static const char codes[] = "mirrors: a list of up to 3 node codes is wanted";
-    static const char door[] = "public_http: is not host:port with a port from 1 to 65535";
+    static const char door[] = "witness_http: is not host:port with a port from 1 to 65535";
     static const struct {
         const char *text, *words;
     } rows[] = {
@@ -149,15 +149,15 @@ static void test_ledger_refused(void **state)
         {"\"mirrors\":[110000,120000,130000,140000]", codes},
         {"\"mirrors\":[110000,120000,110000]", "mirrors: names a node twice"},
         {"\"mirrors\":[110000,510000]", "mirrors: names this node itself"},
-        {"\"public_http\":8520", "public_http: a text is wanted"},
-        {"\"public_http\":\"8520\"", door},
-        {"\"public_http\":\":8520\"", door},
-        {"\"public_http\":\"a:\"", door},
-        {"\"public_http\":\"a:0\"", door},
-        {"\"public_http\":\"a:65536\"", door},
-        {"\"public_http\":\"::1:8520\"", door},
-        {"\"public_http\":\"[]:8520\"", door},
-        {"\"public_http\":\"http://a:1\"", door},
+        {"\"witness_http\":8520", "witness_http: a text is wanted"},
+        {"\"witness_http\":\"8520\"", door},
+        {"\"witness_http\":\":8520\"", door},
+        {"\"witness_http\":\"a:\"", door},
+        {"\"witness_http\":\"a:0\"", door},
+        {"\"witness_http\":\"a:65536\"", door},
+        {"\"witness_http\":\"::1:8520\"", door},
+        {"\"witness_http\":\"[]:8520\"", door},
+        {"\"witness_http\":\"http://a:1\"", door},
         {"\"ledger\":1", "unknown key 'ledger'"},
         {"\"ledger\":{\"mirrors\":[]}", "unknown key 'mirrors' in ledger"},
         {"\"heads_busy_s\":1", "unknown key 'heads_busy_s'"},

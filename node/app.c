@@ -34,6 +34,7 @@ struct app *app_create(const struct app_parts *parts)
     list_init(&a->peer_waits);
     list_init(&a->watches);
     list_init(&a->receipts);
+    list_init(&a->pulls);
     app_make_timers(a);
     return a;
 }
@@ -57,6 +58,7 @@ void app_destroy(struct app *a)
         return;
     app_waits_close(a);
     app_receipts_close(a);
+    app_pulls_close(a);
     loop_timer_destroy(a->refold_timer);
     free(a->refold);
     xassert(a->requests.count == 0); /* each ended with its transaction */
@@ -87,6 +89,7 @@ void app_on_state(struct app *a, const struct err *e)
         a->stopped = (struct err){0};
         case_cache_clear(a->cases); /* read while nobody knew what the disk holds */
         app_load_evidence(a);
+        app_load_pulls(a);
         log_info("ledger", NULL, "ledger.resumed", "writing again");
         app_resume(a);
     }
@@ -126,7 +129,7 @@ void app_warn_case(struct app *a, const char *subject, struct err *e, const char
 
 /* Takes one entry into its case file. What cannot be taken is stored all the same, and the next load says the same again:
  * the ledger is complete, the case has a limit. */
-static void case_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
+void app_case_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
 {
     struct case_slot *slot;
     struct case_event event;
@@ -138,6 +141,8 @@ static void case_entry(struct app *a, const struct sync_entry *entry, struct led
         const struct case_fork *forks;
         case_cache_touch(slot, txn); /* at once: a batch may name more cases than the cache would keep otherwise */
         case_event_of_leaf(&entry->leaf, &entry->hash, &event);
+        if (app_pull_names(a, &event) && !app_is_party(slot->file, a->config->region))
+            app_pull_join(a, slot->id, txn);
         rc = casefile_add(slot->file, &event, &e);
         size_t fork_count = case_cache_forks(a->cases, &forks);
         case_forks_apply(forks, fork_count, slot->file);
@@ -180,16 +185,17 @@ void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, 
     struct app *a = ctx;
     for (size_t i = 0; i < count; i++)
         if (leaf_is_case_event(&entries[i].leaf))
-            case_entry(a, &entries[i], txn);
+            app_case_entry(a, &entries[i], txn);
     app_take_grants(a, peer, grants, entries, count, txn);
     for (size_t i = 0; i < count; i++) {
         struct case_slot *slot;
         if (!leaf_is_case_event(&entries[i].leaf) || !is_first_of_case(entries, i) ||
             case_cache_get(a->cases, a->ledger, entries[i].leaf.case_id, &slot, NULL) != 0 ||
-            !app_is_party(slot->file, a->config->region)) /* a mirror keeps the entries and shows no case */
+            !app_shows_case(a, slot->id, slot->file)) /* a mirror keeps the entries and shows no case */
             continue;
         app_react(a, slot, txn);
         app_case_changed(a, slot, txn);
+        app_pull_heal(a, slot);
     }
     for (size_t i = 0; i < count; i++)
         if (!leaf_is_case_event(&entries[i].leaf))
@@ -230,7 +236,7 @@ static void restored_case(struct app *a, struct case_slot *slot, struct ledger_t
     for (size_t i = 0; i < count; i++)
         if (effects[i].event->type == CASE_EVENT_RECEIPT && effects[i].event->origin == a->config->region)
             note_serial(a, effects[i].event, item_code, txn);
-    if (app_is_party(slot->file, a->config->region))
+    if (app_shows_case(a, slot->id, slot->file))
         app_case_changed(a, slot, txn);
 }
 
@@ -239,7 +245,7 @@ void app_on_restored(void *ctx, const struct sync_entry *entries, size_t count, 
     struct app *a = ctx;
     for (size_t i = 0; i < count; i++) {
         if (leaf_is_case_event(&entries[i].leaf))
-            case_entry(a, &entries[i], txn);
+            app_case_entry(a, &entries[i], txn);
         else if (entries[i].leaf.kind == LEAF_KIND_EVENT)
             app_item_entry(a, &entries[i], txn);
         else if (entries[i].leaf.kind == LEAF_KIND_EVIDENCE)

@@ -118,6 +118,12 @@ void app_submit(struct app *a, const struct app_submission *s, const struct app_
 void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_event *events, size_t count,
                 const struct app_request *r, app_command_cb cb, void *ctx);
 
+/* Asks the other nodes for a case that this one takes no part in (or for what is missing of one in which it does): given to the
+ * superior of its deciding node, without contents. @cb exactly once, never from inside the call: durable then; ERR_NOT_FOUND or
+ * ERR_DENIED case.fetch. */
+typedef void (*app_fetch_cb)(void *ctx, const uint8_t case_id[CASE_ID_SIZE], uint32_t event_count, const struct err *e);
+void app_fetch_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], app_fetch_cb cb, void *ctx);
+
 /* ---- erasure of a case's content (个人信息保护法第四十七条) ---- */
 
 /* Legal basis of an erasure; the numbers stand in ledgers (FORMATS.md "Erasure"). */

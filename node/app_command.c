@@ -371,7 +371,11 @@ static int write_drafts(struct command *c, struct case_slot *slot, const struct 
                         : rehearse(slot->file, slot->id, drafts, count, e);
     struct payload_key key = {0};
     bool is_new = casefile_state(slot->file)->root == NULL;
-    if (rc == 0 && !is_new && has_content(drafts, count)) {
+    if (rc == 0 && !is_new && has_content(drafts, count) && !app_may_read(slot->file, a->config->region)) {
+        rc = err_set(e, ERR_DENIED, "case.no-content",
+                     "this node has no part in the case yet and cannot seal words for it");
+        err_hint(e, "give the reason as a code (reason_code): it stands openly in the ledger");
+    } else if (rc == 0 && !is_new && has_content(drafts, count)) {
         rc = app_case_key(a, slot, &key, e);
         if (rc == ERR_BUSY)
             app_pull_key(a, slot);
@@ -594,11 +598,6 @@ static int draft_of(struct app *a, const struct case_state *state, const struct 
     if ((in->type == CASE_EVENT_HANDOVER || (in->type == CASE_EVENT_SUPERVISE && in->lead != 0)) &&
         members_find(a->members, in->lead) == NULL)
         return err_set(e, ERR_NOT_FOUND, "case.no-member", "node %u is no member", in->lead);
-    if (in->type == CASE_EVENT_HANDOVER && in->lead != state->receiving && in->lead != state->lead)
-        return err_set(
-            e, ERR_UNSUPPORTED, "case.handover-newcomer",
-            "handover (转办) to node %u, which has no part in the case yet, is not supported by this version",
-            in->lead);
     return 0;
 }
 

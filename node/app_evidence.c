@@ -56,7 +56,7 @@ static void refold_some(void *ctx)
         const uint8_t *id = a->refold[--a->refold_count];
         if (case_cache_get(a->cases, a->ledger, id, &slot, &e) != 0)
             app_warn_case(a, NULL, &e, "folding again");
-        else if (app_is_party(slot->file, a->config->region))
+        else if (app_shows_case(a, slot->id, slot->file))
             app_case_changed(a, slot, txn);
     }
     ledger_commit(txn, refold_saved, a);

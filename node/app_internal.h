@@ -45,6 +45,7 @@ struct app {
     struct err stopped;              /* why the ledger takes nothing; code 0 = it works */
     struct log_limit case_warnings;  /* a peer must not fill the log with events that a case does not take */
     struct list receipts;            /* struct receipt_wait */
+    struct list pulls;               /* struct case_pull */
     uint8_t (*refold)[CASE_ID_SIZE]; /* cases to be folded again after a fork became known */
     size_t refold_count;
     struct loop_timer *refold_timer;
@@ -108,6 +109,9 @@ void app_item_entry(struct app *a, const struct sync_entry *entry, struct ledger
 /* The name of the item a case is about, found once and kept in the slot. */
 void app_fill_item_name(struct app *a, struct case_slot *slot);
 
+/* app.c: takes one entry into its case file, in the transaction that stores it. */
+void app_case_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
+
 /* app.c: what could not be done to a case; at most ten lines at once, then one a second. */
 void app_warn_case(struct app *a, const char *subject, struct err *e, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
@@ -122,6 +126,13 @@ int app_open_payload(struct app *a, const struct store_entry *entry, struct aren
 bool app_is_erased(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
 /* Whether node @code receives, decides or has written on the case: a mirror that only keeps its entries does not. */
 bool app_is_party(struct casefile *file, uint32_t code);
+/* Whether it may have the content: it receives or decides, or an event that took effect is its own or names it as lead. Stricter
+ * than the above, where an event counts that was refused or waits for a parent: nobody gets a key by claiming a part. */
+bool app_may_read(struct casefile *file, uint32_t code);
+/* Whether this node shows the case: it takes part, or is the deciding node's superior and has asked for it. */
+bool app_shows_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct casefile *file);
+/* The case's key for @peer, sealed, in @mem; empty when it may not have it or there is none. */
+struct bytes app_case_grant(struct app *a, uint32_t peer, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem);
 struct bytes app_make_grants(void *ctx, uint32_t peer, const struct wire_batch *batch, struct arena *mem);
 void app_take_grants(struct app *a, uint32_t peer, struct bytes grants, const struct sync_entry *entries, size_t count,
                      struct ledger_txn *txn);
@@ -145,6 +156,18 @@ bool app_is_disputed(const struct app *a, uint32_t code, uint64_t *ret_common_si
 void app_receipts_cosigned(struct app *a); /* a larger own checkpoint has a quorum */
 void app_receipts_close(struct app *a);
 void app_answer_receipt_pull(struct app *a, uint32_t peer, uint64_t handle, const struct wire_receipt_pull *pull);
+
+/* app_pull.c */
+/* Whether a peer's event gives this node its part in a case (转办, 督办); if it had none, app_pull_join(): its earlier entries
+ * are asked for until every other participant knows of it, noted on disk with @txn. */
+bool app_pull_names(const struct app *a, const struct case_event *event);
+void app_pull_join(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct ledger_txn *txn);
+/* A case whose events wait for parents: if they still do after a while, they are asked for. */
+void app_pull_heal(struct app *a, struct case_slot *slot);
+void app_load_pulls(struct app *a); /* at start, and after each reload */
+void app_pulls_close(struct app *a);
+/* app_pull_answer.c */
+void app_answer_case_pull(struct app *a, uint32_t peer, uint64_t handle, const struct wire_case_pull *pull);
 
 /* app_backup.c */
 bool app_is_backing_up(const struct app *a);

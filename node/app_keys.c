@@ -18,8 +18,10 @@
 #include "node/base/clock.h"
 #include "node/base/log.h"
 #include "node/base/xassert.h"
+#include "node/cases/rules.h"
 
-#define KEY_EPOCH 1u /* one key per case: its participants do not change after the submit */
+#define KEY_EPOCH                                                                                                      \
+    1u /* one key per case: who takes part later gets the same, for it has to read what was written before */
 #define KEY_PULL_MS 5000u
 #define KEY_PULL_AGAIN_MS 10000u
 
@@ -129,6 +131,32 @@ bool app_is_party(struct casefile *file, uint32_t code)
     return false;
 }
 
+bool app_may_read(struct casefile *file, uint32_t code)
+{
+    const struct case_state *state = casefile_state(file);
+    const struct case_effect *effects;
+    if (state->receiving == code || state->lead == code)
+        return true;
+    size_t count = casefile_effects(file, &effects);
+    for (size_t i = 0; i < count; i++) {
+        const struct case_held *h = effects[i].event;
+        bool names = h->type == CASE_EVENT_SUBMIT || h->type == CASE_EVENT_HANDOVER || h->type == CASE_EVENT_SUPERVISE;
+        if (effects[i].kind == CASE_EFFECT_OK && (h->origin == code || (names && h->lead == code)))
+            return true;
+    }
+    return false;
+}
+
+bool app_shows_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct casefile *file)
+{
+    struct store_case row;
+    const struct case_state *state = casefile_state(file);
+    if (app_is_party(file, a->config->region))
+        return true;
+    return state->root != NULL && rules_is_superior(a->config->region, state->root->lead) &&
+           ledger_reader(a->ledger) != NULL && store_read_case(ledger_reader(a->ledger), case_id, &row, NULL) == 0;
+}
+
 static int compare_records(const struct grant_record *x, const struct grant_record *y)
 {
     int order = memcmp(x->case_id, y->case_id, sizeof x->case_id);
@@ -148,11 +176,11 @@ static void add_record(struct grant_record *records, size_t *count, const struct
     ++*count;
 }
 
-/* The key of @case_id if @peer takes part in the case. */
+/* The key of @case_id if an entry of the case that took effect gives @peer a part in it. */
 static bool find_record(struct app *a, uint32_t peer, const uint8_t case_id[CASE_ID_SIZE], struct grant_record *ret)
 {
     struct case_slot *slot;
-    if (case_cache_get(a->cases, a->ledger, case_id, &slot, NULL) != 0 || !app_is_party(slot->file, peer) ||
+    if (case_cache_get(a->cases, a->ledger, case_id, &slot, NULL) != 0 || !app_may_read(slot->file, peer) ||
         app_case_key(a, slot, &ret->key, NULL) != 0)
         return false;
     memcpy(ret->case_id, case_id, sizeof ret->case_id);
@@ -197,6 +225,13 @@ struct bytes app_make_grants(void *ctx, uint32_t peer, const struct wire_batch *
             add_record(records, &count, &record);
     }
     return seal_records(a, peer, records, count, mem);
+}
+
+struct bytes app_case_grant(struct app *a, uint32_t peer, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem)
+{
+    struct grant_record *record = arena_alloc(mem, sizeof *record);
+    bool found = find_record(a, peer, case_id, record);
+    return seal_records(a, peer, record, found, mem);
 }
 
 /* ---- taking ---- */

@@ -30,7 +30,7 @@ int app_committed_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struc
         *ret = *ret_apart;
     }
     const struct case_state *state = casefile_state(*ret);
-    if ((state->root == NULL && state->pending_count == 0) || !app_is_party(*ret, a->config->region)) {
+    if ((state->root == NULL && state->pending_count == 0) || !app_shows_case(a, case_id, *ret)) {
         casefile_destroy(*ret_apart);
         *ret_apart = NULL;
         char hex[2 * CASE_ID_SIZE + 1];

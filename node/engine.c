@@ -70,6 +70,8 @@ static void on_request(void *ctx, uint32_t peer, uint64_t handle, const struct w
         app_answer_key_pull(g->app, peer, handle, &m->u.key_pull);
     } else if (m->type == WIRE_RECEIPT_PULL) {
         app_answer_receipt_pull(g->app, peer, handle, &m->u.receipt_pull);
+    } else if (m->type == WIRE_CASE_PULL) {
+        app_answer_case_pull(g->app, peer, handle, &m->u.case_pull);
     } else {
         recovery_answer(g->recovery, peer, handle, &m->u.recover);
     }
@@ -256,6 +258,7 @@ void engine_stop_asking(struct engine *g)
 void engine_start(struct engine *g)
 {
     app_load_evidence(g->app);
+    app_load_pulls(g->app);
     app_resume(g->app);
     heads_writer_start(g->heads);
     watch_heads_start(g->watch);

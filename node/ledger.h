@@ -121,6 +121,9 @@ void ledger_txn_note(struct ledger_txn *t, const struct store_note *row);
 void ledger_txn_erasure(struct ledger_txn *t, const struct store_erasure *row);
 void ledger_txn_hold(struct ledger_txn *t, const struct store_hold *row);
 void ledger_txn_evidence(struct ledger_txn *t, const struct store_evidence *row);
+void ledger_txn_cover(struct ledger_txn *t, const struct store_cover *row);
+void ledger_txn_proof(struct ledger_txn *t, const struct store_proof *row);
+void ledger_txn_pull(struct ledger_txn *t, const struct store_pull *row);
 void ledger_txn_destroy(struct ledger_txn *t, const struct store_destroy *row);
 void ledger_txn_witness(struct ledger_txn *t, const struct store_witness *row);
 

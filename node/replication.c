@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "federation/ledger/cover.h"
 #include "federation/sync/batch.h"
 #include "federation/wire/wire.h"
 #include "node/base/clock.h"
@@ -335,6 +336,23 @@ static void add_entries(const struct sync_action *a, struct ledger_txn *txn)
     }
 }
 
+/* Entries of cases may have to be shown to a node that takes part later: what proves them is kept with them. */
+static void add_cover(const struct sync_action *a, struct ledger_txn *txn)
+{
+    bool has_case = false;
+    for (size_t i = 0; i < a->entry_count; i++)
+        has_case = has_case || leaf_is_case_event(&a->entries[i].leaf);
+    if (!has_case)
+        return;
+    struct buf parts = {0};
+    cover_encode(a->range_before, a->frontier, &parts);
+    struct store_cover row = {
+        .origin = a->peer, .from = a->frontier->from, .size = a->frontier->target, .note = a->note};
+    row.parts = arena_bytes(ledger_txn_arena(txn), buf_bytes(&parts));
+    ledger_txn_cover(txn, &row);
+    buf_close(&parts);
+}
+
 static void store_batch_action(struct replication *r, const struct sync_action *a, struct inbound *inbound)
 {
     struct err e = {0};
@@ -347,6 +365,7 @@ static void store_batch_action(struct replication *r, const struct sync_action *
     r->stats.entries_in += a->entry_count;
     struct ledger_txn *txn = ledger_txn_create(r->ledger);
     add_entries(a, txn);
+    add_cover(a, txn);
     struct buf frontier = {0};
     crange_encode(&a->cursor.range, &frontier);
     const struct sync_confirmed *confirmed = &a->cursor.confirmed;
@@ -598,7 +617,7 @@ void replication_answer_error(struct replication *r, uint64_t handle, enum wire_
 static bool is_for_sync(const struct wire_msg *m)
 {
     return m->type != WIRE_ADD_CHECKPOINT && m->type != WIRE_GOSSIP && m->type != WIRE_KEY_PULL &&
-           m->type != WIRE_RECEIPT_PULL && m->type != WIRE_RECOVER;
+           m->type != WIRE_RECEIPT_PULL && m->type != WIRE_RECOVER && m->type != WIRE_CASE_PULL;
 }
 
 /* ---- link events ---- */
@@ -780,6 +799,11 @@ void replication_set_link(struct replication *r, struct link *link)
     r->link = link;
     if (link == NULL)
         asks_close(r);
+}
+
+bool replication_is_open(const struct replication *r)
+{
+    return r->link != NULL;
 }
 
 void replication_set_recovering(struct replication *r, bool recovering)

@@ -35,6 +35,9 @@ void *txn_grow(struct arena *a, const void **array, size_t *count, size_t *capac
     X(erasures, erasure_count, struct store_erasure, ledger_txn_erasure)                                               \
     X(holds, hold_count, struct store_hold, ledger_txn_hold)                                                           \
     X(evidences, evidence_count, struct store_evidence, ledger_txn_evidence)                                           \
+    X(covers, cover_count, struct store_cover, ledger_txn_cover)                                                       \
+    X(proofs, proof_count, struct store_proof, ledger_txn_proof)                                                       \
+    X(pulls, pull_count, struct store_pull, ledger_txn_pull)                                                           \
     X(destroys, destroy_count, struct store_destroy, ledger_txn_destroy)                                               \
     X(witnesses, witness_count, struct store_witness, ledger_txn_witness)
 

@@ -276,6 +276,10 @@ static void store(struct sync *s, struct peer *p, const struct sync_entry *entri
     a->entry_count = count;
     a->note = b->checkpoint;
     a->grants = b->grants;
+    if (count > 0) {
+        a->frontier = &b->frontier;
+        a->range_before = &r->cursor.range; /* until STORED */
+    }
     r->state = REPLICA_STORING;
     r->token = a->token;
 }

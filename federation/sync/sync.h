@@ -103,6 +103,9 @@ struct sync_action {
     size_t entry_count;
     struct bytes note;
     struct bytes grants; /* case keys for these entries, sealed to this node (ledger/grant.h); may be empty */
+    const struct frontier_batch
+        *frontier;                     /* the batch they came in, and the range before it: together they prove the */
+    const struct crange *range_before; /* entries to others (ledger/cover.h); NULL when there was none */
     /* SEEN */
     struct checkpoint head;
     const struct crange *range;

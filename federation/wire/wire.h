@@ -37,7 +37,9 @@
     X(RECEIPT_PULL, 12, "receipt_pull")                                                                                \
     X(RECEIPT, 13, "receipt")                                                                                          \
     X(RECOVER, 14, "recover")                                                                                          \
-    X(RECOVERED, 15, "recovered")
+    X(RECOVERED, 15, "recovered")                                                                                      \
+    X(CASE_PULL, 16, "case_pull")                                                                                      \
+    X(CASE_ENTRIES, 17, "case_entries")
 
 enum wire_type {
 #define X(name, number, text) WIRE_##name = number,
@@ -167,6 +169,34 @@ struct wire_recovered {
     bool more;
 };
 
+struct wire_case_pull {
+    uint8_t case_id[16];
+    uint32_t after_node; /* entries behind (after_node, after_index) only; 0, 0 = all */
+    uint64_t after_index;
+    uint32_t max_bytes;
+    bool has_naming;
+    struct merkle_hash naming; /* leaf hash of the entry that names the asker */
+};
+
+struct wire_proven_entry {
+    struct bytes leaf; /* 1..LEAF_BYTES_MAX */
+    struct bytes payload;
+    bool payload_held;
+    uint32_t checkpoint; /* < checkpoint_count */
+    const struct merkle_hash *proof;
+    size_t proof_count; /* up to MERKLE_PROOF_HASHES_MAX */
+};
+
+struct wire_case_entries {
+    const struct wire_proven_entry *entries;
+    size_t entry_count;              /* up to WIRE_CASE_ENTRIES_MAX */
+    const struct bytes *checkpoints; /* each 1..NOTE_BYTES_MAX */
+    size_t checkpoint_count;         /* up to WIRE_CASE_ENTRIES_MAX */
+    struct bytes grants;             /* up to GRANT_BYTES_MAX */
+    bool more;
+    bool knows;
+};
+
 struct wire_msg {
     enum wire_type type;
     union {
@@ -184,6 +214,8 @@ struct wire_msg {
         struct wire_receipt receipt;
         struct wire_recover recover;
         struct wire_recovered recovered;
+        struct wire_case_pull case_pull;
+        struct wire_case_entries case_entries;
     } u; /* WIRE_OK has none */
 };
 

@@ -1,4 +1,4 @@
-/* Between wire.c (what replication needs) and wire_ledger.c (witnessing, keys, receipts, recovery) only. */
+/* Between wire.c (what replication needs), wire_ledger.c (witnessing, keys, receipts, recovery) and wire_case.c only. */
 #ifndef TB_WIRE_WIRE_INTERNAL_H
 #define TB_WIRE_WIRE_INTERNAL_H
 
@@ -24,6 +24,8 @@ struct outgoing {
         Tbwire__Receipt receipt;
         Tbwire__Recover recover;
         Tbwire__Recovered recovered;
+        Tbwire__CasePull case_pull;
+        Tbwire__CaseEntries case_entries;
     } u;
     char *suites[WIRE_SUITES_MAX];
     ProtobufCBinaryData right[CRANGE_PARTS_MAX];
@@ -39,5 +41,10 @@ int wire_check_size(const char *what, size_t size, size_t size_min, size_t size_
 int wire_ledger_check(const struct wire_msg *m, struct err *e) WARN_UNUSED;
 void wire_ledger_fill(const struct wire_msg *m, struct outgoing *o, struct arena *arena);
 int wire_ledger_take(const Tbwire__Envelope *in, struct arena *arena, struct wire_msg *ret, struct err *e) WARN_UNUSED;
+
+/* wire_case.c: CASE_PULL and its answer */
+int wire_case_check(const struct wire_msg *m, struct err *e) WARN_UNUSED;
+void wire_case_fill(const struct wire_msg *m, struct outgoing *o, struct arena *arena);
+int wire_case_take(const Tbwire__Envelope *in, struct arena *arena, struct wire_msg *ret, struct err *e) WARN_UNUSED;
 
 #endif

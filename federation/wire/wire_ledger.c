@@ -57,6 +57,9 @@ int wire_ledger_check(const struct wire_msg *m, struct err *e)
         return wire_check_size("receipt: proof", m->u.receipt.proof.size, 1, PROOF_BYTES_MAX, e);
     case WIRE_RECOVERED:
         return check_recovered(&m->u.recovered, e);
+    case WIRE_CASE_PULL:
+    case WIRE_CASE_ENTRIES:
+        return wire_case_check(m, e);
     default:
         return 0; /* RECEIPT_PULL, RECOVER: fixed size, nothing to bound */
     }
@@ -162,6 +165,10 @@ void wire_ledger_fill(const struct wire_msg *m, struct outgoing *o, struct arena
     case WIRE_RECOVERED:
         fill_recovered(&m->u.recovered, o, arena);
         break;
+    case WIRE_CASE_PULL:
+    case WIRE_CASE_ENTRIES:
+        wire_case_fill(m, o, arena);
+        break;
     default:
         unreachable(); /* wire.c's */
     }
@@ -252,6 +259,9 @@ int wire_ledger_take(const Tbwire__Envelope *in, struct arena *arena, struct wir
         return 0;
     case TBWIRE__ENVELOPE__BODY_RECOVERED:
         return take_recovered(in->recovered, arena, &ret->u.recovered, e);
+    case TBWIRE__ENVELOPE__BODY_CASE_PULL:
+    case TBWIRE__ENVELOPE__BODY_CASE_ENTRIES:
+        return wire_case_take(in, arena, ret, e);
     default:
         return err_set(e, ERR_UNSUPPORTED, "wire.unknown-body", "a message without a body known to protocol version %u",
                        WIRE_VERSION);

@@ -31,6 +31,7 @@
 #define WITNESS_BODY_BYTES_MAX (NOTE_BYTES_MAX + 63u * 45u + 64u) /* add-checkpoint: 63 proof lines and a note */
 #define WIRE_VIEWS_MAX 24u                                        /* checkpoints in one gossip */
 #define WIRE_CASES_MAX 256u                                       /* cases in one request for keys */
+#define WIRE_CASE_ENTRIES_MAX 1024u                               /* entries in one answer about a case */
 #define LINK_PEER_REQUESTS_MAX 8u /* requests open towards one peer, and from one of its connections */
 #define LINK_PEER_PIPES_MAX 8u    /* accepted connections of one peer */
 #define LINK_SERVE_MAX 512u       /* requests of all peers being received or answered */

@@ -260,6 +260,41 @@ int cmd_case_step(struct ctl *c, struct err *e)
     return rc;
 }
 
+/* ---- another deciding node ---- */
+
+static int fetch(struct ctl *c, struct client_reply *reply, struct err *e)
+{
+    const struct client_request r = {.dir = c->dir, .method = "POST", .path = cmd_case_path(c, c->args[0], "/fetch")};
+    return client_ask(&r, reply, e);
+}
+
+int cmd_case_fetch(struct ctl *c, struct err *e)
+{
+    struct client_reply reply = {0};
+    int rc = fetch(c, &reply, e);
+    if (rc == 0 && !cmd_print_json(c, &reply)) {
+        const struct output_pair pairs[] = {{"case", output_field(&c->mem, reply.root, "case")},
+                                            {"events held", output_field(&c->mem, reply.root, "event_count")}};
+        output_pairs(&c->mem, pairs, array_count(pairs), c->out);
+    }
+    client_reply_close(&reply);
+    return rc;
+}
+
+/* A superior takes no part in the case that it supervises: it gets it from the others first. */
+static int post_pass_on(struct ctl *c, yyjson_mut_doc *doc, const char *type, struct err *e)
+{
+    const char *path = cmd_case_path(c, c->args[0], "/events");
+    int rc = post_doc(c, path, doc, type, e);
+    if (rc == 0 || strcmp(e->id, "case.unknown") != 0 || strcmp(type, "supervise") != 0 || strlen(c->args[0]) != 32)
+        return rc;
+    struct client_reply reply = {0};
+    *e = (struct err){0};
+    rc = fetch(c, &reply, e);
+    client_reply_close(&reply);
+    return rc == 0 ? post_doc(c, path, doc, type, e) : rc;
+}
+
 int cmd_case_pass_on(struct ctl *c, struct err *e)
 {
     const char *type = strchr(c->command->name, ' ') + 1; /* "case handover", "case supervise" */
@@ -277,7 +312,7 @@ int cmd_case_pass_on(struct ctl *c, struct err *e)
     (void)yyjson_mut_obj_add_uint(doc, root, "lead", lead);
     if (last_leaf != UINT64_MAX)
         (void)yyjson_mut_obj_add_uint(doc, root, "last_leaf", last_leaf);
-    rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, type, e);
+    rc = post_pass_on(c, doc, type, e);
     yyjson_mut_doc_free(doc);
     return rc;
 }

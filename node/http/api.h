@@ -36,6 +36,7 @@ int api_get_payload(struct request *r, struct err *e); /* {case}, {origin}, {ind
 /* api_command.c: writing */
 int api_post_case(struct request *r, struct err *e);
 int api_post_case_events(struct request *r, struct err *e);
+int api_post_case_fetch(struct request *r, struct err *e);
 
 /* api_receipt.c */
 int api_get_receipt(struct request *r, struct err *e); /* {case} */

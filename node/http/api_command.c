@@ -351,3 +351,32 @@ int api_post_case_events(struct request *r, struct err *e)
     app_append(r->app, r->case_id, events, count, &frame, command_cb, r);
     return 0;
 }
+
+/* ---- POST /v1/cases/{case}/fetch ---- */
+
+static void fetch_cb(void *ctx, const uint8_t case_id[CASE_ID_SIZE], uint32_t event_count, const struct err *e)
+{
+    struct request *r = ctx;
+    if (e->code != 0) {
+        request_reply_error(r, e);
+        request_finish(r);
+        return;
+    }
+    struct json_out out = json_out_open(&r->mem);
+    json_put_hex(&out, out.root, "case", case_id, CASE_ID_SIZE);
+    json_put_u64(&out, out.root, "event_count", event_count);
+    request_reply_json(r, 200, &out);
+    request_finish(r);
+}
+
+/* The whole id: what is not held here cannot be found by a part of it. */
+int api_post_case_fetch(struct request *r, struct err *e)
+{
+    size_t size = 0;
+    if (hex_decode(r->args[0], strlen(r->args[0]), r->case_id, sizeof r->case_id, &size) != 0 ||
+        size != sizeof r->case_id)
+        return err_set(e, ERR_INVALID, "case.fetch-id", "'%.64s' is no whole case id of 32 hex digits", r->args[0]);
+    request_wait(r);
+    app_fetch_case(r->app, r->case_id, fetch_cb, r);
+    return 0;
+}

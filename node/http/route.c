@@ -38,6 +38,7 @@ static const struct route routes[] = {
     {"GET", "/v1/cases/{case}", "wait timeout_ms", BODY_NONE, api_get_case},
     {"GET", "/v1/cases/{case}/events", "", BODY_NONE, api_list_case_events},
     {"POST", "/v1/cases/{case}/events", "durable timeout_ms", BODY_JSON, api_post_case_events},
+    {"POST", "/v1/cases/{case}/fetch", "", BODY_NONE, api_post_case_fetch},
     {"GET", "/v1/cases/{case}/events/{origin}/{index}/payload", "purpose", BODY_NONE, api_get_payload},
     {"GET", "/v1/cases/{case}/receipt", "act form wait_ms", BODY_NONE, api_get_receipt},
     {"GET", "/v1/cases/{case}/erasure", "", BODY_NONE, api_get_erasure},

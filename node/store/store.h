@@ -176,6 +176,31 @@ struct store_evidence {
     uint64_t index;
 };
 
+/* What proves the entries of one verified batch of a peer (federation/ledger/cover.h). Inserted or replaced by (origin, from). */
+struct store_cover {
+    uint32_t origin;
+    uint64_t from;      /* where the batch begins */
+    uint64_t size;      /* of the tree that the note signs */
+    struct bytes parts; /* up to STORE_COVER_BYTES_MAX */
+    struct bytes note;  /* signed checkpoint */
+};
+#define STORE_COVER_BYTES_MAX (512u << 10)
+
+/* The proof of one peer's entry that came outside its batches. Inserted or replaced by (origin, index). */
+struct store_proof {
+    uint32_t origin;
+    uint64_t index;
+    uint64_t size;       /* of the tree that the note signs */
+    struct bytes hashes; /* inclusion proof, 32 bytes each */
+    struct bytes note;
+};
+
+/* A case whose earlier entries are being asked for. */
+struct store_pull {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint64_t since_ms; /* 0: not any more */
+};
+
 /* Content to be destroyed: the keys of the case, the payloads of all entries of the case, the body hashes of its
  * requests (they cover personal data). They are overwritten with zeros where they stand, and after the commit both databases'
  * write-ahead logs are emptied, so that the bytes stand in no file of the node any more. A reader in the middle of reading
@@ -223,6 +248,12 @@ struct store_batch {
     size_t hold_count;
     const struct store_evidence *evidences;
     size_t evidence_count;
+    const struct store_cover *covers;
+    size_t cover_count;
+    const struct store_proof *proofs;
+    size_t proof_count;
+    const struct store_pull *pulls;
+    size_t pull_count;
     const struct store_destroy *destroys;
     size_t destroy_count;
     const struct store_witness *witnesses;
@@ -297,6 +328,11 @@ int store_read_addressed(struct store_reader *r, uint32_t recipient, uint64_t fr
  * CASE_EVENTS_PER_NODE_MAX, of at most CASE_NODES_MAX authors: what the fold would leave out is left out here. */
 int store_read_case_entries(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct arena *a,
                             struct store_entry **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+/* The entries of a case that @origin wrote, from @from on, one by one; as store_scan_entries(), but without the limits of the
+ * fold. @cb must not scan a case with the same reader. */
+int store_scan_case(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], uint32_t origin, uint64_t from,
+                    int (*cb)(void *ctx, const struct store_entry *entry, struct err *e), void *ctx,
+                    struct err *e) WARN_UNUSED;
 /* Held entries of one ledger in order from @from (a replica has gaps); stops when @cb returns non-zero and passes that
  * on. For verification and export; memory does not grow. @entry is borrowed until @cb returns. @cb may read with the
  * same reader, but not scan. */
@@ -370,6 +406,14 @@ int store_read_hold(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_
                     struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND: none */
 int store_list_evidence(struct store_reader *r, struct arena *a, struct store_evidence **ret, size_t *ret_count,
                         struct err *e) WARN_UNUSED;
+
+int store_read_proof(struct store_reader *r, uint32_t origin, uint64_t index, struct arena *a, struct store_proof *ret,
+                     struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+/* The covers that begin at or before @index, the nearest first, at most @limit. */
+int store_read_covers(struct store_reader *r, uint32_t origin, uint64_t index, size_t limit, struct arena *a,
+                      struct store_cover **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+int store_list_pulls(struct store_reader *r, struct arena *a, struct store_pull **ret, size_t *ret_count,
+                     struct err *e) WARN_UNUSED;
 
 /* ---- backup ---- */
 

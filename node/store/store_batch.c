@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "node/base/limits.h"
+#include "node/base/xassert.h"
 #include "node/store/store_row.h"
 #include "node/store/store_writer.h"
+
+#define PROOF_HASHES_MAX 63u /* no longer one passes C2SP tlog-witness */
 
 static int too_large(struct err *e, const char *what, uint64_t value, uint64_t limit)
 {
@@ -114,6 +117,34 @@ static int check_derived_rows(const struct store_batch *b, struct err *e)
     return rc;
 }
 
+static int check_proofs(const struct store *s, const struct store_batch *b, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < b->cover_count; i++) {
+        const struct store_cover *c = &b->covers[i];
+        if (c->origin <= STORE_NODE_HEADS || c->origin == s->self)
+            rc = err_set(e, ERR_INVALID, "store.proof", "kept proof of node %" PRIu32 ": not a peer", c->origin);
+        else if (c->from > STORE_INDEX_MAX || c->size > STORE_INDEX_MAX)
+            rc = too_large(e, "size of a kept proof's tree", max_of(c->from, c->size), STORE_INDEX_MAX);
+        else if (c->parts.size > STORE_COVER_BYTES_MAX)
+            rc = too_large(e, "size of a kept proof", c->parts.size, STORE_COVER_BYTES_MAX);
+        else if (c->note.size > NOTE_BYTES_MAX)
+            rc = too_large(e, "size of a note", c->note.size, NOTE_BYTES_MAX);
+    }
+    for (size_t i = 0; rc == 0 && i < b->proof_count; i++) {
+        const struct store_proof *p = &b->proofs[i];
+        if (p->origin <= STORE_NODE_HEADS || p->index > STORE_INDEX_MAX || p->hashes.size % 32 != 0 ||
+            p->note.size == 0)
+            rc = err_set(e, ERR_INVALID, "store.proof", "kept proof of entry %" PRIu64 " of node %" PRIu32 ": form",
+                         p->index, p->origin);
+        else if (p->hashes.size / 32 > PROOF_HASHES_MAX)
+            rc = too_large(e, "number of hashes of a kept proof", p->hashes.size / 32, PROOF_HASHES_MAX);
+        else if (p->note.size > NOTE_BYTES_MAX)
+            rc = too_large(e, "size of a note", p->note.size, NOTE_BYTES_MAX);
+    }
+    return rc;
+}
+
 static int check_facts(const struct store_batch *b, struct err *e)
 {
     int rc = 0;
@@ -135,5 +166,7 @@ int store_batch_check(const struct store *s, const struct store_batch *b, struct
     int rc = check_ledger_rows(s, b, e);
     if (rc == 0)
         rc = check_derived_rows(b, e);
+    if (rc == 0)
+        rc = check_proofs(s, b, e);
     return rc != 0 ? rc : check_facts(b, e);
 }

@@ -16,6 +16,7 @@
 #include "node/store/store_fact.h"
 #include "node/store/store_heads.h"
 #include "node/store/store_keys.h"
+#include "node/store/store_proof.h"
 #include "node/store/store_reader.h"
 #include "node/store/store_row.h"
 
@@ -147,6 +148,12 @@ static int visit_fact(struct walk *w, sqlite3_stmt *stmt, struct err *e)
     return rc == 0 && !store_fact_has_form(kind, key, value) ? store_row_corrupt(&w->r->sql, "fact", kind, e) : rc;
 }
 
+static int visit_cover(struct walk *w, sqlite3_stmt *stmt, struct err *e)
+{
+    struct store_cover row;
+    return store_cover_row(&w->r->sql, stmt, &row, e);
+}
+
 /* Content is its entry's, whose check value covers it, or it was destroyed and is nothing but zeros. */
 static int visit_content(struct walk *w, sqlite3_stmt *stmt, struct err *e)
 {
@@ -172,6 +179,7 @@ static const struct {
     {STORE_ROW_REQUEST " ORDER BY no", visit_request},
     {STORE_ROW_COUNTER " ORDER BY name", visit_counter},
     {STORE_ROW_FACT " ORDER BY kind, key", visit_fact},
+    {STORE_ROW_COVER " ORDER BY id", visit_cover},
 };
 
 static int walk_table(struct walk *w, size_t table, struct err *e)

@@ -88,6 +88,7 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_ENTRY_STRIP] = "UPDATE entry SET content = NULL, ck = ?2 WHERE id = ?1",
     [STORE_WRITE_CASE_ENTRY_NEXT] = STORE_ROW_ENTRY " WHERE e.case_no = ?1 AND e.id > ?2 ORDER BY e.id LIMIT 1",
     [STORE_WRITE_REQUEST_FROM] = STORE_ROW_REQUEST " WHERE no >= ?1 ORDER BY no LIMIT 1",
+    [STORE_WRITE_COVER_PUT] = "INSERT OR REPLACE INTO cover(id, size, ck, parts, note) VALUES(?1, ?2, ?3, ?4, ?5)",
     [STORE_WRITE_REQUEST_STRIP] = "UPDATE request SET body_hash = ?2, ck = ?3 WHERE no = ?1",
 };
 
@@ -128,7 +129,7 @@ static int put_meta(struct store_transaction *t, const char *key, uint64_t value
 
 /* ---- nodes and cases: small numbers for long names ---- */
 
-static int slot_of(struct store_transaction *t, uint32_t node, struct store_slot **ret)
+int store_commit_slot_of(struct store_transaction *t, uint32_t node, struct store_slot **ret)
 {
     struct store *s = t->s;
     uint8_t key[4];
@@ -285,7 +286,7 @@ static int put_entry(struct store_transaction *t, const struct store_entry *give
     const struct store_entry *entry = &whole;
     uint64_t case_no = 0;
     sqlite3_stmt *stmt = NULL;
-    int rc = slot_of(t, given->origin, &slot);
+    int rc = store_commit_slot_of(t, given->origin, &slot);
     if (rc == 0)
         rc = without_erased(t, given, &whole);
     if (rc == 0 && entry->has_case)
@@ -363,7 +364,7 @@ static int put_addressed(struct store_transaction *t, const struct store_address
                        a->index, a->recipient, t->s->own_size);
     struct store_slot *slot = NULL;
     sqlite3_stmt *stmt = NULL;
-    int rc = slot_of(t, a->recipient, &slot);
+    int rc = store_commit_slot_of(t, a->recipient, &slot);
     if (rc == 0)
         rc = load_last_addressed(t, slot);
     if (rc != 0)
@@ -421,7 +422,7 @@ static int put_replica(struct store_transaction *t, const struct store_replica *
 {
     struct store_slot *slot = NULL;
     sqlite3_stmt *stmt = NULL;
-    int rc = slot_of(t, r->origin, &slot);
+    int rc = store_commit_slot_of(t, r->origin, &slot);
     if (rc == 0)
         rc = store_commit_stmt(t, STORE_WRITE_REPLICA_PUT, &stmt);
     if (rc != 0)
@@ -442,7 +443,7 @@ static int put_ack(struct store_transaction *t, const struct store_ack *a)
 {
     struct store_slot *slot = NULL;
     sqlite3_stmt *stmt = NULL;
-    int rc = slot_of(t, a->peer, &slot);
+    int rc = store_commit_slot_of(t, a->peer, &slot);
     if (rc == 0)
         rc = store_commit_stmt(t, STORE_WRITE_ACK_PUT, &stmt);
     if (rc != 0)

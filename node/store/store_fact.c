@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "node/base/xassert.h"
+#include "node/store/store_proof.h"
 #include "node/store/store_row.h"
 
 #define VALUE_ERASURE_SIZE 23u
@@ -176,7 +177,7 @@ int store_fact_put_all(struct store_transaction *t, const struct store_batch *b)
         rc = put_hold(t, &b->holds[i]);
     for (size_t i = 0; rc == 0 && i < b->evidence_count; i++)
         rc = put_evidence(t, &b->evidences[i]);
-    return rc;
+    return rc == 0 ? store_proof_put_all(t, b) : rc;
 }
 
 /* ---- reading ---- */
@@ -193,9 +194,8 @@ int store_fact_row(struct store_sql *c, sqlite3_stmt *stmt, struct bytes *ret_ke
     return 0;
 }
 
-/* The fact (@kind, @key): 1 with its value in @a, 0 when there is none, or the error. */
-static int get(struct store_reader *r, enum store_fact kind, struct bytes key, struct arena *a, struct bytes *ret,
-               struct err *e)
+int store_fact_get(struct store_reader *r, enum store_fact kind, struct bytes key, struct arena *a, struct bytes *ret,
+                   struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
     struct bytes k, v;
@@ -239,6 +239,10 @@ bool store_fact_has_form(uint64_t kind, struct bytes key, struct bytes value)
         return key.size == 16 && value.size == 8;
     case STORE_FACT_DESTROY:
         return key.size == STORE_CASE_ID_SIZE && value.size == 0;
+    case STORE_FACT_PROOF:
+        return key.size == 12 && value.size > 9 && value.size > 9 + (size_t)value.data[8] * 32;
+    case STORE_FACT_PULL:
+        return key.size == STORE_CASE_ID_SIZE && value.size == 8;
     }
     return false;
 }
@@ -278,12 +282,20 @@ static int list(const struct listing *l, enum store_fact kind, struct bytes pref
     return rc;
 }
 
+int store_fact_list(struct store_reader *r, enum store_fact kind, size_t limit, struct arena *a,
+                    int (*take)(void *ctx, struct arena *a, struct bytes key, struct bytes value, struct err *e),
+                    void *ctx, struct err *e)
+{
+    struct listing l = {.r = r, .a = a, .ctx = ctx, .take = take};
+    return list(&l, kind, bytes_of(NULL, 0), limit, e);
+}
+
 int store_fact_read_confirmed(struct store_reader *r, struct arena *a, struct store_replica *row, struct err *e)
 {
     uint8_t key[4];
     struct bytes value;
     put_be32(key, row->origin);
-    int rc = get(r, STORE_FACT_CONFIRMED, bytes_of(key, sizeof key), a, &value, e);
+    int rc = store_fact_get(r, STORE_FACT_CONFIRMED, bytes_of(key, sizeof key), a, &value, e);
     if (rc <= 0)
         return rc;
     if (value.size < 16)
@@ -297,7 +309,7 @@ int store_fact_read_confirmed(struct store_reader *r, struct arena *a, struct st
 int store_read_note(struct store_reader *r, const char *name, struct arena *a, struct store_note *ret, struct err *e)
 {
     struct bytes value;
-    int rc = get(r, STORE_FACT_NOTE, bytes_of_string(name), a, &value, e);
+    int rc = store_fact_get(r, STORE_FACT_NOTE, bytes_of_string(name), a, &value, e);
     if (rc == 0)
         return err_set(e, ERR_NOT_FOUND, "store.no-note", "no note '%s' is kept", name);
     if (rc < 0)
@@ -324,7 +336,7 @@ static int take_erasure(void *ctx, struct arena *a, struct bytes key, struct byt
         return malformed("an erasure", e);
     if (x->keys_only) {
         whole = bytes_of(NULL, 0);
-        int rc = get(x->r, STORE_FACT_ERASURE, key, a, &whole, e);
+        int rc = store_fact_get(x->r, STORE_FACT_ERASURE, key, a, &whole, e);
         if (rc < 0)
             return rc;
     }
@@ -376,7 +388,7 @@ int store_read_hold(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_
 {
     struct arena a = ARENA_INIT;
     struct bytes value;
-    int rc = get(r, STORE_FACT_HOLD, bytes_of(case_id, STORE_CASE_ID_SIZE), &a, &value, e);
+    int rc = store_fact_get(r, STORE_FACT_HOLD, bytes_of(case_id, STORE_CASE_ID_SIZE), &a, &value, e);
     if (rc == 0)
         rc = err_set(e, ERR_NOT_FOUND, "store.no-hold", "the case is not on hold");
     else if (rc > 0 && (value.size < 8 || value.size - 8 >= sizeof ret->reason))

@@ -18,7 +18,9 @@ enum store_fact {
     STORE_FACT_ERASURE_OPEN = 4, /* the same key -> nothing: that node has not done it */
     STORE_FACT_HOLD = 5,         /* case 16 -> since 8, reason */
     STORE_FACT_EVIDENCE = 6,     /* accused 4, origin 4, index 8 -> common size 8 */
-    STORE_FACT_DESTROY = 7       /* case 16 -> nothing: destroyed here, but for the keys and the logs */
+    STORE_FACT_DESTROY = 7,      /* case 16 -> nothing: destroyed here, but for the keys and the logs */
+    STORE_FACT_PROOF = 8,        /* origin 4, index 8 -> size 8, number of hashes 1, hashes, note */
+    STORE_FACT_PULL = 9          /* case 16 -> since 8 */
 };
 
 uint64_t store_fact_ck(uint64_t kind, struct bytes key, struct bytes value);
@@ -40,6 +42,13 @@ int store_fact_row(struct store_sql *c, sqlite3_stmt *stmt, struct bytes *ret_ke
                    struct err *e) WARN_UNUSED;
 /* Whether key and value have the sizes that their kind has. */
 bool store_fact_has_form(uint64_t kind, struct bytes key, struct bytes value);
+/* The fact (@kind, @key): 1 with its value in @a, 0 when there is none, or the error. */
+int store_fact_get(struct store_reader *r, enum store_fact kind, struct bytes key, struct arena *a, struct bytes *ret,
+                   struct err *e) WARN_UNUSED;
+/* All facts of @kind, at most @limit. */
+int store_fact_list(struct store_reader *r, enum store_fact kind, size_t limit, struct arena *a,
+                    int (*take)(void *ctx, struct arena *a, struct bytes key, struct bytes value, struct err *e),
+                    void *ctx, struct err *e) WARN_UNUSED;
 /* Fills the confirmed position of @r, in @a; none kept leaves it empty. */
 int store_fact_read_confirmed(struct store_reader *r, struct arena *a, struct store_replica *row,
                               struct err *e) WARN_UNUSED;

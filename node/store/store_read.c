@@ -11,6 +11,7 @@
 #include "node/base/xassert.h"
 #include "node/store/store_fact.h"
 #include "node/store/store_reader.h"
+#include "node/store/store_proof.h"
 #include "node/store/store_row.h"
 
 #define SCAN_ROWS "1000"
@@ -34,6 +35,7 @@ static const char *const texts[STORE_READ_COUNT] = {
     [STORE_READ_ENTRIES] = STORE_ROW_ENTRY " WHERE e.id BETWEEN ?1 AND ?2 ORDER BY e.id LIMIT " SCAN_ROWS,
     [STORE_READ_CASE_ENTRY_COUNT] = "SELECT count(*) FROM entry WHERE case_no = ?1",
     [STORE_READ_CASE_ENTRIES] = STORE_ROW_ENTRY " WHERE e.case_no = ?1 ORDER BY e.id",
+    [STORE_READ_CASE_OF_NODE] = STORE_ROW_ENTRY " WHERE e.case_no = ?1 AND e.id BETWEEN ?2 AND ?3 ORDER BY e.id",
     [STORE_READ_LEAVES] = "SELECT id, hash, leaf FROM entry WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
     [STORE_READ_ADDRESSED] = STORE_ROW_ADDRESSED " WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3",
     [STORE_READ_ADDRESSED_LAST] = STORE_ROW_ADDRESSED " WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1",
@@ -67,6 +69,7 @@ static const char *const texts[STORE_READ_COUNT] = {
                                       " + (SELECT count(*) FROM request_key1 WHERE key = ?1 AND no = ?2)"
                                       " + (SELECT count(*) FROM request_key2 WHERE key = ?1 AND no = ?2)"),
     [STORE_READ_COUNTER] = STORE_ROW_COUNTER " WHERE name = ?1",
+    [STORE_READ_COVERS] = STORE_ROW_COVER " WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT ?3",
     [STORE_READ_FACT] = STORE_ROW_FACT " WHERE kind = ?1 AND key = ?2",
     [STORE_READ_FACTS] = STORE_ROW_FACT " WHERE kind = ?1 AND key BETWEEN ?2 AND ?3 ORDER BY key LIMIT ?4",
 };
@@ -120,8 +123,7 @@ void store_reader_end(struct store_reader *r)
     (void)rc; /* fails only after an error that ended the transaction by itself */
 }
 
-/* Slot of @node; ERR_NOT_FOUND when this store has never met it. */
-static int find_slot(struct store_reader *r, uint32_t node, uint64_t *ret, struct err *e)
+int store_reader_find_slot(struct store_reader *r, uint32_t node, uint64_t *ret, struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = store_reader_get(r, STORE_READ_SLOT, &stmt, e);
@@ -317,7 +319,7 @@ int store_read_entry(struct store_reader *r, uint32_t origin, uint64_t index, st
 {
     uint64_t slot = 0;
     sqlite3_stmt *stmt = NULL;
-    int rc = find_slot(r, origin, &slot, e);
+    int rc = store_reader_find_slot(r, origin, &slot, e);
     if (rc == 0 && index > STORE_INDEX_MAX)
         rc = err_set(e, ERR_NOT_FOUND, "store.no-entry", "no entry (%" PRIu32 ", %" PRIu64 ")", origin, index);
     if (rc == 0)
@@ -384,7 +386,7 @@ int store_read_addressed(struct store_reader *r, uint32_t recipient, uint64_t fr
     if (limit > BATCH_LEAVES_MAX)
         return err_set(e, ERR_LIMIT, "store.limit", "%zu addressed entries asked for, limit %u", limit,
                        BATCH_LEAVES_MAX);
-    int rc = find_slot(r, recipient, &slot, &absent);
+    int rc = store_reader_find_slot(r, recipient, &slot, &absent);
     if (rc == ERR_NOT_FOUND || (rc == 0 && from > STORE_INDEX_MAX)) { /* nothing was ever addressed there */
         rc = 0;
         goto out;
@@ -512,12 +514,41 @@ int store_read_case_entries(struct store_reader *r, const uint8_t case_id[STORE_
     return rc;
 }
 
+int store_scan_case(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], uint32_t origin, uint64_t from,
+                    int (*cb)(void *ctx, const struct store_entry *entry, struct err *e), void *ctx, struct err *e)
+{
+    uint64_t slot = 0, case_no = 0;
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_reader_find_slot(r, origin, &slot, e);
+    if (rc == 0)
+        rc = find_case_no(r, case_id, &case_no, e);
+    if (rc == ERR_NOT_FOUND || (rc == 0 && (case_no == 0 || from > STORE_INDEX_MAX)))
+        return 0;
+    if (rc == 0)
+        rc = store_reader_get(r, STORE_READ_CASE_OF_NODE, &stmt, e);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, case_no);
+    store_sql_bind_u64(stmt, 2, store_row_id((uint32_t)slot, from));
+    store_sql_bind_u64(stmt, 3, last_id(slot));
+    while ((rc = store_sql_step(&r->sql, stmt, e)) == 1) {
+        struct store_entry entry;
+        rc = store_row_entry(&r->sql, stmt, &entry, e);
+        if (rc == 0)
+            rc = cb(ctx, &entry, e);
+        if (rc != 0)
+            break;
+    }
+    store_sql_done(stmt);
+    return rc;
+}
+
 int store_scan_entries(struct store_reader *r, uint32_t origin, uint64_t from,
                        int (*cb)(void *ctx, const struct store_entry *entry, struct err *e), void *ctx, struct err *e)
 {
     uint64_t slot = 0;
     struct err absent = {0};
-    int rc = find_slot(r, origin, &slot, &absent);
+    int rc = store_reader_find_slot(r, origin, &slot, &absent);
     if (rc == ERR_NOT_FOUND || (rc == 0 && from > STORE_INDEX_MAX))
         return 0;
     if (rc != 0) {

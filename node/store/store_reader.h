@@ -20,6 +20,7 @@ enum store_read_stmt {
     STORE_READ_ENTRIES,
     STORE_READ_CASE_ENTRY_COUNT,
     STORE_READ_CASE_ENTRIES,
+    STORE_READ_CASE_OF_NODE,
     STORE_READ_LEAVES,
     STORE_READ_ADDRESSED,
     STORE_READ_ADDRESSED_LAST,
@@ -49,6 +50,7 @@ enum store_read_stmt {
     STORE_READ_REQUEST,
     STORE_READ_REQUEST_KEY_COUNT,
     STORE_READ_COUNTER,
+    STORE_READ_COVERS,
     STORE_READ_FACT,
     STORE_READ_FACTS,
     STORE_READ_COUNT
@@ -63,6 +65,9 @@ struct store_reader {
 
 /* Statement @id, ready to bind. */
 int store_reader_get(struct store_reader *r, enum store_read_stmt id, sqlite3_stmt **ret, struct err *e) WARN_UNUSED;
+
+/* Slot of @node; ERR_NOT_FOUND when this store has never met it. */
+int store_reader_find_slot(struct store_reader *r, uint32_t node, uint64_t *ret, struct err *e) WARN_UNUSED;
 
 /* One snapshot for several statements. The end always succeeds: there is nothing to write. */
 int store_reader_begin(struct store_reader *r, struct err *e) WARN_UNUSED;

@@ -73,6 +73,9 @@ static const char *const ledger_migrations[] = {
     "UPDATE entry SET content = 0 WHERE length(payload) = 0;"
     "UPDATE entry SET content = c.no FROM content c WHERE c.entry = entry.id;"
     "ALTER TABLE entry DROP COLUMN payload;",
+    /* 2 -> 3: id is that of the entry at which the batch begins */
+    "CREATE TABLE cover(id INTEGER PRIMARY KEY, size INTEGER NOT NULL, ck INTEGER NOT NULL, parts BLOB NOT NULL,"
+    " note BLOB NOT NULL) STRICT;",
 };
 
 static const char *const heads_migrations[] = {

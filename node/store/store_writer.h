@@ -59,6 +59,7 @@ enum store_write_stmt {
     STORE_WRITE_CASE_ENTRY_NEXT,
     STORE_WRITE_REQUEST_FROM,
     STORE_WRITE_REQUEST_STRIP,
+    STORE_WRITE_COVER_PUT,
     STORE_WRITE_COUNT
 };
 extern const char *const store_write_texts[STORE_WRITE_COUNT];
@@ -129,6 +130,8 @@ int store_commit_stmt(struct store_transaction *t, enum store_write_stmt id, sql
 int store_commit_run(struct store_transaction *t, sqlite3_stmt *stmt) WARN_UNUSED;
 int store_commit_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE],
                          uint64_t *ret) WARN_UNUSED;
+/* Slot of a node, made when it is new. */
+int store_commit_slot_of(struct store_transaction *t, uint32_t node, struct store_slot **ret) WARN_UNUSED;
 /* As above, but 0 when there is none. */
 int store_commit_find_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE],
                               uint64_t *ret) WARN_UNUSED;

@@ -184,7 +184,8 @@ EVENTS = [
     ("a", "arrived", {"type": "submit"}, 409, "case.second_root", "submit (收件)"),
     ("b", "arrived", {"type": "supervise", "lead": 330000}, 403, "case.node", "supervise (督办)"),
     ("b", "arrived", {"type": "handover", "lead": 650000}, 404, "case.no-member", "650000"),
-    ("b", "arrived", {"type": "handover", "lead": 330000}, 415, "case.handover-newcomer", "330000"),
+    ("b", "arrived", {"type": "supervise", "lead": 330000, "last_leaf": 99999}, 404, "case.last-leaf", "99999"),
+    ("b", "arrived", {"type": "supervise", "lead": 330000, "last_leaf": -1}, 400, "json.range", "'last_leaf'"),
     # lacking, too much, out of range
     ("b", "arrived", {"type": "refuse"}, 400, "case.attribute_missing", "refuse (不予受理)", "reason_code"),
     ("b", "arrived", {"type": "correct"}, 400, "case.attribute_missing", "correct (补正告知)", "reason_code"),

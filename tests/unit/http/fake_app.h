@@ -70,6 +70,7 @@ struct app {
         app_watch_cb watch;
         app_receipt_cb receipt;
         app_backup_cb backup;
+        app_fetch_cb fetch;
         void *ctx;
         uint64_t ticket;
     } waiting[64];
@@ -102,6 +103,7 @@ static void fake_wait(struct app *a, app_command_cb command, app_verify_cb verif
     a->waiting[i].watch = watch;
     a->waiting[i].receipt = NULL;
     a->waiting[i].backup = NULL;
+    a->waiting[i].fetch = NULL;
     a->waiting[i].ctx = ctx;
     a->waiting[i].ticket = ++ticket;
     if (a->asked_cb != NULL)
@@ -118,6 +120,8 @@ static inline void fake_app_answer(struct app *a)
             .own_leaves = 7, .replica_leaves = 5, .cases = 2, .payloads = 3, .elapsed_ms = 4, .root = {0xab}};
         if (a->waiting[i].command != NULL)
             a->waiting[i].command(ctx, &a->result, &a->refusal);
+        else if (a->waiting[i].fetch != NULL)
+            a->waiting[i].fetch(ctx, a->case_id, 9, &a->refusal);
         else if (a->waiting[i].verify != NULL)
             a->waiting[i].verify(ctx, &verified, &a->refusal);
         else if (a->waiting[i].receipt != NULL)
@@ -174,6 +178,13 @@ void app_submit(struct app *a, const struct app_submission *s, const struct app_
     a->forward = s->forward;
     fake_request(a, r);
     fake_wait(a, cb, NULL, NULL, ctx);
+}
+
+void app_fetch_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], app_fetch_cb cb, void *ctx)
+{
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    fake_wait(a, NULL, NULL, NULL, ctx);
+    a->waiting[a->waiting_count - 1].fetch = cb;
 }
 
 void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_event *events, size_t count,

@@ -427,6 +427,22 @@ static void backs_up(void **state)
     assert_int_equal(answer.status, 503);
 }
 
+static void fetches_a_case(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    struct answer answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/fetch", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_memory_equal(a.case_id, fake_case_id, CASE_ID_SIZE);
+    assert_has(answer.text, "{\"case\":\"" FAKE_CASE "\",\"event_count\":9}");
+    answer = ask(&a, "POST", "/v1/cases/c001/fetch", NULL);
+    assert_int_equal(answer.status, 400);
+    assert_has(answer.text, "case.fetch-id");
+    (void)err_set(&a.refusal, ERR_DENIED, "case.fetch", "no");
+    answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/fetch", NULL);
+    assert_int_equal(answer.status, 403);
+}
+
 /* 16 events pass, 17 do not. */
 static void events_have_a_count_limit(void **state)
 {
@@ -727,6 +743,7 @@ int main(void)
         cmocka_unit_test(body_hash_covers_the_request),
         cmocka_unit_test(a_payload_has_a_limit),
         cmocka_unit_test(appends_events),
+        cmocka_unit_test(fetches_a_case),
         cmocka_unit_test(events_have_a_count_limit),
         cmocka_unit_test(gives_receipts),
         cmocka_unit_test(erases),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "federation/ledger/cover.h"
 #include "federation/ledger/frontier.h"
 #include "node/base/prng.h"
 #include "tests/lib/naive_tree.h"
@@ -344,11 +345,60 @@ static void test_empty(void **state)
     free(r);
 }
 
+/* What a follower keeps of a batch proves each entry that came with it, and nothing else. */
+static void test_cover(void **state)
+{
+    (void)state;
+    struct prng prng;
+    prng_init(&prng, 77);
+    struct round *r = calloc(1, sizeof *r);
+    struct err e;
+    for (unsigned i = 0; i < 400; i++) {
+        uint64_t target = 1 + prng_below(&prng, LEAVES), from = prng_below(&prng, target + 1);
+        uint64_t to = from + prng_below(&prng, target - from + 1);
+        struct buf parts = {0};
+        make_round(&prng, from, to, target, r);
+        cover_encode(&r->old_range, &r->batch, &parts);
+        for (uint64_t at = 0, next = 0; at < target; at++) {
+            struct merkle_proof proof;
+            const struct merkle_hash *leaf = &tree.level[0].hash[at];
+            int rc = cover_prove(buf_bytes(&parts), target, at, leaf, &proof, &e);
+            if (next < r->entry_count && r->entries[next].index == at) {
+                assert_int_equal(rc, 0);
+                next++;
+            }
+            if (rc == 0) /* also single leaves that stood there as hashes */
+                assert_int_equal(merkle_verify_inclusion(at, target, leaf, proof.hash, proof.count, &r->root, &e), 0);
+            else
+                assert_int_equal(rc, ERR_NOT_FOUND);
+        }
+        if (r->entry_count > 0) {
+            struct merkle_proof proof;
+            uint64_t index = r->entries[0].index;
+            assert_int_equal(cover_prove(buf_bytes(&parts), target, index, &r->root, &proof, &e), ERR_CORRUPT);
+            const struct merkle_hash *leaf = &tree.level[0].hash[index];
+            assert_int_equal(cover_prove(buf_bytes(&parts), target + 1, index, leaf, &proof, &e), ERR_CORRUPT);
+            assert_int_equal(cover_prove(bytes_of(parts.data, parts.size - 1), target, index, leaf, &proof, &e),
+                             ERR_CORRUPT);
+            parts.data[0] = 63;
+            assert_int_equal(cover_prove(buf_bytes(&parts), target, index, leaf, &proof, &e), ERR_CORRUPT);
+        }
+        buf_close(&parts);
+        arena_close(&r->arena);
+    }
+    free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_build_and_verify), cmocka_unit_test(test_chunks),         cmocka_unit_test(test_tampered),
-        cmocka_unit_test(test_build_refused),    cmocka_unit_test(test_verify_refused), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_build_and_verify),
+        cmocka_unit_test(test_cover),
+        cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_tampered),
+        cmocka_unit_test(test_build_refused),
+        cmocka_unit_test(test_verify_refused),
+        cmocka_unit_test(test_empty),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -185,6 +185,93 @@ static void lists_evidence_by_the_accused(void **state)
 
 /* ---- keys ---- */
 
+/* ---- proofs ---- */
+
+static void keeps_what_proves_a_peers_entries(void **state)
+{
+    struct store_rig *rig = *state;
+    uint8_t hashes[64];
+    memset(hashes, 7, sizeof hashes);
+    struct store_cover covers[] = {{510000, 0, 90, bytes_of_string("parts 0"), bytes_of_string("note 90\n")},
+                                   {510000, 40, 91, bytes_of_string("parts 40"), bytes_of_string("note 91\n")},
+                                   {520000, 30, 92, bytes_of_string("of another"), bytes_of_string("note 92\n")}};
+    struct store_proof proofs[] = {{510000, 41, 95, bytes_of(hashes, 64), bytes_of_string("note 95\n")},
+                                   {510000, 42, 1, bytes_of(hashes, 0), bytes_of_string("note 1\n")}};
+    struct store_batch b = {.covers = covers, .cover_count = 3, .proofs = proofs, .proof_count = 2};
+    struct store_cover *got;
+    struct store_proof proof;
+    size_t count = 9;
+    rig_open(rig);
+    rig_commit(rig, &b);
+    rig_commit(rig, &b); /* again is fine */
+    rig_reopen(rig);
+    rig_ok(rig, store_read_covers(rig->reader, 510000, 39, 8, &rig->arena, &got, &count, &rig->e));
+    assert_int_equal(count, 1);
+    rig_ok(rig, store_read_covers(rig->reader, 510000, 1000, 8, &rig->arena, &got, &count, &rig->e));
+    assert_int_equal(count, 2); /* the nearest first, and none of another ledger */
+    assert_true(got[0].origin == 510000 && got[0].from == 40 && got[0].size == 91);
+    assert_true(bytes_equal(got[0].parts, covers[1].parts) && bytes_equal(got[0].note, covers[1].note));
+    assert_int_equal(got[1].from, 0);
+    rig_ok(rig, store_read_covers(rig->reader, 510000, 1000, 1, &rig->arena, &got, &count, &rig->e));
+    assert_int_equal(count, 1);
+    rig_ok(rig, store_read_covers(rig->reader, 650000, 1000, 8, &rig->arena, &got, &count, &rig->e));
+    assert_int_equal(count, 0);
+
+    rig_ok(rig, store_read_proof(rig->reader, 510000, 41, &rig->arena, &proof, &rig->e));
+    assert_true(proof.size == 95 && bytes_equal(proof.hashes, proofs[0].hashes) &&
+                bytes_equal(proof.note, proofs[0].note));
+    rig_ok(rig, store_read_proof(rig->reader, 510000, 42, &rig->arena, &proof, &rig->e));
+    assert_true(proof.hashes.size == 0 && bytes_equal(proof.note, proofs[1].note));
+    assert_int_equal(store_read_proof(rig->reader, 510000, 40, &rig->arena, &proof, &rig->e), ERR_NOT_FOUND);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+    rig_sql(rig, "ledger.db", "UPDATE cover SET size = size + 1 WHERE size = 91");
+    assert_int_equal(store_read_covers(rig->reader, 510000, 50, 8, &rig->arena, &got, &count, &rig->e), ERR_CORRUPT);
+    assert_int_equal(store_check(rig->reader, &rig->e), ERR_CORRUPT);
+}
+
+static void refuses_proofs_of_a_wrong_form(void **state)
+{
+    struct store_rig *rig = *state;
+    uint8_t big[STORE_COVER_BYTES_MAX + 1] = {0};
+    struct store_cover cover = {510000, 0, 9, bytes_of(big, 33), bytes_of_string("note\n")};
+    struct store_proof proof = {510000, 0, 9, bytes_of(big, 32), bytes_of_string("note\n")};
+    struct store_batch covers = {.covers = &cover, .cover_count = 1}, proofs = {.proofs = &proof, .proof_count = 1};
+    rig_open(rig);
+    cover.origin = STORE_SAMPLE_SELF;
+    assert_int_equal(store_commit(rig->store, &covers, &rig->e), ERR_INVALID);
+    cover.origin = 510000;
+    cover.parts.size = sizeof big;
+    assert_int_equal(store_commit(rig->store, &covers, &rig->e), ERR_LIMIT);
+    proof.hashes.size = 33;
+    assert_int_equal(store_commit(rig->store, &proofs, &rig->e), ERR_INVALID);
+    proof.hashes.size = 64 * 32;
+    assert_int_equal(store_commit(rig->store, &proofs, &rig->e), ERR_LIMIT);
+    proof.hashes.size = 32;
+    proof.note.size = 0;
+    assert_int_equal(store_commit(rig->store, &proofs, &rig->e), ERR_INVALID);
+}
+
+static void lists_cases_being_asked_for(void **state)
+{
+    struct store_rig *rig = *state;
+    struct store_pull rows[2] = {{.case_id = {1}, .since_ms = 5}, {.case_id = {2}, .since_ms = 6}};
+    struct store_batch b = {.pulls = rows, .pull_count = 2};
+    struct store_pull *got;
+    size_t count = 0;
+    rig_open(rig);
+    rig_commit(rig, &b);
+    rig_reopen(rig);
+    rig_ok(rig, store_list_pulls(rig->reader, &rig->arena, &got, &count, &rig->e));
+    assert_int_equal(count, 2);
+    assert_true(got[1].case_id[0] == 2 && got[1].since_ms == 6);
+    rows[0].since_ms = 0;
+    rig_commit(rig, &(struct store_batch){.pulls = rows, .pull_count = 1});
+    rig_ok(rig, store_list_pulls(rig->reader, &rig->arena, &got, &count, &rig->e));
+    assert_int_equal(count, 1);
+    assert_int_equal(got[0].case_id[0], 2);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+}
+
 static void keeps_keys_apart(void **state)
 {
     struct store_rig *rig = *state;
@@ -402,6 +489,9 @@ int main(void)
         TEST(lists_erasures_by_case_and_by_what_is_open),
         TEST(keeps_a_hold_until_it_is_taken_off),
         TEST(lists_evidence_by_the_accused),
+        TEST(keeps_what_proves_a_peers_entries),
+        TEST(refuses_proofs_of_a_wrong_form),
+        TEST(lists_cases_being_asked_for),
         TEST(keeps_keys_apart),
         TEST(refuses_keys_and_entries_together),
         TEST(lets_one_of_two_win),

@@ -448,10 +448,88 @@ static void test_decode_limits(void **state)
     expect_no_decode(1, &b, ERR_LIMIT, "wire.hello-suites");
 }
 
+static void test_case_pull(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT;
+    struct buf out = {0};
+    struct wire_msg m = {.type = WIRE_CASE_PULL};
+    m.u.case_pull =
+        (struct wire_case_pull){.case_id = {1, 2}, .after_node = 440000, .after_index = 1u << 20, .max_bytes = 7};
+    encoded(&m, &out);
+    struct wire_case_pull got = decoded(buf_bytes(&out), &arena).u.case_pull;
+    assert_memory_equal(got.case_id, m.u.case_pull.case_id, 16);
+    assert_true(got.after_node == 440000 && got.after_index == 1u << 20 && got.max_bytes == 7 && !got.has_naming);
+    m.u.case_pull.has_naming = true;
+    m.u.case_pull.naming = hash_of(9);
+    buf_reset(&out);
+    encoded(&m, &out);
+    got = decoded(buf_bytes(&out), &arena).u.case_pull;
+    assert_true(got.has_naming && merkle_hash_equal(&got.naming, &m.u.case_pull.naming));
+    buf_close(&out);
+    arena_close(&arena);
+
+    struct buf short_id = {0};
+    put_blob(&short_id, 1, "123456789012345", 15);
+    expect_no_decode(16, &short_id, ERR_INVALID, "wire.size");
+}
+
+static void test_case_entries(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT;
+    struct buf out = {0};
+    struct err e = {0};
+    struct merkle_hash proof[MERKLE_PROOF_HASHES_MAX + 1] = {hash_of(1), hash_of(2)};
+    struct bytes notes[] = {bytes_of_string("note 1"), bytes_of_string("note 2")};
+    struct wire_proven_entry entries[] = {{.leaf = bytes_of_string("leaf"),
+                                           .payload = bytes_of_string("p"),
+                                           .payload_held = true,
+                                           .checkpoint = 1,
+                                           .proof = proof,
+                                           .proof_count = 2},
+                                          {.leaf = bytes_of_string("x"), .checkpoint = 0, .proof = proof}};
+    struct wire_msg m = {.type = WIRE_CASE_ENTRIES};
+    m.u.case_entries = (struct wire_case_entries){.entries = entries,
+                                                  .entry_count = 2,
+                                                  .checkpoints = notes,
+                                                  .checkpoint_count = 2,
+                                                  .grants = bytes_of_string("g"),
+                                                  .more = true,
+                                                  .knows = true};
+    encoded(&m, &out);
+    struct wire_case_entries got = decoded(buf_bytes(&out), &arena).u.case_entries;
+    assert_true(got.entry_count == 2 && got.checkpoint_count == 2 && got.more && got.knows);
+    assert_true(bytes_equal(got.entries[0].leaf, entries[0].leaf) &&
+                bytes_equal(got.entries[0].payload, entries[0].payload));
+    assert_true(got.entries[0].checkpoint == 1 && got.entries[0].proof_count == 2 && got.entries[0].payload_held);
+    assert_memory_equal(got.entries[0].proof, proof, 2 * sizeof *proof);
+    assert_true(!got.entries[1].payload_held && got.entries[1].proof_count == 0);
+    assert_true(bytes_equal(got.checkpoints[1], notes[1]) && bytes_equal(got.grants, bytes_of_string("g")));
+
+    entries[0].proof_count = MERKLE_PROOF_HASHES_MAX + 1;
+    assert_int_equal(wire_encode(&m, &out, &e), ERR_LIMIT);
+    entries[0].proof_count = 2;
+    entries[0].checkpoint = 2; /* there are two */
+    assert_int_equal(wire_encode(&m, &out, &e), ERR_INVALID);
+    assert_string_equal(e.id, "wire.checkpoint");
+    entries[0].checkpoint = 0;
+    entries[0].payload_held = false;
+    assert_int_equal(wire_encode(&m, &out, &e), ERR_INVALID);
+    entries[0].payload_held = true;
+    entries[0].leaf.size = 0;
+    assert_true(wire_encode(&m, &out, &e) != 0);
+    entries[0].leaf.size = 4;
+    m.u.case_entries.entry_count = WIRE_CASE_ENTRIES_MAX + 1;
+    assert_int_equal(wire_encode(&m, &out, &e), ERR_LIMIT);
+    buf_close(&out);
+    arena_close(&arena);
+}
+
 static void test_decode_unknown(void **state)
 {
     (void)state;
-    for (unsigned field = 16; field <= 20; field++) {
+    for (unsigned field = 18; field <= 22; field++) {
         struct buf b = {0};
         put_number(&b, 1, 1);
         expect_no_decode(field, &b, ERR_UNSUPPORTED, "wire.unknown-body");
@@ -570,6 +648,8 @@ int main(void)
         cmocka_unit_test(test_encode_limits),
         cmocka_unit_test(test_decode_bad_items),
         cmocka_unit_test(test_decode_limits),
+        cmocka_unit_test(test_case_pull),
+        cmocka_unit_test(test_case_entries),
         cmocka_unit_test(test_decode_unknown),
         cmocka_unit_test(test_decode_inflation),
         cmocka_unit_test(test_decode_damaged),

@@ -1,0 +1,85 @@
+"""A node that takes part in a case later than others (转办, 督办): it gets the earlier entries with their proofs and the key,
+and nobody gets them who has no part."""
+import pytest
+from cluster import CommandFailed, wait_for
+from provinces import ORPHAN, act, start_provinces, submit, view, wait_status
+
+
+def events_of(node, case):
+    return node.get(f"/v1/cases/{case}/events").ok().json()["events"]
+
+
+def test_handover_to_a_newcomer(cluster):
+    b, a, c = start_provinces(cluster, "510000", "440000", "330000")
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    act(a, case, "note", note="请尽快").ok()
+    assert c.get(f"/v1/cases/{case}").status == 404
+    b.cli("case", "handover", case, "--lead", "330000", "--reason", "属浙江省管辖")
+    wait_status(case, "arrived", a, b, c)
+    assert view(c, case)["lead"] == 330000 and view(a, case)["lead"] == 330000
+
+    # the newcomer reads what was written before, and its own acts reach the others
+    applied = next(e for e in events_of(c, case) if e["type"] == "submit")
+    assert applied["payload"]["item"] == ORPHAN, applied
+    for step in ("accept", "process"):
+        c.cli("case", step, case)
+    c.cli("case", "decide", case, "--grant", "--reason", "符合条件")
+    wait_status(case, "closed_granted", a, b, c)
+    assert act(b, case, "deliver", channel="post").status == 403, "the old deciding node decides no more"
+    # of what came with a proof, all is checked again
+    for node in (a, b, c):
+        assert node.cli("ledger", "verify")["result"] == "ok"
+
+
+def test_newcomer_gets_what_crossed_the_handover(cluster):
+    """The receiving node does not know of the handover and writes: nothing of that is addressed to the newcomer."""
+    b, a, c = start_provinces(cluster, "510000", "440000", "330000")
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    cluster.cut(a, b)
+    b.cli("case", "handover", case, "--lead", "330000")
+    wait_for(lambda: c.get(f"/v1/cases/{case}").status == 200, what="the newcomer to know the case")
+    assert act(a, case, "withdraw", reason="不办了").status == 201
+    c.kill()  # it goes on asking after a restart
+    c.start()
+    cluster.heal()
+    wait_status(case, "withdrawn", a, b, c)
+
+
+def test_newcomer_while_the_old_lead_is_away(cluster):
+    """The entries of a node that cannot be asked come from another participant, with proofs."""
+    b, a, c = start_provinces(cluster, "510000", "440000", "330000")
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    act(b, case, "accept").ok()
+    wait_status(case, "accepted", a, b)
+    cluster.cut(a, c)  # the newcomer hears of it, and can ask nobody
+    b.cli("case", "handover", case, "--lead", "330000")
+    wait_for(lambda: any(e["type"] == "handover" for e in events_of(a, case)), what="the receiving node to know")
+    wait_for(lambda: c.get(f"/v1/cases/{case}").status == 200, what="the newcomer to know the case")
+    b.kill()
+    c.kill()
+    c.start()
+    cluster.heal()
+    wait_status(case, "accepted", a, c)
+    c.cli("case", "process", case)
+    wait_status(case, "processing", a, c)
+    b.start()
+    wait_status(case, "processing", a, b, c)
+
+
+def test_nobody_without_a_part_gets_a_case(cluster):
+    b, a, c = start_provinces(cluster, "510000", "440000", "330000")
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    with pytest.raises(CommandFailed) as refused:
+        c.cli("case", "fetch", case)
+    assert "(case.fetch)" in refused.value.stderr and "case.pull-denied" in refused.value.stderr
+    assert refused.value.status == 5 and c.get(f"/v1/cases/{case}").status == 404
+    with pytest.raises(CommandFailed) as refused:
+        c.cli("case", "supervise", case, "--lead", "330000")
+    assert "(case.fetch)" in refused.value.stderr
+    with pytest.raises(CommandFailed) as refused:
+        c.cli("case", "fetch", case[:20])
+    assert "(case.fetch-id)" in refused.value.stderr

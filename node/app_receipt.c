@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "federation/ledger/proof.h"
+#include "federation/ledger/receipt.h"
 #include "node/app_internal.h"
 #include "node/base/clock.h"
 #include "node/base/xassert.h"
@@ -99,16 +100,21 @@ static int best_note(struct app *a, uint64_t index, struct bytes *ret, bool *ret
     return 0;
 }
 
-/* How the checkpoint in a proof stands against the policy. */
-static int rate(struct app *a, struct app_receipt *r, struct err *e)
+/* Puts the proof into the form that is given out, and says how its checkpoint stands against the policy. */
+static int rate(struct receipt_wait *w, struct err *e)
 {
+    struct app_receipt *r = &w->receipt;
     struct arena mem = ARENA_INIT;
     struct proof proof;
     struct checkpoint_opened opened;
-    struct buf text = {0};
+    struct buf exact = {0};
     bool satisfied = false;
-    const struct policy *policy = witnessing_policy(a->witnessing);
-    int rc = proof_parse(r->proof, &mem, &proof, e);
+    const struct policy *policy = witnessing_policy(w->app->witnessing);
+    int rc = receipt_to_exact(r->proof, policy, &exact, e);
+    if (rc == 0) {
+        r->proof = arena_bytes(&w->mem, buf_bytes(&exact));
+        rc = proof_parse(r->proof, &mem, &proof, e);
+    }
     if (rc == 0)
         rc = policy_open(policy, proof.checkpoint, &opened, NULL, &satisfied, e);
     if (rc == 0) {
@@ -118,7 +124,7 @@ static int rate(struct app *a, struct app_receipt *r, struct err *e)
         policy_quorum_size(policy, &r->needed, &r->of);
         r->of = r->of > 0 ? r->of - 1 : 0; /* all members but the author */
     }
-    buf_close(&text);
+    buf_close(&exact);
     arena_close(&mem);
     return rc;
 }
@@ -141,7 +147,7 @@ static int make_receipt(struct receipt_wait *w, struct err *e)
     if (rc == 0)
         rc = make_proof(a, w->receipt.index, note, &w->mem, &w->receipt.proof, e);
     if (rc == 0)
-        rc = rate(a, &w->receipt, e);
+        rc = rate(w, e);
     return rc == 0 ? put_policy(a, &w->mem, &w->receipt.policy) : rc;
 }
 
@@ -164,7 +170,7 @@ static void pulled(void *ctx, const struct wire_msg *answer, const struct err *e
                       e->code != 0 ? e->message : "an answer of another kind");
     } else {
         w->receipt.proof = arena_bytes(&w->mem, answer->u.receipt.proof);
-        if (rate(w->app, &w->receipt, &w->error) == 0)
+        if (rate(w, &w->error) == 0)
             (void)put_policy(w->app, &w->mem, &w->receipt.policy);
     }
     if (!w->receipt.is_final && clock_mono_ms() + PULL_AGAIN_MS < w->until_ms) {

@@ -518,3 +518,33 @@ int receipt_from_qr_text(struct bytes qr_text, struct buf *out_compact, struct e
                        reader_left(&r), base45_encoded_size(RECEIPT_COMPACT_BYTES_MAX));
     return base45_decode(read_bytes(&r, reader_left(&r)), out_compact, e);
 }
+
+/* ---- the exact form ---- */
+
+int receipt_to_exact(struct bytes text, const struct policy *policy, struct buf *out, struct err *e)
+{
+    struct buf compact = {0};
+    int rc = receipt_to_compact(text, policy, 0, &compact, e);
+    if (rc == 0)
+        rc = receipt_from_compact(buf_bytes(&compact), policy, out, e);
+    buf_close(&compact);
+    return rc;
+}
+
+int receipt_check_exact(struct bytes text, const struct policy *policy, struct err *e)
+{
+    struct buf exact = {0};
+    struct err why = {0};
+    int rc = receipt_to_exact(text, policy, &exact, &why);
+    if (rc == ERR_CONFLICT)
+        rc = 0; /* two keys of one id: there is no short form to compare with, and nothing wrong with the text */
+    else if (rc != 0 && e != NULL)
+        *e = why;
+    else if (rc == 0 && !bytes_equal(text, buf_bytes(&exact)))
+        rc = err_set(
+            e, ERR_VERIFY, "receipt.not-exact",
+            "the receipt has a line of a signer that the policy does not know, or its lines in another order: it "
+            "was changed, or is newer than the policy");
+    buf_close(&exact);
+    return rc;
+}

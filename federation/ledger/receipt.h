@@ -45,6 +45,14 @@ int receipt_open(struct bytes text, const struct policy *policy, struct arena *a
 int receipt_verify(struct bytes text, const struct policy *policy, struct arena *arena, struct receipt *ret,
                    struct err *e) WARN_UNUSED;
 
+/* Appends the receipt as it is given out: the text that its short form stands for, which has the log's line, then the lines of the
+ * witnesses that the policy knows, by time and key id, and no others. Errors as receipt_to_compact(). */
+int receipt_to_exact(struct bytes text, const struct policy *policy, struct buf *out, struct err *e) WARN_UNUSED;
+
+/* Whether @text, which opens, is a receipt as it is given out. C2SP lets a reader skip lines of unknown signers and takes them in
+ * any order; then a byte could change in them unnoticed. ERR_VERIFY receipt.not-exact. */
+int receipt_check_exact(struct bytes text, const struct policy *policy, struct err *e) WARN_UNUSED;
+
 /* Appends the short form of a receipt that opens under @policy; of the signatures, those of the log and of witnesses that
  * the policy knows. Over @size_max (0: RECEIPT_COMPACT_BYTES_MAX) only the fewest cosignatures that reach the quorum
  * stay; still over, or no quorum to choose for: ERR_LIMIT receipt.compact-size. ERR_CONFLICT receipt.key-id when the policy has two

@@ -16,6 +16,7 @@
 #include "node/receipt/receipt_facts.h"
 #include "node/receipt/receipt_file.h"
 #include "node/receipt/receipt_html.h"
+#include "node/receipt/receipt_page.h"
 
 #define EXIT_NOT_PROVEN 1
 #define EXIT_USAGE 2
@@ -219,8 +220,11 @@ static const char *item_text(struct ctl *c, const struct receipt_facts *f)
 
 static void print_proven(struct ctl *c, const struct judge *j, const struct receipt_facts *f)
 {
-    static const struct receipt_line page = {"网页上的其他文字（以这里列出的为准）。",
-                                             "Any other text on the page: what is listed here counts."};
+    static const struct receipt_line page[] = {
+        {"网页上“登记信息”一栏，以及未用成员名单核对的节点名称。",
+         "What the page shows 'as registered', and the names of nodes on it unless --members is given."},
+        {"网页上的文字（以这里列出的为准）。", "The words on the page: what is listed here counts."}};
+    bool is_lenient = ctl_option(c, "--lenient") != NULL;
     struct arena *mem = &c->mem;
     struct buf witnesses = {0};
     for (size_t i = 0; i < f->witness_count; i++)
@@ -249,8 +253,20 @@ static void print_proven(struct ctl *c, const struct judge *j, const struct rece
     print_lines(c, "证明的内容 What is proven:", f->proven, f->proven_count);
     print_lines(c, "不证明的内容 What is NOT proven:", f->not_proven, f->not_proven_count);
     if (j->form == RECEIPT_FORM_PAGE)
-        fprintf(c->out, "- %s\n  %s\n", page.zh, page.en);
+        fprintf(c->out, "- %s\n  %s\n", page[is_lenient].zh, page[is_lenient].en);
     buf_close(&witnesses);
+}
+
+/* That no byte of the file is another than when it was given out, also where no signature depends on it. */
+static int check_exact(const struct judge *j, struct err *e)
+{
+    struct bytes file = buf_bytes(&j->file), text = buf_bytes(&j->text);
+    int rc = receipt_file_check_exact(file, j->form, text, &j->policy, e);
+    if (rc != 0)
+        err_hint(e, "--lenient judges by the lines that the policy knows alone, as C2SP tlog-proof does");
+    else if (j->form == RECEIPT_FORM_PAGE)
+        rc = receipt_page_check(file, text, &j->policy, j->known, e);
+    return rc;
 }
 
 int cmd_receipt_verify(struct ctl *c, struct err *e)
@@ -270,6 +286,8 @@ int cmd_receipt_verify(struct ctl *c, struct err *e)
         rc = receipt_verify(buf_bytes(&j.text), &j.policy, &c->mem, j.receipt, e);
     if (rc == 0)
         rc = receipt_facts_of(j.receipt, &j.policy, j.known, &c->mem, &f, e);
+    if (rc == 0 && ctl_option(c, "--lenient") == NULL)
+        rc = check_exact(&j, e);
     if (rc == 0 && c->json)
         print_proven_json(c, &j, &f);
     else if (rc == 0)

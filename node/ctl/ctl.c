@@ -123,7 +123,12 @@ static const struct ctl_option entries_options[] = {
     {"--policy", "FILE", true, false, "whose word counts: tlog-policy, with the ledgers' and the witnesses' keys"},    \
         {"--members", "FILE", false, false, "member list (members.note), to name the nodes"},                          \
         {"--federation-key", "KEY", false, false, "with --members: the federation's key, or the file federation.pub"}
-static const struct ctl_option receipt_verify_options[] = {OPTIONS_RECEIPT, OPTION_END};
+static const struct ctl_option receipt_verify_options[] = {
+    OPTIONS_RECEIPT,
+    {"--lenient", NULL, false, false,
+     "judge the signatures alone: lines of unknown signers and the words on a page may be anything"},
+    OPTION_END,
+};
 static const struct ctl_option receipt_convert_options[] = {
     {"--as", "FORM", true, false, "html (page to print), qr (text of the QR code), compact or text"},
     OPTIONS_RECEIPT,

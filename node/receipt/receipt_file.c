@@ -89,12 +89,18 @@ static int read_page(struct bytes file, struct buf *out, struct err *e)
     return put_unescaped(bytes_of(rest.data, size), out, e);
 }
 
+/* The text of a code without the newline that an editor or a scanner put behind it. */
+static struct bytes without_end(struct bytes file)
+{
+    if (file.size > 0 && file.data[file.size - 1] == '\n')
+        file.size--;
+    return file;
+}
+
 static int read_qr(struct bytes file, const struct policy *policy, struct buf *out, struct err *e)
 {
     struct buf compact = {0};
-    if (file.size > 0 && file.data[file.size - 1] == '\n')
-        file.size--; /* an editor or a scanner put it there */
-    int rc = receipt_from_qr_text(file, &compact, e);
+    int rc = receipt_from_qr_text(without_end(file), &compact, e);
     if (rc == 0)
         rc = receipt_from_compact(buf_bytes(&compact), policy, out, e);
     buf_close(&compact);
@@ -128,4 +134,27 @@ int receipt_file_read(struct bytes file, const struct policy *policy, struct buf
                    "%zu bytes that are no receipt: neither a tlog-proof text, its short form, the text of its QR code "
                    "nor a saved page",
                    file.size);
+}
+
+int receipt_file_check_exact(struct bytes file, enum receipt_form form, struct bytes text, const struct policy *policy,
+                             struct err *e)
+{
+    struct buf given = {0}, made = {0};
+    int rc = receipt_check_exact(text, policy, e);
+    if (rc != 0 || form == RECEIPT_FORM_TEXT || form == RECEIPT_FORM_PAGE)
+        return rc;
+    if (form == RECEIPT_FORM_COMPACT)
+        buf_put(&given, file.data, file.size);
+    else
+        rc = receipt_from_qr_text(without_end(file), &given, e);
+    if (rc == 0)
+        rc = receipt_to_compact(text, policy, 0, &made, e);
+    if (rc == 0 && !bytes_equal(buf_bytes(&given), buf_bytes(&made)))
+        rc = err_set(
+            e, ERR_VERIFY, "receipt.not-exact",
+            "the receipt has a cosignature of a witness that the policy does not know: it was changed, or is newer "
+            "than the policy");
+    buf_close(&given);
+    buf_close(&made);
+    return rc;
 }

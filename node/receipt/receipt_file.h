@@ -29,6 +29,11 @@ const char *receipt_form_name(enum receipt_form form);
 int receipt_file_read(struct bytes file, const struct policy *policy, struct buf *out, enum receipt_form *ret_form,
                       struct err *e) WARN_UNUSED;
 
+/* Whether no byte of @file can have been changed: @text, taken out of it, is exact (receipt_check_exact()), and a short form has no
+ * more in it than that. ERR_VERIFY receipt.not-exact. What stands around the proof of a page: receipt_page.h. */
+int receipt_file_check_exact(struct bytes file, enum receipt_form form, struct bytes text, const struct policy *policy,
+                             struct err *e) WARN_UNUSED;
+
 /* Appends a proof text with &, < and > escaped: what stands behind RECEIPT_FILE_PRE. */
 void receipt_file_put_pre(struct bytes text, struct buf *out);
 

@@ -2,6 +2,7 @@
 #include "federation/ledger/receipt.h"
 #include "node/base/xassert.h"
 #include "node/receipt/receipt_file.h"
+#include "node/receipt/receipt_page.h"
 
 #include <stdlib.h>
 
@@ -35,6 +36,19 @@ static void check_compact(struct bytes text, const struct policy *policy, struct
     buf_close(&back);
 }
 
+/* A text that is as it was given out gives itself; a page is judged to its end. */
+static void check_exact(struct bytes file, enum receipt_form form, struct bytes text, const struct policy *policy)
+{
+    struct buf exact = {0};
+    if (receipt_file_check_exact(file, form, text, policy, NULL) == 0) {
+        int rc = receipt_to_exact(text, policy, &exact, NULL);
+        xassert(rc == 0 && bytes_equal(text, buf_bytes(&exact)));
+    }
+    int rc = form == RECEIPT_FORM_PAGE ? receipt_page_check(file, text, policy, NULL, NULL) : 0;
+    xassert(rc <= 0);
+    buf_close(&exact);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct arena kept = ARENA_INIT;
@@ -48,8 +62,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf text = {0};
     enum receipt_form form;
     if (receipt_file_read(bytes_of(data, size), &policy, &text, &form, NULL) == 0 &&
-        receipt_open(buf_bytes(&text), &policy, &mem, receipt, NULL) == 0)
+        receipt_open(buf_bytes(&text), &policy, &mem, receipt, NULL) == 0) {
         check_compact(buf_bytes(&text), &policy, &mem, receipt);
+        check_exact(bytes_of(data, size), form, buf_bytes(&text), &policy);
+    }
+    struct receipt_page page;
+    int rc = receipt_page_parse_data(bytes_of(data, size), &policy, &mem, &page, NULL);
+    xassert(rc <= 0);
     buf_close(&text);
     arena_close(&mem);
     return 0;

@@ -2,7 +2,7 @@
 """A second verifier of receipts, made from federation/FORMATS.md and the C2SP documents (signed-note, tlog-checkpoint,
 tlog-cosignature, tlog-policy, tlog-proof), RFC 6962, RFC 9162 and RFC 9285 alone. It shares no code with the program.
 
-    python3 tests/lib/c2sp_verify.py FILE --policy P       exit status 0 proven, 1 not proven, 2 usage
+    python3 tests/lib/c2sp_verify.py FILE --policy P [--lenient]       exit status 0 proven, 1 not proven, 2 usage
 
 FILE is a receipt in any of its four forms; "-" is standard input. Prints what is proven as one line of JSON. Whatever the
 documents do not allow raises Refused. Standard library, and `cryptography` for Ed25519. Pure; any thread.
@@ -468,6 +468,44 @@ def from_page(page):
     return inside.replace(b"&lt;", b"<").replace(b"&gt;", b">").replace(b"&amp;", b"&")
 
 
+ZEROS = b"0" * 64
+DIGEST = b'<meta name="tongban-digest" content="'
+DATA = b'<meta name="tongban-page" content="'
+
+
+def check_page(page):
+    """"Receipt page" of FORMATS.md, but for making it anew: no byte is another than when it was made."""
+    _, found, rest = page.partition(DIGEST)
+    need(found and len(rest) >= 64, "page without a digest")
+    at = page.index(DIGEST) + len(DIGEST)
+    need(page[at : at + 64] == hashlib.sha256(page[:at] + ZEROS + page[at + 64 :]).hexdigest().encode(), "page was changed")
+    data = from_base64(page.partition(DATA)[2].partition(b'"')[0])
+    need(data.startswith(b"tongban-page/1\n"), "layout of the page")
+
+
+def check_exact(form, data, text, policy):
+    """The log's line, then those of known witnesses by time and key id, and no others."""
+    extra, index, hashes, checkpoint = parse_proof(text)
+    body, signatures = split_note(checkpoint)
+    log = next(log for log in policy.logs if log.name.encode() == body.split(b"\n")[0])
+    keys = {(key.name, key.id) for key in policy.witnesses}
+    name, blob = signatures[0]
+    need((name, blob[:4]) == (log.name, log.id), "the log's line is not the first")
+    order = [(blob[4:12], blob[:4]) for _, blob in signatures[1:]]
+    need(all((name, blob[:4]) in keys for name, blob in signatures[1:]), "line of an unknown signer")
+    need(len(set(keys)) == len(keys) and all(a < b for a, b in zip(order, order[1:])), "order of the lines")
+    if form in ("compact", "qr"):
+        compact = data if form == "compact" else from_base45(data[4:-1] if data.endswith(b"\n") else data[4:])
+        c = Cursor(compact)
+        c.take(4)
+        leaf = Leaf(c.take(c.varint()))
+        c.take(4)
+        c.take(32 * path_count(leaf.index, c.varint()) + 64)
+        need(c.number(1) == len(signatures) - 1, "cosignature of an unknown witness")
+    if form == "html":
+        check_page(data)
+
+
 def read_file(data, policy):
     """(form, tlog-proof text)"""
     need(len(data) <= FILE_MAX, "size of a receipt")
@@ -485,8 +523,9 @@ def read_file(data, policy):
 # ---- the verdict -----------------------------------------------------------------------------------------------------
 
 
-def verify(data, policy):
-    """What the receipt @data proves under the Policy @policy, as a dict; raises Refused when it proves nothing."""
+def verify(data, policy, lenient=False):
+    """What the receipt @data proves under the Policy @policy, as a dict; raises Refused when it proves nothing. @lenient: what no
+    signature depends on may be anything."""
     form, text = read_file(data, policy)
     extra, index, hashes, checkpoint = parse_proof(text)
     need(extra is not None, "no leaf in the proof")
@@ -495,6 +534,8 @@ def verify(data, policy):
     origin, size, root, times = policy.open(checkpoint)
     need(index < size and root_of(index, size, leaf_hash(extra), hashes) == root, "inclusion")
     need(policy.is_satisfied(times.keys()), "quorum")
+    if not lenient:
+        check_exact(form, data, text, policy)
     said = leaf.said()
     text_of = lambda tag: said[tag].decode() if tag in said else None
     reached = None
@@ -516,6 +557,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("file")
     parser.add_argument("--policy", required=True)
+    parser.add_argument("--lenient", action="store_true")
     arguments = parser.parse_args()
     try:
         policy = Policy(Path(arguments.policy).read_bytes())
@@ -524,7 +566,7 @@ def main():
         print(f"c2sp_verify: {e}", file=sys.stderr)
         return 2
     try:
-        print(json.dumps(verify(data, policy), ensure_ascii=False))
+        print(json.dumps(verify(data, policy, arguments.lenient), ensure_ascii=False))
         return 0
     except Refused as e:
         print(json.dumps({"proven": False, "message": str(e)}, ensure_ascii=False))

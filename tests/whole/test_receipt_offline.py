@@ -1,6 +1,8 @@
 """Receipts without any node: `tongban receipt verify` and the second verifier (tests/lib/c2sp_verify.py), which shares no code with
 it, come to the same verdict on whole receipts, in all four forms, and on thousands of damaged ones; the QR code on the page is read
 by zbarimg; the exit status and the reasons are those that the help promises."""
+import base64
+import hashlib
 import json
 import os
 import random
@@ -37,22 +39,22 @@ class Desk:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def verdict(self, data):
+    def verdict(self, data, *options):
         """(exit status, what it said as JSON) of the program."""
-        done = self.run("verify", "-", "--json", stdin=data)
+        done = self.run("verify", "-", "--json", *options, stdin=data)
         assert done.returncode in (0, 1), done
         return done.returncode, json.loads(done.stdout)
 
-    def second_verdict(self, data):
+    def second_verdict(self, data, lenient=False):
         try:
-            return 0, c2sp_verify.verify(data, self.policy)
+            return 0, c2sp_verify.verify(data, self.policy, lenient)
         except c2sp_verify.Refused as e:
             return 1, str(e)
 
-    def agree(self, data):
+    def agree(self, data, lenient=False):
         """Both verdicts on @data, which must be one; true when it is proven."""
-        status, said = self.verdict(data)
-        second, facts = self.second_verdict(data)
+        status, said = self.verdict(data, *["--lenient"] * lenient)
+        second, facts = self.second_verdict(data, lenient)
         assert status == second, (said, facts, data)
         if status == 1:
             assert not said["proven"] and re.fullmatch(r"[a-z]+\.[a-z0-9-]+", said["id"]) and said["message"]
@@ -95,8 +97,11 @@ def test_four_forms_one_verdict(desk, name):
     said = []
     for form in FORMS:
         data = receipt.text if form == "text" else desk.convert(receipt.text, form)
-        assert desk.agree(data), form
-        said.append(desk.verdict(data)[1])
+        lenient = "stranger" in name and form in ("text", "html")  # the short forms leave that line out
+        assert desk.agree(data, lenient), form
+        if lenient:
+            assert not desk.agree(data) and desk.verdict(data)[1]["id"] == "receipt.not-exact"
+        said.append(desk.verdict(data, *["--lenient"] * lenient)[1])
         assert said[-1].pop("form") == form
         back = desk.convert(data, "text")
         assert c2sp_verify.parse_proof(back)[:3] == c2sp_verify.parse_proof(receipt.text)[:3]
@@ -139,11 +144,18 @@ def damage_form(form, data, rng, world):
     return damage(data, rng)
 
 
+def is_without_spare(form, data, receipts):
+    lines = data.splitlines()
+    return form == "text" and any(set(lines) <= set(r.splitlines()) and len(data) < len(r) for r in receipts)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_damaged_receipts_one_verdict(desk, form):
-    """Thousands in all, from fixed seeds; some are still proven, and then both say of what."""
+    """Thousands in all, from fixed seeds. None is proven, but for a text from which the line of a witness beyond the quorum was taken as a
+    whole: that is a receipt too. By the signatures alone more are proven, and then both say of what."""
     rng = random.Random(f"damaged {form}")
-    receipts = [make(desk, form, whole(desk)), make(desk, form, whole(desk, cosigned=(0, 1, 2, 3), foreign=[STRANGER]))]
+    receipts = [make(desk, form, whole(desk)), make(desk, form, whole(desk, cosigned=(0, 1, 2, 3)))]
+    assert all(desk.agree(data) for data in receipts)
     damaged = []
     for _ in range(800):
         data = rng.choice(receipts)
@@ -152,13 +164,15 @@ def test_damaged_receipts_one_verdict(desk, form):
                 data = damage_form(form, data, rng, desk.world)
         damaged.append(data)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        proven = sum(pool.map(desk.agree, damaged))
-    assert 10 < proven < 400, f"{proven} of {len(damaged)} are still proven"
+        for data, passed in zip(damaged, pool.map(desk.agree, damaged)):
+            assert not passed or is_without_spare(form, data, receipts), data
+        proven = sum(pool.map(lambda data: desk.agree(data, lenient=True), damaged))
+    assert 10 < proven < 400, f"{proven} of {len(damaged)} are still proven by their signatures"
 
 
 def test_no_flip_passes_the_second_verifier(desk):
-    """The second one by itself, every third bit: with exactly the signatures needed, none may change; with one to spare, only in the name
-    or key id of a cosignature, or in the stranger's line."""
+    """The second one by itself, every third bit: none may change. By the signatures alone, with one to spare, only in the name or key id of
+    a cosignature, or in the stranger's line."""
     receipt = whole(desk)
     for place, data in flips(receipt.text, 3):
         assert desk.second_verdict(data)[0] == 1, (place, receipt.part_of(place))
@@ -166,7 +180,10 @@ def test_no_flip_passes_the_second_verifier(desk):
         for place, data in flips(desk.convert(receipt.text, form), 3):
             assert desk.second_verdict(data)[0] == 1, (form, place)
     spare = whole(desk, cosigned=(0, 1, 2, 3), foreign=[STRANGER])
-    tolerated = {spare.part_of(place) for place, data in flips(spare.text, 3) if desk.second_verdict(data)[0] == 0}
+    for place, data in flips(whole(desk, cosigned=(0, 1, 2, 3)).text, 3):
+        assert desk.second_verdict(data)[0] == 1, place
+    lenient = lambda data: desk.second_verdict(data, True)[0] == 0
+    tolerated = {spare.part_of(place) for place, data in flips(spare.text, 3) if lenient(data)}
     assert tolerated == {f"cosignature {i}" for i in range(4)} | {"foreign 0"}
 
 
@@ -208,6 +225,9 @@ def test_reasons(desk):
         "receipt.form": b"no receipt",
         "receipt.page": b"<html></html>",
         "receipt.version": b"TBR\2",
+        "receipt.not-exact": whole(desk, foreign=[STRANGER]).text,
+        "receipt.page-digest": desk.convert(receipt.text, "html").replace("受理".encode(), "决定".encode(), 1),
+        "receipt.page-layout": b"<pre id=\"tlog-proof\">" + receipt.text + b"</pre>",
         "receipt.base45": b"TB1:abc",
         "policy.unknown-log": receipt.text.replace(b"\n110000.", b"\n110001."),
         "note.bad-signature": receipt.text.replace(b"\n1000\n", b"\n1001\n"),
@@ -238,7 +258,7 @@ def test_words_and_names(desk):
         assert done.returncode == 0, done.stderr
         for part in ("已证实 PROVEN", "决定凭证 (html)", "北京市 (110000)", "准予 (grant)", "7 of 1000",
                      "000102030405060708090a0b0c0d0e0f", "3 of 4 needed, 3 signed", "天津市 (120000) 2026-09-21 22:14:20",
-                     "不证明的内容 What is NOT proven:", "申请人是谁", "Any other text on the page"):
+                     "不证明的内容 What is NOT proven:", "申请人是谁", "as registered"):
             assert part in text, part
     said = json.loads(desk.run("verify", "receipt.html", "--members", "members.note", "--federation-key", key,
                                "--json").stdout)
@@ -252,6 +272,42 @@ def test_words_and_names(desk):
     alien = desk.world.receipt(AUTHOR, make_leaf(author=120000, index=7), 7, 1000, [0, 1, 2])
     done = desk.run("verify", "-", "--members", "members.note", "--federation-key", key, "--json", stdin=alien.text)
     assert (done.returncode, json.loads(done.stdout)["id"]) == (1, "receipt.author")
+
+
+def reseal(page):
+    """@page with the digest of what it says now, as a forger makes it."""
+    at = page.index(c2sp_verify.DIGEST) + len(c2sp_verify.DIGEST)
+    digest = hashlib.sha256(page[:at] + c2sp_verify.ZEROS + page[at + 64 :]).hexdigest().encode()
+    return page[:at] + digest + page[at + 64 :]
+
+
+def test_forged_pages(desk):
+    """A page whose words were changed and whose digest fits again: what it says is not what its proof makes."""
+    members, key = desk.world.members(["北京市", "天津市", "河北省", "山西省"])
+    (desk.folder / "members.note").write_bytes(members)
+    named = ("--members", "members.note", "--federation-key", key)
+    receipt = whole(desk, act="decide", attributes=[(6, b"\2")])
+    page = desk.convert(receipt.text, "html", "--number", "N-1", *named)
+    assert reseal(page) == page and desk.agree(page)
+    assert desk.verdict(page, *named)[0] == 0
+    for old, new in (("不予 (deny)", "准予 (grant)"), ("决定凭证", "受理凭证"), ("</style>", "td{display:none}</style>"),
+                     ("</body>", "<p>另已批准</p></body>"), ("2026-09-21 22:13:20", "2025-09-21 22:13:20"), ("北京市", "四川省"),
+                     (">N-1<", ">N-2<"), ("M4 4h", "M5 4h"), ("<h1>", "<h1 >")):
+        forged = reseal(page.replace(old.encode(), new.encode()))
+        assert forged != page
+        status, said = desk.verdict(forged)
+        assert (status, said["id"]) == (1, "receipt.page-altered"), old
+        assert re.search(r"from byte \d+, line \d+, on", said["message"])
+        assert desk.verdict(forged, "--lenient")[0] == 0, "the receipt in it is still one"
+    # the data changed too: a name that only a member list can tell to be wrong
+    other = desk.world.members(["四川省", "天津市", "河北省", "山西省"])[0]
+    (desk.folder / "other.note").write_bytes(other)
+    lie = desk.convert(receipt.text, "html", "--members", "other.note", "--federation-key", key)
+    assert desk.verdict(lie)[0] == 0
+    status, said = desk.verdict(lie, *named)
+    assert (status, said["id"]) == (1, "receipt.page-name") and "四川省" in said["message"]
+    layout = page.replace(base64.b64encode(b"tongban-page/1\nnu")[:20], base64.b64encode(b"tongban-page/2\nnu")[:20])
+    assert desk.verdict(reseal(layout))[1]["id"] == "receipt.page-layout"
 
 
 def test_usage(desk):

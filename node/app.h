@@ -53,6 +53,8 @@ struct app_submission {
     struct app_guardian guardian;
     struct bytes payload; /* the whole request as canonical JSON: applicant, form, materials; sealed content */
     bool forward;
+    bool promise;          /* 告知承诺: the applicant signed the promise */
+    const uint8_t *parent; /* CASE_ID_SIZE bytes: the 多地联办 case that this is a part of; NULL = none */
 };
 
 /* One event on a case. Fields that the type does not use are 0 / NULL. */
@@ -63,12 +65,22 @@ struct app_event {
     uint8_t channel;  /* enum case_channel: deliver */
     uint8_t pause_kind;
     uint16_t expected_days;
+    uint16_t extend_days;    /* extend */
+    uint16_t lacking_days;   /* accept with 容缺: when all must be there */
+    uint8_t told;            /* set of enum case_told: what the applicant is told with it */
+    uint8_t side;            /* enum case_side: evaluate, follow_up */
+    uint8_t review;          /* enum case_review: review */
+    const char *official;    /* staff number of who acts or approves, 1..APP_OFFICIAL_BYTES_MAX; NULL = not said. The
+                                ledger gets a pseudonym; the number itself belongs into @payload */
+    const uint8_t *part;     /* CASE_ID_SIZE bytes: part, part_done; NULL = none */
     uint32_t lead;           /* handover, supervise */
     bool has_last_leaf;      /* supervise: @last_leaf is given; else the last one of the old lead that counts */
     uint64_t last_leaf;      /* index of the last leaf of the old lead that counts */
     const char *reason_code; /* machine-readable, plain in the ledger; NULL = none */
     struct bytes payload;    /* JSON for participants only (texts, names, reasons in words); empty = none */
 };
+
+#define APP_OFFICIAL_BYTES_MAX 64u
 
 struct app_request {
     const char *idempotency_key; /* NULL = none; kept for ever */
@@ -279,6 +291,17 @@ struct app_case_event_view {
     uint8_t content;         /* enum app_content */
 };
 
+struct app_case_part_view { /* a part of 多地联办 or of a bundle */
+    uint8_t case_id[CASE_ID_SIZE];
+    uint8_t decision; /* enum case_decision: how it ended; 0 = open */
+};
+
+struct app_custody_view {
+    uint32_t node;
+    uint64_t since_ms;
+    uint16_t type; /* enum case_event_type: the event that brought it there */
+};
+
 struct app_case_view {
     uint8_t case_id[CASE_ID_SIZE];
     char number[64];
@@ -294,8 +317,20 @@ struct app_case_view {
     uint64_t created_ms, updated_ms;
     uint32_t event_count;
     uint32_t pending_count;
-    uint8_t digest[32];                       /* equal on every node that holds the same events */
-    uint64_t version;                         /* grows with each change seen by this node: for app_watch */
+    uint8_t digest[32]; /* equal on every node that holds the same events */
+    uint64_t version;   /* grows with each change seen by this node: for app_watch */
+    /* not in lists */
+    uint32_t flags; /* enum case_flag */
+    uint8_t grade, grade_deciding;
+    uint16_t extend_days, lacking_days;
+    bool has_limits;
+    uint8_t limits[CASE_LIMITS_SIZE];
+    bool has_parent;
+    uint8_t parent[CASE_ID_SIZE];
+    const struct app_case_part_view *parts;
+    size_t part_count;
+    const struct app_custody_view *custody; /* who held the case, in order */
+    size_t custody_count;
     const struct app_case_event_view *events; /* in fold order; NULL in lists */
     size_t events_listed;
 };
@@ -315,6 +350,10 @@ struct app_case_list {
 
 /* @ref: 32 hex digits, a unique prefix of at least 8, or the case number (办件编码). */
 int app_find_case(struct app *a, const char *ref, uint8_t ret_case_id[CASE_ID_SIZE], struct err *e) WARN_UNUSED;
+/* How an applicant may appeal against what the case's item led to (行政复议、行政诉讼): as the item says, else as the law
+ * says. One text, in @mem. */
+int app_case_remedies(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, const char **ret,
+                      struct err *e) WARN_UNUSED;
 int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
                  struct err *e) WARN_UNUSED;
 /* The unmasked content of one event, for the clerk who handles the case. @purpose (1..128 bytes, why it is read) goes to

@@ -456,7 +456,7 @@ static int check_mode(const struct catalog_item *item, uint8_t wanted, uint8_t *
 
 /* 形式审查 of what the node can check: the item takes applications, the division is the deciding node's. */
 static int check_form(struct app *a, const struct app_submission *s, const struct app_item_view *view,
-                      uint32_t division, uint8_t *ret_mode, struct err *e)
+                      uint32_t division, struct case_command *ret, struct err *e)
 {
     struct catalog_item *item;
     int rc = catalog_item_parse(view->json, view->node, view->code, &item, e);
@@ -475,7 +475,9 @@ static int check_form(struct app *a, const struct app_submission *s, const struc
                      division, view->node, view->code);
         err_hint(e, "give the home division of the matter in 'division' when it is not the one of the identity number");
     } else
-        rc = check_mode(item, s->mode, ret_mode, e);
+        rc = check_mode(item, s->mode, &ret->mode, e);
+    if (rc == 0)
+        app_item_terms(item, ret->mode, ret);
     catalog_item_destroy(item);
     return rc;
 }
@@ -501,9 +503,9 @@ static int submit(struct command *c, const struct app_submission *s, struct err 
     int rc = app_check_persons(a, s, &division, &c->result, e);
     if (rc == 0)
         rc = find_item(a, s, division, &mem, &item, e);
-    uint8_t mode = 0;
+    struct case_command terms = {0};
     if (rc == 0)
-        rc = check_form(a, s, &item, division, &mode, e);
+        rc = check_form(a, s, &item, division, &terms, e);
     if (rc != 0)
         goto out;
 
@@ -517,7 +519,13 @@ static int submit(struct command *c, const struct app_submission *s, struct err 
     root->lead = item.node;
     root->division = division;
     root->item_version = item.version;
-    root->mode = mode;
+    root->mode = terms.mode;
+    root->has_limits = terms.has_limits;
+    memcpy(root->limits, terms.limits, sizeof root->limits);
+    root->promise = s->promise ? 1 : 0;
+    root->has_parent = s->parent != NULL;
+    if (s->parent != NULL)
+        memcpy(root->parent, s->parent, sizeof root->parent);
     (void)snprintf(root->item_code, sizeof root->item_code, "%s", item.code);
 
     new_case_id(a, id);
@@ -561,6 +569,9 @@ static uint16_t role_for(uint16_t type)
     case CASE_EVENT_FORWARD:
     case CASE_EVENT_RETURN:
     case CASE_EVENT_SUPPLEMENT:
+    case CASE_EVENT_SUPPLY:
+    case CASE_EVENT_PART:
+    case CASE_EVENT_PART_DONE:
         return CASE_ROLE_WINDOW;
     case CASE_EVENT_RECEIPT: /* gives the case its number: the node's act, whoever asks for it */
         return CASE_ROLE_SYSTEM;
@@ -571,9 +582,9 @@ static uint16_t role_for(uint16_t type)
     }
 }
 
-static int draft_of(struct app *a, const struct case_state *state, const struct app_event *in, struct draft *ret,
-                    struct err *e)
+static int draft_of(struct app *a, struct case_slot *slot, const struct app_event *in, struct draft *ret, struct err *e)
 {
+    const struct case_state *state = casefile_state(slot->file);
     struct case_command *cmd = &ret->command;
     *cmd = (struct case_command){.self = a->config->region,
                                  .type = in->type,
@@ -583,10 +594,22 @@ static int draft_of(struct app *a, const struct case_state *state, const struct 
                                  .channel = in->channel,
                                  .pause_kind = in->pause_kind,
                                  .expected_days = in->expected_days,
+                                 .extend_days = in->extend_days,
+                                 .lacking_days = in->lacking_days,
+                                 .told = in->told,
+                                 .side = in->side,
+                                 .review = in->review,
+                                 .has_part = in->part != NULL,
                                  .lead = in->lead,
                                  .has_last_leaf = in->has_last_leaf,
                                  .last_leaf = in->last_leaf};
     ret->payload = in->payload;
+    if (in->part != NULL)
+        memcpy(cmd->part, in->part, sizeof cmd->part);
+    cmd->has_official = in->official != NULL;
+    int rc = in->official == NULL ? 0 : app_official(a, slot, in->official, cmd->official, e);
+    if (rc != 0)
+        return rc;
     if (cmd->role == CASE_ROLE_DECIDER && state->lead != cmd->self)
         cmd->role =
             CASE_ROLE_WINDOW; /* deliver, note, object at the receiving side; the rest is refused by the rules */
@@ -640,9 +663,10 @@ static int append(struct command *c, const uint8_t case_id[CASE_ID_SIZE], const 
     struct store_counter counter = {0};
     bool numbered = false;
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = draft_of(a, state, &events[i], &drafts[i], e);
+        rc = draft_of(a, slot, &events[i], &drafts[i], e);
         if (rc == 0 && events[i].type == CASE_EVENT_RECEIPT && state->lead == a->config->region && !numbered) {
             rc = next_number(a, state->item_code, drafts[i].command.number, &counter, e);
+            app_receipt_terms(a, state, &drafts[i].command);
             numbered = true;
         }
     }
@@ -680,6 +704,7 @@ static int reaction(struct app *a, struct case_slot *slot, struct ledger_txn *tx
         if (rc != 0)
             return rc;
         ledger_txn_counter(txn, &counter);
+        app_receipt_terms(a, state, &d->command);
         d->command.type = CASE_EVENT_RECEIPT;
     } else if (state->level == CASE_LEVEL_TENTATIVE && state->receiving != state->lead) {
         d->command.type = CASE_EVENT_ACK;

@@ -175,6 +175,16 @@ bool app_is_backing_up(const struct app *a);
 /* app_identity.c: the persons of an application and their numbers. *ret_division: the home division that is meant, 0 = none named. */
 int app_check_persons(struct app *a, const struct app_submission *s, uint32_t *ret_division,
                       struct app_command_result *result, struct err *e) WARN_UNUSED;
+/* app_terms.c */
+struct case_command;
+struct catalog_item;
+/* The pseudonym of the member of staff @number within the case. ERR_LIMIT case.official-size; else as app_case_key(). */
+int app_official(struct app *a, struct case_slot *slot, const char *number, uint8_t ret[CASE_OFFICIAL_SIZE],
+                 struct err *e) WARN_UNUSED;
+/* The limits that @item gives to a case in @mode: has_limits and limits of @ret. */
+void app_item_terms(const struct catalog_item *item, uint8_t mode, struct case_command *ret);
+/* Limits and demands of the own item that a case to be received (签收) here is about. */
+void app_receipt_terms(struct app *a, const struct case_state *state, struct case_command *ret);
 
 /* app_command.c */
 /* Every other node that has a part in the case, and the mirrors: ascending, as a leaf wants them. */

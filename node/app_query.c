@@ -111,6 +111,49 @@ static int event_view(struct app *a, const struct case_effect *effect, struct ar
     return 0;
 }
 
+/* Through whose hands the case went (转办): where it was taken in, where it arrived, whom it was handed to. */
+static void fill_custody(const struct case_effect *effects, size_t count, struct arena *mem, struct app_case_view *ret)
+{
+    struct app_custody_view *list = arena_alloc(mem, (count + 1) * sizeof *list);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct case_held *h = effects[i].event;
+        uint32_t node = 0;
+        if (h->type == CASE_EVENT_SUBMIT || h->type == CASE_EVENT_RECEIPT)
+            node = h->origin;
+        else if (h->type == CASE_EVENT_HANDOVER || h->type == CASE_EVENT_SUPERVISE)
+            node = h->lead;
+        if (node != 0 && effects[i].kind == CASE_EFFECT_OK)
+            list[n++] = (struct app_custody_view){.node = node, .since_ms = h->hlc >> 16, .type = h->type};
+    }
+    ret->custody = list;
+    ret->custody_count = n;
+}
+
+static void fill_facts(const struct case_state *s, struct arena *mem, struct app_case_view *ret)
+{
+    ret->mode = s->mode;
+    ret->pending_count = s->pending_count;
+    ret->flags = s->flags;
+    ret->grade = s->grade;
+    ret->grade_deciding = s->grade_deciding;
+    ret->extend_days = s->extend_days;
+    ret->lacking_days = s->lacking_days;
+    ret->has_limits = s->limits != NULL;
+    if (s->limits != NULL)
+        memcpy(ret->limits, s->limits, sizeof ret->limits);
+    ret->has_parent = s->parent != NULL;
+    if (s->parent != NULL)
+        memcpy(ret->parent, s->parent, sizeof ret->parent);
+    struct app_case_part_view *parts = arena_alloc(mem, (s->part_count + 1u) * sizeof *parts);
+    for (unsigned i = 0; i < s->part_count; i++) {
+        memcpy(parts[i].case_id, s->parts[i].event->part, sizeof parts[i].case_id);
+        parts[i].decision = s->parts[i].decision;
+    }
+    ret->parts = parts;
+    ret->part_count = s->part_count;
+}
+
 int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
                  struct err *e)
 {
@@ -124,11 +167,11 @@ int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct aren
     struct app_case_view view;
     case_row_of(file, case_id, slot->item_name, &row);
     row_view(&row, &view);
-    view.mode = casefile_state(file)->mode;
-    view.pending_count = casefile_state(file)->pending_count;
+    fill_facts(casefile_state(file), mem, &view);
 
     const struct case_effect *effects;
     size_t count = casefile_effects(file, &effects);
+    fill_custody(effects, count, mem, &view);
     struct app_case_event_view *events = arena_alloc(mem, (count + 1) * sizeof *events);
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = event_view(a, &effects[i], mem, &events[i], e);

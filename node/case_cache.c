@@ -100,6 +100,17 @@ void case_event_of_held(const struct case_held *h, struct case_event *ret)
                                .channel = h->channel,
                                .pause_kind = h->pause_kind,
                                .expected_days = h->expected_days,
+                               .extend_days = h->extend_days,
+                               .lacking_days = h->lacking_days,
+                               .demands = h->demands,
+                               .promise = h->promise,
+                               .told = h->told,
+                               .side = h->side,
+                               .review = h->review,
+                               .has_official = h->has_official,
+                               .has_limits = h->has_limits,
+                               .has_parent = h->has_parent,
+                               .has_part = h->has_part,
                                .malformed = h->malformed,
                                .has_request = h->has_request,
                                .has_last_leaf = h->has_last_leaf,
@@ -109,6 +120,10 @@ void case_event_of_held(const struct case_held *h, struct case_event *ret)
     memcpy(ret->request, h->request, sizeof ret->request);
     if (h->file != NULL)
         memcpy(ret->file, h->file, sizeof ret->file);
+    memcpy(ret->official, h->official, sizeof ret->official);
+    memcpy(ret->limits, h->limits, sizeof ret->limits);
+    memcpy(ret->parent, h->parent, sizeof ret->parent);
+    memcpy(ret->part, h->part, sizeof ret->part);
     for (unsigned i = 0; i < h->parent_count; i++)
         ret->parents[i] = h->parents[i];
     (void)snprintf(ret->item_code, sizeof ret->item_code, "%s", h->item_code);

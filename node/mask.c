@@ -83,7 +83,7 @@ static yyjson_mut_val *mask_person(yyjson_mut_doc *doc, yyjson_val *person)
 /* Fields that say nothing about a person: shown as they are. */
 static bool is_plain(const char *name)
 {
-    static const char *const plain[] = {"item", "node", "division", "mode", "forward", "sensitive"};
+    static const char *const plain[] = {"item", "node", "division", "mode", "forward", "sensitive", "promise"};
     for (size_t i = 0; i < array_count(plain); i++)
         if (strcmp(plain[i], name) == 0)
             return true;
@@ -102,7 +102,7 @@ static yyjson_mut_val *mask_words(yyjson_mut_doc *doc, yyjson_val *value)
 
 static bool is_words(const char *name)
 {
-    static const char *const words[] = {"reason", "note"};
+    static const char *const words[] = {"reason", "note", "remedies"};
     for (size_t i = 0; i < array_count(words); i++)
         if (strcmp(words[i], name) == 0)
             return true;

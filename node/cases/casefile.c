@@ -90,6 +90,16 @@ const struct case_state *casefile_state(struct casefile *c)
         .grade = f->grade,
         .pause_kind = f->pause_kind,
     };
+    c->state.extend_days = f->extend_days;
+    c->state.lacking_days = f->lacking_days;
+    c->state.limits = f->limits;
+    c->state.grade_deciding = f->grade_deciding;
+    c->state.part_count = f->part_count;
+    for (unsigned i = 0; i < f->part_count; i++) {
+        c->state.parts[i] = (struct case_part){.event = &f->parts[i]->held, .decision = f->part_decisions[i]};
+        c->state.parts_open = (uint8_t)(c->state.parts_open + (f->part_decisions[i] == 0));
+        c->state.parts_denied = (uint8_t)(c->state.parts_denied + (f->part_decisions[i] == CASE_DECISION_DENY));
+    }
     if (f->decision != NULL) {
         c->state.decision_event = &f->decision->held;
         c->state.decision = f->decision->held.decision;
@@ -102,6 +112,7 @@ const struct case_state *casefile_state(struct casefile *c)
         c->state.created_hlc = root->hlc;
         c->state.division = root->division;
         c->state.mode = root->mode;
+        c->state.parent = root->has_parent ? root->parent : NULL;
     }
     return &c->state;
 }

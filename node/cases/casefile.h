@@ -44,17 +44,32 @@ struct case_held {
     uint16_t role;
     uint16_t rules_version;
     uint16_t expected_days;
+    uint16_t extend_days;
+    uint16_t lacking_days;
     uint8_t mode;
     uint8_t decision;
     uint8_t grade;
     uint8_t channel;
     uint8_t pause_kind;
+    uint8_t demands;
+    uint8_t promise;
+    uint8_t told;
+    uint8_t side;
+    uint8_t review;
     uint8_t parent_count;
     bool malformed; /* its attributes did not parse */
     bool has_request;
     bool has_last_leaf;
+    bool has_official;
+    bool has_limits;
+    bool has_parent;
+    bool has_part;
     uint8_t request[16];
     const uint8_t *file; /* CASE_FILE_ID_SIZE bytes; NULL when absent */
+    uint8_t official[CASE_OFFICIAL_SIZE];
+    uint8_t limits[CASE_LIMITS_SIZE];
+    uint8_t parent[CASE_ID_SIZE];
+    uint8_t part[CASE_ID_SIZE];
     const char *item_code;
     const char *number;
     const char *reason;
@@ -83,6 +98,8 @@ const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
     X(CASE_WHY_RECORDED, "recorded")                   /* ok, the status stays */                                      \
     X(CASE_WHY_VOIDS, "voids_decision")                /* ok, `voids` names the decision */                            \
     X(CASE_WHY_SECOND_CORRECTION, "second_correction") /* ok, but against art. 32(4) */                                \
+    X(CASE_WHY_DEEMED, "deemed")                       /* ok: not told in time, art. 32(4) */                          \
+    X(CASE_WHY_EXTENSION_OVER, "extension_over")       /* ok, but longer than art. 42 gives */                         \
     X(CASE_WHY_PARENT_MISSING, "parent_missing")                                                                       \
     X(CASE_WHY_NO_ROOT, "no_root")                                                                                     \
     X(CASE_WHY_SECOND_ROOT, "second_root")                                                                             \
@@ -104,11 +121,26 @@ const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
     X(CASE_WHY_ONCE, "once")                     /* evaluated already */                                               \
     X(CASE_WHY_NOT_GRANTED, "not_granted")       /* revoke without a grant */                                          \
     X(CASE_WHY_SAME_LEAD, "same_lead")           /* handover to the node that leads already */                         \
-    X(CASE_WHY_DECISION_KNOWN, "decision_known") /* late: its author had seen the decision */                          \
-    X(CASE_WHY_DELIVERED, "delivered")           /* late: the result had been delivered */                             \
-    X(CASE_WHY_TOO_LATE, "too_late")             /* late: the case had moved on */                                     \
-    X(CASE_WHY_ALREADY, "already")               /* noop: it is so */                                                  \
-    X(CASE_WHY_SEEN, "seen")                     /* noop: an acknowledgement */
+    X(CASE_WHY_REASONS_UNTOLD, "reasons_untold") /* refusal or extension without what the applicant is to be told */   \
+    X(CASE_WHY_REVIEW_MISSING, "review_missing") /* decide before 法制审核 passed */                                   \
+    X(CASE_WHY_SAME_OFFICIAL, "same_official")   /* decided by who reviewed */                                         \
+    X(CASE_WHY_OFFICIAL_MISSING, "official_missing")                                                                   \
+    X(CASE_WHY_EXTENDED_ONCE, "extended_once")                                                                         \
+    X(CASE_WHY_NOTHING_LACKING, "nothing_lacking") /* supply, fulfil without 容缺 */                                   \
+    X(CASE_WHY_LACKING, "lacking")                 /* deliver while something is lacking */                            \
+    X(CASE_WHY_NO_PROMISE, "no_promise")           /* breach without 告知承诺 */                                       \
+    X(CASE_WHY_BREACHED, "breached")               /* grant after a breach */                                          \
+    X(CASE_WHY_NO_BAD_MARK, "no_bad_mark")         /* follow_up without one */                                         \
+    X(CASE_WHY_OTHER_SIDE, "other_side")           /* follow_up for the side of another node */                        \
+    X(CASE_WHY_PARTS_OPEN, "parts_open")           /* decide before all parts have ended */                            \
+    X(CASE_WHY_PART_DENIED, "part_denied")         /* grant although a part was denied */                              \
+    X(CASE_WHY_PART_UNKNOWN, "part_unknown")       /* part_done of no open part */                                     \
+    X(CASE_WHY_PARTS_FULL, "parts_full")           /* no room for another part */                                      \
+    X(CASE_WHY_DECISION_KNOWN, "decision_known")   /* late: its author had seen the decision */                        \
+    X(CASE_WHY_DELIVERED, "delivered")             /* late: the result had been delivered */                           \
+    X(CASE_WHY_TOO_LATE, "too_late")               /* late: the case had moved on */                                   \
+    X(CASE_WHY_ALREADY, "already")                 /* noop: it is so */                                                \
+    X(CASE_WHY_SEEN, "seen")                       /* noop: an acknowledgement */
 
 enum case_why {
 #define X(name, code) name,
@@ -140,20 +172,50 @@ enum case_level {
     CASE_LEVEL_SEQUENCED = 2  /* the status rests on the lead's own sequence */
 };
 
+/* name, bit, wire name. In digests: never renumber. */
+#define CASE_FLAGS(X)                                                                                                  \
+    X(CASE_FLAG_CONTESTED, 0, "contested") /* several roots, or a node other than the lead wrote two leaves at one   \
+                                                index */ \
+    X(CASE_FLAG_FROZEN, 1, "frozen")       /* the lead did */                                                          \
+    X(CASE_FLAG_SUPERVISED, 2, "supervised") /* a supervisor replaced the lead */                                      \
+    X(CASE_FLAG_IDENTITY_CHECKED, 3, "identity_checked")                                                               \
+    X(CASE_FLAG_FORM_CHECKED, 4, "form_checked")                                                                       \
+    X(CASE_FLAG_CORRECTION, 5, "correction")               /* told to correct (补正告知) */                            \
+    X(CASE_FLAG_SECOND_CORRECTION, 6, "second_correction") /* told again: against art. 32(4), punishable by 72(4) */   \
+    X(CASE_FLAG_DECISION_VOIDED, 7, "decision_voided")     /* a withdrawal crossed the decision and won */             \
+    X(CASE_FLAG_LATE_WITHDRAWAL, 8, "late_withdrawal")     /* came too late: to be read as a request to revoke */      \
+    X(CASE_FLAG_DELIVERED, 9, "delivered")                                                                             \
+    X(CASE_FLAG_EVALUATED, 10, "evaluated") /* the receiving side */                                                   \
+    X(CASE_FLAG_OBJECTED, 11, "objected")                                                                              \
+    X(CASE_FLAG_RULES_UNKNOWN, 12, "rules_unknown")       /* written under rules that this program does not know */    \
+    X(CASE_FLAG_DEEMED, 13, "deemed")                     /* accepted by silence, art. 32(4) */                        \
+    X(CASE_FLAG_EXTENDED, 14, "extended")                 /* art. 42 */                                                \
+    X(CASE_FLAG_EXTENSION_OVER, 15, "extension_over")     /* by more than art. 42 gives */                             \
+    X(CASE_FLAG_LACKING, 16, "lacking")                   /* accepted with 容缺, something is still to come */         \
+    X(CASE_FLAG_LACKING_SUPPLIED, 17, "lacking_supplied") /* handed in, not yet confirmed */                           \
+    X(CASE_FLAG_PROMISED, 18, "promised")                 /* 告知承诺 */                                               \
+    X(CASE_FLAG_BREACHED, 19, "breached")                 /* the promise was false */                                  \
+    X(CASE_FLAG_REVIEW_DEMANDED, 20, "review_demanded")                                                                \
+    X(CASE_FLAG_REVIEWED, 21, "reviewed") /* 法制审核 passed */                                                        \
+    X(CASE_FLAG_EVALUATED_DECIDING, 22, "evaluated_deciding")                                                          \
+    X(CASE_FLAG_FOLLOWED_UP_RECEIVING, 23, "followed_up_receiving") /* 差评整改 done */                                \
+    X(CASE_FLAG_FOLLOWED_UP_DECIDING, 24, "followed_up_deciding")
+
 enum case_flag {
-    CASE_FLAG_CONTESTED = 1u << 0,  /* several roots, or a node other than the lead wrote two leaves at one index */
-    CASE_FLAG_FROZEN = 1u << 1,     /* the lead did */
-    CASE_FLAG_SUPERVISED = 1u << 2, /* a supervisor replaced the lead */
-    CASE_FLAG_IDENTITY_CHECKED = 1u << 3,
-    CASE_FLAG_FORM_CHECKED = 1u << 4,
-    CASE_FLAG_CORRECTION = 1u << 5,        /* told to correct (补正告知) */
-    CASE_FLAG_SECOND_CORRECTION = 1u << 6, /* told again: violation of art. 32(4), punishable by art. 72(4) */
-    CASE_FLAG_DECISION_VOIDED = 1u << 7,   /* a withdrawal crossed the decision and won */
-    CASE_FLAG_LATE_WITHDRAWAL = 1u << 8,   /* a withdrawal came too late: to be read as a request to revoke */
-    CASE_FLAG_DELIVERED = 1u << 9,
-    CASE_FLAG_EVALUATED = 1u << 10,
-    CASE_FLAG_OBJECTED = 1u << 11,
-    CASE_FLAG_RULES_UNKNOWN = 1u << 12 /* written under rules that this program does not know: update it */
+#define X(name, bit, text) name = 1u << bit,
+    CASE_FLAGS(X)
+#undef X
+};
+
+#define CASE_PARTS_MAX 12u
+#define CASE_GRADE_BAD_MAX 2u          /* 不满意 and 非常不满意 */
+#define CASE_EXTEND_DAYS_MAX 10u       /* art. 42(1) */
+#define CASE_EXTEND_DAYS_JOINT_MAX 15u /* art. 42(2), 多地联办 */
+
+/* A part of a 多地联办 case or of a bundle: a case of its own, told here by its receiving node. */
+struct case_part {
+    const struct case_held *event; /* the PART: case id, lead, item */
+    uint8_t decision;              /* 0 = open, else enum case_decision: how it ended */
 };
 
 /* Texts are borrowed like the state itself and never NULL. */
@@ -175,15 +237,24 @@ struct case_state {
     uint32_t sequenced_count; /* the first so many of them are sequenced */
     uint32_t pending_count;   /* held, a parent missing */
     uint16_t rules_version;
-    uint16_t expected_days;   /* of the last pause */
+    uint16_t expected_days; /* of the last pause */
+    uint16_t extend_days;   /* of the extension */
+    uint16_t lacking_days;  /* of the acceptance with 容缺 */
+    const uint8_t *limits;  /* CASE_LIMITS_SIZE bytes, NULL = nobody said */
+    const uint8_t *parent;  /* the case that this one is a part of, or NULL */
+    struct case_part parts[CASE_PARTS_MAX];
     uint8_t status;           /* enum case_status, tentative events included */
     uint8_t sequenced_status; /* enum case_status at the end of the sequenced prefix; show both if they differ */
     uint8_t level;            /* enum case_level of `status` */
     uint8_t mode;             /* enum case_mode */
     uint8_t decision;         /* enum case_decision of the decision that stands, or 0 */
-    uint8_t closed_as;        /* 4, 5, 11 or 13: how it ended, kept after delivery; 0 while open */
-    uint8_t grade;            /* 1..5, 0 = not evaluated */
-    uint8_t pause_kind;       /* of the last pause */
+    uint8_t closed_as;        /* 4, 5, 11, 12 or 13: how it ended, kept after delivery; 0 while open */
+    uint8_t grade;            /* of the receiving side, 1..5, 0 = not evaluated */
+    uint8_t grade_deciding;   /* of the deciding side */
+    uint8_t part_count;
+    uint8_t parts_open;
+    uint8_t parts_denied;
+    uint8_t pause_kind; /* of the last pause */
 };
 
 /* Copies @case_id. Its first four bytes, big-endian, should be the code of the receiving node and the other twelve

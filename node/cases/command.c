@@ -18,6 +18,17 @@ static void fill_draft(struct casefile *c, const struct case_command *command, s
         .division = command->division,
         .item_version = command->item_version,
         .expected_days = command->expected_days,
+        .extend_days = command->extend_days,
+        .lacking_days = command->lacking_days,
+        .demands = command->demands,
+        .promise = command->promise,
+        .told = command->told,
+        .side = command->side,
+        .review = command->review,
+        .has_official = command->has_official,
+        .has_limits = command->has_limits,
+        .has_parent = command->has_parent,
+        .has_part = command->has_part,
         .mode = command->mode,
         .decision = command->decision,
         .grade = command->grade,
@@ -32,6 +43,10 @@ static void fill_draft(struct casefile *c, const struct case_command *command, s
         memcpy(draft->request, command->request, sizeof draft->request);
     if (command->has_file)
         memcpy(draft->file, command->file, sizeof draft->file);
+    memcpy(draft->official, command->official, sizeof draft->official);
+    memcpy(draft->limits, command->limits, sizeof draft->limits);
+    memcpy(draft->parent, command->parent, sizeof draft->parent);
+    memcpy(draft->part, command->part, sizeof draft->part);
     memcpy(draft->item_code, command->item_code, sizeof draft->item_code - 1);
     memcpy(draft->number, command->number, sizeof draft->number - 1);
     memcpy(draft->reason, command->reason, sizeof draft->reason - 1);

@@ -17,6 +17,13 @@ struct case_command {
     uint32_t division;
     uint32_t item_version;
     uint16_t expected_days;
+    uint16_t extend_days;
+    uint16_t lacking_days;
+    uint8_t demands;
+    uint8_t promise;
+    uint8_t told;
+    uint8_t side;
+    uint8_t review;
     uint8_t mode;
     uint8_t decision;
     uint8_t grade;
@@ -24,6 +31,14 @@ struct case_command {
     uint8_t pause_kind;
     bool has_request;
     uint8_t request[16];
+    bool has_official;
+    bool has_limits;
+    bool has_parent;
+    bool has_part;
+    uint8_t official[CASE_OFFICIAL_SIZE];
+    uint8_t limits[CASE_LIMITS_SIZE];
+    uint8_t parent[CASE_ID_SIZE];
+    uint8_t part[CASE_ID_SIZE];
     bool has_last_leaf; /* supervise; false: the last one of the lead that is held and counts */
     uint64_t last_leaf;
     bool has_file;

@@ -136,6 +136,17 @@ void dag_view(const struct case_event *from, struct case_held *ret)
         .role = from->role,
         .rules_version = from->rules_version,
         .expected_days = from->expected_days,
+        .extend_days = from->extend_days,
+        .lacking_days = from->lacking_days,
+        .demands = from->demands,
+        .promise = from->promise,
+        .told = from->told,
+        .side = from->side,
+        .review = from->review,
+        .has_official = from->has_official,
+        .has_limits = from->has_limits,
+        .has_parent = from->has_parent,
+        .has_part = from->has_part,
         .mode = from->mode,
         .decision = from->decision,
         .grade = from->grade,
@@ -152,6 +163,10 @@ void dag_view(const struct case_event *from, struct case_held *ret)
         .parents = from->parents,
     };
     memcpy(ret->id, from->id, sizeof ret->id);
+    memcpy(ret->official, from->official, sizeof ret->official);
+    memcpy(ret->limits, from->limits, sizeof ret->limits);
+    memcpy(ret->parent, from->parent, sizeof ret->parent);
+    memcpy(ret->part, from->part, sizeof ret->part);
     if (from->has_request)
         memcpy(ret->request, from->request, sizeof ret->request);
 }

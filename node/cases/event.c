@@ -80,6 +80,74 @@ uint16_t case_role_from_name(const char *wanted)
     return CASE_ROLE_NONE;
 }
 
+const char *case_pause_name(uint8_t kind)
+{
+    switch (kind) {
+#define X(value, text, chinese)                                                                                        \
+    case value:                                                                                                        \
+        return text;
+        CASE_PAUSE_KINDS(X)
+#undef X
+    default:
+        return NULL;
+    }
+}
+
+const char *case_pause_chinese(uint8_t kind)
+{
+    switch (kind) {
+#define X(value, text, chinese)                                                                                        \
+    case value:                                                                                                        \
+        return chinese;
+        CASE_PAUSE_KINDS(X)
+#undef X
+    default:
+        return NULL;
+    }
+}
+
+uint8_t case_pause_from_name(const char *wanted)
+{
+#define X(value, text, chinese)                                                                                        \
+    if (strcmp(wanted, text) == 0)                                                                                     \
+        return value;
+    CASE_PAUSE_KINDS(X)
+#undef X
+    return 0;
+}
+
+static const char *const limit_names[][2] = {
+#define X(name, text, chinese) {text, chinese},
+    CASE_LIMITS(X)
+#undef X
+};
+
+const char *case_limit_name(unsigned kind)
+{
+    return kind < array_count(limit_names) ? limit_names[kind][0] : NULL;
+}
+
+const char *case_limit_chinese(unsigned kind)
+{
+    return kind < array_count(limit_names) ? limit_names[kind][1] : NULL;
+}
+
+struct case_limit case_limit_get(const uint8_t limits[CASE_LIMITS_SIZE], enum case_limit_kind kind)
+{
+    const uint8_t *at = limits + 3 * (size_t)kind;
+    struct case_limit limit = {.unit = at[0], .days = (uint16_t)(at[1] << 8 | at[2])};
+    if (limit.unit != CASE_UNIT_WORKING && limit.unit != CASE_UNIT_NATURAL)
+        return (struct case_limit){0};
+    return limit;
+}
+
+void case_limit_put(uint8_t limits[CASE_LIMITS_SIZE], enum case_limit_kind kind, struct case_limit limit)
+{
+    uint8_t *at = limits + 3 * (size_t)kind;
+    at[0] = limit.unit;
+    put_be16(at + 1, limit.days);
+}
+
 enum form {
     FORM_U8,    /* min..max */
     FORM_U16,   /* min..max */
@@ -119,7 +187,18 @@ static const struct attr_row attr_rows[] = {
     {CASE_ATTR_PAUSE_KIND, FORM_U8, 1, UINT8_MAX, AT(pause_kind), 0},
     {CASE_ATTR_EXPECTED_DAYS, FORM_U16, 1, UINT16_MAX, AT(expected_days), 0},
     {CASE_ATTR_CHANNEL, FORM_U8, CASE_CHANNEL_WINDOW, CASE_CHANNEL_ELECTRONIC, AT(channel), 0},
+    {CASE_ATTR_OFFICIAL, FORM_BYTES, CASE_OFFICIAL_SIZE, CASE_OFFICIAL_SIZE, AT(official), AT(has_official)},
     {CASE_ATTR_FILE, FORM_BYTES, CASE_FILE_ID_SIZE, CASE_FILE_ID_SIZE, AT(file), AT(has_file)},
+    {CASE_ATTR_LIMITS, FORM_BYTES, CASE_LIMITS_SIZE, CASE_LIMITS_SIZE, AT(limits), AT(has_limits)},
+    {CASE_ATTR_EXTEND_DAYS, FORM_U16, 1, UINT16_MAX, AT(extend_days), 0},
+    {CASE_ATTR_LACKING_DAYS, FORM_U16, 1, UINT16_MAX, AT(lacking_days), 0},
+    {CASE_ATTR_PROMISE, FORM_U8, 1, 1, AT(promise), 0},
+    {CASE_ATTR_TOLD, FORM_U8, 1, UINT8_MAX, AT(told), 0},
+    {CASE_ATTR_SIDE, FORM_U8, CASE_SIDE_RECEIVING, CASE_SIDE_DECIDING, AT(side), 0},
+    {CASE_ATTR_REVIEW, FORM_U8, CASE_REVIEW_PASS, CASE_REVIEW_RETURN, AT(review), 0},
+    {CASE_ATTR_PARENT, FORM_BYTES, CASE_ID_SIZE, CASE_ID_SIZE, AT(parent), AT(has_parent)},
+    {CASE_ATTR_PART, FORM_BYTES, CASE_ID_SIZE, CASE_ID_SIZE, AT(part), AT(has_part)},
+    {CASE_ATTR_DEMANDS, FORM_U8, 1, UINT8_MAX, AT(demands), 0},
 };
 _Static_assert(array_count(attr_rows) == CASE_EVENT_ATTRS_MAX, "one row per attribute");
 
@@ -213,19 +292,21 @@ static int parse_bytes(const struct attr_row *row, struct bytes value, struct ca
     return 0;
 }
 
+/* Bytes that a row's value takes in struct case_event, a text's ending 0 included. */
+static size_t room_of(const struct attr_row *row)
+{
+    size_t size = integer_size(row);
+    return size > 0 ? size : row->form == FORM_BYTES ? row->max : row->max + 1;
+}
+
 static void clear_attrs(struct case_event *event)
 {
-    static const struct case_event empty;
-    event->lead = event->division = event->item_version = 0;
-    event->mode = event->decision = event->grade = event->channel = event->pause_kind = 0;
-    event->expected_days = 0;
-    event->malformed = event->has_request = event->has_last_leaf = event->has_file = false;
-    event->last_leaf = 0;
-    memcpy(event->request, empty.request, sizeof event->request);
-    memcpy(event->file, empty.file, sizeof event->file);
-    memcpy(event->item_code, empty.item_code, sizeof event->item_code);
-    memcpy(event->number, empty.number, sizeof event->number);
-    memcpy(event->reason, empty.reason, sizeof event->reason);
+    for (size_t i = 0; i < array_count(attr_rows); i++) {
+        memset((char *)event + attr_rows[i].at, 0, room_of(&attr_rows[i]));
+        if (attr_rows[i].flag != 0)
+            *(bool *)((char *)event + attr_rows[i].flag) = false;
+    }
+    event->malformed = false;
 }
 
 static const struct attr_row *find_row(uint16_t tag)

@@ -15,6 +15,7 @@
 
 #define CASE_ID_SIZE 16
 #define CASE_FILE_ID_SIZE 32
+#define CASE_OFFICIAL_SIZE 16
 #define CASE_RULES_VERSION 1u /* the rule table a new case is opened under */
 
 /* name, value, wire name, Chinese term.  The law behind each stands at its row in rules.c. */
@@ -45,7 +46,16 @@
     X(CASE_EVENT_HANDOVER, 24, "handover", "转办")           /* B: another node leads from here; attribute LEAD */     \
     X(CASE_EVENT_SUPERVISE, 25, "supervise", "督办")         /* supervisor; attributes LEAD, LAST_LEAF */              \
     X(CASE_EVENT_ARCHIVE, 26, "archive", "归档")             /* B */                                                   \
-    X(CASE_EVENT_MATERIAL, 27, "material", "材料")           /* A or B: a file joins the case; attribute FILE */
+    X(CASE_EVENT_MATERIAL, 27, "material", "材料")           /* A or B: a file joins the case; attribute FILE */       \
+    X(CASE_EVENT_EXTEND, 28, "extend", "延期")               /* B, art. 42; OFFICIAL is who approved */                \
+    X(CASE_EVENT_REVIEW, 29, "review", "法制审核")           /* B: by another official than the one who decides */     \
+    X(CASE_EVENT_SUPPLY, 30, "supply", "容缺补齐")           /* A: what was lacking at acceptance */                   \
+    X(CASE_EVENT_FULFIL, 31, "fulfil", "容缺确认")           /* B: nothing is lacking any more */                      \
+    X(CASE_EVENT_BREACH, 32, "breach", "承诺失信")           /* B: the promise of 告知承诺 was false */                \
+    X(CASE_EVENT_FOLLOW_UP, 33, "follow_up", "差评整改")     /* the side that got a bad mark */                        \
+    X(CASE_EVENT_PART, 34, "part", "联办分件")               /* A: a part decided in a case of its own */              \
+    X(CASE_EVENT_PART_DONE, 35, "part_done", "分件办结")     /* A: how that part ended */
+#define CASE_EVENT_LAST CASE_EVENT_PART_DONE
 
 enum case_event_type {
     CASE_EVENT_NONE = 0,
@@ -90,7 +100,18 @@ enum case_role {
     X(CASE_ATTR_PAUSE_KIND, 12, "pause_kind")       /* u8: PAUSE, kind of art. 45 */                                   \
     X(CASE_ATTR_EXPECTED_DAYS, 13, "expected_days") /* u16: PAUSE */                                                   \
     X(CASE_ATTR_CHANNEL, 14, "channel")             /* u8 enum case_channel: DELIVER */                                \
-    X(CASE_ATTR_FILE, 16, "file")                   /* 32 bytes, id of a file (FORMATS.md "Files"): MATERIAL */
+    X(CASE_ATTR_OFFICIAL, 15, "official")           /* 16 bytes: pseudonym of a member of staff within this case */    \
+    X(CASE_ATTR_FILE, 16, "file")                   /* 32 bytes, id of a file (FORMATS.md "Files"): MATERIAL */        \
+    X(CASE_ATTR_LIMITS, 17, "limits")               /* struct case_limits, CASE_LIMITS_SIZE bytes: SUBMIT, RECEIPT */  \
+    X(CASE_ATTR_EXTEND_DAYS, 18, "extend_days")     /* u16: EXTEND */                                                  \
+    X(CASE_ATTR_LACKING_DAYS, 19, "lacking_days")   /* u16: ACCEPT with 容缺, when all must be there */                \
+    X(CASE_ATTR_PROMISE, 20, "promise")             /* u8 1: SUBMIT with 告知承诺 */                                   \
+    X(CASE_ATTR_TOLD, 21, "told")                   /* u8 set of enum case_told: what the applicant was told */        \
+    X(CASE_ATTR_SIDE, 22, "side")                   /* u8 enum case_side: EVALUATE, FOLLOW_UP */                       \
+    X(CASE_ATTR_REVIEW, 23, "review")               /* u8 enum case_review: REVIEW */                                  \
+    X(CASE_ATTR_PARENT, 24, "parent")               /* 16 bytes: SUBMIT of a part, the case it belongs to */           \
+    X(CASE_ATTR_PART, 25, "part")                   /* 16 bytes: case id: PART, PART_DONE */                           \
+    X(CASE_ATTR_DEMANDS, 26, "demands")             /* u8 set of enum case_demand: RECEIPT */
 
 enum case_attr_tag {
 #define X(name, value, text) name = value,
@@ -104,6 +125,49 @@ enum case_mode {
     CASE_MODE_JOINT = 3 /* 多地联办 */
 };
 enum case_decision { CASE_DECISION_GRANT = 1 /* 准予 */, CASE_DECISION_DENY = 2 /* 不予 */ };
+enum case_demand { CASE_DEMAND_REVIEW = 1 /* 法制审核 before the decision */ };
+enum case_told { CASE_TOLD_REASONS = 1 /* 理由 */, CASE_TOLD_REMEDIES = 2 /* 行政复议、行政诉讼 */ };
+enum case_side { CASE_SIDE_RECEIVING = 1, CASE_SIDE_DECIDING = 2 };
+enum case_review { CASE_REVIEW_PASS = 1, CASE_REVIEW_RETURN = 2 };
+
+/* Kinds of 特别程序 whose time does not count (行政许可法第四十五条): value, wire name, Chinese term. */
+#define CASE_PAUSE_KINDS(X)                                                                                            \
+    X(1, "hearing", "听证")                                                                                            \
+    X(2, "tender", "招标")                                                                                             \
+    X(3, "auction", "拍卖")                                                                                            \
+    X(4, "inspection", "检验")                                                                                         \
+    X(5, "testing", "检测")                                                                                            \
+    X(6, "quarantine", "检疫")                                                                                         \
+    X(7, "appraisal", "鉴定")                                                                                          \
+    X(8, "expert_review", "专家评审")
+
+/* The limits of a case, as the item that the deciding node published says them. On the wire: per limit unit u8 (0 none, 1
+ * working days, 2 natural days) and days u16, in this order. */
+#define CASE_LIMITS(X)                                                                                                 \
+    X(CASE_LIMIT_FORWARD, "forward", "收件转出")     /* A: from 收件 to 转出 */                                        \
+    X(CASE_LIMIT_ACCEPT, "accept", "受理")           /* B: from 签收; the law's 5 working days when not given */       \
+    X(CASE_LIMIT_FIRST, "first_review", "下级审查")  /* B: from 受理 until the next level has it, art. 43 */           \
+    X(CASE_LIMIT_DECIDE, "decide", "决定")           /* B: from 受理 */                                                \
+    X(CASE_LIMIT_DELIVER, "deliver", "送达")         /* from 决定; the law's 10 working days when not given */         \
+    X(CASE_LIMIT_FOLLOW_UP, "follow_up", "差评整改") /* from a bad mark; 15 working days when not given */
+
+enum case_limit_kind {
+#define X(name, text, chinese) name,
+    CASE_LIMITS(X)
+#undef X
+        CASE_LIMIT_COUNT
+};
+enum case_unit { CASE_UNIT_NONE = 0, CASE_UNIT_WORKING = 1, CASE_UNIT_NATURAL = 2 };
+#define CASE_LIMITS_SIZE (3 * CASE_LIMIT_COUNT)
+_Static_assert(CASE_LIMITS_SIZE == 18, "FORMATS.md says 18 bytes");
+struct case_limit {
+    uint16_t days;
+    uint8_t unit; /* enum case_unit */
+};
+/* One row out of / into the attribute's bytes. A unit that is none of the above reads as none. */
+struct case_limit case_limit_get(const uint8_t limits[CASE_LIMITS_SIZE], enum case_limit_kind kind);
+void case_limit_put(uint8_t limits[CASE_LIMITS_SIZE], enum case_limit_kind kind, struct case_limit limit);
+
 enum case_channel { CASE_CHANNEL_WINDOW = 1, CASE_CHANNEL_POST = 2, CASE_CHANNEL_ELECTRONIC = 3 };
 
 struct case_attr {
@@ -138,9 +202,24 @@ struct case_event {
     uint8_t channel;
     uint8_t pause_kind;
     uint16_t expected_days;
+    uint16_t extend_days;
+    uint16_t lacking_days;
+    uint8_t demands;
+    uint8_t promise;
+    uint8_t told;
+    uint8_t side;
+    uint8_t review;
     bool malformed; /* its attributes did not parse: folded as denied */
     bool has_request;
+    bool has_official;
+    bool has_limits;
+    bool has_parent;
+    bool has_part;
     uint8_t request[16];
+    uint8_t official[CASE_OFFICIAL_SIZE];
+    uint8_t limits[CASE_LIMITS_SIZE];
+    uint8_t parent[CASE_ID_SIZE];
+    uint8_t part[CASE_ID_SIZE];
     bool has_last_leaf;
     uint64_t last_leaf;
     bool has_file;
@@ -158,9 +237,16 @@ int case_event_parse_attrs(const struct case_attr *attrs, size_t count, struct c
 
 /* The inverse: the attributes of @event that are present, tags strictly increasing. The values lie in @storage (reset
  * here) and live as long as it is not written. @max must be CASE_EVENT_ATTRS_MAX or more. */
-#define CASE_EVENT_ATTRS_MAX 15u
+#define CASE_EVENT_ATTRS_MAX 26u
 void case_event_encode_attrs(const struct case_event *event, struct buf *storage, struct case_attr *ret, unsigned max,
                              unsigned *ret_count);
+
+/* Wire name and Chinese term of a kind of pause and of a limit; NULL for unknown. */
+const char *case_pause_name(uint8_t kind);
+const char *case_pause_chinese(uint8_t kind);
+uint8_t case_pause_from_name(const char *name); /* 0 for unknown */
+const char *case_limit_name(unsigned kind);
+const char *case_limit_chinese(unsigned kind);
 
 /* Wire name of an attribute's tag; "?" for an unknown one. */
 const char *case_attr_name(uint16_t tag);

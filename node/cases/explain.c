@@ -127,6 +127,18 @@ static void explain_ok(const struct case_effect *f, const char *what, char *out,
                        "be told once and completely; the case is %s",
                        what, author, after);
         break;
+    case CASE_WHY_DEEMED:
+        (void)snprintf(out, size,
+                       "done by law: %s, because node %u did not tell the applicant in time what to correct "
+                       "(行政许可法第三十二条第一款第四项); the case is %s",
+                       what, author, after);
+        break;
+    case CASE_WHY_EXTENSION_OVER:
+        (void)snprintf(out, size,
+                       "done, but against 行政许可法第四十二条: %s by %u adds %u days, the law gives 10, or 15 where "
+                       "several authorities act together; the case stays %s",
+                       what, author, f->event->extend_days, after);
+        break;
     case CASE_WHY_RECORDED:
         if (f->event->type == CASE_EVENT_HANDOVER || f->event->type == CASE_EVENT_SUPERVISE)
             (void)snprintf(out, size, "done: %s by %u, the deciding node is %u instead of %u", what, author,
@@ -152,6 +164,7 @@ static void explain_status(const struct case_effect *f, const char *what, char *
 }
 
 /* Reasons that are one sentence about the event: %s is the event's term. */
+/* long: one sentence for each reason */
 static const char *plain_text(uint8_t why)
 {
     switch ((enum case_why)why) {
@@ -190,6 +203,39 @@ static const char *plain_text(uint8_t why)
         return "refused: %s needs a decision that grants (准予), there is none";
     case CASE_WHY_SAME_LEAD:
         return "refused: %s names the node that decides already";
+    case CASE_WHY_REASONS_UNTOLD:
+        return "refused: %s needs the reason told to the applicant, and a refusal also the ways of appeal "
+               "(复议、诉讼); "
+               "rule: 行政许可法第三十八条、第四十二条";
+    case CASE_WHY_REVIEW_MISSING:
+        return "refused: %s needs a legal review (法制审核) that passed, the item demands it";
+    case CASE_WHY_SAME_OFFICIAL:
+        return "refused: %s is not for the official who did the legal review (法制审核), it takes two";
+    case CASE_WHY_OFFICIAL_MISSING:
+        return "refused: %s needs the official who acts, because the item demands a legal review (法制审核) by another "
+               "one";
+    case CASE_WHY_EXTENDED_ONCE:
+        return "refused: %s is possible once, the limit was extended before; rule: 行政许可法第四十二条";
+    case CASE_WHY_NOTHING_LACKING:
+        return "refused: %s makes no sense, nothing is lacking (容缺) in this case";
+    case CASE_WHY_LACKING:
+        return "refused: %s has to wait until what is lacking (容缺) has been handed in and confirmed";
+    case CASE_WHY_NO_PROMISE:
+        return "refused: %s makes no sense, the applicant gave no promise (告知承诺)";
+    case CASE_WHY_BREACHED:
+        return "refused: %s cannot grant, the promise (告知承诺) was false";
+    case CASE_WHY_NO_BAD_MARK:
+        return "refused: %s answers a bad mark (差评: 1 or 2), this side has none";
+    case CASE_WHY_OTHER_SIDE:
+        return "refused: %s is the act of the side that got the mark";
+    case CASE_WHY_PARTS_OPEN:
+        return "refused: %s has to wait until all parts (联办分件) have ended";
+    case CASE_WHY_PART_DENIED:
+        return "refused: %s cannot grant, a part (联办分件) was denied";
+    case CASE_WHY_PART_UNKNOWN:
+        return "refused: %s names no open part (联办分件) of this case";
+    case CASE_WHY_PARTS_FULL:
+        return "refused: %s is one too many, a case has at most 12 parts (联办分件)";
     case CASE_WHY_DECISION_KNOWN:
         return "too late: %s was written by somebody who had seen the decision; read it as a request to revoke (撤销)";
     case CASE_WHY_DELIVERED:

@@ -4,6 +4,8 @@
  */
 #include "node/cases/fold.h"
 
+#include <string.h>
+
 #include "node/base/xassert.h"
 #include "node/cases/rules.h"
 
@@ -18,6 +20,11 @@ uint32_t fold_missing_attrs(const struct case_held *e, uint32_t needs)
     has |= e->pause_kind != 0 ? RULE_ATTR(CASE_ATTR_PAUSE_KIND) : 0;
     has |= e->expected_days != 0 ? RULE_ATTR(CASE_ATTR_EXPECTED_DAYS) : 0;
     has |= e->file != NULL ? RULE_ATTR(CASE_ATTR_FILE) : 0;
+    has |= e->extend_days != 0 ? RULE_ATTR(CASE_ATTR_EXTEND_DAYS) : 0;
+    has |= e->has_official ? RULE_ATTR(CASE_ATTR_OFFICIAL) : 0;
+    has |= e->review != 0 ? RULE_ATTR(CASE_ATTR_REVIEW) : 0;
+    has |= e->side != 0 ? RULE_ATTR(CASE_ATTR_SIDE) : 0;
+    has |= e->has_part ? RULE_ATTR(CASE_ATTR_PART) : 0;
     return needs & ~has;
 }
 
@@ -230,10 +237,24 @@ static void set_flag(struct step *s, uint32_t flag)
     effect(s->ret, CASE_EFFECT_OK, CASE_WHY_RECORDED);
 }
 
+static void refuse(struct step *s, enum case_why why)
+{
+    effect(s->ret, CASE_EFFECT_GUARD, why);
+}
+
+static void take_limits(struct step *s)
+{
+    if (s->e->held.has_limits)
+        s->f->limits = s->e->held.limits;
+}
+
 static void op_move(struct step *s)
 {
-    if (s->e == s->f->root)
+    if (s->e == s->f->root) {
         s->f->lead = s->e->held.lead;
+        s->f->flags |= s->e->held.promise != 0 ? CASE_FLAG_PROMISED : 0;
+        take_limits(s);
+    }
     move_to(s, s->row->after);
 }
 
@@ -274,7 +295,21 @@ static void op_forward(struct step *s)
 static void op_receipt(struct step *s)
 {
     s->f->number = s->e->held.number;
+    s->f->flags |= (s->e->held.demands & CASE_DEMAND_REVIEW) != 0 ? CASE_FLAG_REVIEW_DEMANDED : 0;
+    take_limits(s);
     move_to(s, s->row->after);
+}
+
+/* Accepted by the node itself: nobody had told the applicant anything in time, art. 32(4). */
+static void op_accept(struct step *s)
+{
+    bool is_deemed = s->e->held.role == CASE_ROLE_SYSTEM;
+    s->f->flags |= is_deemed ? CASE_FLAG_DEEMED : 0;
+    s->f->flags |= s->e->held.lacking_days != 0 ? CASE_FLAG_LACKING : 0;
+    s->f->lacking_days = s->e->held.lacking_days;
+    move_to(s, s->row->after);
+    if (is_deemed)
+        s->ret->why = CASE_WHY_DEEMED;
 }
 
 static void op_correct(struct step *s)
@@ -293,8 +328,43 @@ static void op_pause(struct step *s)
     move_to(s, s->row->after);
 }
 
+/* Why this decision may not be made, CASE_WHY_APPLIED when it may. Version 0 knows nothing of what follows. */
+static enum case_why decision_flaw(const struct fold *f, const struct case_held *e)
+{
+    bool is_grant = e->decision == CASE_DECISION_GRANT;
+    const uint8_t refusal = CASE_TOLD_REASONS | CASE_TOLD_REMEDIES;
+    unsigned open = 0, denied = 0;
+    for (unsigned i = 0; i < f->part_count; i++) {
+        open += f->part_decisions[i] == 0;
+        denied += f->part_decisions[i] == CASE_DECISION_DENY;
+    }
+    if (f->rules_version == 0)
+        return CASE_WHY_APPLIED;
+    if (!is_grant && (e->told & refusal) != refusal)
+        return CASE_WHY_REASONS_UNTOLD;
+    if (open > 0)
+        return CASE_WHY_PARTS_OPEN;
+    if (is_grant && denied > 0)
+        return CASE_WHY_PART_DENIED;
+    if (is_grant && (f->flags & CASE_FLAG_BREACHED) != 0)
+        return CASE_WHY_BREACHED;
+    if ((f->flags & CASE_FLAG_REVIEW_DEMANDED) == 0)
+        return CASE_WHY_APPLIED;
+    if (f->review == NULL)
+        return CASE_WHY_REVIEW_MISSING;
+    if (!e->has_official)
+        return CASE_WHY_OFFICIAL_MISSING;
+    bool is_same = memcmp(e->official, f->review->held.official, sizeof e->official) == 0;
+    return is_same ? CASE_WHY_SAME_OFFICIAL : CASE_WHY_APPLIED;
+}
+
 static void op_decide(struct step *s)
 {
+    enum case_why flaw = decision_flaw(s->f, &s->e->held);
+    if (flaw != CASE_WHY_APPLIED) {
+        refuse(s, flaw);
+        return;
+    }
     s->f->decision = s->e;
     move_to(s, s->e->held.decision == CASE_DECISION_GRANT ? CASE_STATUS_GRANTED : CASE_STATUS_DENIED);
 }
@@ -302,8 +372,11 @@ static void op_decide(struct step *s)
 static void op_close(struct step *s)
 {
     uint8_t after = s->row->after;
-    if (after == CASE_STATUS_NONE)
-        after = s->f->status == CASE_STATUS_GRANTED ? CASE_STATUS_CLOSED_GRANTED : CASE_STATUS_CLOSED_DENIED;
+    bool is_lacking = (s->f->flags & CASE_FLAG_LACKING) != 0;
+    if (after == CASE_STATUS_NONE && s->f->status == CASE_STATUS_GRANTED)
+        after = is_lacking ? CASE_STATUS_CLOSED_LACKING : CASE_STATUS_CLOSED_GRANTED;
+    else if (after == CASE_STATUS_NONE)
+        after = CASE_STATUS_CLOSED_DENIED;
     s->f->closed_as = after;
     move_to(s, after);
 }
@@ -312,6 +385,8 @@ static void op_deliver(struct step *s)
 {
     if ((s->f->flags & CASE_FLAG_DELIVERED) != 0)
         effect(s->ret, CASE_EFFECT_NOOP, CASE_WHY_ALREADY);
+    else if (s->f->status == CASE_STATUS_CLOSED_LACKING && (s->f->flags & CASE_FLAG_LACKING) != 0)
+        refuse(s, CASE_WHY_LACKING);
     else if (s->row->after == CASE_STATUS_NONE)
         set_flag(s, CASE_FLAG_DELIVERED);
     else {
@@ -320,14 +395,127 @@ static void op_deliver(struct step *s)
     }
 }
 
+/* The window and the authority are rated apart, each once. Without a side it is the window's. */
 static void op_evaluate(struct step *s)
 {
-    if ((s->f->flags & CASE_FLAG_EVALUATED) != 0) {
-        effect(s->ret, CASE_EFFECT_GUARD, CASE_WHY_ONCE);
+    bool is_deciding = s->e->held.side == CASE_SIDE_DECIDING;
+    uint32_t flag = is_deciding ? CASE_FLAG_EVALUATED_DECIDING : CASE_FLAG_EVALUATED;
+    if ((s->f->flags & flag) != 0) {
+        refuse(s, CASE_WHY_ONCE);
         return;
     }
-    s->f->grade = s->e->held.grade;
-    set_flag(s, CASE_FLAG_EVALUATED);
+    if (is_deciding)
+        s->f->grade_deciding = s->e->held.grade;
+    else
+        s->f->grade = s->e->held.grade;
+    set_flag(s, flag);
+}
+
+static void op_follow_up(struct step *s)
+{
+    struct fold *f = s->f;
+    bool is_deciding = s->e->held.side == CASE_SIDE_DECIDING;
+    uint32_t flag = is_deciding ? CASE_FLAG_FOLLOWED_UP_DECIDING : CASE_FLAG_FOLLOWED_UP_RECEIVING;
+    uint8_t grade = is_deciding ? f->grade_deciding : f->grade;
+    if (s->e->held.origin != (is_deciding ? f->lead : f->receiving))
+        effect(s->ret, CASE_EFFECT_DENIED, CASE_WHY_OTHER_SIDE);
+    else if (grade == 0 || grade > CASE_GRADE_BAD_MAX)
+        refuse(s, CASE_WHY_NO_BAD_MARK);
+    else if ((f->flags & flag) != 0)
+        effect(s->ret, CASE_EFFECT_NOOP, CASE_WHY_ALREADY);
+    else
+        set_flag(s, flag);
+}
+
+/* Once, with the reason told to the applicant; by more than the law gives it stands, and shows. */
+static void op_extend(struct step *s)
+{
+    struct fold *f = s->f;
+    const struct case_held *e = &s->e->held;
+    uint16_t max =
+        f->root->held.mode == CASE_MODE_JOINT || f->part_count > 0 ? CASE_EXTEND_DAYS_JOINT_MAX : CASE_EXTEND_DAYS_MAX;
+    if ((f->flags & CASE_FLAG_EXTENDED) != 0) {
+        refuse(s, CASE_WHY_EXTENDED_ONCE);
+        return;
+    }
+    if ((e->told & CASE_TOLD_REASONS) == 0) {
+        refuse(s, CASE_WHY_REASONS_UNTOLD);
+        return;
+    }
+    f->extend_days = e->extend_days;
+    set_flag(s, CASE_FLAG_EXTENDED | (e->extend_days > max ? CASE_FLAG_EXTENSION_OVER : 0u));
+    if (e->extend_days > max)
+        s->ret->why = CASE_WHY_EXTENSION_OVER;
+}
+
+static void op_review(struct step *s)
+{
+    bool passed = s->e->held.review == CASE_REVIEW_PASS;
+    s->f->review = passed ? s->e : NULL;
+    s->f->flags &= ~(uint32_t)CASE_FLAG_REVIEWED;
+    set_flag(s, passed ? CASE_FLAG_REVIEWED : 0u);
+}
+
+static void op_supply(struct step *s)
+{
+    if ((s->f->flags & CASE_FLAG_LACKING) == 0)
+        refuse(s, CASE_WHY_NOTHING_LACKING);
+    else
+        set_flag(s, CASE_FLAG_LACKING_SUPPLIED);
+}
+
+static void op_fulfil(struct step *s)
+{
+    if ((s->f->flags & CASE_FLAG_LACKING) == 0) {
+        refuse(s, CASE_WHY_NOTHING_LACKING);
+        return;
+    }
+    s->f->flags &= ~(uint32_t)(CASE_FLAG_LACKING | CASE_FLAG_LACKING_SUPPLIED);
+    op_record(s);
+}
+
+static void op_breach(struct step *s)
+{
+    if ((s->f->flags & CASE_FLAG_PROMISED) == 0)
+        refuse(s, CASE_WHY_NO_PROMISE);
+    else if ((s->f->flags & CASE_FLAG_BREACHED) != 0)
+        effect(s->ret, CASE_EFFECT_NOOP, CASE_WHY_ALREADY);
+    else
+        set_flag(s, CASE_FLAG_BREACHED);
+}
+
+/* CASE_PARTS_MAX when the part is not known. */
+static unsigned find_part(const struct fold *f, const struct case_held *e)
+{
+    for (unsigned i = 0; i < f->part_count; i++)
+        if (memcmp(f->parts[i]->held.part, e->part, sizeof e->part) == 0)
+            return i;
+    return CASE_PARTS_MAX;
+}
+
+static void op_part(struct step *s)
+{
+    struct fold *f = s->f;
+    if (find_part(f, &s->e->held) < CASE_PARTS_MAX)
+        effect(s->ret, CASE_EFFECT_NOOP, CASE_WHY_ALREADY);
+    else if (f->part_count == CASE_PARTS_MAX)
+        refuse(s, CASE_WHY_PARTS_FULL);
+    else {
+        f->part_decisions[f->part_count] = 0;
+        f->parts[f->part_count++] = s->e;
+        op_record(s);
+    }
+}
+
+static void op_part_done(struct step *s)
+{
+    unsigned at = find_part(s->f, &s->e->held);
+    if (at == CASE_PARTS_MAX || s->f->part_decisions[at] != 0) {
+        refuse(s, CASE_WHY_PART_UNKNOWN);
+        return;
+    }
+    s->f->part_decisions[at] = s->e->held.decision;
+    op_record(s);
 }
 
 /* The race with the decision: whoever had seen the other's act loses nothing to clocks. Known or
@@ -382,12 +570,15 @@ static void op_supervise(struct step *s)
 }
 
 static void (*const operations[])(struct step *) = {
-    [RULE_OP_MOVE] = op_move,         [RULE_OP_RECORD] = op_record,     [RULE_OP_SEEN] = op_seen,
-    [RULE_OP_IDENTITY] = op_identity, [RULE_OP_FORM] = op_form,         [RULE_OP_FORWARD] = op_forward,
-    [RULE_OP_RECEIPT] = op_receipt,   [RULE_OP_CORRECT] = op_correct,   [RULE_OP_PAUSE] = op_pause,
-    [RULE_OP_DECIDE] = op_decide,     [RULE_OP_CLOSE] = op_close,       [RULE_OP_DELIVER] = op_deliver,
-    [RULE_OP_EVALUATE] = op_evaluate, [RULE_OP_WITHDRAW] = op_withdraw, [RULE_OP_REVOKE] = op_revoke,
-    [RULE_OP_OBJECT] = op_object,     [RULE_OP_HANDOVER] = op_handover, [RULE_OP_SUPERVISE] = op_supervise,
+    [RULE_OP_MOVE] = op_move,           [RULE_OP_RECORD] = op_record,     [RULE_OP_SEEN] = op_seen,
+    [RULE_OP_IDENTITY] = op_identity,   [RULE_OP_FORM] = op_form,         [RULE_OP_FORWARD] = op_forward,
+    [RULE_OP_RECEIPT] = op_receipt,     [RULE_OP_CORRECT] = op_correct,   [RULE_OP_PAUSE] = op_pause,
+    [RULE_OP_DECIDE] = op_decide,       [RULE_OP_CLOSE] = op_close,       [RULE_OP_DELIVER] = op_deliver,
+    [RULE_OP_EVALUATE] = op_evaluate,   [RULE_OP_WITHDRAW] = op_withdraw, [RULE_OP_REVOKE] = op_revoke,
+    [RULE_OP_OBJECT] = op_object,       [RULE_OP_HANDOVER] = op_handover, [RULE_OP_SUPERVISE] = op_supervise,
+    [RULE_OP_ACCEPT] = op_accept,       [RULE_OP_EXTEND] = op_extend,     [RULE_OP_REVIEW] = op_review,
+    [RULE_OP_SUPPLY] = op_supply,       [RULE_OP_FULFIL] = op_fulfil,     [RULE_OP_BREACH] = op_breach,
+    [RULE_OP_FOLLOW_UP] = op_follow_up, [RULE_OP_PART] = op_part,         [RULE_OP_PART_DONE] = op_part_done,
 };
 
 static bool follows_root(const struct fold *f, const struct dag *d, const struct dag_event *e)

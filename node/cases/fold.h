@@ -25,7 +25,15 @@ struct fold {
     uint8_t status; /* enum case_status; what the freeze hides, never CASE_STATUS_FROZEN */
     uint8_t closed_as;
     uint8_t grade;
+    uint8_t grade_deciding;
     uint8_t pause_kind;
+    uint8_t part_count;
+    uint8_t part_decisions[CASE_PARTS_MAX]; /* 0 while open */
+    const struct dag_event *parts[CASE_PARTS_MAX];
+    const struct dag_event *review; /* the 法制审核 that passed, or NULL */
+    const uint8_t *limits;          /* of the last event that had them */
+    uint16_t extend_days;
+    uint16_t lacking_days;
     /* The replay's, valid for the step being made. */
     const struct dag_event *cut; /* the SUPERVISE being led up to: its LAST_LEAF bounds the lead's events */
     uint32_t cut_origin;         /* the author it bounds, 0 = none */

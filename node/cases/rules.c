@@ -36,6 +36,12 @@
 #define FILE_ID RULE_ATTR(CASE_ATTR_FILE)
 #define PAUSE (RULE_ATTR(CASE_ATTR_PAUSE_KIND) | RULE_ATTR(CASE_ATTR_EXPECTED_DAYS))
 
+#define EXTEND RULE_ATTR(CASE_ATTR_EXTEND_DAYS)
+#define OFFICIAL RULE_ATTR(CASE_ATTR_OFFICIAL)
+#define REVIEW RULE_ATTR(CASE_ATTR_REVIEW)
+#define SIDE RULE_ATTR(CASE_ATTR_SIDE)
+#define PART RULE_ATTR(CASE_ATTR_PART)
+
 #define XKF "行政许可法"
 
 /* clang-format off */
@@ -58,7 +64,7 @@ static const struct rule law[] = {
     {.type = CASE_EVENT_RECEIPT, .rank = 4, .who = RULE_WHO_LEAD, .op = RULE_OP_RECEIPT, .after = CASE_STATUS_ARRIVED,
      .roles = DECIDER | SYSTEM, .allowed = S(FORWARDED),
      .source = "国办发〔2020〕35号 收受分离"},
-    {.type = CASE_EVENT_ACCEPT, .rank = 4, .who = RULE_WHO_LEAD, .op = RULE_OP_MOVE, .after = CASE_STATUS_ACCEPTED,
+    {.type = CASE_EVENT_ACCEPT, .rank = 4, .who = RULE_WHO_LEAD, .op = RULE_OP_ACCEPT, .after = CASE_STATUS_ACCEPTED,
      .roles = DECIDER | SYSTEM, .allowed = BEFORE_ACCEPTANCE, /* the system: deemed acceptance after 5 working days */
      .source = XKF "第三十二条第一款第五项"},
     {.type = CASE_EVENT_CORRECT, .rank = 4, .who = RULE_WHO_LEAD, .op = RULE_OP_CORRECT, .after = CASE_STATUS_CORRECTING,
@@ -122,6 +128,31 @@ static const struct rule law[] = {
     {.type = CASE_EVENT_MATERIAL, .rank = 6, .who = RULE_WHO_EITHER, .op = RULE_OP_RECORD,
      .roles = EVERYBODY, .needs = FILE_ID, .allowed = RULE_STATUS_ANY, /* also a licence after the decision */
      .source = "国务院令第716号第十一条"},
+    {.type = CASE_EVENT_EXTEND, .rank = 4, .who = RULE_WHO_LEAD, .op = RULE_OP_EXTEND,
+     .roles = DECIDER, .needs = EXTEND | OFFICIAL | REASON, .allowed = IN_PROCEDURE | S(PAUSED),
+     .source = XKF "第四十二条"},
+    {.type = CASE_EVENT_REVIEW, .rank = 4, .who = RULE_WHO_LEAD, .op = RULE_OP_REVIEW,
+     .roles = DECIDER, .needs = REVIEW | OFFICIAL, .allowed = IN_PROCEDURE,
+     .source = "国办发〔2018〕118号 重大执法决定法制审核"},
+    {.type = CASE_EVENT_SUPPLY, .rank = 4, .who = RULE_WHO_RECEIVING, .op = RULE_OP_SUPPLY,
+     .roles = APPLICANT | WINDOW, .allowed = IN_PROCEDURE | S(PAUSED) | S(GRANTED) | S(CLOSED_LACKING),
+     .source = "容缺受理 (地方规定)"},
+    {.type = CASE_EVENT_FULFIL, .rank = 4, .who = RULE_WHO_LEAD, .op = RULE_OP_FULFIL,
+     .roles = DECIDER, .allowed = IN_PROCEDURE | S(PAUSED) | S(GRANTED) | S(CLOSED_LACKING),
+     .source = "容缺受理 (地方规定)"},
+    {.type = CASE_EVENT_BREACH, .rank = 2, .who = RULE_WHO_LEAD, .op = RULE_OP_BREACH,
+     .roles = DECIDER, .needs = REASON,
+     .allowed = IN_PROCEDURE | S(PAUSED) | S(GRANTED) | CLOSED | S(DELIVERED) | S(ARCHIVED),
+     .source = "国办发〔2020〕42号 告知承诺制"},
+    {.type = CASE_EVENT_FOLLOW_UP, .rank = 6, .who = RULE_WHO_EITHER, .op = RULE_OP_FOLLOW_UP,
+     .roles = WINDOW | DECIDER, .needs = SIDE, .allowed = S(DELIVERED) | S(ARCHIVED),
+     .source = "国办发〔2019〕51号 好差评 差评整改"},
+    {.type = CASE_EVENT_PART, .rank = 4, .who = RULE_WHO_RECEIVING, .op = RULE_OP_PART,
+     .roles = WINDOW | SYSTEM, .needs = PART, .allowed = UNDECIDED,
+     .source = "国办发〔2020〕35号 多地联办"},
+    {.type = CASE_EVENT_PART_DONE, .rank = 4, .who = RULE_WHO_RECEIVING, .op = RULE_OP_PART_DONE,
+     .roles = WINDOW | SYSTEM, .needs = PART | DECISION, .allowed = UNDECIDED,
+     .source = "国办发〔2020〕35号 多地联办"},
 };
 
 /* The machine of tests/vectors/data/case_fold.json: OPEN is RECEIVED, APPROVED GRANTED, REJECTED DENIED; a served case

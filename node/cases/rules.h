@@ -40,7 +40,16 @@ enum rule_op {
     RULE_OP_REVOKE,   /* needs a grant */
     RULE_OP_OBJECT,
     RULE_OP_HANDOVER,
-    RULE_OP_SUPERVISE
+    RULE_OP_SUPERVISE,
+    RULE_OP_ACCEPT,    /* by the system: deemed; with 容缺 */
+    RULE_OP_EXTEND,    /* once; told why */
+    RULE_OP_REVIEW,    /* remembers who passed it */
+    RULE_OP_SUPPLY,    /* while something is lacking */
+    RULE_OP_FULFIL,    /* while something is lacking */
+    RULE_OP_BREACH,    /* needs a promise */
+    RULE_OP_FOLLOW_UP, /* needs a bad mark of the author's side */
+    RULE_OP_PART,
+    RULE_OP_PART_DONE
 };
 
 #define RULE_STATUS(s) ((uint64_t)1 << (s))

@@ -21,7 +21,7 @@
     X(CASE_STATUS_PAUSED, 9, "paused", "特别程序开始") /* time does not count (art. 45) */                             \
     X(CASE_STATUS_RESUMED, 10, "resumed", "特别程序结束")                                                              \
     X(CASE_STATUS_CLOSED_GRANTED, 11, "closed_granted", "办结(通过)")                                                  \
-    X(CASE_STATUS_CLOSED_LACKING, 12, "closed_lacking", "办结(容缺通过)") /* not entered by rules version 1 */         \
+    X(CASE_STATUS_CLOSED_LACKING, 12, "closed_lacking", "办结(容缺通过)") /* something is still to come */             \
     X(CASE_STATUS_CLOSED_DENIED, 13, "closed_denied", "办结(不通过)")                                                  \
     X(CASE_STATUS_WITHDRAWN, 14, "withdrawn", "撤回")                                                                  \
     X(CASE_STATUS_REVOKED, 15, "revoked", "撤销")                                                                      \

@@ -195,6 +195,9 @@ static int build_application(struct ctl *c, yyjson_mut_doc *doc, struct err *e)
         rc = put_form(c, doc, root, e);
     if (rc == 0)
         rc = put_materials(c, doc, root, e);
+    if (ctl_option(c, "--promise") != NULL)
+        (void)yyjson_mut_obj_add_bool(doc, root, "promise", true);
+    put_text(doc, root, "parent", ctl_option(c, "--parent"));
     if (ctl_option(c, "--no-forward") != NULL)
         (void)yyjson_mut_obj_add_bool(doc, root, "forward", false);
     return rc;
@@ -238,24 +241,67 @@ int cmd_case_submit(struct ctl *c, struct err *e)
 
 /* ---- events ---- */
 
-static void put_event(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *o, const char *type)
+/* Options of the steps and the field each becomes. A step has those of its row in the table of commands. */
+static const struct event_option {
+    const char *option;
+    const char *field;
+    bool is_number;
+    const char *type; /* only for this event; NULL = any */
+} event_options[] = {
+    {"--reason", "reason", false, NULL},       {"--reason-code", "reason_code", false, NULL},
+    {"--note", "note", false, NULL},           {"--channel", "channel", false, NULL},
+    {"--official", "official", false, NULL},   {"--remedies", "remedies", false, NULL},
+    {"--side", "side", false, NULL},           {"--part", "part", false, NULL},
+    {"--kind", "pause_kind", false, NULL},     {"--days", "expected_days", true, "pause"},
+    {"--days", "extend_days", true, "extend"}, {"--lacking-days", "lacking_days", true, NULL},
+    {"--grade", "grade", true, NULL},
+};
+
+static int put_event(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *o, const char *type, struct err *e)
 {
     put_text(doc, o, "type", type);
-    put_text(doc, o, "reason", ctl_option(c, "--reason"));
-    put_text(doc, o, "reason_code", ctl_option(c, "--reason-code"));
-    put_text(doc, o, "note", ctl_option(c, "--note"));
-    put_text(doc, o, "channel", ctl_option(c, "--channel"));
+    for (size_t i = 0; i < array_count(event_options); i++) {
+        const struct event_option *row = &event_options[i];
+        const char *text = ctl_option(c, row->option);
+        uint64_t number = 0;
+        if (text == NULL || (row->type != NULL && strcmp(row->type, type) != 0))
+            continue;
+        if (!row->is_number) {
+            put_text(doc, o, row->field, text);
+            continue;
+        }
+        int rc = ctl_option_u64(c, row->option, 1, UINT16_MAX, &number, e);
+        if (rc != 0)
+            return rc;
+        (void)yyjson_mut_obj_add_uint(doc, o, row->field, number);
+    }
+    return 0;
+}
+
+/* "case follow-up" -> "follow_up" */
+static const char *event_of_command(struct ctl *c)
+{
+    char *type = arena_strdup(&c->mem, strchr(c->command->name, ' ') + 1);
+    for (char *at = type; *at != '\0'; at++)
+        if (*at == '-')
+            *at = '_';
+    return type;
 }
 
 int cmd_case_step(struct ctl *c, struct err *e)
 {
-    const char *type = strchr(c->command->name, ' ') + 1; /* "case accept" */
+    const char *type = event_of_command(c);
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     xassert(doc != NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
-    put_event(c, doc, root, type);
-    int rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, type, e);
+    int rc = put_event(c, doc, root, type, e);
+    if (ctl_option(c, "--pass") != NULL || ctl_option(c, "--return") != NULL)
+        put_text(doc, root, "review", ctl_option(c, "--pass") != NULL ? "pass" : "return");
+    if (ctl_option(c, "--grant") != NULL || ctl_option(c, "--deny") != NULL)
+        put_text(doc, root, "decision", ctl_option(c, "--grant") != NULL ? "grant" : "deny");
+    if (rc == 0)
+        rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, type, e);
     yyjson_mut_doc_free(doc);
     return rc;
 }
@@ -295,6 +341,26 @@ static int post_pass_on(struct ctl *c, yyjson_mut_doc *doc, const char *type, st
     return rc == 0 ? post_doc(c, path, doc, type, e) : rc;
 }
 
+/* Steps that need exactly one of two words. */
+static int choose(struct ctl *c, const char *one, const char *other, struct err *e)
+{
+    bool has_one = ctl_option(c, one) != NULL, has_other = ctl_option(c, other) != NULL;
+    if (has_one == has_other)
+        return err_set(e, ERR_INVALID, has_one ? "ctl.option-conflict" : "ctl.missing-option",
+                       "'%s' needs one of %s and %s", c->command->name, one, other);
+    return cmd_case_step(c, e);
+}
+
+int cmd_case_review(struct ctl *c, struct err *e)
+{
+    return choose(c, "--pass", "--return", e);
+}
+
+int cmd_case_part_done(struct ctl *c, struct err *e)
+{
+    return choose(c, "--grant", "--deny", e);
+}
+
 int cmd_case_pass_on(struct ctl *c, struct err *e)
 {
     const char *type = strchr(c->command->name, ' ') + 1; /* "case handover", "case supervise" */
@@ -308,11 +374,12 @@ int cmd_case_pass_on(struct ctl *c, struct err *e)
     xassert(doc != NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
-    put_event(c, doc, root, type);
+    rc = put_event(c, doc, root, type, e);
     (void)yyjson_mut_obj_add_uint(doc, root, "lead", lead);
     if (last_leaf != UINT64_MAX)
         (void)yyjson_mut_obj_add_uint(doc, root, "last_leaf", last_leaf);
-    rc = post_pass_on(c, doc, type, e);
+    if (rc == 0)
+        rc = post_pass_on(c, doc, type, e);
     yyjson_mut_doc_free(doc);
     return rc;
 }
@@ -330,11 +397,12 @@ int cmd_case_decide(struct ctl *c, struct err *e)
     yyjson_mut_doc_set_root(doc, root);
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "events");
     yyjson_mut_val *decide = yyjson_mut_arr_add_obj(doc, list);
-    put_event(c, doc, decide, "decide");
+    int rc = put_event(c, doc, decide, "decide", e);
     put_text(doc, decide, "decision", grant ? "grant" : "deny");
     if (!keep_open)
         put_text(doc, yyjson_mut_arr_add_obj(doc, list), "type", "close");
-    int rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, keep_open ? "decide" : "decide, close", e);
+    if (rc == 0)
+        rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, keep_open ? "decide" : "decide, close", e);
     yyjson_mut_doc_free(doc);
     return rc;
 }

@@ -54,6 +54,8 @@ static const struct ctl_option submit_options[] = {
     {"--form", "KEY=VALUE", false, true, "a field of the form"},
     {"--material", "CODE=FILE", false, true, "a material; its SHA-256 and size are taken from the file"},
     {"--no-forward", NULL, false, false, "take in only, forward later"},
+    {"--promise", NULL, false, false, "the applicant signed the promise (告知承诺) that replaces a certificate"},
+    {"--parent", "CASE", false, false, "the case (多地联办) that this one is a part of, 32 hex digits"},
     {"--json-file", "FILE", false, false, "the whole application as JSON, - for standard input (instead of the above)"},
     OPTION_WAIT_PEERS,
     OPTION_END,
@@ -69,11 +71,78 @@ static const struct ctl_option list_cases_options[] = {
     OPTION_END,
 };
 static const struct ctl_option step_options[] = {OPTION_REASON, OPTION_NOTE, OPTION_WAIT_PEERS, OPTION_END};
+#define OPTION_OFFICIAL                                                                                                \
+    {"--official", "NUMBER", false, false, "staff number of who acts: the participants see it, the ledger a pseudonym"}
+#define OPTION_REMEDIES                                                                                                \
+    {"--remedies", "TEXT", false, false, "how to appeal (复议、诉讼), instead of what the item or the law says"}
+static const struct ctl_option accept_options[] = {
+    {"--lacking-days", "N", false, false, "容缺受理: what is lacking must be there in N days"},
+    OPTION_OFFICIAL,
+    OPTION_REASON,
+    OPTION_NOTE,
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
+static const struct ctl_option refuse_options[] = {OPTION_REASON, OPTION_REMEDIES,   OPTION_OFFICIAL,
+                                                   OPTION_NOTE,   OPTION_WAIT_PEERS, OPTION_END};
+static const struct ctl_option pause_options[] = {
+    {"--kind", "KIND", true, false,
+     "hearing, tender, auction, inspection, testing, quarantine, appraisal or expert_review"},
+    {"--days", "N", true, false, "how long it is expected to take, told to the applicant"},
+    OPTION_OFFICIAL,
+    OPTION_REASON,
+    OPTION_NOTE,
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
+static const struct ctl_option extend_options[] = {
+    {"--days", "N", true, false, "working days more: 10, or 15 where several authorities act together"},
+    {"--official", "NUMBER", true, false, "staff number of the head who approved it"},
+    {"--reason-code", "CODE", true, false, "the reason as a code: a-z 0-9 _ . -"},
+    {"--reason", "TEXT", true, false, "the reason in words, told to the applicant"},
+    OPTION_NOTE,
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
+static const struct ctl_option review_options[] = {
+    {"--official", "NUMBER", true, false, "staff number of the reviewer, who may not decide as well"},
+    {"--pass", NULL, false, false, "the decision may be made"},
+    {"--return", NULL, false, false, "it may not, see the reason"},
+    OPTION_REASON,
+    OPTION_NOTE,
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
+static const struct ctl_option evaluate_options[] = {
+    {"--grade", "N", true, false, "5 非常满意, 4 满意, 3 基本满意, 2 不满意, 1 非常不满意"},
+    {"--side", "SIDE", false, false, "receiving (default, the window) or deciding (the authority)"},
+    OPTION_NOTE,
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
+static const struct ctl_option follow_up_options[] = {
+    {"--side", "SIDE", true, false, "receiving or deciding: the side that got the bad mark"},
+    {"--note", "TEXT", true, false, "what was found and mended, for the participants only"},
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
+static const struct ctl_option part_options[] = {
+    {"--part", "CASE", true, false, "the case of the part, 32 hex digits"}, OPTION_NOTE, OPTION_WAIT_PEERS, OPTION_END};
+static const struct ctl_option part_done_options[] = {
+    {"--part", "CASE", true, false, "the case of the part, 32 hex digits"},
+    {"--grant", NULL, false, false, "it was granted"},
+    {"--deny", NULL, false, false, "it was denied"},
+    OPTION_NOTE,
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
 static const struct ctl_option decide_options[] = {
     {"--grant", NULL, false, false, "准予: grant the application"},
     {"--deny", NULL, false, false, "不予: deny it"},
     {"--keep-open", NULL, false, false, "decide only, close the case later"},
+    OPTION_OFFICIAL,
     OPTION_REASON,
+    OPTION_REMEDIES,
     OPTION_NOTE,
     OPTION_WAIT_PEERS,
     OPTION_END,
@@ -197,6 +266,17 @@ static const struct ctl_option backup_options[] = {
 #define STEP(name, help)                                                                                               \
     {"case " name, "CASE", 1, 1, false, step_options, cmd_case_step, help, "tongban case " name " 0006b6c06b05aa01c9f2"}
 
+#define STEP_WITH(name, options, help, example)                                                                        \
+    {"case " name,                                                                                                     \
+     "CASE",                                                                                                           \
+     1,                                                                                                                \
+     1,                                                                                                                \
+     false,                                                                                                            \
+     options,                                                                                                          \
+     cmd_case_step,                                                                                                    \
+     help,                                                                                                             \
+     "tongban case " name " 0006b6c06b05aa01c9f2" example}
+
 const struct ctl_command ctl_commands[] = {
     {"help", "[COMMAND]", 0, 2, false, no_options, cmd_help, "explain a command", "tongban help case submit"},
     {"version", "", 0, 0, false, no_options, cmd_version, "print the version", "tongban version"},
@@ -228,16 +308,41 @@ const struct ctl_command ctl_commands[] = {
     {"case watch", "CASE", 1, 1, false, watch_options, cmd_case_watch, "print each change until the case is closed",
      "tongban case watch 0006b6c06b05aa01c9f2"},
     STEP("receipt", "it has arrived here (签收)"),
-    STEP("accept", "take it up (受理)"),
-    STEP("correct", "ask once for everything that is missing (补正告知)"),
-    STEP("refuse", "not this body's power (不予受理)"),
+    STEP_WITH("accept", accept_options, "take it up (受理), also with something lacking (容缺受理)", ""),
+    STEP_WITH("correct", step_options, "ask once for everything that is missing (补正告知)",
+              " --reason-code material.missing --reason 缺少申请表签名页"),
+    STEP("supplement", "the applicant's correction (补正)"),
+    STEP_WITH("not-required", refuse_options, "no licence is needed (不受理)",
+              " --reason-code not.required --reason 该事项依法不需要许可"),
+    STEP_WITH("refuse", refuse_options, "not this body's power (不予受理)",
+              " --reason-code not.competent --reason 请向住房管理部门申请"),
     STEP("process", "the department starts (办理)"),
+    STEP_WITH("pause", pause_options, "time that does not count begins (特别程序)", " --kind hearing --days 20"),
+    STEP("resume", "time counts again (特别程序结束)"),
+    STEP_WITH("extend", extend_options, "extend the limit once (延期)",
+              " --days 10 --official 1001 --reason-code complex --reason 案情复杂"),
+    {"case review", "CASE", 1, 1, false, review_options, cmd_case_review,
+     "legal review by a second official (法制审核)", "tongban case review 0006b6c06b05aa01c9f2 --official 1002 --pass"},
+    STEP("supply", "hand in what was lacking (容缺补齐)"),
+    STEP("fulfil", "nothing is lacking any more (容缺确认)"),
+    STEP_WITH("breach", step_options, "the promise was false (承诺失信)",
+              " --reason-code promise.false --reason 核查发现承诺不实"),
+    STEP_WITH("part", part_options, "a part of this case is decided elsewhere (联办分件)",
+              " --part 000f4240690a8d5b6f0d2a1b3c4d5e6f"),
+    {"case part-done", "CASE", 1, 1, false, part_done_options, cmd_case_part_done, "how a part ended (分件办结)",
+     "tongban case part-done 0006b6c06b05aa01c9f2 --part 000f4240690a8d5b6f0d2a1b3c4d5e6f --grant"},
     {"case decide", "CASE", 1, 1, false, decide_options, cmd_case_decide, "decide (决定) and close (办结)",
      "tongban case decide 0006b6c06b05aa01c9f2 --grant"},
     STEP("close", "close a decided case (办结)"),
     {"case deliver", "CASE", 1, 1, false, deliver_options, cmd_case_step, "the applicant has the result (送达)",
      "tongban case deliver 0006b6c06b05aa01c9f2 --channel window"},
+    STEP_WITH("evaluate", evaluate_options, "the applicant's mark for one side (评价)", " --grade 5 --side deciding"),
+    STEP_WITH("follow-up", follow_up_options, "what came of a bad mark (差评整改)",
+              " --side deciding --note 已电话回访并整改"),
     STEP("withdraw", "the applicant takes it back (撤回)"),
+    STEP_WITH("revoke", refuse_options, "take back what was granted (撤销)",
+              " --reason-code granted.wrongly --reason 以欺骗手段取得许可"),
+    STEP("archive", "file it (归档)"),
     {"case note", "CASE", 1, 1, false, note_options, cmd_case_step, "add a remark (备注)",
      "tongban case note 0006b6c06b05aa01c9f2 --note 已电话联系"},
     {"case handover", "CASE", 1, 1, false, handover_options, cmd_case_pass_on, "another node decides it (转办)",

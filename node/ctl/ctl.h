@@ -105,6 +105,8 @@ int cmd_case_watch(struct ctl *c, struct err *e);
 int cmd_case_step(struct ctl *c,
                   struct err *e); /* accept, receipt, process, … : the command's second word is the event */
 int cmd_case_fetch(struct ctl *c, struct err *e);
+int cmd_case_review(struct ctl *c, struct err *e);
+int cmd_case_part_done(struct ctl *c, struct err *e);
 int cmd_case_pass_on(struct ctl *c, struct err *e); /* handover, supervise */
 int cmd_case_decide(struct ctl *c, struct err *e);
 int cmd_case_event(struct ctl *c, struct err *e);

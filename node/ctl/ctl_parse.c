@@ -136,7 +136,7 @@ static int next_word(int argc, char **argv, int at)
 
 static int unknown_command(const char *first, const char *second, struct ctl *c, struct err *e)
 {
-    const char *names[64];
+    const char *names[160]; /* commands; the assertion below says when it is too small */
     size_t count = 0;
     bool is_group = false;
     size_t size = strlen(first);

@@ -5,12 +5,26 @@
 
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
+#include "node/cases/casefile.h"
 #include "node/cases/status.h"
 #include "node/http/names.h"
 
 #define ROWS_DEFAULT 50
 #define WAIT_MS_DEFAULT 30000
 #define PURPOSE_BYTES_MAX 128
+
+/* {"decide":{"days":20,"unit":"working"},…} */
+static void put_limits(struct json_out *out, yyjson_mut_val *to, const uint8_t limits[CASE_LIMITS_SIZE])
+{
+    for (unsigned i = 0; i < CASE_LIMIT_COUNT; i++) {
+        struct case_limit limit = case_limit_get(limits, i);
+        if (limit.unit == CASE_UNIT_NONE)
+            continue;
+        yyjson_mut_val *o = json_put_object(out, to, case_limit_name(i));
+        json_put_u64(out, o, "days", limit.days);
+        json_put_string(out, o, "unit", names_text(names_units, limit.unit));
+    }
+}
 
 /* Attributes that the type does not use are left out. */
 static void put_attrs(struct json_out *out, yyjson_mut_val *to, const struct case_event *a)
@@ -35,6 +49,28 @@ static void put_attrs(struct json_out *out, yyjson_mut_val *to, const struct cas
         json_put_u64(out, to, "pause_kind", a->pause_kind);
     if (a->expected_days != 0)
         json_put_u64(out, to, "expected_days", a->expected_days);
+    if (a->extend_days != 0)
+        json_put_u64(out, to, "extend_days", a->extend_days);
+    if (a->lacking_days != 0)
+        json_put_u64(out, to, "lacking_days", a->lacking_days);
+    if (a->promise != 0)
+        json_put_bool(out, to, "promise", true);
+    if (a->side != 0)
+        json_put_string(out, to, "side", names_text(names_sides, a->side));
+    if (a->review != 0)
+        json_put_string(out, to, "review", names_text(names_reviews, a->review));
+    if (a->demands != 0)
+        json_put_u64(out, to, "demands", a->demands);
+    if (a->told != 0)
+        json_put_u64(out, to, "told", a->told);
+    if (a->has_official)
+        json_put_hex(out, to, "official", a->official, sizeof a->official);
+    if (a->has_limits)
+        put_limits(out, json_put_object(out, to, "limits"), a->limits);
+    if (a->has_parent)
+        json_put_hex(out, to, "parent", a->parent, sizeof a->parent);
+    if (a->has_part)
+        json_put_hex(out, to, "part", a->part, sizeof a->part);
     if (a->number[0] != '\0')
         json_put_string(out, to, "number", a->number);
     if (a->reason[0] != '\0')
@@ -94,10 +130,65 @@ static void put_case(struct json_out *out, yyjson_mut_val *to, const struct app_
     json_put_u64(out, to, "version", v->version);
 }
 
+static void put_flags(struct json_out *out, yyjson_mut_val *to, uint32_t flags)
+{
+    static const struct {
+        uint32_t flag;
+        const char *text;
+    } names[] = {
+#define X(name, bit, text) {name, text},
+        CASE_FLAGS(X)
+#undef X
+    };
+    yyjson_mut_val *list = json_put_array(out, to, "flags");
+    for (size_t i = 0; i < array_count(names); i++)
+        if ((flags & names[i].flag) != 0)
+            json_put_string(out, list, NULL, names[i].text);
+}
+
+static void put_grade(struct json_out *out, yyjson_mut_val *to, const char *side, uint8_t grade)
+{
+    if (grade != 0)
+        json_put_u64(out, to, side, grade);
+    else
+        json_put_null(out, to, side);
+}
+
+/* What only the view of one case has. */
+static void put_facts(struct json_out *out, yyjson_mut_val *to, const struct app_case_view *v)
+{
+    put_flags(out, to, v->flags);
+    yyjson_mut_val *grades = json_put_object(out, to, "grades");
+    put_grade(out, grades, "receiving", v->grade);
+    put_grade(out, grades, "deciding", v->grade_deciding);
+    if (v->has_limits)
+        put_limits(out, json_put_object(out, to, "limits"), v->limits);
+    if (v->extend_days != 0)
+        json_put_u64(out, to, "extend_days", v->extend_days);
+    if (v->lacking_days != 0)
+        json_put_u64(out, to, "lacking_days", v->lacking_days);
+    if (v->has_parent)
+        json_put_hex(out, to, "parent", v->parent, sizeof v->parent);
+    yyjson_mut_val *parts = json_put_array(out, to, "parts");
+    for (size_t i = 0; i < v->part_count; i++) {
+        yyjson_mut_val *o = json_put_object(out, parts, NULL);
+        json_put_hex(out, o, "case", v->parts[i].case_id, CASE_ID_SIZE);
+        json_put_string(out, o, "decision", names_text(names_decisions, v->parts[i].decision));
+    }
+    yyjson_mut_val *custody = json_put_array(out, to, "custody");
+    for (size_t i = 0; i < v->custody_count; i++) {
+        yyjson_mut_val *o = json_put_object(out, custody, NULL);
+        json_put_u64(out, o, "node", v->custody[i].node);
+        json_put_time(out, o, "since", v->custody[i].since_ms);
+        json_put_string(out, o, "by", case_event_name(v->custody[i].type));
+    }
+}
+
 static int reply_case(struct request *r, const struct app_case_view *v)
 {
     struct json_out out = json_out_open(&r->mem);
     put_case(&out, out.root, v);
+    put_facts(&out, out.root, v);
     put_events(&out, out.root, v);
     request_reply_json(r, 200, &out);
     return 0;

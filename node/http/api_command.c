@@ -140,10 +140,26 @@ static int check_materials(const struct json_object *body, struct err *e)
     return rc;
 }
 
+/* 32 hex digits that name another case; *ret stays NULL when absent. */
+static int decode_case_id(const struct json_object *o, const char *name, const uint8_t **ret, struct err *e)
+{
+    const char *text = NULL;
+    size_t size = 0;
+    uint8_t *id = arena_alloc(o->mem, CASE_ID_SIZE);
+    int rc = json_get_string(o, name, false, 64, &text, e);
+    if (rc != 0 || text == NULL)
+        return rc;
+    if (hex_decode(text, strlen(text), id, CASE_ID_SIZE, &size) != 0 || size != CASE_ID_SIZE)
+        return err_set(e, ERR_INVALID, "case.id", "'%s' is '%s', it must be a case in 32 hex digits",
+                       json_path(o, name), text);
+    *ret = id;
+    return 0;
+}
+
 static int decode_submission(const struct json_object *o, struct app_submission *s, struct err *e)
 {
-    static const char *const fields[] = {"item", "node",      "division", "mode",  "applicant",
-                                         "form", "materials", "forward",  "agent", "guardian"};
+    static const char *const fields[] = {"item",      "node",    "division", "mode",     "applicant", "form",
+                                         "materials", "forward", "agent",    "guardian", "promise",   "parent"};
     struct json_object form;
     uint64_t node = 0;
     unsigned mode = 0;
@@ -165,6 +181,10 @@ static int decode_submission(const struct json_object *o, struct app_submission 
         rc = check_materials(o, e);
     if (rc == 0)
         rc = json_get_bool(o, "forward", &s->forward, e);
+    if (rc == 0)
+        rc = json_get_bool(o, "promise", &s->promise, e);
+    if (rc == 0)
+        rc = decode_case_id(o, "parent", &s->parent, e);
     s->item_node = (uint32_t)node;
     s->mode = (uint8_t)mode;
     return rc;
@@ -209,10 +229,12 @@ static int decode_reason_code(const struct json_object *o, const char **ret, str
     return 0;
 }
 
-/* The payload: the object under "payload" with "reason" and "note" beside it put in. */
-static int decode_payload(const struct json_object *o, struct bytes *ret, struct err *e)
+/* The payload: the object under "payload" with the words beside it put in. What the applicant is told with the event
+ * (reasons, remedies) is noted for the rules, which never look into a payload. */
+static int decode_payload(const struct json_object *o, struct app_event *v, struct err *e)
 {
-    static const char *const words[] = {"reason", "note"};
+    static const char *const words[] = {"reason", "note", "official", "remedies"};
+    struct bytes *ret = &v->payload;
     struct json_object given;
     int rc = json_get_object(o, "payload", false, &given, e);
     if (rc != 0)
@@ -230,6 +252,12 @@ static int decode_payload(const struct json_object *o, struct bytes *ret, struct
             return rc;
         if (text == NULL)
             continue;
+        if (strcmp(words[i], "official") == 0)
+            v->official = text;
+        if (strcmp(words[i], "reason") == 0)
+            v->told |= CASE_TOLD_REASONS;
+        if (strcmp(words[i], "remedies") == 0)
+            v->told |= CASE_TOLD_REMEDIES;
         if (given.value != NULL && yyjson_obj_get(given.value, words[i]) != NULL)
             return err_set(e, ERR_INVALID, "case.payload-twice", "'%s' stands beside the payload and in it",
                            json_path(o, words[i]));
@@ -261,12 +289,25 @@ static int decode_event_type(const struct json_object *o, uint16_t *ret, struct 
     return rc;
 }
 
+/* By its name, or by its number of CASES.md. */
+static int decode_pause_kind(const struct json_object *o, unsigned *ret, struct err *e)
+{
+    uint64_t number = 0;
+    if (yyjson_is_str(yyjson_obj_get(o->value, "pause_kind")))
+        return names_get(o, "pause_kind", false, names_pauses, ret, NULL, e);
+    int rc = json_get_u64(o, "pause_kind", false, 1, UINT8_MAX, &number, e);
+    *ret = (unsigned)number;
+    return rc;
+}
+
 static int decode_event(const struct json_object *o, struct app_event *v, struct err *e)
 {
-    static const char *const fields[] = {"type", "decision",  "grade",       "channel", "pause_kind", "expected_days",
-                                         "lead", "last_leaf", "reason_code", "reason",  "note",       "payload"};
-    unsigned decision = 0, channel = 0;
-    uint64_t grade = 0, pause_kind = 0, days = 0, lead = 0, last_leaf = UINT64_MAX;
+    static const char *const fields[] = {"type",          "decision", "grade",     "channel",     "pause_kind",
+                                         "expected_days", "lead",     "last_leaf", "reason_code", "extend_days",
+                                         "lacking_days",  "side",     "review",    "part",        "official",
+                                         "remedies",      "reason",   "note",      "payload"};
+    unsigned decision = 0, channel = 0, side = 0, review = 0, pause_kind = 0;
+    uint64_t grade = 0, days = 0, lead = 0, last_leaf = UINT64_MAX, extend = 0, lacking = 0;
     int rc = json_check_fields(o, fields, array_count(fields), e);
     if (rc == 0)
         rc = decode_event_type(o, &v->type, e);
@@ -277,7 +318,17 @@ static int decode_event(const struct json_object *o, struct app_event *v, struct
     if (rc == 0)
         rc = json_get_u64(o, "grade", false, 1, 5, &grade, e);
     if (rc == 0)
-        rc = json_get_u64(o, "pause_kind", false, 1, UINT8_MAX, &pause_kind, e);
+        rc = decode_pause_kind(o, &pause_kind, e);
+    if (rc == 0)
+        rc = names_get(o, "side", false, names_sides, &side, NULL, e);
+    if (rc == 0)
+        rc = names_get(o, "review", false, names_reviews, &review, NULL, e);
+    if (rc == 0)
+        rc = json_get_u64(o, "extend_days", false, 1, UINT16_MAX, &extend, e);
+    if (rc == 0)
+        rc = json_get_u64(o, "lacking_days", false, 1, UINT16_MAX, &lacking, e);
+    if (rc == 0)
+        rc = decode_case_id(o, "part", &v->part, e);
     if (rc == 0)
         rc = json_get_u64(o, "expected_days", false, 1, UINT16_MAX, &days, e);
     if (rc == 0)
@@ -287,9 +338,15 @@ static int decode_event(const struct json_object *o, struct app_event *v, struct
     if (rc == 0)
         rc = decode_reason_code(o, &v->reason_code, e);
     if (rc == 0)
-        rc = decode_payload(o, &v->payload, e);
+        rc = decode_payload(o, v, e);
     v->decision = (uint8_t)decision;
     v->channel = (uint8_t)channel;
+    v->side = (uint8_t)side;
+    v->review = (uint8_t)review;
+    v->extend_days = (uint16_t)extend;
+    v->lacking_days = (uint16_t)lacking;
+    if (v->reason_code != NULL)
+        v->told |= CASE_TOLD_REASONS;
     v->grade = (uint8_t)grade;
     v->pause_kind = (uint8_t)pause_kind;
     v->expected_days = (uint16_t)days;
@@ -328,6 +385,41 @@ static int decode_events(const struct json_object *body, struct app_event events
     return rc;
 }
 
+/* Who is refused is told how to appeal, whatever the caller left out (行政许可法第三十八条). */
+static bool is_refusal(const struct app_event *v)
+{
+    return (v->type == CASE_EVENT_DECIDE && v->decision == CASE_DECISION_DENY) || v->type == CASE_EVENT_REFUSE ||
+           v->type == CASE_EVENT_NOT_REQUIRED || v->type == CASE_EVENT_REVOKE;
+}
+
+static int add_remedies(struct request *r, struct app_event *v, struct err *e)
+{
+    const char *text = NULL;
+    yyjson_val *root = NULL;
+    if (!is_refusal(v) && v->type != CASE_EVENT_EXTEND)
+        v->told = 0; /* nothing that the rules ask for */
+    if (!is_refusal(v) || (v->told & CASE_TOLD_REMEDIES) != 0)
+        return 0;
+    int rc = app_case_remedies(r->app, r->case_id, &r->scratch, &text, e);
+    if (rc == 0 && v->payload.size > 0)
+        rc = json_parse(&r->scratch, v->payload, &root, e);
+    if (rc != 0)
+        return rc;
+    struct json_out out = json_out_open(&r->scratch);
+    if (root != NULL) {
+        out.root = yyjson_val_mut_copy(out.doc, root);
+        yyjson_mut_doc_set_root(out.doc, out.root);
+    }
+    if (root == NULL || yyjson_obj_get(root, "remedies") == NULL)
+        json_put_string(&out, out.root, "remedies", text);
+    rc = json_parse(&r->scratch, json_out_text(&out), &root, e);
+    if (rc != 0)
+        return rc;
+    v->payload = json_canonical(&r->scratch, root);
+    v->told |= CASE_TOLD_REMEDIES;
+    return check_payload(v->payload, "the event", e);
+}
+
 int api_post_case_events(struct request *r, struct err *e)
 {
     struct app_event events[EVENTS_MAX] = {{0}};
@@ -344,6 +436,8 @@ int api_post_case_events(struct request *r, struct err *e)
         rc = decode_events(&o, events, &count, e);
     if (rc == 0)
         rc = app_find_case(r->app, r->args[0], r->case_id, e);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = add_remedies(r, &events[i], e);
     if (rc != 0)
         return rc;
 

@@ -15,6 +15,15 @@ const struct names_row names_modes[] = {
 const struct names_row names_decisions[] = {{CASE_DECISION_GRANT, "grant"}, {CASE_DECISION_DENY, "deny"}, {0, NULL}};
 const struct names_row names_channels[] = {
     {CASE_CHANNEL_WINDOW, "window"}, {CASE_CHANNEL_POST, "post"}, {CASE_CHANNEL_ELECTRONIC, "electronic"}, {0, NULL}};
+const struct names_row names_sides[] = {
+    {CASE_SIDE_RECEIVING, "receiving"}, {CASE_SIDE_DECIDING, "deciding"}, {0, NULL}};
+const struct names_row names_reviews[] = {{CASE_REVIEW_PASS, "pass"}, {CASE_REVIEW_RETURN, "return"}, {0, NULL}};
+const struct names_row names_units[] = {{CASE_UNIT_WORKING, "working"}, {CASE_UNIT_NATURAL, "natural"}, {0, NULL}};
+const struct names_row names_pauses[] = {
+#define X(value, text, chinese) {value, text},
+    CASE_PAUSE_KINDS(X)
+#undef X
+        {0, NULL}};
 const struct names_row names_applicant_kinds[] = {{1, "person"}, {2, "organisation"}, {0, NULL}};
 const struct names_row names_id_types[] = {
 #define X(name, value, wire, chinese, holder, source) {name, wire},

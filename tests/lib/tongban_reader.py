@@ -481,7 +481,10 @@ class State:
         self.flags = 0
         self.status = "none"
         self.status_place = 0  # in the order, of the event that set it
-        self.closed_as = self.grade = 0
+        self.closed_as = self.grade = self.grade_deciding = 0
+        self.review = None
+        self.parts = {}  # case id -> decision, 0 while open
+        self.limits = None
         self.number = self.reason = ""
 
     def has(self, flag):
@@ -721,8 +724,14 @@ class Case:
             return special(event, rule, place)
         return self._move(event, rule.then, place)
 
+    def _take_limits(self, event):
+        self.state.limits = event.attributes.get("limits", self.state.limits)
+
     def _do_submit(self, event, rule, place):
         self.state.lead = event.attributes["lead"]
+        self._take_limits(event)
+        if "promise" in event.attributes:
+            self._mark("promised")
         return self._move(event, rule.then, place)
 
     def _do_identity_check(self, event, rule, place):
@@ -738,7 +747,18 @@ class Case:
 
     def _do_receipt(self, event, rule, place):
         self.state.number = event.attributes.get("number", "")
+        self._take_limits(event)
+        if event.attributes.get("demands", 0) & 1:
+            self._mark("review_demanded")
         return self._move(event, rule.then, place)
+
+    def _do_accept(self, event, rule, place):
+        deemed = event.role == ROLES["sy"]
+        if deemed:
+            self._mark("deemed")
+        if "lacking_days" in event.attributes:
+            self._mark("lacking")
+        return self._move(event, rule.then, place, "deemed" if deemed else "applied")
 
     def _do_correct(self, event, rule, place):
         second = self.state.has("correction")
@@ -754,26 +774,111 @@ class Case:
 
     _do_refuse = _do_not_required
 
+    def _decision_flaw(self, event):
+        s, a = self.state, event.attributes
+        grant, parts = a["decision"] == 1, list(s.parts.values())
+        flaws = [
+            (not grant and a.get("told", 0) & 3 != 3, "reasons_untold"),
+            (0 in parts, "parts_open"),
+            (grant and 2 in parts, "part_denied"),
+            (grant and s.has("breached"), "breached"),
+            (s.has("review_demanded") and s.review is None, "review_missing"),
+            (s.has("review_demanded") and "official" not in a, "official_missing"),
+            (s.has("review_demanded") and s.review and s.review.attributes["official"] == a.get("official"), "same_official"),
+        ]
+        return next((why for holds, why in flaws if holds), None)
+
     def _do_decide(self, event, rule, place):
+        flaw = self._decision_flaw(event) if self.state.version > 0 else None
+        if flaw:
+            return "guard", flaw
         self.state.decision = event
         return self._move(event, {1: "granted", 2: "denied"}[event.attributes["decision"]], place)
 
     def _do_close(self, event, rule, place):
-        status = "closed_granted" if self.state.status == "granted" else "closed_denied"
+        granted = "closed_lacking" if self.state.has("lacking") else "closed_granted"
+        status = granted if self.state.status == "granted" else "closed_denied"
         self.state.closed_as = STATUSES[status]
         return self._move(event, status, place)
 
     def _do_deliver(self, event, rule, place):
         if self.state.has("delivered"):
             return "noop", "already"
+        if self.state.status == "closed_lacking" and self.state.has("lacking"):
+            return "guard", "lacking"
         self._mark("delivered")
         return self._move(event, rule.then, place) if rule.then else ("ok", "recorded")
 
     def _do_evaluate(self, event, rule, place):
-        if self.state.has("evaluated"):
+        deciding = event.attributes.get("side") == 2
+        flag = "evaluated_deciding" if deciding else "evaluated"
+        if self.state.has(flag):
             return "guard", "once"
-        self.state.grade = event.attributes["grade"]
-        return self._mark("evaluated")
+        if deciding:
+            self.state.grade_deciding = event.attributes["grade"]
+        else:
+            self.state.grade = event.attributes["grade"]
+        return self._mark(flag)
+
+    def _do_extend(self, event, rule, place):
+        s, days = self.state, event.attributes["extend_days"]
+        if s.has("extended"):
+            return "guard", "extended_once"
+        if not event.attributes.get("told", 0) & 1:
+            return "guard", "reasons_untold"
+        joint = self.root.attributes.get("mode") == 3 or s.parts
+        self._mark("extended")
+        if days > (15 if joint else 10):
+            self._mark("extension_over")
+            return "ok", "extension_over"
+        return "ok", "recorded"
+
+    def _do_review(self, event, rule, place):
+        self.state.flags &= ~FLAGS["reviewed"]
+        self.state.review = None
+        if event.attributes["review"] == 1:
+            self.state.review = event
+            self._mark("reviewed")
+        return "ok", "recorded"
+
+    def _do_supply(self, event, rule, place):
+        return self._mark("lacking_supplied") if self.state.has("lacking") else ("guard", "nothing_lacking")
+
+    def _do_fulfil(self, event, rule, place):
+        if not self.state.has("lacking"):
+            return "guard", "nothing_lacking"
+        self.state.flags &= ~(FLAGS["lacking"] | FLAGS["lacking_supplied"])
+        return "ok", "recorded"
+
+    def _do_breach(self, event, rule, place):
+        if not self.state.has("promised"):
+            return "guard", "no_promise"
+        return ("noop", "already") if self.state.has("breached") else self._mark("breached")
+
+    def _do_follow_up(self, event, rule, place):
+        s, deciding = self.state, event.attributes["side"] == 2
+        if event.author != (s.lead if deciding else self.root.author):
+            return "denied", "other_side"
+        if (s.grade_deciding if deciding else s.grade) not in (1, 2):
+            return "guard", "no_bad_mark"
+        flag = "followed_up_deciding" if deciding else "followed_up_receiving"
+        return ("noop", "already") if s.has(flag) else self._mark(flag)
+
+    def _do_part(self, event, rule, place):
+        parts, part = self.state.parts, event.attributes["part"]
+        if part in parts:
+            return "noop", "already"
+        if len(parts) == 12:
+            return "guard", "parts_full"
+        parts[part] = 0
+        return "ok", "recorded"
+
+    def _do_part_done(self, event, rule, place):
+        parts, part = self.state.parts, event.attributes["part"]
+        if parts.get(part) != 0:
+            return "guard", "part_unknown"
+        parts[part] = event.attributes["decision"]
+        return "ok", "recorded"
 
     def _do_withdraw(self, event, rule, place):
         s = self.state
@@ -795,6 +900,9 @@ class Case:
 
     def _do_note(self, event, rule, place):
         return ("noop", "seen") if self.state.version == 0 else ("ok", "recorded")
+
+    def _do_material(self, event, rule, place):
+        return "ok", "recorded"
 
     def _do_object(self, event, rule, place):
         return self._mark("objected")

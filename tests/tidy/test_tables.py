@@ -38,8 +38,12 @@ def rule_rows(table):
     return rows
 
 
+def macros_of(name):
+    return dict(re.findall(r"#define ([A-Z_]+) (.+)", source(name)))
+
+
 def macros():
-    return dict(re.findall(r"#define ([A-Z_]+) (.+)", source("rules.c")))
+    return macros_of("rules.c")
 
 
 def names_in(text, prefix):
@@ -99,8 +103,9 @@ def test_statuses_roles_effects_flags():
         "applicant": reader.ROLES["a"], "window": reader.ROLES["w"], "decider": reader.ROLES["d"],
         "supervisor": reader.ROLES["su"], "system": reader.ROLES["sy"]}
     assert reader.EFFECTS == {text: int(number) for _, number, text in x_table("casefile.h", "CASE_EFFECTS")}
-    flags = re.findall(r"CASE_FLAG_(\w+) = 1u << (\d+)", source("casefile.h"))
-    assert reader.FLAGS == {name.lower(): 1 << int(bit) for name, bit in flags} and len(flags) == 13
+    flags = x_table("casefile.h", "CASE_FLAGS")
+    assert reader.FLAGS == {text: 1 << int(bit) for _, bit, text in flags} and len(flags) == 25
+    assert all(macro == "CASE_FLAG_" + text.upper() for macro, _, text in flags)
 
 
 def test_whys():
@@ -110,13 +115,17 @@ def test_whys():
     rows = reader.document_table(reader.CASES, "", "effect", "why")
     told = {why for row in rows for why in re.findall(r"\b[a-z_]{4,}\b", row[2])}
     assert told - {"case", "marked", "else"} <= codes, "the document names reasons that the program does not know"
-    silent = {"applied", "recorded", "voids_decision", "second_correction", "parent_missing"}  # of effect ok and pending
+    silent = {"applied", "recorded", "voids_decision", "second_correction", "parent_missing", "deemed",
+              "extension_over"}  # of effect ok and pending
     assert all(re.search(rf"\b{code}\b", text) for code in codes - silent)
 
 
 def test_attributes():
     enums = {"CASE_MODE_ONLINE": 1, "CASE_MODE_JOINT": 3, "CASE_DECISION_GRANT": 1, "CASE_DECISION_DENY": 2,
-             "CASE_CHANNEL_WINDOW": 1, "CASE_CHANNEL_ELECTRONIC": 3, "CASE_FILE_ID_SIZE": 32}
+             "CASE_CHANNEL_WINDOW": 1, "CASE_CHANNEL_ELECTRONIC": 3, "CASE_FILE_ID_SIZE": 32, "CASE_SIDE_RECEIVING": 1, "CASE_SIDE_DECIDING": 2,
+             "CASE_REVIEW_PASS": 1, "CASE_REVIEW_RETURN": 2, "CASE_LIMITS_SIZE": 3 * len(x_table("event.h", "CASE_LIMITS")),
+             "CASE_OFFICIAL_SIZE": int(macros_of("event.h")["CASE_OFFICIAL_SIZE"]),
+             "CASE_ID_SIZE": int(macros_of("event.h")["CASE_ID_SIZE"])}
     sizes = dict(re.findall(r"char (\w+)\[(\d+)\];", source("event.h")))
     highest = {"FORM_U8": 2**8 - 1, "FORM_U16": 2**16 - 1, "FORM_U32": 2**32 - 1}
     rows = re.findall(r"\{(CASE_ATTR_\w+), (FORM_\w+), ([^,]+), ([^,]+), AT\((\w+)\)", source("event.c"))

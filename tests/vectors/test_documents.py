@@ -313,6 +313,7 @@ NUMBERS = {rule.type: number for number, rule in reader.RULES[1].items()}
 TAGS = {name: (tag, form) for tag, (name, form) in reader.ATTRIBUTES.items()}
 NEEDED = {
     "lead": B, "item_code": "ITEM", "reason_code": "r", "decision": 1, "grade": 5, "pause_kind": 1, "expected_days": 10,
+    "extend_days": 10, "official": bytes([1] * 16), "review": 1, "side": 1, "part": bytes(16), "file": bytes(32),
 }
 
 
@@ -463,6 +464,19 @@ REFUSALS = [
     ("arrived", B, "accept", {"version": 2}, ("denied", "rules_unknown")),
     ("arrived", A, "submit", {}, ("guard", "second_root")),
     ("arrived", B, "ack", {}, ("noop", "seen")),
+    ("processing", B, "decide", {"decision": 2}, ("guard", "reasons_untold")),
+    ("processing", B, "decide", {"decision": 2, "told": 1}, ("guard", "reasons_untold")),
+    ("processing", B, "decide", {"decision": 2, "told": 3}, ("ok", "applied")),
+    ("arrived", B, "accept", {"role": 5}, ("ok", "deemed")),
+    ("processing", B, "extend", {}, ("guard", "reasons_untold")),
+    ("processing", B, "extend", {"told": 1, "extend_days": 10}, ("ok", "recorded")),
+    ("processing", B, "extend", {"told": 1, "extend_days": 11}, ("ok", "extension_over")),
+    ("processing", A, "supply", {}, ("guard", "nothing_lacking")),
+    ("processing", B, "fulfil", {}, ("guard", "nothing_lacking")),
+    ("processing", B, "breach", {}, ("guard", "no_promise")),
+    ("delivered", A, "follow_up", {}, ("guard", "no_bad_mark")),
+    ("delivered", B, "follow_up", {}, ("denied", "other_side")),
+    ("processing", A, "part_done", {}, ("guard", "part_unknown")),
 ]
 
 
@@ -470,6 +484,38 @@ REFUSALS = [
 def test_refusals(status, author, type, more, expected):
     h = History().upto(status).add("x", author, type, **more)
     assert next(row[1:3] for row in h.names(h.fold()) if row[0] == "x") == expected
+
+
+def test_review_takes_two_officials():
+    one, two = bytes([1] * 16), bytes([2] * 16)
+    h = History()
+    for type in ("submit", "identity_check", "form_check", "forward"):
+        h.add(type, A, type)
+    h.add("receipt", B, "receipt", demands=1).add("accept", B, "accept").add("too early", B, "decide", official=one)
+    h.add("back", B, "review", review=2, official=one).add("returned", B, "decide", official=two)
+    h.add("pass", B, "review", official=one).add("nobody", B, "decide").add("same", B, "decide", official=one)
+    h.add("decide", B, "decide", official=two)
+    whys = {name: why for name, _, why, _ in h.names(h.fold())}
+    assert [whys[n] for n in ("too early", "returned", "nobody", "same", "decide")] == [
+        "review_missing", "review_missing", "official_missing", "same_official", "applied"]
+
+
+def test_lacking_material_holds_the_delivery():
+    h = History().upto("arrived").add("accept", B, "accept", lacking_days=5).add("decide", B, "decide")
+    h.add("close", B, "close").add("too early", B, "deliver").add("supply", A, "supply").add("fulfil", B, "fulfil")
+    h.add("deliver", B, "deliver")
+    case = h.fold()
+    assert (case.state.shown, case.state.closed_as) == ("delivered", 12)
+    assert next(row for row in h.names(case) if row[0] == "too early")[1:3] == ("guard", "lacking")
+
+
+def test_parts_come_before_the_whole():
+    h = History().upto("arrived").add("p", A, "part", part=bytes(16)).add("q", A, "part", part=bytes([1] * 16))
+    h.add("again", A, "part", part=bytes(16)).add("accept", B, "accept").add("early", B, "decide")
+    h.add("p done", A, "part_done", part=bytes(16)).add("q done", A, "part_done", part=bytes([1] * 16), decision=2)
+    h.add("grant", B, "decide").add("deny", B, "decide", decision=2, told=3)
+    whys = {name: why for name, _, why, _ in h.names(h.fold())}
+    assert [whys[n] for n in ("again", "early", "grant", "deny")] == ["already", "parts_open", "part_denied", "applied"]
 
 
 def test_handover_changes_the_lead():

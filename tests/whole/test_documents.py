@@ -173,9 +173,11 @@ def test_what_a_submission_writes(cluster):
     assert int.from_bytes(id[:4], "big") == int(A)
     assert abs(int.from_bytes(id[4:8], "big") - (mine[0].hlc >> 16) / 1000) < 5
     root = reader.Event.of_leaf(mine[0])
-    assert root.attributes == {"lead": int(B), "item_code": ORPHAN, "item_version": 1, "mode": 2, "division": 510104}
+    working = bytes([1, 0, 3, 0, 0, 0, 1, 0, 15, 1, 0, 30, 1, 0, 3, 0, 0, 0])  # the item's stages: 3, 15 + 15, 3
+    assert root.attributes == {"lead": int(B), "item_code": ORPHAN, "item_version": 1, "mode": 2, "division": 510104,
+                               "limits": working}
     assert [leaf.attributes for leaf in mine[1:]] == [[], [], []]
-    assert reader.Event.of_leaf(receipt).attributes == {"number": number}
+    assert reader.Event.of_leaf(receipt).attributes == {"number": number, "limits": working}
     assert re.fullmatch(ORPHAN + r"20[0-9]{6}0001", number)
 
 
@@ -258,7 +260,8 @@ def test_payloads(cluster):
                     reader.payload_content(leaf, data, payload if len(wrong) == 32 else wrong,
                                            wrong if len(wrong) == 32 else keys[leaf.case_id])
     assert found == shown and len(found) == 2
-    assert {"reason": "不符合条件"} in found.values()
+    refusal, = [content for content in found.values() if content.get("reason") == "不符合条件"]
+    assert "行政复议" in refusal["remedies"] and "行政诉讼" in refusal["remedies"]
     assert len(rows) > 100
     b.start()
 

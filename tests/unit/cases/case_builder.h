@@ -31,6 +31,9 @@ static inline uint32_t builder_author(uint16_t type)
     case CASE_EVENT_SUPPLEMENT:
     case CASE_EVENT_EVALUATE:
     case CASE_EVENT_WITHDRAW:
+    case CASE_EVENT_SUPPLY:
+    case CASE_EVENT_PART:
+    case CASE_EVENT_PART_DONE:
         return RECEIVING;
     case CASE_EVENT_SUPERVISE:
         return NATIONAL;
@@ -73,6 +76,15 @@ static inline struct case_event builder_event(uint16_t type)
         e.pause_kind = 1;
         e.expected_days = 30;
     }
+    e.told = CASE_TOLD_REASONS | CASE_TOLD_REMEDIES;
+    e.has_official = true;
+    e.official[0] = type == CASE_EVENT_REVIEW ? 2 : 1;
+    e.review = type == CASE_EVENT_REVIEW ? CASE_REVIEW_PASS : 0;
+    e.extend_days = type == CASE_EVENT_EXTEND ? 10 : 0;
+    e.side = type == CASE_EVENT_FOLLOW_UP ? CASE_SIDE_DECIDING : 0;
+    e.has_part = type == CASE_EVENT_PART || type == CASE_EVENT_PART_DONE;
+    if (type == CASE_EVENT_PART_DONE)
+        e.decision = CASE_DECISION_GRANT;
     if (type == CASE_EVENT_SUBMIT)
         memcpy(e.item_code, "11510000MB0000000X4000119001000", 32);
     put_be32(e.id, builder_next * 0x9e3779b1u); /* spread, as hashes are */
@@ -161,41 +173,89 @@ static const struct {
 #undef CLOSED
 };
 
-/* A case in @status; of DENIED and CLOSED_DENIED, FROZEN: see builder_case_at(). */
-static inline bool builder_walk(struct casefile *file, uint8_t status)
+/* What a case has besides its status. */
+struct builder_more {
+    bool lacking;  /* accepted with 容缺 */
+    bool promise;  /* 告知承诺 */
+    bool part;     /* 联办分件, open */
+    bool bad_mark; /* of the deciding side, once delivered */
+    bool review;   /* 法制审核 is demanded */
+};
+
+static inline void builder_step(struct casefile *file, uint16_t type, struct builder_more more)
+{
+    if (type == CASE_EVENT_CLOSE && more.lacking) /* or the case would be closed as lacking */
+        (void)builder_append(file, CASE_EVENT_FULFIL);
+    struct case_event e = builder_event(type);
+    e.promise = type == CASE_EVENT_SUBMIT && more.promise;
+    e.lacking_days = type == CASE_EVENT_ACCEPT && more.lacking ? 5 : 0;
+    e.demands = type == CASE_EVENT_RECEIPT && more.review ? CASE_DEMAND_REVIEW : 0;
+    if (type != CASE_EVENT_SUBMIT)
+        builder_cite_tips(file, &e);
+    builder_add(file, &e);
+    if (type == CASE_EVENT_DELIVER && more.bad_mark) {
+        struct case_event mark = builder_event(CASE_EVENT_EVALUATE);
+        mark.side = CASE_SIDE_DECIDING;
+        mark.grade = 1;
+        builder_cite_tips(file, &mark);
+        builder_add(file, &mark);
+    }
+}
+
+/* A case in @status; of DENIED and CLOSED_DENIED, FROZEN, CLOSED_LACKING: see builder_case_with(). */
+static inline bool builder_walk(struct casefile *file, uint8_t status, struct builder_more more)
 {
     for (size_t i = 0; i < sizeof builder_ways / sizeof builder_ways[0]; i++) {
         if (builder_ways[i].status != status)
             continue;
         for (const uint16_t *type = builder_ways[i].way; *type != 0; type++)
-            (void)builder_append(file, *type);
+            builder_step(file, *type, more);
         return true;
     }
     return false;
 }
 
-/* A new case file whose case is in @status, NULL when there is no way to it. */
-static inline struct casefile *builder_case_at(uint8_t status)
+static inline void builder_decide(struct casefile *file, uint8_t decision)
+{
+    struct case_event decide = builder_event(CASE_EVENT_DECIDE);
+    decide.decision = decision;
+    builder_cite_tips(file, &decide);
+    builder_add(file, &decide);
+}
+
+/* A new case file whose case is in @status with @more, NULL when there is no way to it. */
+static inline struct casefile *builder_case_with(uint8_t status, struct builder_more more)
 {
     struct casefile *file = builder_file();
-    bool is_denied = status == CASE_STATUS_DENIED || status == CASE_STATUS_CLOSED_DENIED;
-    if (is_denied) {
-        (void)builder_walk(file, CASE_STATUS_PROCESSING);
-        struct case_event decide = builder_event(CASE_EVENT_DECIDE);
-        decide.decision = CASE_DECISION_DENY;
-        builder_cite_tips(file, &decide);
-        builder_add(file, &decide);
+    if (status == CASE_STATUS_DENIED || status == CASE_STATUS_CLOSED_DENIED) {
+        (void)builder_walk(file, CASE_STATUS_PROCESSING, more);
+        builder_decide(file, CASE_DECISION_DENY);
         if (status == CASE_STATUS_CLOSED_DENIED)
             (void)builder_append(file, CASE_EVENT_CLOSE);
+    } else if (status == CASE_STATUS_CLOSED_LACKING) {
+        bool stays = more.lacking;
+        more.lacking = true;
+        (void)builder_walk(file, CASE_STATUS_PROCESSING, more);
+        builder_decide(file, CASE_DECISION_GRANT);
+        (void)builder_append(file, CASE_EVENT_CLOSE);
+        if (!stays)
+            (void)builder_append(file, CASE_EVENT_FULFIL);
     } else if (status == CASE_STATUS_FROZEN) {
-        (void)builder_walk(file, CASE_STATUS_ACCEPTED);
+        (void)builder_walk(file, CASE_STATUS_ACCEPTED, more);
         casefile_mark_forked(file, LEAD, builder_next);
-    } else if (!builder_walk(file, status)) {
+    } else if (!builder_walk(file, status, more)) {
         casefile_destroy(file);
         return NULL;
     }
+    if (more.part) /* has no effect once the case is decided */
+        (void)builder_append(file, CASE_EVENT_PART);
     assert_int_equal(casefile_state(file)->status, status);
     return file;
+}
+
+static inline struct casefile *builder_case_at(uint8_t status)
+{
+    return builder_case_with(status, (struct builder_more){0});
 }
 
 #endif

@@ -14,7 +14,7 @@ static void test_names(void **state)
     (void)state;
     for (unsigned i = 0; i <= UINT16_MAX; i++) {
         const char *name = case_event_name((uint16_t)i);
-        assert_int_equal(name != NULL, i >= 1 && i <= CASE_EVENT_MATERIAL);
+        assert_int_equal(name != NULL, i >= 1 && i <= CASE_EVENT_LAST);
         assert_int_equal(case_event_chinese((uint16_t)i) != NULL, name != NULL);
         if (name != NULL)
             assert_int_equal(case_event_from_name(name), i);
@@ -110,6 +110,18 @@ static void test_bad_values(void **state)
         {CASE_ATTR_EXPECTED_DAYS, "\0\0", 2, "case.attribute_range"},
         {CASE_ATTR_EXPECTED_DAYS, "\1", 1, "case.attribute_size"},
         {CASE_ATTR_CHANNEL, "\4", 1, "case.attribute_range"},
+        {CASE_ATTR_OFFICIAL, long_text, 15, "case.attribute_size"},
+        {CASE_ATTR_OFFICIAL, long_text, 17, "case.attribute_size"},
+        {CASE_ATTR_DEMANDS, "\0", 1, "case.attribute_range"},
+        {CASE_ATTR_LIMITS, long_text, 17, "case.attribute_size"},
+        {CASE_ATTR_EXTEND_DAYS, "\0\0", 2, "case.attribute_range"},
+        {CASE_ATTR_LACKING_DAYS, "\0\0", 2, "case.attribute_range"},
+        {CASE_ATTR_PROMISE, "\2", 1, "case.attribute_range"},
+        {CASE_ATTR_TOLD, "\0", 1, "case.attribute_range"},
+        {CASE_ATTR_SIDE, "\3", 1, "case.attribute_range"},
+        {CASE_ATTR_REVIEW, "\3", 1, "case.attribute_range"},
+        {CASE_ATTR_PARENT, long_text, 15, "case.attribute_size"},
+        {CASE_ATTR_PART, long_text, 17, "case.attribute_size"},
     };
     for (size_t i = 0; i < array_count(rows); i++) {
         struct case_event event = builder_event(CASE_EVENT_SUPERVISE), before = event;
@@ -173,6 +185,26 @@ static void random_attrs(struct prng *p, struct case_event *event)
     event->channel = (uint8_t)prng_below(p, 4);
     event->pause_kind = (uint8_t)prng_below(p, 256);
     event->expected_days = (uint16_t)prng_below(p, 65536);
+    event->extend_days = (uint16_t)prng_below(p, 3);
+    event->lacking_days = (uint16_t)prng_below(p, 3);
+    event->demands = (uint8_t)prng_below(p, 2);
+    event->promise = (uint8_t)prng_below(p, 2);
+    event->told = (uint8_t)prng_below(p, 4);
+    event->side = (uint8_t)prng_below(p, 3);
+    event->review = (uint8_t)prng_below(p, 3);
+    const struct {
+        bool *flag;
+        uint8_t *at;
+        size_t size;
+    } fixed[] = {{&event->has_official, event->official, sizeof event->official},
+                 {&event->has_limits, event->limits, sizeof event->limits},
+                 {&event->has_parent, event->parent, sizeof event->parent},
+                 {&event->has_part, event->part, sizeof event->part}};
+    for (size_t i = 0; i < array_count(fixed); i++) {
+        *fixed[i].flag = prng_below(p, 2) != 0;
+        if (*fixed[i].flag)
+            prng_fill(p, fixed[i].at, fixed[i].size);
+    }
     event->has_request = prng_below(p, 2);
     if (event->has_request)
         prng_fill(p, event->request, sizeof event->request);
@@ -212,6 +244,19 @@ static void test_round_trip(void **state)
         assert_int_equal(parsed.channel, event.channel);
         assert_int_equal(parsed.pause_kind, event.pause_kind);
         assert_int_equal(parsed.expected_days, event.expected_days);
+        assert_int_equal(parsed.extend_days, event.extend_days);
+        assert_int_equal(parsed.lacking_days, event.lacking_days);
+        assert_int_equal(parsed.demands, event.demands);
+        assert_int_equal(parsed.promise, event.promise);
+        assert_int_equal(parsed.told, event.told);
+        assert_int_equal(parsed.side, event.side);
+        assert_int_equal(parsed.review, event.review);
+        assert_true(parsed.has_official == event.has_official && parsed.has_limits == event.has_limits);
+        assert_true(parsed.has_parent == event.has_parent && parsed.has_part == event.has_part);
+        assert_memory_equal(parsed.official, event.official, sizeof event.official);
+        assert_memory_equal(parsed.limits, event.limits, sizeof event.limits);
+        assert_memory_equal(parsed.parent, event.parent, sizeof event.parent);
+        assert_memory_equal(parsed.part, event.part, sizeof event.part);
         assert_int_equal(parsed.has_request, event.has_request);
         assert_memory_equal(parsed.request, event.request, 16);
         assert_int_equal(parsed.has_last_leaf, event.has_last_leaf);
@@ -247,12 +292,47 @@ static void test_encoding(void **state)
     buf_close(&storage);
 }
 
+static void test_limits(void **state)
+{
+    (void)state;
+    uint8_t limits[CASE_LIMITS_SIZE] = {0};
+    for (unsigned i = 0; i < CASE_LIMIT_COUNT; i++) {
+        assert_int_equal(case_limit_get(limits, i).unit, CASE_UNIT_NONE);
+        struct case_limit in = {.days = (uint16_t)(0x0100 + i), .unit = 1 + i % 2};
+        case_limit_put(limits, i, in);
+        struct case_limit out = case_limit_get(limits, i);
+        assert_true(out.days == in.days && out.unit == in.unit);
+        assert_non_null(case_limit_name(i));
+        assert_non_null(case_limit_chinese(i));
+    }
+    assert_memory_equal(limits, "\1\1\0\2\1\1\1\1\2\2\1\3", 12);
+    limits[0] = 3; /* a unit that nobody knows */
+    assert_int_equal(case_limit_get(limits, CASE_LIMIT_FORWARD).days, 0);
+    assert_null(case_limit_name(CASE_LIMIT_COUNT));
+    assert_null(case_limit_chinese(CASE_LIMIT_COUNT));
+}
+
+/* Kinds of art. 45, in its order. */
+static void test_pauses(void **state)
+{
+    (void)state;
+    static const char *const chinese[] = {"听证", "招标", "拍卖", "检验", "检测", "检疫", "鉴定", "专家评审"};
+    for (uint8_t kind = 1; kind <= array_count(chinese); kind++) {
+        assert_string_equal(case_pause_chinese(kind), chinese[kind - 1]);
+        assert_int_equal(case_pause_from_name(case_pause_name(kind)), kind);
+    }
+    assert_null(case_pause_name(0));
+    assert_null(case_pause_chinese(9));
+    assert_int_equal(case_pause_from_name("holiday"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),      cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_bad_values), cmocka_unit_test(test_tags_increase_and_unknown_are_skipped),
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_encoding),
+        cmocka_unit_test(test_limits),     cmocka_unit_test(test_pauses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -229,6 +229,14 @@ static void fake_case(const struct app *a, struct app_case_view *v)
     FAKE_COPY(v->item_name, "户口迁移");
 }
 
+int app_case_remedies(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, const char **ret,
+                      struct err *e)
+{
+    (void)a, (void)case_id, (void)mem, (void)e;
+    *ret = "行政复议、行政诉讼";
+    return 0;
+}
+
 int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
                  struct err *e)
 {

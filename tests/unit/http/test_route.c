@@ -303,7 +303,9 @@ static void appends_events(void **state)
     assert_int_equal(a.events[0].type, CASE_EVENT_DECIDE);
     assert_int_equal(a.events[0].decision, CASE_DECISION_DENY);
     assert_string_equal(a.event_reason[0], "not.complete");
-    assert_string_equal(a.event_payload[0], "{\"office\":\"窗口 3\",\"reason\":\"缺材料\"}");
+    assert_string_equal(a.event_payload[0],
+                        "{\"office\":\"窗口 3\",\"reason\":\"缺材料\",\"remedies\":\"行政复议、行政诉讼\"}");
+    assert_int_equal(a.events[0].told, CASE_TOLD_REASONS | CASE_TOLD_REMEDIES);
 
     a.result.peers_durable = true;
     answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events?durable=peers",
@@ -441,6 +443,52 @@ static void fetches_a_case(void **state)
     (void)err_set(&a.refusal, ERR_DENIED, "case.fetch", "no");
     answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/fetch", NULL);
     assert_int_equal(answer.status, 403);
+}
+
+/* What the rules look at is beside the content, and what people read is in it. */
+static void events_of_the_law(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    struct answer answer =
+        ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events",
+            "{\"events\":[{\"type\":\"pause\",\"pause_kind\":\"expert_review\",\"expected_days\":20},"
+            "{\"type\":\"extend\",\"extend_days\":10,\"official\":\"1001\",\"reason\":\"复杂\",\"reason_code\":"
+            "\"complex\"},"
+            "{\"type\":\"review\",\"review\":\"return\",\"official\":\"1002\"},"
+            "{\"type\":\"evaluate\",\"grade\":2,\"side\":\"deciding\"},{\"type\":\"follow_up\",\"side\":\"receiving\"},"
+            "{\"type\":\"accept\",\"lacking_days\":5,\"reason\":\"x\"},"
+            "{\"type\":\"part_done\",\"part\":\"" FAKE_CASE "\",\"decision\":\"grant\"},"
+            "{\"type\":\"decide\",\"decision\":\"deny\",\"remedies\":\"向某机关申请复议\"}]}");
+    assert_int_equal(answer.status, 201);
+    assert_int_equal(a.event_count, 8);
+    assert_int_equal(a.events[0].pause_kind, 8);
+    assert_int_equal(a.events[1].extend_days, 10);
+    assert_int_equal(a.events[1].told, CASE_TOLD_REASONS);
+    assert_string_equal(a.event_payload[1], "{\"official\":\"1001\",\"reason\":\"复杂\"}");
+    assert_int_equal(a.events[2].review, CASE_REVIEW_RETURN);
+    assert_int_equal(a.events[3].side, CASE_SIDE_DECIDING);
+    assert_int_equal(a.events[4].side, CASE_SIDE_RECEIVING);
+    assert_int_equal(a.events[5].lacking_days, 5);
+    assert_int_equal(a.events[5].told, 0); /* only where the rules ask */
+    assert_string_equal(a.event_payload[7], "{\"remedies\":\"向某机关申请复议\"}");
+    assert_int_equal(a.events[7].told, CASE_TOLD_REMEDIES); /* no reasons: the rules will refuse it */
+
+    static const struct {
+        const char *body, *text;
+    } bad[] = {
+        {"{\"type\":\"pause\",\"pause_kind\":\"lunch\",\"expected_days\":1}", "it must be one of: hearing, tender"},
+        {"{\"type\":\"evaluate\",\"grade\":2,\"side\":\"both\"}", "receiving, deciding"},
+        {"{\"type\":\"review\",\"review\":\"maybe\"}", "pass, return"},
+        {"{\"type\":\"part\",\"part\":\"c0\"}", "'part' is 'c0', it must be a case in 32 hex digits"},
+        {"{\"type\":\"extend\",\"extend_days\":0}", "extend_days"},
+        {"{\"type\":\"accept\",\"lacking_days\":70000}", "lacking_days"},
+    };
+    for (size_t i = 0; i < array_count(bad); i++) {
+        answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events", bad[i].body);
+        assert_int_equal(answer.status, 400);
+        assert_has(answer.text, bad[i].text);
+    }
 }
 
 /* 16 events pass, 17 do not. */
@@ -744,6 +792,7 @@ int main(void)
         cmocka_unit_test(a_payload_has_a_limit),
         cmocka_unit_test(appends_events),
         cmocka_unit_test(fetches_a_case),
+        cmocka_unit_test(events_of_the_law),
         cmocka_unit_test(events_have_a_count_limit),
         cmocka_unit_test(gives_receipts),
         cmocka_unit_test(erases),

@@ -36,6 +36,7 @@ struct app *app_create(const struct app_parts *parts)
     list_init(&a->receipts);
     list_init(&a->pulls);
     app_make_timers(a);
+    app_reconcile_open(a);
     return a;
 }
 
@@ -56,6 +57,7 @@ void app_destroy(struct app *a)
 {
     if (a == NULL)
         return;
+    app_reconcile_close(a);
     app_waits_close(a);
     app_receipts_close(a);
     app_pulls_close(a);

@@ -191,6 +191,55 @@ int app_get_erasure(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct a
 int app_list_erasures(struct app *a, size_t limit, struct arena *mem, struct app_erasure_view **ret, size_t *ret_count,
                       struct err *e) WARN_UNUSED;
 
+/* ---- reconciliation (对账) ---- */
+
+#define APP_RECONCILE_NEVER 24u /* config.reconcile_hour: not by itself */
+
+/* Of one peer in a run: value, word. */
+#define APP_RECONCILE_STATES(X)                                                                                        \
+    X(APP_RECONCILE_WAITING, "waiting")                                                                                \
+    X(APP_RECONCILE_RUNNING, "running")                                                                                \
+    X(APP_RECONCILE_DONE, "done")                                                                                      \
+    X(APP_RECONCILE_FAILED, "failed") /* error says why; what was compared before counts */
+
+enum app_reconcile_state {
+#define X(name, word) name,
+    APP_RECONCILE_STATES(X)
+#undef X
+};
+
+struct app_reconcile_finding {
+    uint8_t case_id[CASE_ID_SIZE];
+    uint32_t peer;
+    const char *peer_name;
+    const char *cause, *repair, *text; /* words of node/reconcile.h */
+    uint32_t origin;                   /* author of the entries that it is about, 0 = none */
+    uint64_t first, last, count;
+};
+struct app_reconcile_peer {
+    uint32_t code;
+    const char *name, *state, *error;
+    uint64_t compared, differing; /* cases that both take part in */
+};
+struct app_reconcile_view {
+    const char *id;
+    const char *state; /* "running", "done", "incomplete": done, but not with every peer */
+    uint64_t started_ms, finished_ms;
+    const struct app_reconcile_peer *peers;
+    size_t peer_count;
+    const struct app_reconcile_finding *findings; /* NULL in lists */
+    size_t finding_count;
+    uint64_t findings_dropped; /* more than are kept */
+};
+/* Compares the shared cases with @peer, 0 = with every member, and repairs what can be repaired. @key: Idempotency-Key or NULL. One
+ * at a time (ERR_BUSY reconcile.running). */
+int app_reconcile(struct app *a, uint32_t peer, const char *key, struct arena *mem, const char **ret_id,
+                  struct err *e) WARN_UNUSED;
+int app_get_reconcile(struct app *a, const char *id, struct arena *mem, struct app_reconcile_view *ret,
+                      struct err *e) WARN_UNUSED;
+/* Newest first. */
+size_t app_list_reconciles(struct app *a, struct arena *mem, struct app_reconcile_view **ret);
+
 /* ---- receipts ---- */
 
 struct app_receipt {

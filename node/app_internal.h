@@ -42,10 +42,11 @@ struct app {
     struct list watches;    /* struct watch */
     uint64_t next_ticket;
     bool catalog_published;
-    struct err stopped;              /* why the ledger takes nothing; code 0 = it works */
-    struct log_limit case_warnings;  /* a peer must not fill the log with events that a case does not take */
-    struct list receipts;            /* struct receipt_wait */
-    struct list pulls;               /* struct case_pull */
+    struct err stopped;             /* why the ledger takes nothing; code 0 = it works */
+    struct log_limit case_warnings; /* a peer must not fill the log with events that a case does not take */
+    struct list receipts;           /* struct receipt_wait */
+    struct list pulls;              /* struct case_pull */
+    struct reconciliation *reconciliation;
     uint8_t (*refold)[CASE_ID_SIZE]; /* cases to be folded again after a fork became known */
     size_t refold_count;
     struct loop_timer *refold_timer;
@@ -168,6 +169,13 @@ void app_load_pulls(struct app *a); /* at start, and after each reload */
 void app_pulls_close(struct app *a);
 /* app_pull_answer.c */
 void app_answer_case_pull(struct app *a, uint32_t peer, uint64_t handle, const struct wire_case_pull *pull);
+/* app_reconcile.c */
+void app_reconcile_open(struct app *a);
+void app_reconcile_stop(struct app *a); /* the node stops: a run under way ends with the answer it waits for */
+void app_reconcile_close(struct app *a);
+/* app_reconcile_answer.c */
+void app_answer_reconcile(struct app *a, uint32_t peer, uint64_t handle, const struct wire_reconcile *in);
+void app_answer_cases_pull(struct app *a, uint32_t peer, uint64_t handle, const struct wire_key_pull *pull);
 
 /* app_backup.c */
 bool app_is_backing_up(const struct app *a);

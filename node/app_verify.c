@@ -76,6 +76,7 @@ void app_verify(struct app *a, app_verify_cb cb, void *ctx)
 void app_stop_verifying(struct app *a)
 {
     atomic_store(&a->verify_cancel, true);
+    app_reconcile_stop(a);
 }
 
 bool app_is_verifying(const struct app *a)

@@ -40,6 +40,7 @@ static const struct key keys[] = {
     {"ledger", "heads_stale_s", KIND_NUMBER, FIELD(heads_stale_s), false, "180", 2, 86400},
     {"ledger", "witness_round_ms", KIND_NUMBER, FIELD(witness_round_ms), false, "1000", 10, 60000},
     {"ledger", "start_ask_ms", KIND_NUMBER, FIELD(start_ask_ms), false, "2000", 0, 60000},
+    {"reconcile", "hour", KIND_NUMBER, FIELD(reconcile_hour), false, "3", 0, 24},
     {"identity", "uscc_check", KIND_SEVERITY, FIELD(uscc_check), false, "warn", 0, 0},
     {"identity", "uscc_org_check", KIND_SEVERITY, FIELD(uscc_org_check), false, "warn", 0, 0},
     {"identity", "unknown_division", KIND_SEVERITY, FIELD(unknown_division), false, "warn", 0, 0},
@@ -134,7 +135,7 @@ static const struct key *find_key(const char *section, const char *name)
     return NULL;
 }
 
-/* One object: @section NULL is the document itself, whose inner objects are "federation", "ledger" and "identity". */
+/* One object: @section NULL is the document itself, whose inner objects are "federation", "ledger", "identity", "reconcile". */
 static int take_object(struct load *l, const char *section, yyjson_val *object, uint32_t *seen)
 {
     size_t i, count;
@@ -143,8 +144,8 @@ static int take_object(struct load *l, const char *section, yyjson_val *object, 
     {
         const char *text = yyjson_get_str(name);
         const struct key *k = find_key(section, text);
-        bool is_section =
-            strcmp(text, "federation") == 0 || strcmp(text, "ledger") == 0 || strcmp(text, "identity") == 0;
+        bool is_section = strcmp(text, "federation") == 0 || strcmp(text, "ledger") == 0 ||
+                          strcmp(text, "identity") == 0 || strcmp(text, "reconcile") == 0;
         if (k == NULL && section == NULL && is_section && yyjson_is_obj(value)) {
             int rc = take_object(l, text, value, seen);
             if (rc != 0)

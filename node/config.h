@@ -6,12 +6,13 @@
  *    "witness_http":"0.0.0.0:8520", "mirrors":[440000, 330000],
  *    "ledger":{"policy":"policy.txt", "heads_busy_s":10, "heads_idle_s":60, "heads_stale_s":180,
  *              "witness_round_ms":1000, "start_ask_ms":2000},
+ *    "reconcile":{"hour":3},
  *    "identity":{"uscc_check":"warn", "uscc_org_check":"warn", "unknown_division":"warn"}}
  *
  * Only region, name, federation.listen and data must be there. Defaults: no TCP door ("http", "witness_http"), no catalog, no
  * mirrors, no policy; the numbers of "ledger" are those above. Limits: up to 3 mirrors, none twice, not this node; heads_busy_s
  * 1 to 60 and at most heads_idle_s, which is 1 to 3600 and less than heads_stale_s, up to 86400; witness_round_ms 10 to 60000;
- * start_ask_ms 0 (do not wait) to 60000; each of "identity" is refuse, warn or ignore. Keys (tls.key, ledger.key, witness.key, seal.key) always stand in DIR.
+ * start_ask_ms 0 (do not wait) to 60000; reconcile.hour 0 to 23, or 24: never; each of "identity" is refuse, warn or ignore. Keys (tls.key, ledger.key, witness.key, seal.key) always stand in DIR.
  *
  * One table of keys drives the parser (node/config.c); an unknown key, a wrong type or a bad value is an error that names
  * file, key and value. Relative paths are relative to DIR. Read once at start.
@@ -43,6 +44,7 @@ struct config {
     uint32_t heads_busy_s, heads_idle_s, heads_stale_s; /* heads leaves: while busy, idle; a peer's are overdue */
     uint32_t witness_round_ms; /* between rounds of cosigning while somebody may want a receipt */
     uint32_t start_ask_ms;     /* how long a start waits for other nodes to say what they hold of the own ledger */
+    uint32_t reconcile_hour;   /* of the day in China; 24 = not by itself */
     const char *uscc_check, *uscc_org_check,
         *unknown_division;                /* what such a fault of a number does: refuse, warn, ignore */
     uint32_t mirrors[CONFIG_MIRRORS_MAX]; /* nodes that keep every entry of this one's cases, sealed */

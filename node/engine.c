@@ -72,6 +72,10 @@ static void on_request(void *ctx, uint32_t peer, uint64_t handle, const struct w
         app_answer_receipt_pull(g->app, peer, handle, &m->u.receipt_pull);
     } else if (m->type == WIRE_CASE_PULL) {
         app_answer_case_pull(g->app, peer, handle, &m->u.case_pull);
+    } else if (m->type == WIRE_RECONCILE) {
+        app_answer_reconcile(g->app, peer, handle, &m->u.reconcile);
+    } else if (m->type == WIRE_CASES_PULL) {
+        app_answer_cases_pull(g->app, peer, handle, &m->u.cases_pull);
     } else {
         recovery_answer(g->recovery, peer, handle, &m->u.recover);
     }

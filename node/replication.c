@@ -366,6 +366,9 @@ static void store_batch_action(struct replication *r, const struct sync_action *
     struct ledger_txn *txn = ledger_txn_create(r->ledger);
     add_entries(a, txn);
     add_cover(a, txn);
+    const struct peer_state *p = find(r, a->peer);
+    struct bytes note =
+        a->note.size > 0 || p == NULL ? a->note : arena_bytes(ledger_txn_arena(txn), buf_bytes(&p->note));
     struct buf frontier = {0};
     crange_encode(&a->cursor.range, &frontier);
     const struct sync_confirmed *confirmed = &a->cursor.confirmed;
@@ -375,7 +378,7 @@ static void store_batch_action(struct replication *r, const struct sync_action *
                                 .size = a->cursor.range.size,
                                 .seq_me = a->cursor.seq_me,
                                 .seq_public = a->cursor.seq_public,
-                                .note = a->note,
+                                .note = note,
                                 .note_size = a->cursor.head_size,
                                 .checked_ms = clock_wall_ms()};
     row.frontier = arena_bytes(ledger_txn_arena(txn), buf_bytes(&frontier));
@@ -396,7 +399,7 @@ static void store_batch_action(struct replication *r, const struct sync_action *
                           .token = a->token,
                           .entries = a->entries,
                           .count = a->entry_count,
-                          .note = a->note};
+                          .note = note};
     inbound->references++;
     ledger_commit(txn, stored_cb, s);
 }
@@ -617,7 +620,8 @@ void replication_answer_error(struct replication *r, uint64_t handle, enum wire_
 static bool is_for_sync(const struct wire_msg *m)
 {
     return m->type != WIRE_ADD_CHECKPOINT && m->type != WIRE_GOSSIP && m->type != WIRE_KEY_PULL &&
-           m->type != WIRE_RECEIPT_PULL && m->type != WIRE_RECOVER && m->type != WIRE_CASE_PULL;
+           m->type != WIRE_RECEIPT_PULL && m->type != WIRE_RECOVER && m->type != WIRE_CASE_PULL &&
+           m->type != WIRE_RECONCILE && m->type != WIRE_CASES_PULL;
 }
 
 /* ---- link events ---- */
@@ -804,6 +808,13 @@ void replication_set_link(struct replication *r, struct link *link)
 bool replication_is_open(const struct replication *r)
 {
     return r->link != NULL;
+}
+
+void replication_pull_again(struct replication *r, uint32_t peer, uint64_t index)
+{
+    struct sync_event event = {.type = SYNC_EVENT_AGAIN, .peer = peer, .size = index};
+    if (r->link != NULL)
+        step_alone(r, &event);
 }
 
 void replication_set_recovering(struct replication *r, bool recovering)

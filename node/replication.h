@@ -34,7 +34,8 @@ struct replication_config {
     void (*on_acked)(void *ctx, uint32_t peer, uint64_t size);
     void *ctx; /* of the callbacks above */
 
-    /* Requests that are not sync's (ADD_CHECKPOINT, GOSSIP, KEY_PULL, RECEIPT_PULL, RECOVER, CASE_PULL): to be answered by
+    /* Requests that are not sync's (ADD_CHECKPOINT, GOSSIP, KEY_PULL, RECEIPT_PULL, RECOVER, CASE_PULL, RECONCILE,
+     * CASES_PULL): to be answered by
      * replication_answer(@handle) now or later. @message is borrowed for the call. */
     void (*on_request)(void *ctx, uint32_t peer, uint64_t handle, const struct wire_msg *message);
     /* A signed checkpoint of @peer's ledger was seen; @range NULL = its tree's range is not known. */
@@ -91,6 +92,9 @@ void replication_answer_error(struct replication *r, uint64_t handle, enum wire_
                               const char *text);
 /* False once the link was closed: asking is of no use. */
 bool replication_is_open(const struct replication *r);
+/* Entry @index of @peer's ledger was pulled once and is not here any more: its ledger is pulled again, from the confirmed position
+ * or from the beginning. */
+void replication_pull_again(struct replication *r, uint32_t peer, uint64_t index);
 /* Nothing of @peer's ledger is pulled any more, across reloads, until the process ends. */
 void replication_freeze(struct replication *r, uint32_t peer, const char *why);
 /* The own ledger is an old copy (or whole again): PULLs of it are answered accordingly. */

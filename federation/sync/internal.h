@@ -33,6 +33,7 @@ struct replica {
     uint32_t backoff_ms;
     bool hinted;       /* something new while storing or waiting */
     bool is_setback;   /* what is being stored is the confirmed position: wait before the next PULL */
+    uint64_t again;    /* entry + 1 to go back for when the store in flight has ended; 0 = none */
     uint64_t heads_ms; /* when the last heads leaf came, or the connection */
     bool stalled_told; /* one alarm until the next heads leaf */
     char last_error[192];
@@ -94,6 +95,7 @@ void replica_reply(struct sync *s, struct peer *p, const struct wire_msg *m, str
 void replica_reply_failed(struct sync *s, struct peer *p, const char *text);
 void replica_stored(struct sync *s, struct peer *p, struct sync_update *u);
 void replica_store_failed(struct sync *s, struct peer *p);
+void replica_again(struct sync *s, struct peer *p, uint64_t index, struct sync_update *u);
 uint64_t replica_timeout(const struct sync *s, const struct peer *p);
 
 #endif

@@ -284,23 +284,47 @@ static void store(struct sync *s, struct peer *p, const struct sync_entry *entri
     r->token = a->token;
 }
 
+/* Back to @to; the newest checkpoint seen stays known. */
+static void go_back(struct sync *s, struct peer *p, const struct sync_confirmed *to, const struct sync_cursor *newest,
+                    struct bytes note, struct sync_update *u)
+{
+    struct sync_cursor next = {.range = to->range,
+                               .seq_me = to->seq_me,
+                               .seq_public = to->seq_public,
+                               .head_size = newest->head_size,
+                               .head_root = newest->head_root,
+                               .confirmed = *to};
+    p->replica.next = next;
+    store(s, p, NULL, 0, &(struct wire_batch){.checkpoint = note}, u);
+}
+
 /* Something was left out below the cursor: back to where nothing was. */
 static void set_back(struct sync *s, struct peer *p, const struct wire_batch *b, struct sync_update *u)
 {
     struct replica *r = &p->replica;
-    const struct sync_confirmed *to = &r->cursor.confirmed;
-    if (to->range.size >= r->cursor.range.size)
+    const struct sync_confirmed to = r->cursor.confirmed;
+    if (to.range.size >= r->cursor.range.size)
         return; /* nothing was passed */
-    uint64_t head_size = r->next.head_size;
-    struct merkle_hash head_root = r->next.head_root;
-    r->next = (struct sync_cursor){.range = to->range,
-                                   .seq_me = to->seq_me,
-                                   .seq_public = to->seq_public,
-                                   .head_size = head_size,
-                                   .head_root = head_root,
-                                   .confirmed = *to};
+    struct sync_cursor newest = r->next;
     r->is_setback = true;
-    store(s, p, NULL, 0, &(struct wire_batch){.checkpoint = b->checkpoint}, u);
+    go_back(s, p, &to, &newest, b->checkpoint, u);
+}
+
+/* The confirmed position is right behind a heads leaf that may lie above the lost entry: then from the very beginning. */
+void replica_again(struct sync *s, struct peer *p, uint64_t index, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    if (r->state == REPLICA_HALTED || index >= r->cursor.range.size)
+        return; /* nothing is pulled, or it is still to come */
+    if (r->state == REPLICA_STORING) {
+        r->again = r->again == 0 ? index + 1 : min_of(r->again, index + 1);
+        return;
+    }
+    struct sync_confirmed to = {0};
+    struct sync_cursor newest = r->cursor;
+    if (r->cursor.confirmed.range.size <= index)
+        to = r->cursor.confirmed;
+    go_back(s, p, &to, &newest, bytes_of(NULL, 0), u);
 }
 
 static void refuse_batch(struct sync *s, struct peer *p, const struct wire_batch *b, const struct err *e,
@@ -398,6 +422,14 @@ void replica_stored(struct sync *s, struct peer *p, struct sync_update *u)
             r->state = REPLICA_OFFLINE;
         return;
     }
+    if (r->again != 0) {
+        uint64_t index = r->again - 1;
+        r->again = 0;
+        r->state = REPLICA_WAITING;
+        replica_again(s, p, index, u);
+        if (r->state == REPLICA_STORING)
+            return;
+    }
     r->backoff_ms = s->config.retry_min_ms; /* not before: a disk that refuses must not make us pull at full speed */
     if (p->link_up) {
         go_on(s, p, u);
@@ -410,6 +442,7 @@ void replica_stored(struct sync *s, struct peer *p, struct sync_update *u)
 void replica_store_failed(struct sync *s, struct peer *p)
 {
     p->replica.is_setback = false; /* the next batch shows the same again */
+    p->replica.again = 0;
     if (p->link_up)
         back_off(s, p, "this node's disk refused the last batch");
     else

@@ -250,6 +250,9 @@ static void one_peer(struct sync *s, struct peer *p, const struct sync_event *ev
         if (p->replica.state == REPLICA_STORING && event->token == p->replica.token)
             replica_store_failed(s, p);
         break;
+    case SYNC_EVENT_AGAIN:
+        replica_again(s, p, event->size, u);
+        break;
     case SYNC_EVENT_TIME:
     case SYNC_EVENT_SEALED:
         unreachable(); /* for all peers: sync_step() */

@@ -34,7 +34,8 @@ enum sync_event_type {
     SYNC_EVENT_REPLY,        /* peer, token, message */
     SYNC_EVENT_REPLY_FAILED, /* peer, token; text: why (also for a reply that could not be decoded) */
     SYNC_EVENT_STORED,       /* token of SYNC_ACTION_STORE: durable */
-    SYNC_EVENT_STORE_FAILED  /* token: not stored */
+    SYNC_EVENT_STORE_FAILED, /* token: not stored */
+    SYNC_EVENT_AGAIN         /* peer, size: its entry `size` should be here and is not: pull it again */
 };
 
 struct sync_event {
@@ -44,6 +45,7 @@ struct sync_event {
     uint32_t peer;
     uint64_t handle;
     uint64_t token;
+    uint64_t size;
     const struct wire_msg *message; /* borrowed for the step; a batch until its STORED / STORE_FAILED */
     const char *text;
 };
@@ -101,7 +103,7 @@ struct sync_action {
     struct sync_cursor cursor;
     const struct sync_entry *entries;
     size_t entry_count;
-    struct bytes note;
+    struct bytes note;   /* empty: the one that is stored stays */
     struct bytes grants; /* case keys for these entries, sealed to this node (ledger/grant.h); may be empty */
     const struct frontier_batch
         *frontier;                     /* the batch they came in, and the range before it: together they prove the */

@@ -39,7 +39,11 @@
     X(RECOVER, 14, "recover")                                                                                          \
     X(RECOVERED, 15, "recovered")                                                                                      \
     X(CASE_PULL, 16, "case_pull")                                                                                      \
-    X(CASE_ENTRIES, 17, "case_entries")
+    X(CASE_ENTRIES, 17, "case_entries")                                                                                \
+    X(RECONCILE, 18, "reconcile")                                                                                      \
+    X(RECONCILED, 19, "reconciled")                                                                                    \
+    X(CASES_PULL, 20, "cases_pull")                                                                                    \
+    X(CASES_HELD, 21, "cases_held")
 
 enum wire_type {
 #define X(name, number, text) WIRE_##name = number,
@@ -197,6 +201,37 @@ struct wire_case_entries {
     bool knows;
 };
 
+#define WIRE_RANGE_BYTES 52u /* packed: last case id 16, be32 count, sum 32 */
+#define WIRE_ROW_BYTES 52u   /* packed: case id 16, digest 32, be32 events */
+#define WIRE_HELD_BYTES 44u  /* packed: be32 author, be64 index, leaf hash 32 */
+
+struct wire_reconcile {
+    uint8_t after[16];
+    struct bytes ranges; /* 1..WIRE_RANGES_MAX records, last ids ascending, the first above @after */
+};
+
+struct wire_reconciled {
+    uint8_t up_to[16];
+    struct bytes differing; /* up to WIRE_RANGES_MAX bytes */
+    struct bytes rows;      /* up to WIRE_ROWS_MAX records */
+};
+
+enum wire_held_flag { WIRE_HELD_FROZEN = 1, WIRE_HELD_RULES_UNKNOWN = 2, WIRE_HELD_ROW_DIFFERS = 4 };
+
+struct wire_case_held {
+    uint8_t case_id[16];
+    uint8_t digest[32];
+    uint32_t flags; /* enum wire_held_flag */
+    uint32_t pending;
+    struct bytes entries; /* up to WIRE_HELD_MAX records in the whole message */
+};
+
+struct wire_cases_held {
+    uint32_t covered;
+    const struct wire_case_held *cases;
+    size_t case_count; /* up to WIRE_CASES_MAX */
+};
+
 struct wire_msg {
     enum wire_type type;
     union {
@@ -216,6 +251,10 @@ struct wire_msg {
         struct wire_recovered recovered;
         struct wire_case_pull case_pull;
         struct wire_case_entries case_entries;
+        struct wire_reconcile reconcile;
+        struct wire_reconciled reconciled;
+        struct wire_key_pull cases_pull; /* the same form: ids of cases */
+        struct wire_cases_held cases_held;
     } u; /* WIRE_OK has none */
 };
 

@@ -26,6 +26,10 @@ struct outgoing {
         Tbwire__Recovered recovered;
         Tbwire__CasePull case_pull;
         Tbwire__CaseEntries case_entries;
+        Tbwire__Reconcile reconcile;
+        Tbwire__Reconciled reconciled;
+        Tbwire__CasesPull cases_pull;
+        Tbwire__CasesHeld cases_held;
     } u;
     char *suites[WIRE_SUITES_MAX];
     ProtobufCBinaryData right[CRANGE_PARTS_MAX];
@@ -40,6 +44,15 @@ int wire_check_size(const char *what, size_t size, size_t size_min, size_t size_
 /* wire_ledger.c: the messages from ADD_CHECKPOINT on */
 int wire_ledger_check(const struct wire_msg *m, struct err *e) WARN_UNUSED;
 void wire_ledger_fill(const struct wire_msg *m, struct outgoing *o, struct arena *arena);
+/* wire_reconcile.c: the messages from RECONCILE on */
+int wire_reconcile_check(const struct wire_msg *m, struct err *e) WARN_UNUSED;
+void wire_reconcile_fill(const struct wire_msg *m, struct outgoing *o, struct arena *arena);
+int wire_reconcile_take(const Tbwire__Envelope *in, struct arena *arena, struct wire_msg *ret,
+                        struct err *e) WARN_UNUSED;
+/* wire_ledger.c: ids of cases, in KEY_PULL and CASES_PULL. */
+int wire_take_case_ids(const char *what, const ProtobufCBinaryData *in, size_t count, struct arena *arena,
+                       struct wire_key_pull *ret, struct err *e) WARN_UNUSED;
+
 int wire_ledger_take(const Tbwire__Envelope *in, struct arena *arena, struct wire_msg *ret, struct err *e) WARN_UNUSED;
 
 /* wire_case.c: CASE_PULL and its answer */

@@ -60,8 +60,11 @@ int wire_ledger_check(const struct wire_msg *m, struct err *e)
     case WIRE_CASE_PULL:
     case WIRE_CASE_ENTRIES:
         return wire_case_check(m, e);
+    case WIRE_RECEIPT_PULL:
+    case WIRE_RECOVER:
+        return 0; /* fixed size, nothing to bound */
     default:
-        return 0; /* RECEIPT_PULL, RECOVER: fixed size, nothing to bound */
+        return wire_reconcile_check(m, e);
     }
 }
 
@@ -170,7 +173,8 @@ void wire_ledger_fill(const struct wire_msg *m, struct outgoing *o, struct arena
         wire_case_fill(m, o, arena);
         break;
     default:
-        unreachable(); /* wire.c's */
+        wire_reconcile_fill(m, o, arena);
+        break;
     }
 }
 
@@ -199,19 +203,20 @@ static int take_gossip(const Tbwire__Gossip *in, struct arena *arena, struct wir
     return 0;
 }
 
-static int take_key_pull(const Tbwire__KeyPull *in, struct arena *arena, struct wire_key_pull *ret, struct err *e)
+int wire_take_case_ids(const char *what, const ProtobufCBinaryData *in, size_t count, struct arena *arena,
+                       struct wire_key_pull *ret, struct err *e)
 {
-    int rc = wire_check_size("key-pull: number of cases", in->n_cases, 1, WIRE_CASES_MAX, e);
+    int rc = wire_check_size(what, count, 1, WIRE_CASES_MAX, e);
     if (rc != 0)
         return rc;
-    uint8_t(*cases)[CASE_ID_BYTES] = arena_alloc(arena, in->n_cases * sizeof *cases);
-    for (size_t i = 0; i < in->n_cases; i++) {
-        rc = wire_check_size("key-pull: case id", in->cases[i].len, CASE_ID_BYTES, CASE_ID_BYTES, e);
+    uint8_t(*cases)[CASE_ID_BYTES] = arena_alloc(arena, count * sizeof *cases);
+    for (size_t i = 0; i < count; i++) {
+        rc = wire_check_size("case id", in[i].len, CASE_ID_BYTES, CASE_ID_BYTES, e);
         if (rc != 0)
             return rc;
-        memcpy(cases[i], in->cases[i].data, CASE_ID_BYTES);
+        memcpy(cases[i], in[i].data, CASE_ID_BYTES);
     }
-    *ret = (struct wire_key_pull){.cases = (const uint8_t(*)[CASE_ID_BYTES])cases, .case_count = in->n_cases};
+    *ret = (struct wire_key_pull){.cases = (const uint8_t(*)[CASE_ID_BYTES])cases, .case_count = count};
     return 0;
 }
 
@@ -244,7 +249,8 @@ int wire_ledger_take(const Tbwire__Envelope *in, struct arena *arena, struct wir
     case TBWIRE__ENVELOPE__BODY_GOSSIP:
         return take_gossip(in->gossip, arena, &ret->u.gossip, e);
     case TBWIRE__ENVELOPE__BODY_KEY_PULL:
-        return take_key_pull(in->key_pull, arena, &ret->u.key_pull, e);
+        return wire_take_case_ids("key-pull: number of cases", in->key_pull->cases, in->key_pull->n_cases, arena,
+                                  &ret->u.key_pull, e);
     case TBWIRE__ENVELOPE__BODY_KEY_GRANT:
         ret->u.key_grant.grants = wire_span_of(&in->key_grant->grants);
         return 0;
@@ -263,7 +269,6 @@ int wire_ledger_take(const Tbwire__Envelope *in, struct arena *arena, struct wir
     case TBWIRE__ENVELOPE__BODY_CASE_ENTRIES:
         return wire_case_take(in, arena, ret, e);
     default:
-        return err_set(e, ERR_UNSUPPORTED, "wire.unknown-body", "a message without a body known to protocol version %u",
-                       WIRE_VERSION);
+        return wire_reconcile_take(in, arena, ret, e);
     }
 }

@@ -32,6 +32,9 @@
 #define WIRE_VIEWS_MAX 24u                                        /* checkpoints in one gossip */
 #define WIRE_CASES_MAX 256u                                       /* cases in one request for keys */
 #define WIRE_CASE_ENTRIES_MAX 1024u                               /* entries in one answer about a case */
+#define WIRE_RANGES_MAX 64u                                       /* ranges of case ids in one reconciliation request */
+#define WIRE_ROWS_MAX 4096u                                       /* cases in one answer to it */
+#define WIRE_HELD_MAX 16384u      /* entries in one answer about cases: those of two largest cases */
 #define LINK_PEER_REQUESTS_MAX 8u /* requests open towards one peer, and from one of its connections */
 #define LINK_PEER_PIPES_MAX 8u    /* accepted connections of one peer */
 #define LINK_SERVE_MAX 512u       /* requests of all peers being received or answered */

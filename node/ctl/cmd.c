@@ -1,6 +1,7 @@
 /* Shared by the cmd_*.c files (see cmd.h). */
 #include "node/ctl/cmd.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,11 @@ void cmd_print_pairs(struct ctl *c, const struct output_pair *pairs, size_t coun
         output_pairs_json(pairs, count, c->out);
     else
         output_pairs(&c->mem, pairs, count, c->out);
+}
+
+void cmd_pause(uint32_t ms)
+{
+    (void)poll(NULL, 0, (int)ms); /* the command line has no loop whose timer could be used */
 }
 
 void cmd_print_pretty(struct ctl *c, yyjson_val *value)

@@ -20,6 +20,9 @@ void cmd_print_pairs(struct ctl *c, const struct output_pair *pairs, size_t coun
 /* cmd_identity.c: "agent" and "guardian" of an application, from the options of case submit. */
 int cmd_put_persons(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e) WARN_UNUSED;
 
+/* Waits, or less when a signal comes. */
+void cmd_pause(uint32_t ms);
+
 /* A JSON value over several lines. */
 void cmd_print_pretty(struct ctl *c, yyjson_val *value);
 

@@ -60,6 +60,14 @@ static const struct ctl_option submit_options[] = {
     OPTION_WAIT_PEERS,
     OPTION_END,
 };
+#define OPTION_FORMAT {"--format", "FORM", false, false, "table (default), csv or json"}
+static const struct ctl_option reconcile_options[] = {
+    {"--peer", "CODE", false, false, "only with this node (default: with every member)"},
+    OPTION_FORMAT,
+    {"--wait", "SECONDS", false, false, "how long to wait for the end (default 600)"},
+    OPTION_END,
+};
+static const struct ctl_option reconcile_show_options[] = {OPTION_FORMAT, OPTION_END};
 static const struct ctl_option identity_options[] = {
     {"--type", "TYPE", false, false, "kind of number (default citizen_id)"}, OPTION_END};
 static const struct ctl_option list_cases_options[] = {
@@ -293,6 +301,11 @@ const struct ctl_command ctl_commands[] = {
      "tongban catalog show 11510000TEMP00013D20007KSTB0052 --node 510000"},
     {"case submit", "", 0, 0, false, submit_options, cmd_case_submit, "take in an application (收件) and forward it",
      "tongban case submit --item 11510000TEMP00013D20007KSTB0052 --name 张三 --id 510104190507290029"},
+    {"reconcile show", "[RUN]", 0, 1, false, reconcile_show_options, cmd_reconcile_show,
+     "the last comparisons, or the report of one", "tongban reconcile show"},
+    {"reconcile", "", 0, 0, false, reconcile_options, cmd_reconcile,
+     "compare the shared cases with other nodes (对账), repair what can be repaired, report the rest",
+     "tongban reconcile --peer 510000 --format csv"},
     {"identity types", "", 0, 0, false, no_options, cmd_identity_types,
      "kinds of identity number and where their forms come from", "tongban identity types"},
     {"identity check", "NUMBER", 1, 1, false, identity_options, cmd_identity_check,

@@ -95,6 +95,8 @@ int cmd_peer_list(struct ctl *c, struct err *e);
 int cmd_catalog_list(struct ctl *c, struct err *e);
 int cmd_catalog_search(struct ctl *c, struct err *e);
 int cmd_catalog_show(struct ctl *c, struct err *e);
+int cmd_reconcile(struct ctl *c, struct err *e);
+int cmd_reconcile_show(struct ctl *c, struct err *e);
 int cmd_identity_types(struct ctl *c, struct err *e);
 int cmd_identity_check(struct ctl *c, struct err *e);
 int cmd_case_submit(struct ctl *c, struct err *e);

@@ -64,9 +64,9 @@ static const struct ctl_option *find_option(const struct ctl_option *options, co
 
 static int unknown_option(const struct ctl *c, const char *name, struct err *e)
 {
-    const char *names[32];
+    const char *names[64];
     size_t count = 0;
-    for (const struct ctl_option *o = c->command->options; o->name != NULL && count < 26; o++)
+    for (const struct ctl_option *o = c->command->options; o->name != NULL && count < 56; o++)
         names[count++] = o->name;
     for (const struct ctl_option *o = global_options; o->name != NULL; o++)
         names[count++] = o->name;

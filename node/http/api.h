@@ -24,6 +24,11 @@ int api_list_items(struct request *r, struct err *e);
 int api_get_item(struct request *r, struct err *e);         /* {code} */
 int api_get_item_of_node(struct request *r, struct err *e); /* {node}/{code} */
 
+/* api_reconcile.c */
+int api_post_reconcile(struct request *r, struct err *e);
+int api_list_reconciles(struct request *r, struct err *e);
+int api_get_reconcile(struct request *r, struct err *e); /* {id} */
+
 /* api_identity.c */
 int api_get_identity_types(struct request *r, struct err *e);
 int api_post_identity_check(struct request *r, struct err *e);

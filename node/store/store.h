@@ -342,6 +342,15 @@ int store_scan_entries(struct store_reader *r, uint32_t origin, uint64_t from,
 int store_scan_cases(struct store_reader *r, int (*cb)(void *ctx, const struct store_case *row, struct err *e),
                      void *ctx, struct err *e) WARN_UNUSED;
 
+/* Rows of cases with ids in (@after, @last], ascending, at most @limit; *ret_count of them were there. @entry_count: entries
+ * of the case that are held, of any kind; fewer than the row's events: some were lost. A row that fails its check comes as one
+ * with @damaged set, whose id alone counts. Stops when @cb returns non-zero and passes that on. */
+int store_scan_case_ids(struct store_reader *r, const uint8_t after[STORE_CASE_ID_SIZE],
+                        const uint8_t last[STORE_CASE_ID_SIZE], size_t limit,
+                        int (*cb)(void *ctx, const struct store_case *row, uint64_t entry_count, bool damaged,
+                                  struct err *e),
+                        void *ctx, size_t *ret_count, struct err *e) WARN_UNUSED;
+
 int store_read_case(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct store_case *ret,
                     struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
 /* Case whose id begins with @id_prefix (up to 16 bytes; empty = do not look) or whose number is @number (NULL or "" = do

@@ -85,6 +85,40 @@ int store_find_case(struct store_reader *r, struct bytes id_prefix, const char *
     return 0;
 }
 
+/* ---- cases in the order of their ids ---- */
+
+int store_scan_case_ids(struct store_reader *r, const uint8_t after[STORE_CASE_ID_SIZE],
+                        const uint8_t last[STORE_CASE_ID_SIZE], size_t limit,
+                        int (*cb)(void *ctx, const struct store_case *row, uint64_t entry_count, bool damaged,
+                                  struct err *e),
+                        void *ctx, size_t *ret_count, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    *ret_count = 0;
+    int rc = store_reader_get(r, STORE_READ_CASES_IN_ID_ORDER, &stmt, e);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_bytes(stmt, 1, bytes_of(after, STORE_CASE_ID_SIZE));
+    store_sql_bind_bytes(stmt, 2, bytes_of(last, STORE_CASE_ID_SIZE));
+    store_sql_bind_u64(stmt, 3, limit);
+    while ((rc = store_sql_step(&r->sql, stmt, e)) == 1) {
+        struct store_case row;
+        struct bytes id = store_sql_bytes(stmt, 1);
+        bool damaged = store_row_case(&r->sql, stmt, &row, e) != 0;
+        if (damaged) {
+            row = (struct store_case){0};
+            if (id.size == sizeof row.case_id)
+                memcpy(row.case_id, id.data, id.size);
+        }
+        ++*ret_count;
+        rc = cb(ctx, &row, store_sql_u64(stmt, 16), damaged, e);
+        if (rc != 0)
+            break;
+    }
+    store_sql_done(stmt);
+    return rc;
+}
+
 /* ---- pages of cases ---- */
 
 #define PROBE_ROWS 2000u /* rows of one filter that are counted to pick an index */

@@ -51,6 +51,10 @@ static const char *const texts[STORE_READ_COUNT] = {
     [STORE_READ_CASES_BY_ID] = "SELECT " STORE_ROW_CASE_COLUMNS " FROM case_ref r CROSS JOIN case_row c ON c.no = r.no"
                                " WHERE r.case_id BETWEEN ?1 AND ?2 LIMIT 2",
     [STORE_READ_CASES_BY_NUMBER] = STORE_ROW_CASE " WHERE c.number = ?1 AND c.number <> '' LIMIT 2",
+    [STORE_READ_CASES_IN_ID_ORDER] =
+        "SELECT " STORE_ROW_CASE_COLUMNS ", (SELECT count(*) FROM entry e WHERE e.case_no = r.no)"
+        " FROM case_ref r CROSS JOIN case_row c ON c.no = r.no"
+        " WHERE r.case_id > ?1 AND r.case_id <= ?2 ORDER BY r.case_id LIMIT ?3",
     [STORE_READ_LIST_ALL] = CASE_LIST("NOT INDEXED", ""),
     [STORE_READ_LIST_ITEM] = CASE_LIST("INDEXED BY case_row_item", "AND c.no >> 10 = ?7 AND c.item_code = ?5"),
     [STORE_READ_LIST_LEAD] = CASE_LIST("INDEXED BY case_row_lead", "AND c.lead = ?3"),

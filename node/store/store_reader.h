@@ -35,6 +35,7 @@ enum store_read_stmt {
     STORE_READ_CASE_LAST,
     STORE_READ_CASES_BY_ID,
     STORE_READ_CASES_BY_NUMBER,
+    STORE_READ_CASES_IN_ID_ORDER,
     STORE_READ_LIST_ALL, /* the next five, and the probes after them, in the order of enum list_key (store_list.c) */
     STORE_READ_LIST_ITEM,
     STORE_READ_LIST_LEAD,

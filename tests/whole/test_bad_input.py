@@ -110,7 +110,7 @@ APPLICATIONS = [
     (changed("applicant", "x"), 400, "json.type", "'applicant'", "object"),
     (changed("applicant", ...), 400, "json.missing", "'applicant'"),
     (changed("applicant.kind", "robot"), 400, "json.choice", "'robot'", "person, organisation"),
-    (changed("applicant.id_type", "passport"), 400, "json.choice", "'passport'", "citizen_id"),
+    (changed("applicant.id_type", "library_card"), 400, "json.choice", "'library_card'", "citizen_id"),
     (changed("applicant.name", "x" * 257), 400, "json.range", "'applicant.name'", 257, 256),
     (changed("form", []), 400, "json.type", "'form'", "object"),
     (changed("forward", "yes"), 400, "json.type", "'forward'", "true or false"),

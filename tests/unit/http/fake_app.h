@@ -472,6 +472,61 @@ int app_list_evidence(struct app *a, struct arena *mem, struct app_evidence_view
     return 0;
 }
 
+int app_reconcile(struct app *a, uint32_t peer, const char *key, struct arena *mem, const char **ret_id, struct err *e)
+{
+    (void)key;
+    (void)mem;
+    a->entries_origin = peer;
+    *ret_id = "00112233445566ff";
+    if (a->query_refusal.code != 0)
+        *e = a->query_refusal;
+    return a->query_refusal.code;
+}
+
+static const struct app_reconcile_peer fake_reconcile_peer = {
+    .code = 330000, .name = "浙江省", .state = "done", .error = "", .compared = 12, .differing = 2};
+static const struct app_reconcile_finding fake_reconcile_findings[] = {{.case_id = {0xc0},
+                                                                        .peer = 330000,
+                                                                        .peer_name = "浙江省",
+                                                                        .cause = "lag_there",
+                                                                        .repair = "waits",
+                                                                        .text = "not yet",
+                                                                        .origin = 440000,
+                                                                        .first = 3,
+                                                                        .last = 5,
+                                                                        .count = 3},
+                                                                       {.case_id = {0xc1},
+                                                                        .peer = 330000,
+                                                                        .peer_name = "浙江省",
+                                                                        .cause = "row_here",
+                                                                        .repair = "rewritten",
+                                                                        .text = "again"}};
+
+int app_get_reconcile(struct app *a, const char *id, struct arena *mem, struct app_reconcile_view *ret, struct err *e)
+{
+    (void)a;
+    (void)mem;
+    if (strcmp(id, "00112233445566ff") != 0)
+        return err_set(e, ERR_NOT_FOUND, "reconcile.unknown", "there is no reconciliation '%s'", id);
+    *ret = (struct app_reconcile_view){.id = "00112233445566ff",
+                                       .state = "done",
+                                       .started_ms = 1000,
+                                       .finished_ms = 2000,
+                                       .peers = &fake_reconcile_peer,
+                                       .peer_count = 1,
+                                       .findings = fake_reconcile_findings,
+                                       .finding_count = 2};
+    return 0;
+}
+
+size_t app_list_reconciles(struct app *a, struct arena *mem, struct app_reconcile_view **ret)
+{
+    *ret = arena_alloc(mem, sizeof **ret);
+    int rc = app_get_reconcile(a, "00112233445566ff", mem, *ret, NULL);
+    xassert(rc == 0);
+    return 1;
+}
+
 int app_list_alarms(struct app *a, struct arena *mem, struct app_alarm_view **ret, size_t *ret_count, struct err *e)
 {
     (void)e;

@@ -130,6 +130,12 @@ static const struct {
     {"GET", "/v1/cases/c0/events/440000/4/payload?purpose=x", NULL, 404, "case.no-payload"},
     {"GET", "/v1/cases/ffff/events/440000/3/payload?purpose=x", NULL, 404, "case.unknown"},
     {"GET", "/v1/ledger", NULL, 404, "ledger.no-checkpoint"},
+    {"GET", "/v1/reconcile/0011", NULL, 404, "reconcile.unknown"},
+    {"GET", "/v1/reconcile/00112233445566ff?format=xml", NULL, 400, "must be 'json' or 'csv'"},
+    {"POST", "/v1/reconcile", "{\"peer\":1}", 400, "'peer' is 1"},
+    {"POST", "/v1/reconcile", "{\"pear\":330000}", 400, "unknown field 'pear'"},
+    {"POST", "/v1/identity/check", "{\"id_type\":\"card\",\"id_number\":\"1\"}", 400, "'id_type' is 'card'"},
+    {"POST", "/v1/identity/check", "{\"id_type\":\"passport\"}", 400, "'id_number' is missing"},
     {"GET", "/v1/ledger/entries?limit=101", NULL, 400, "100"},
     {"GET", "/v1/ledger/entries/x", NULL, 400, "'x'"},
     {"POST", "/v1/cases?durable=yes", SUBMIT, 400, "must be 'peers'"},
@@ -783,10 +789,41 @@ static void tells_its_state(void **state)
     assert_false(route_is_open("GET", "/healthz/"));
 }
 
+/* Reports and tables that need no more than to be asked for. */
+static void answers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *target, *body;
+        int status;
+        const char *has;
+    } rows[] = {
+        {"GET", "/v1/reconcile/00112233445566ff", NULL, 200,
+         "\"cause\":\"lag_there\",\"repair\":\"waits\",\"text\":\"not "
+         "yet\",\"entries\":{\"origin\":440000,\"first\":3"},
+        {"GET", "/v1/reconcile/00112233445566ff?format=csv", NULL, 200,
+         "case,peer,cause,repair,origin,first,last,count\r\nc0000000000000000000000000000000,330000,lag_there,waits,"
+         "440000,"
+         "3,5,3\r\n"
+         "c1000000000000000000000000000000,330000,row_here,rewritten,,,,\r\n"},
+        {"GET", "/v1/reconcile", NULL, 200, "\"compared\":12"},
+        {"POST", "/v1/reconcile", "{\"peer\":330000}", 202, "00112233445566ff"},
+        {"GET", "/v1/identity/types", NULL, 200, "hk_macau_permit"},
+        {"POST", "/v1/identity/check", "{\"id_type\":\"passport\",\"id_number\":\"E12345678\"}", 200, "\"valid\":true"},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct app a = fresh();
+        struct answer answer = ask(&a, rows[i].method, rows[i].target, rows[i].body);
+        assert_int_equal(answer.status, rows[i].status);
+        assert_has(answer.text, rows[i].has);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals),
+        cmocka_unit_test(answers),
         cmocka_unit_test(submits_a_case),
         cmocka_unit_test(body_hash_covers_the_request),
         cmocka_unit_test(a_payload_has_a_limit),

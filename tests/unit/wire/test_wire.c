@@ -529,7 +529,7 @@ static void test_case_entries(void **state)
 static void test_decode_unknown(void **state)
 {
     (void)state;
-    for (unsigned field = 18; field <= 22; field++) {
+    for (unsigned field = 22; field <= 26; field++) {
         struct buf b = {0};
         put_number(&b, 1, 1);
         expect_no_decode(field, &b, ERR_UNSUPPORTED, "wire.unknown-body");
@@ -546,6 +546,156 @@ static void test_decode_unknown(void **state)
     assert_int_equal(decoded(buf_bytes(&out), &arena).type, WIRE_HINT);
     buf_close(&out);
     arena_close(&arena);
+}
+
+/* ---- reconciliation ---- */
+
+static struct buf records(size_t size, const uint8_t *first_bytes, size_t count)
+{
+    struct buf b = {0};
+    for (size_t i = 0; i < count; i++) {
+        uint8_t record[WIRE_ROW_BYTES] = {first_bytes[i]};
+        buf_put(&b, record, size);
+    }
+    return b;
+}
+
+static void test_reconcile_round_trip(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT;
+    struct buf ranges = records(WIRE_RANGE_BYTES, (const uint8_t[]){5, 9}, 2);
+    struct buf rows = records(WIRE_ROW_BYTES, (const uint8_t[]){6, 7, 8}, 3), out = {0};
+    struct wire_msg m = {.type = WIRE_RECONCILE};
+    m.u.reconcile = (struct wire_reconcile){.after = {1}, .ranges = buf_bytes(&ranges)};
+    encoded(&m, &out);
+    struct wire_msg got = decoded(buf_bytes(&out), &arena);
+    assert_int_equal(got.type, WIRE_RECONCILE);
+    assert_int_equal(got.u.reconcile.after[0], 1);
+    assert_true(bytes_equal(got.u.reconcile.ranges, buf_bytes(&ranges)));
+
+    buf_reset(&out);
+    m = (struct wire_msg){.type = WIRE_RECONCILED};
+    m.u.reconciled = (struct wire_reconciled){
+        .up_to = {9}, .differing = bytes_of((const uint8_t[]){0, 63}, 2), .rows = buf_bytes(&rows)};
+    encoded(&m, &out);
+    got = decoded(buf_bytes(&out), &arena);
+    assert_int_equal(got.u.reconciled.up_to[0], 9);
+    assert_true(bytes_equal(got.u.reconciled.differing, m.u.reconciled.differing));
+    assert_true(bytes_equal(got.u.reconciled.rows, buf_bytes(&rows)));
+
+    buf_reset(&out);
+    struct buf entries = records(WIRE_HELD_BYTES, (const uint8_t[]){1, 2}, 2);
+    const struct wire_case_held held[] = {
+        {.case_id = {3}, .digest = {4}, .flags = 5, .pending = 6, .entries = buf_bytes(&entries)}, {.case_id = {7}}};
+    m = (struct wire_msg){.type = WIRE_CASES_HELD};
+    m.u.cases_held = (struct wire_cases_held){.covered = 2, .cases = held, .case_count = 2};
+    encoded(&m, &out);
+    got = decoded(buf_bytes(&out), &arena);
+    assert_int_equal(got.u.cases_held.covered, 2);
+    assert_int_equal(got.u.cases_held.case_count, 2);
+    assert_int_equal(got.u.cases_held.cases[0].case_id[0], 3);
+    assert_int_equal(got.u.cases_held.cases[0].digest[0], 4);
+    assert_int_equal(got.u.cases_held.cases[0].flags, 5);
+    assert_int_equal(got.u.cases_held.cases[0].pending, 6);
+    assert_true(bytes_equal(got.u.cases_held.cases[0].entries, buf_bytes(&entries)));
+    assert_int_equal(got.u.cases_held.cases[1].entries.size, 0);
+
+    buf_reset(&out);
+    static const uint8_t ids[2][16] = {{1}, {2}};
+    m = (struct wire_msg){.type = WIRE_CASES_PULL};
+    m.u.cases_pull = (struct wire_key_pull){.cases = ids, .case_count = 2};
+    encoded(&m, &out);
+    got = decoded(buf_bytes(&out), &arena);
+    assert_int_equal(got.u.cases_pull.case_count, 2);
+    assert_memory_equal(got.u.cases_pull.cases, ids, sizeof ids);
+    buf_close(&entries);
+    buf_close(&ranges);
+    buf_close(&rows);
+    buf_close(&out);
+    arena_close(&arena);
+}
+
+/* Unsorted, oversize, cut and empty: refused in both directions, before anybody looks at a record. */
+static void test_reconcile_refusals(void **state)
+{
+    (void)state;
+    static const uint8_t down[] = {9, 5}, same[] = {5, 5};
+    static uint8_t up[WIRE_RANGES_MAX + 1];
+    for (size_t i = 0; i < sizeof up; i++)
+        up[i] = (uint8_t)(i + 1);
+    const struct {
+        struct buf ranges;
+        uint8_t after;
+        const char *id;
+    } asked[] = {
+        {records(WIRE_RANGE_BYTES, down, 2), 0, "wire.order"},
+        {records(WIRE_RANGE_BYTES, same, 2), 0, "wire.order"},
+        {records(WIRE_RANGE_BYTES, up, 1), 1, "wire.order"}, /* not behind `after` */
+        {records(WIRE_RANGE_BYTES, up, WIRE_RANGES_MAX + 1), 0, "wire.size"},
+        {records(WIRE_RANGE_BYTES, up, 0), 0, "wire.size"},
+        {records(WIRE_RANGE_BYTES - 1, up, 1), 0, "wire.records"},
+    };
+    for (size_t i = 0; i < array_count(asked); i++) {
+        struct wire_msg m = {.type = WIRE_RECONCILE};
+        struct buf out = {0}, ranges = asked[i].ranges, inner = {0};
+        struct err e = {0};
+        uint8_t after[16] = {asked[i].after};
+        m.u.reconcile.ranges = buf_bytes(&ranges);
+        memcpy(m.u.reconcile.after, after, sizeof after);
+        assert_true(wire_encode(&m, &out, &e) != 0);
+        assert_string_equal(e.id, asked[i].id);
+        int code = e.code;
+        put_blob(&inner, 1, after, sizeof after);
+        put_blob(&inner, 2, ranges.data, ranges.size);
+        expect_no_decode(WIRE_RECONCILE, &inner, code, asked[i].id);
+        buf_close(&ranges);
+        buf_close(&out);
+    }
+    const struct {
+        uint8_t differing[2];
+        size_t differing_count;
+        struct buf rows;
+        const char *id;
+    } answered[] = {
+        {{5, 4}, 2, {0}, "wire.order"},
+        {{5, 5}, 2, {0}, "wire.order"},
+        {{64}, 1, {0}, "wire.order"},
+        {{0}, 1, records(WIRE_ROW_BYTES, down, 2), "wire.order"},
+        {{0}, 1, records(WIRE_ROW_BYTES - 1, up, 1), "wire.records"},
+    };
+    for (size_t i = 0; i < array_count(answered); i++) {
+        struct buf inner = {0}, rows = answered[i].rows;
+        uint8_t up_to[16] = {200};
+        put_blob(&inner, 1, up_to, sizeof up_to);
+        put_blob(&inner, 2, answered[i].differing, answered[i].differing_count);
+        put_blob(&inner, 3, rows.data, rows.size);
+        expect_no_decode(WIRE_RECONCILED, &inner, ERR_INVALID, answered[i].id);
+        buf_close(&rows);
+    }
+}
+
+static void test_reconcile_sizes(void **state)
+{
+    (void)state;
+    struct buf inner = {0}, big = {0};
+    uint8_t id[16] = {0};
+    for (uint32_t i = 0; i <= WIRE_ROWS_MAX; i++) {
+        uint8_t record[WIRE_ROW_BYTES];
+        memset(record, 0, sizeof record);
+        put_be32(record, i + 1);
+        buf_put(&big, record, sizeof record);
+    }
+    put_blob(&inner, 1, id, sizeof id);
+    put_blob(&inner, 3, big.data, big.size);
+    expect_no_decode(WIRE_RECONCILED, &inner, ERR_LIMIT, "wire.size");
+    inner = (struct buf){0};
+    put_blob(&inner, 1, id, 15);
+    expect_no_decode(WIRE_RECONCILED, &inner, ERR_INVALID, "wire.size");
+    inner = (struct buf){0};
+    put_number(&inner, 1, 0); /* about nothing: would be asked for ever */
+    expect_no_decode(WIRE_CASES_HELD, &inner, ERR_INVALID, "wire.size");
+    buf_close(&big);
 }
 
 /* Inflation: the most structs for the fewest bytes, and a body repeated so that protobuf merges it again and again.
@@ -650,6 +800,9 @@ int main(void)
         cmocka_unit_test(test_decode_limits),
         cmocka_unit_test(test_case_pull),
         cmocka_unit_test(test_case_entries),
+        cmocka_unit_test(test_reconcile_round_trip),
+        cmocka_unit_test(test_reconcile_refusals),
+        cmocka_unit_test(test_reconcile_sizes),
         cmocka_unit_test(test_decode_unknown),
         cmocka_unit_test(test_decode_inflation),
         cmocka_unit_test(test_decode_damaged),

@@ -1,0 +1,201 @@
+"""对账 between real nodes: equal sides, lag, damage that is found and repaired, what a third node learns, ten thousand cases."""
+import csv
+import io
+import json
+import sqlite3
+
+import pytest
+
+from cluster import CommandFailed, wait_for
+from provinces import add_provinces, bring_to, start_provinces, submit, view, wait_met, wait_status, assert_whole
+
+A, B, C = "440000", "510000", "330000"
+
+
+def reconcile(node, peer=None, expect="done"):
+    """Runs one; the report."""
+    id = node.post("/v1/reconcile", {"peer": int(peer)} if peer else {}).ok().json()["id"]
+    path = f"/v1/reconcile/{id}"
+    report = wait_for(lambda: (r := node.get(path).ok().json())["state"] != "running" and r, seconds=60,
+                      what=f"reconciliation {id} to end")
+    assert report["state"] == expect, report
+    return report
+
+
+def causes(report):
+    return {(d["case"], d["cause"]) for d in report["differences"]}
+
+
+def damage(node, *statements):
+    """Changes a stopped node's ledger.db behind its back."""
+    with sqlite3.connect(node.dir / "ledger.db") as db:
+        for text, values in statements:
+            done = db.execute(text, values)
+            assert done.rowcount == 1, (text, done.rowcount)
+    db.close()
+
+
+def case_no(case):
+    return "(SELECT no FROM case_ref WHERE case_id = ?)", [bytes.fromhex(case)]
+
+
+def test_equal_sides(cluster):
+    a, b, c = start_provinces(cluster, A, B, C)
+    cases = [submit(a, serial=i) for i in range(2, 7)]
+    for case in cases:
+        wait_status(case, "arrived", a, b)
+    bring_to(cases[0], a, b, "closed_granted")
+    for node in (a, b):
+        report = reconcile(node)
+        assert report["differences"] == []
+        assert {p["code"]: p["compared"] for p in report["peers"] if p["compared"]} == {
+            int(b.region if node is a else a.region): 5}
+    # with a node that shares none, there is nothing to compare
+    assert {p["compared"] for p in reconcile(c)["peers"]} == {0}
+    assert [run["state"] for run in a.get("/v1/reconcile").ok().json()["runs"]] == ["done"]
+    # the same key is the same run
+    first = a.post("/v1/reconcile", {}, headers={"Idempotency-Key": "k1"}).ok().json()["id"]
+    assert a.post("/v1/reconcile", {}, headers={"Idempotency-Key": "k1"}).ok().json()["id"] == first
+    wait_for(lambda: a.get(f"/v1/reconcile/{first}").json()["state"] == "done", what="the run")
+
+
+def test_command_line(cluster):
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    env = {"TONGBAN_DIR": str(a.dir)}
+    text = cluster.cli("reconcile", env=env).stdout
+    assert "COMPARED" in text and "no differences" in text
+    assert a.cli("reconcile", "--peer", B)["peers"][0]["compared"] == 1
+    rows = list(csv.reader(io.StringIO(cluster.cli("reconcile", "--format", "csv", env=env).stdout)))
+    assert rows == [["case", "peer", "cause", "repair", "origin", "first", "last", "count"]]
+    assert json.loads(cluster.cli("reconcile", "--format", "json", env=env).stdout)["differences"] == []
+    runs = a.cli("reconcile", "show")["runs"]
+    assert len(runs) == 4
+    assert runs[0]["id"] in cluster.cli("reconcile", "show", env=env).stdout
+    assert "no differences" in cluster.cli("reconcile", "show", runs[0]["id"], env=env).stdout
+    for arguments, status, id in ((["--format", "xml"], 2, "ctl.format"), (["--peer", "1"], 2, "ctl.number"),
+                                  (["--peer", C], 3, "reconcile.no-peer"), (["--peer", A], 3, "reconcile.no-peer"),
+                                  (["show", "0011"], 3, "reconcile.unknown")):
+        with pytest.raises(CommandFailed) as e:
+            a.cli("reconcile", *arguments)
+        assert e.value.status == status and id in e.value.stderr, e.value
+    b.stop()
+    wait_for(lambda: a.get("/v1/peers").json()["peers"][0]["state"] == "lost", what="b to be gone")
+    done = cluster.cli("reconcile", env=env, check=False)
+    assert done.returncode == 8 and "ctl.reconcile-incomplete" in done.stderr and "failed" in done.stdout
+    b.start()
+
+
+def test_lag_is_named_and_goes_away(cluster):
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a, serial=2)
+    wait_status(case, "arrived", a, b)
+    # what the follower asks goes one way, the reconciliation the other: cut only the line that b dials
+    a.line.cut("drop", source=b.region)
+    late = submit(a, serial=3)
+    report = reconcile(a)
+    assert causes(report) == {(late, "lag_there")}, report
+    difference = report["differences"][0]
+    assert difference["repair"] == "waits" and difference["entries"]["origin"] == int(A)
+    assert difference["entries"]["count"] == 4
+    cluster.heal()
+    wait_status(late, "arrived", a, b)
+    assert reconcile(a)["differences"] == [] and reconcile(b)["differences"] == []
+
+
+@pytest.mark.parametrize("kind", ["row damaged", "row of another node"])
+def test_damaged_row_is_found_and_repaired(cluster, kind):
+    a, b = start_provinces(cluster, A, B)
+    cases = [submit(a, serial=i) for i in (2, 3, 4)]
+    for case in cases:
+        wait_status(case, "arrived", a, b)
+    where, values = case_no(cases[1])
+    b.stop()
+    if kind == "row damaged":
+        damage(b, (f"UPDATE case_row SET digest = zeroblob(32) WHERE no = {where}", values))
+    else:
+        damage(b, (f"UPDATE case_row SET receiving = 330000 WHERE no = {where}", values))
+    b.start()
+    wait_met(a, b)
+    # the other side sees it, too, unless its question has already had it repaired
+    report = reconcile(b)
+    assert (cases[1], "row_here") in causes(report), report
+    assert {case for case, _ in causes(report)} == {cases[1]}
+    assert {d["repair"] for d in report["differences"]} == {"rewritten"}
+    wait_for(lambda: b.get(f"/v1/cases?limit=10").status == 200 and
+             {c["case"] for c in b.get("/v1/cases?limit=10").json()["cases"]} == set(cases), what="the list to be whole")
+    assert reconcile(b)["differences"] == [] and reconcile(a)["differences"] == []
+    wait_status(cases[1], "arrived", a, b)
+    assert_whole(a, b)
+
+
+def test_damaged_row_there_is_repaired_by_the_question(cluster):
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    where, values = case_no(case)
+    b.stop()
+    damage(b, (f"UPDATE case_row SET status = 99 WHERE no = {where}", values))
+    b.start()
+    wait_met(a, b)
+    assert b.get("/v1/cases").status == 500
+    assert reconcile(a)["differences"] == []  # the entries are the same, and b counts what they give
+    wait_for(lambda: b.get("/v1/cases").status == 200, what="b to have made its row again")
+    assert_whole(a, b)
+
+
+def test_lost_entry_is_fetched_again(cluster):
+    a, b = start_provinces(cluster, A, B)
+    cases = [submit(a, serial=i) for i in (2, 3)]
+    for case in cases:
+        wait_status(case, "arrived", a, b)
+    where, values = case_no(cases[0])
+    b.stop()
+    # the last of a's four entries of the case, in b's copy of a's ledger
+    damage(b, (f"DELETE FROM entry WHERE id = (SELECT max(id) FROM entry e WHERE case_no = {where} AND e.id >> 40 ="
+               f" (SELECT slot FROM node WHERE node = {A}))", values))
+    b.start()
+    wait_met(a, b)
+    report = reconcile(b, A)
+    missing = [d for d in report["differences"] if d["cause"] == "missing_here"]
+    assert [d["case"] for d in missing] == [cases[0]], report
+    assert missing[0]["entries"]["origin"] == int(A) and missing[0]["repair"] == "asked_again"
+    wait_for(lambda: reconcile(b)["differences"] == [], seconds=60, what="the entry to be back")
+    wait_status(cases[0], "arrived", a, b)
+    assert_whole(a, b)
+
+
+def test_lost_at_the_peer_is_escalated(cluster):
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    where, values = case_no(case)
+    peers = lambda: {p["code"]: p for p in a.get("/v1/peers").json()["peers"]}
+    wait_for(lambda: peers()[int(B)]["acked_size"] >= a.get("/v1/ledger").json()["size"], what="b's confirmation")
+    b.stop()
+    damage(b, (f"DELETE FROM entry WHERE id = (SELECT max(id) FROM entry e WHERE case_no = {where} AND e.id >> 40 ="
+               f" (SELECT slot FROM node WHERE node = {A}))", values))
+    b.start()
+    wait_met(a, b)
+    a.expect_error("reconcile.lost-there")
+    assert (case, "lost_there") in causes(reconcile(a))
+    alarms = {x["id"]: x for x in a.get("/v1/alarms").ok().json()["alarms"]}
+    assert alarms["reconcile.lost-there"]["about"] == int(B) and case in alarms["reconcile.lost-there"]["text"]
+    reconcile(b)
+    wait_for(lambda: reconcile(a)["differences"] == [], seconds=60, what="b to have fetched it again")
+
+
+def test_daily(cluster):
+    """The hour is a setting; a wrong one is refused."""
+    from provinces import edit_json
+
+    a, b = add_provinces(cluster, A, B)
+    edit_json(a.dir / "node.json", lambda c: c.update(reconcile={"hour": 25}))
+    cluster.publish()
+    a.start(wait=False)
+    assert a.wait_exit() != 0 and "config.value" in a.log_text() and "reconcile.hour" in a.log_text()
+    a.expect_error("config.value")
+    edit_json(a.dir / "node.json", lambda c: c.update(reconcile={"hour": 24}))
+    cluster.start()
+    wait_met(a, b)

@@ -56,6 +56,41 @@ void crypto_sha256_one(const void *data, size_t size, uint8_t out[CRYPTO_HASH_SI
     crypto_sha256(&part, 1, out);
 }
 
+struct crypto_sha256 {
+    EVP_MD_CTX *ctx;
+};
+
+struct crypto_sha256 *crypto_sha256_create(void)
+{
+    struct crypto_sha256 *h = xcalloc(1, sizeof *h);
+    int rc = pthread_once(&once, init_once);
+    xassert(rc == 0);
+    h->ctx = EVP_MD_CTX_new();
+    xassert(h->ctx != NULL && EVP_DigestInit_ex2(h->ctx, sha256_md, NULL) == 1);
+    return h;
+}
+
+void crypto_sha256_update(struct crypto_sha256 *h, const void *data, size_t size)
+{
+    int ok = EVP_DigestUpdate(h->ctx, data, size);
+    xassert(ok == 1);
+}
+
+void crypto_sha256_digest(const struct crypto_sha256 *h, uint8_t out[CRYPTO_HASH_SIZE])
+{
+    EVP_MD_CTX *copy = thread_context();
+    int ok = EVP_MD_CTX_copy_ex(copy, h->ctx) & EVP_DigestFinal_ex(copy, out, NULL);
+    xassert(ok == 1);
+}
+
+void crypto_sha256_destroy(struct crypto_sha256 *h)
+{
+    if (h == NULL)
+        return;
+    EVP_MD_CTX_free(h->ctx);
+    free(h);
+}
+
 void crypto_random(void *out, size_t size)
 {
     xassert(size <= 1 << 20);

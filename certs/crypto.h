@@ -17,6 +17,14 @@
 void crypto_sha256(const struct bytes *parts, size_t count, uint8_t out[CRYPTO_HASH_SIZE]);
 void crypto_sha256_one(const void *data, size_t size, uint8_t out[CRYPTO_HASH_SIZE]);
 
+/* SHA-256 of what comes in pieces; one thread at a time. */
+struct crypto_sha256;
+struct crypto_sha256 *crypto_sha256_create(void);
+void crypto_sha256_update(struct crypto_sha256 *h, const void *data, size_t size);
+/* Of everything so far; more may follow. */
+void crypto_sha256_digest(const struct crypto_sha256 *h, uint8_t out[CRYPTO_HASH_SIZE]);
+void crypto_sha256_destroy(struct crypto_sha256 *h); /* NULL is fine */
+
 /* From the operating system's generator; aborts when there is none. */
 void crypto_random(void *out, size_t size);
 

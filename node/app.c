@@ -70,6 +70,7 @@ void app_destroy(struct app *a)
     while (map_next(&a->serials, &at, NULL, &serial))
         free(serial);
     map_close(&a->serials);
+    app_materials_close(a);
     case_cache_destroy(a->cases);
     catalog_destroy(a->catalog);
     free(a);
@@ -181,6 +182,22 @@ static void other_entry(struct app *a, const struct sync_entry *entry, struct le
     }
 }
 
+/* A file that joins a case of ours: not when the event is refused, nor on a mirror. */
+static void material_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
+{
+    struct case_slot *slot;
+    const struct case_effect *effects;
+    if (!leaf_is_case_event(&entry->leaf) || entry->leaf.event_type != CASE_EVENT_MATERIAL ||
+        case_cache_get(a->cases, a->ledger, entry->leaf.case_id, &slot, NULL) != 0 ||
+        !app_is_party(slot->file, a->config->region))
+        return;
+    size_t count = casefile_effects(slot->file, &effects);
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(effects[i].event->id, entry->hash.b, sizeof entry->hash.b) == 0 && effects[i].event->file != NULL &&
+            effects[i].kind != CASE_EFFECT_DENIED)
+            app_material_entry(a, slot->id, entry->leaf.origin, entry->leaf.index, effects[i].event->file, txn);
+}
+
 void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, struct bytes grants,
                     struct ledger_txn *txn)
 {
@@ -200,6 +217,8 @@ void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, 
         app_pull_heal(a, slot);
     }
     for (size_t i = 0; i < count; i++)
+        material_entry(a, &entries[i], txn);
+    for (size_t i = 0; i < count; i++)
         if (!leaf_is_case_event(&entries[i].leaf))
             other_entry(a, &entries[i], txn);
 }
@@ -209,8 +228,12 @@ void app_on_stored(void *ctx, uint32_t peer, const struct sync_entry *entries, s
     struct app *a = ctx;
     (void)peer;
     for (size_t i = 0; stored && i < count; i++) /* not stored: the cache was dropped with the ledger */
-        if (leaf_is_case_event(&entries[i].leaf))
+        if (leaf_is_case_event(&entries[i].leaf)) {
+            app_material_stored(a, &entries[i]);
             app_notify_case(a, entries[i].leaf.case_id);
+        }
+    if (a->doomed.size > 0)
+        app_materials_sweep(a);
 }
 
 /* ---- own entries that came back ---- */
@@ -246,9 +269,10 @@ void app_on_restored(void *ctx, const struct sync_entry *entries, size_t count, 
 {
     struct app *a = ctx;
     for (size_t i = 0; i < count; i++) {
-        if (leaf_is_case_event(&entries[i].leaf))
+        if (leaf_is_case_event(&entries[i].leaf)) {
             app_case_entry(a, &entries[i], txn);
-        else if (entries[i].leaf.kind == LEAF_KIND_EVENT)
+            material_entry(a, &entries[i], txn);
+        } else if (entries[i].leaf.kind == LEAF_KIND_EVENT)
             app_item_entry(a, &entries[i], txn);
         else if (entries[i].leaf.kind == LEAF_KIND_EVIDENCE)
             app_evidence_entry(a, &entries[i], txn);

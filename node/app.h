@@ -77,6 +77,7 @@ struct app_event {
     bool has_last_leaf;      /* supervise: @last_leaf is given; else the last one of the old lead that counts */
     uint64_t last_leaf;      /* index of the last leaf of the old lead that counts */
     const char *reason_code; /* machine-readable, plain in the ledger; NULL = none */
+    const uint8_t *file;     /* material: CASE_FILE_ID_SIZE bytes; NULL = none */
     struct bytes payload;    /* JSON for participants only (texts, names, reasons in words); empty = none */
 };
 
@@ -94,9 +95,11 @@ struct app_command_result {
     uint32_t origin;      /* this node */
     uint64_t first_index; /* its new ledger entries [first_index, first_index + count) */
     uint32_t count;
-    bool replayed;          /* the key had been used with the same body: nothing new was done */
-    bool peers_durable;     /* wait_peers was asked and reached in time */
-    unsigned sensitive;     /* enum person_flag of an application */
+    bool replayed;      /* the key had been used with the same body: nothing new was done */
+    bool peers_durable; /* wait_peers was asked and reached in time */
+    unsigned sensitive; /* enum person_flag of an application */
+    bool has_file;      /* material: its file */
+    uint8_t file[CASE_FILE_ID_SIZE];
     uint32_t warning_count; /* e.g. GB 32100 check digit */
     char warnings[4][192];
 };
@@ -135,6 +138,98 @@ void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct
  * ERR_DENIED case.fetch. */
 typedef void (*app_fetch_cb)(void *ctx, const uint8_t case_id[CASE_ID_SIZE], uint32_t event_count, const struct err *e);
 void app_fetch_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], app_fetch_cb cb, void *ctx);
+
+/* ---- materials: files of a case (node/app_material.c) ---- */
+
+#define APP_UPLOAD_ID_SIZE 16
+#define CASE_MATERIAL_CODE_SIZE 65
+
+/* What a scanner said of a file. On disk: never renumber. */
+enum app_scan {
+    APP_SCAN_OFF = 1, /* none is configured */
+    APP_SCAN_CLEAN = 2,
+    APP_SCAN_UNKNOWN = 3, /* it failed or did not know */
+    APP_SCAN_INFECTED = 4
+};
+const char *app_scan_name(enum app_scan scan); /* "off", "clean", "unknown", "infected" */
+
+struct app_upload_request {
+    const char *name; /* for people, 1..FILE_NAME_BYTES_MAX bytes */
+    const char *code; /* of the item's material, "" = none */
+    const char *type; /* of file_types, NULL = by the ending of the name */
+    uint64_t size;    /* bytes of content */
+    const uint8_t
+        *sha256; /* of the content, NULL = not said: then it cannot be found again or be known to be there already */
+    char
+        trust; /* 国办函〔2016〕108号: 'A' issued by an authority, 'B' checked at the window, 'C' uploaded, 'D' promised */
+};
+
+struct app_upload_view {
+    uint8_t id[APP_UPLOAD_ID_SIZE];
+    uint8_t case_id[CASE_ID_SIZE];
+    uint64_t size, offset; /* bytes that there will be, and that are there */
+    bool is_duplicate;     /* the same content is in the case already, as @file: there is no upload */
+    uint8_t file[CASE_FILE_ID_SIZE];
+};
+typedef void (*app_upload_cb)(void *ctx, const struct app_upload_view *v, const struct err *e);
+
+/* Begins an upload, or goes on with one of the same content to the same case. @cb once, from the loop, in all of these. */
+void app_begin_upload(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_upload_request *r,
+                      app_upload_cb cb, void *ctx);
+void app_get_upload(struct app *a, const uint8_t id[APP_UPLOAD_ID_SIZE], app_upload_cb cb, void *ctx);
+/* The part at @offset, a whole chunk (FILE_CHUNK_BYTES, the last one less). Takes @data. */
+void app_put_upload(struct app *a, const uint8_t id[APP_UPLOAD_ID_SIZE], uint64_t offset, uint8_t *data, size_t size,
+                    app_upload_cb cb, void *ctx);
+/* Checks everything, makes the file durable and adds it to the case as an event (材料). */
+void app_finish_upload(struct app *a, const uint8_t id[APP_UPLOAD_ID_SIZE], const struct app_request *r,
+                       app_command_cb cb, void *ctx);
+int app_drop_upload(struct app *a, const uint8_t id[APP_UPLOAD_ID_SIZE], struct err *e) WARN_UNUSED;
+
+/* Adds a file that another case of this node holds. @consent (1..512 bytes): who agreed to that and how; it goes with the
+ * event, for the participants only. */
+void app_reuse_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t from_case[CASE_ID_SIZE],
+                        const uint8_t file[CASE_FILE_ID_SIZE], const char *consent, const struct app_request *r,
+                        app_command_cb cb, void *ctx);
+
+struct app_material_holder {
+    uint32_t node;
+    const char *name;
+    uint32_t held, count; /* chunks there, as far as is known */
+    const char *scan;     /* of this node's own scanner, "" = not known */
+};
+
+struct app_material_view {
+    uint8_t file[CASE_FILE_ID_SIZE];
+    uint32_t origin; /* the event */
+    uint64_t index;
+    uint64_t at_ms;
+    uint8_t content; /* enum app_content: the fields below are there when it is shown */
+    const char *name, *code, *type, *media, *scan, *consent;
+    char trust;
+    uint64_t size;
+    uint8_t sha256[32];
+    uint8_t wrap[48]; /* the file's key under the case's */
+    const struct app_material_holder *holders;
+    size_t holder_count;
+};
+int app_list_materials(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem,
+                       struct app_material_view **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+
+/* Reading a file's content, chunk by chunk. @purpose as of app_get_payload(). ERR_BUSY material.not-here while it has not
+ * arrived; ERR_DENIED material.infected. */
+struct app_material_reader;
+struct app_material_content {
+    uint64_t size;
+    const char *media; /* static */
+};
+int app_open_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t file[CASE_FILE_ID_SIZE],
+                      const char *purpose, struct app_material_reader **ret, struct app_material_content *ret_content,
+                      struct err *e) WARN_UNUSED;
+/* The chunk that holds byte @offset, from the loop: @piece begins at @offset and lives until the next call. One at a time. */
+typedef void (*app_material_cb)(void *ctx, struct bytes piece, const struct err *e);
+void app_read_material(struct app_material_reader *r, uint64_t offset, app_material_cb cb, void *ctx);
+/* A reading under way ends without its callback. NULL is fine. */
+void app_close_material(struct app_material_reader *r);
 
 /* ---- erasure of a case's content (个人信息保护法第四十七条) ---- */
 

@@ -149,6 +149,28 @@ static int key_conflict(struct err *e)
     return ERR_CONFLICT;
 }
 
+static void hash_key(const char *key, uint8_t out[32])
+{
+    struct bytes parts[] = {bytes_of_string("tongban/idempotency-key/1\n"), bytes_of_string(key)};
+    crypto_sha256(parts, array_count(parts), out);
+}
+
+bool app_find_request(struct app *a, const struct app_request *r, struct app_command_result *ret)
+{
+    struct store_request row;
+    uint8_t hash[32];
+    if (r->idempotency_key == NULL || ledger_reader(a->ledger) == NULL)
+        return false;
+    hash_key(r->idempotency_key, hash);
+    if (store_read_request(ledger_reader(a->ledger), hash, &row, NULL) != 0 ||
+        memcmp(row.body_hash, r->body_hash, sizeof row.body_hash) != 0)
+        return false;
+    *ret = (struct app_command_result){
+        .origin = a->config->region, .first_index = row.first_index, .count = row.count, .replayed = true};
+    memcpy(ret->case_id, row.case_id, sizeof ret->case_id);
+    return true;
+}
+
 /* True when the key settles the command: done before, on its way, or reused; it was then ended or queued. */
 static bool settle_by_key(struct command *c, const char *key)
 {
@@ -156,8 +178,7 @@ static bool settle_by_key(struct command *c, const char *key)
     struct err e = {0};
     struct store_request row;
     uint8_t hash[32];
-    struct bytes parts[] = {bytes_of_string("tongban/idempotency-key/1\n"), bytes_of_string(key)};
-    crypto_sha256(parts, array_count(parts), hash);
+    hash_key(key, hash);
 
     struct request_flight *flight = map_get(&a->requests, hash, sizeof hash);
     if (flight != NULL) {
@@ -300,7 +321,7 @@ static int rehearse(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], 
 }
 
 /* Checks, appends, and takes one draft into the case file. */
-static int append_draft(struct case_slot *slot, const struct draft *d, const struct payload_key *key,
+static int append_draft(struct app *a, struct case_slot *slot, const struct draft *d, const struct payload_key *key,
                         const uint32_t *peers, size_t peer_count, struct ledger_txn *txn, uint64_t *ret_index,
                         struct err *e)
 {
@@ -333,6 +354,8 @@ static int append_draft(struct case_slot *slot, const struct draft *d, const str
     struct merkle_hash hash;
     ledger_txn_append(txn, &leaf, state->updated_hlc, peers, peer_count, d->payload, key, &hash);
     case_event_of_leaf(&leaf, &hash, &event);
+    if (event.has_file)
+        app_material_entry(a, slot->id, leaf.origin, leaf.index, event.file, txn);
     buf_close(&storage);
     rc = casefile_add(slot->file, &event, e);
     *ret_index = leaf.index;
@@ -391,7 +414,7 @@ static int write_drafts(struct command *c, struct case_slot *slot, const struct 
     c->result.count = (uint32_t)count;
     for (size_t i = 0; i < count; i++) {
         uint64_t index;
-        rc = append_draft(slot, &drafts[i], &key, c->peers, c->peer_count, txn, &index, e);
+        rc = append_draft(a, slot, &drafts[i], &key, c->peers, c->peer_count, txn, &index, e);
         xassert(rc == 0); /* it was judged above, and there is room */
         if (i == 0)
             c->result.first_index = index;
@@ -613,6 +636,10 @@ static int draft_of(struct app *a, struct case_slot *slot, const struct app_even
     if (cmd->role == CASE_ROLE_DECIDER && state->lead != cmd->self)
         cmd->role =
             CASE_ROLE_WINDOW; /* deliver, note, object at the receiving side; the rest is refused by the rules */
+    if (in->file != NULL) {
+        cmd->has_file = true;
+        memcpy(cmd->file, in->file, sizeof cmd->file);
+    }
     if (in->reason_code != NULL && strlen(in->reason_code) >= sizeof cmd->reason)
         return err_set(e, ERR_LIMIT, "case.reason-size", "reason_code has %zu bytes, the limit is %zu",
                        strlen(in->reason_code), sizeof cmd->reason - 1);
@@ -725,7 +752,7 @@ void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
     if (rc == 0 && d.command.type != CASE_EVENT_NONE) {
         rc = check_room(a, &d, 1, slot->file, &e);
         if (rc == 0)
-            rc = append_draft(slot, &d, NULL, peers, participants(a, slot->file, &d, 1, peers), txn, &index, &e);
+            rc = append_draft(a, slot, &d, NULL, peers, participants(a, slot->file, &d, 1, peers), txn, &index, &e);
     }
     if (rc != 0)
         app_warn_case(a, NULL, &e, "automatic %s", case_event_name(d.command.type));

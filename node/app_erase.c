@@ -6,7 +6,8 @@
  * Failure modes: a participant that must keep the content (hold, case still open for it) answers "held" and does it when the
  * reason is gone; one that cannot be reached stays "ordered" and is listed until it answers.
  *
- * What is destroyed: the case's keys, the sealed payloads, the hashes of requests that brought personal data. What stays: every leaf,
+ * What is destroyed: the case's keys, the sealed payloads, the hashes of requests that brought personal data, the files that no other
+ * case holds. What stays: every leaf,
  * and with it every proof, receipt and state. Loop thread only.
  */
 #include <stdio.h>
@@ -101,9 +102,10 @@ static struct store_erasure append_leaf(struct app *a, struct case_slot *slot, e
     return row;
 }
 
-static void destroy(struct case_slot *slot, struct ledger_txn *txn)
+static void destroy(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
 {
     struct store_destroy row;
+    app_materials_erase(a, slot->id);
     memcpy(row.case_id, slot->id, sizeof row.case_id);
     ledger_txn_destroy(txn, &row);
     crypto_wipe(&slot->key, sizeof slot->key);
@@ -152,8 +154,10 @@ static void erasing_committed(void *ctx, const struct err *e)
 {
     struct erasing *x = ctx;
     x->error = *e;
-    if (e->code == 0)
+    if (e->code == 0) {
+        app_materials_sweep(x->app);
         app_notify_case(x->app, x->result.case_id);
+    }
     erasing_end(x);
 }
 
@@ -234,7 +238,7 @@ static int erase(struct erasing *x, struct case_slot *slot, uint16_t basis, stru
     }
     own.state = APP_ERASURE_DONE; /* by this very transaction */
     ledger_txn_erasure(txn, &own);
-    destroy(slot, txn);
+    destroy(a, slot, txn);
     ledger_commit(txn, erasing_committed, x);
     return 0;
 }
@@ -291,7 +295,7 @@ static int hold(struct erasing *x, struct case_slot *slot, const char *reason, s
         x->result.first_index = own.index;
         x->result.count = 1;
         ledger_txn_erasure(txn, &own);
-        destroy(slot, txn);
+        destroy(a, slot, txn);
     }
     ledger_commit(txn, erasing_committed, x);
     return 0;
@@ -343,7 +347,7 @@ static void obey(struct app *a, struct case_slot *slot, const struct sync_entry 
     struct store_erasure own = append_leaf(a, slot, may_go ? APP_ERASURE_DONE : APP_ERASURE_HELD, basis, &order, txn);
     ledger_txn_erasure(txn, &own);
     if (may_go)
-        destroy(slot, txn);
+        destroy(a, slot, txn);
     else
         app_warn_case(a, NULL, &e, "an ordered erasure waits");
 }
@@ -388,7 +392,7 @@ void app_erase_restored(struct app *a, const struct sync_entry *entry, struct le
                                 .index = leaf->index};
     memcpy(row.case_id, slot->id, sizeof row.case_id);
     ledger_txn_erasure(txn, &row);
-    destroy(slot, txn);
+    destroy(a, slot, txn);
 }
 
 /* ---- showing ---- */

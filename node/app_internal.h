@@ -16,6 +16,7 @@
 #include "node/ledger.h"
 #include "node/recovery.h"
 #include "node/replication.h"
+#include "node/uploads.h"
 #include "node/watch_heads.h"
 #include "node/witnessing.h"
 
@@ -50,6 +51,10 @@ struct app {
     uint8_t (*refold)[CASE_ID_SIZE]; /* cases to be folded again after a fork became known */
     size_t refold_count;
     struct loop_timer *refold_timer;
+    struct uploads *uploads;
+    char *files_dir;           /* DIR/files */
+    struct list readers;       /* struct app_material_reader */
+    struct buf doomed;         /* case id 16, file id 32: to go when the case's erasure is durable */
     unsigned verifying;        /* verifications running; one at a time */
     unsigned backing_up;       /* backups running; one at a time */
     atomic_bool verify_cancel; /* the node stops; read by the worker */
@@ -139,6 +144,27 @@ void app_take_grants(struct app *a, uint32_t peer, struct bytes grants, const st
                      struct ledger_txn *txn);
 void app_pull_key(struct app *a, struct case_slot *slot);
 void app_answer_key_pull(struct app *a, uint32_t peer, uint64_t handle, const struct wire_key_pull *pull);
+
+/* app_material.c */
+int app_materials_open(struct app *a, struct err *e) WARN_UNUSED; /* before the ledger */
+void app_materials_start(struct app *a); /* the ledger stands: throws away what no case holds */
+void app_materials_stop(struct app *a);
+bool app_materials_idle(const struct app *a);
+void app_materials_close(struct app *a);
+/* A material event is about to be written or stored: its rows. */
+void app_material_entry(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t origin, uint64_t index,
+                        const uint8_t file[CASE_FILE_ID_SIZE], struct ledger_txn *txn);
+void app_material_stored(struct app *a, const struct sync_entry *entry);
+/* The case's content is about to be destroyed; when that is durable, its files go. */
+void app_materials_erase(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
+void app_materials_sweep(struct app *a);
+/* Chunks of @file that @node is known to have while it fetches. */
+uint32_t app_material_progress(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE], uint32_t node);
+/* The file's key in @case_id. */
+int app_material_key(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_material_view *m,
+                     uint8_t ret[32], struct err *e) WARN_UNUSED;
+/* app_command.c: what a request with this key did before; false when it is new. */
+bool app_find_request(struct app *a, const struct app_request *r, struct app_command_result *ret);
 
 /* app_erase.c: a peer's erase leaf, in the transaction that stores it. */
 void app_erase_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);

@@ -10,7 +10,7 @@
 #include "node/base/log.h"
 #include "node/base/xassert.h"
 
-enum kind { KIND_TEXT, KIND_PATH, KIND_CODE, KIND_NUMBER, KIND_CODES, KIND_SEVERITY };
+enum kind { KIND_TEXT, KIND_PATH, KIND_CODE, KIND_NUMBER, KIND_CODES, KIND_SEVERITY, KIND_ARGS };
 
 struct key {
     const char *section; /* NULL = top level */
@@ -34,6 +34,11 @@ static const struct key keys[] = {
     {NULL, "log", KIND_TEXT, FIELD(log), false, "info", 0, 0},
     {NULL, "witness_http", KIND_TEXT, FIELD(witness_http), false, "", 0, 0},
     {NULL, "mirrors", KIND_CODES, FIELD(mirrors), false, NULL, 0, 0},
+    {"files", "listen", KIND_TEXT, FIELD(files_listen), false, "", 0, 0},
+    {"files", "advertise_port", KIND_NUMBER, FIELD(files_port), false, "0", 0, 65535},
+    {"files", "types", KIND_TEXT, FIELD(material_types), false, "", 0, 0},
+    {"files", "scanner", KIND_ARGS, FIELD(scanner), false, NULL, 0, 0},
+    {"files", "scanner_s", KIND_NUMBER, FIELD(scanner_s), false, "300", 1, 3600},
     {"ledger", "policy", KIND_PATH, FIELD(policy), false, "", 0, 0},
     {"ledger", "heads_busy_s", KIND_NUMBER, FIELD(heads_busy_s), false, "10", 1, 60},
     {"ledger", "heads_idle_s", KIND_NUMBER, FIELD(heads_idle_s), false, "60", 1, 3600},
@@ -90,6 +95,21 @@ static int take_codes(struct load *l, const struct key *k, yyjson_val *value)
     return 0;
 }
 
+static int take_args(struct load *l, const struct key *k, yyjson_val *value)
+{
+    size_t count = yyjson_arr_size(value);
+    const char **args = (const char **)(void *)((char *)l->config + k->offset);
+    bool good = yyjson_is_arr(value) && count <= CONFIG_SCANNER_ARGS_MAX;
+    for (size_t i = 0; good && i < count; i++) {
+        yyjson_val *arg = yyjson_arr_get(value, i);
+        const char *text = yyjson_get_str(arg);
+        good = text != NULL && strlen(text) == yyjson_get_len(arg) && (i > 0 || text[0] == '/');
+        if (good)
+            args[i] = arena_strdup(&l->config->arena, text);
+    }
+    return good ? 0 : bad(l, k, "a list of the program with its whole path and up to 14 arguments is wanted");
+}
+
 static int take(struct load *l, const struct key *k, yyjson_val *value)
 {
     void *field = (char *)l->config + k->offset;
@@ -105,6 +125,8 @@ static int take(struct load *l, const struct key *k, yyjson_val *value)
         return take_number(l, k, value);
     if (k->kind == KIND_CODES)
         return take_codes(l, k, value);
+    if (k->kind == KIND_ARGS)
+        return take_args(l, k, value);
     const char *text = yyjson_get_str(value);
     if (text == NULL && !yyjson_is_null(value))
         return bad(l, k, "a text is wanted");
@@ -135,7 +157,7 @@ static const struct key *find_key(const char *section, const char *name)
     return NULL;
 }
 
-/* One object: @section NULL is the document itself, whose inner objects are "federation", "ledger", "identity", "reconcile". */
+/* One object: @section NULL is the document itself, whose inner objects are "federation", "ledger", "identity", "reconcile", "files". */
 static int take_object(struct load *l, const char *section, yyjson_val *object, uint32_t *seen)
 {
     size_t i, count;
@@ -145,7 +167,7 @@ static int take_object(struct load *l, const char *section, yyjson_val *object, 
         const char *text = yyjson_get_str(name);
         const struct key *k = find_key(section, text);
         bool is_section = strcmp(text, "federation") == 0 || strcmp(text, "ledger") == 0 ||
-                          strcmp(text, "identity") == 0 || strcmp(text, "reconcile") == 0;
+                          strcmp(text, "identity") == 0 || strcmp(text, "reconcile") == 0 || strcmp(text, "files") == 0;
         if (k == NULL && section == NULL && is_section && yyjson_is_obj(value)) {
             int rc = take_object(l, text, value, seen);
             if (rc != 0)
@@ -191,6 +213,8 @@ static int check_together(struct load *l)
         return bad(l, find_key("federation", "listen"), "does not begin with tls+tcp://");
     if (c->witness_http[0] != '\0' && !is_host_port(c->witness_http))
         return bad(l, find_key(NULL, "witness_http"), "is not host:port with a port from 1 to 65535");
+    if (c->files_listen[0] != '\0' && strncmp(c->files_listen, "tls+tcp://", 10) != 0)
+        return bad(l, find_key("files", "listen"), "does not begin with tls+tcp://");
     for (size_t i = 0; i < c->mirror_count; i++) {
         if (c->mirrors[i] == c->region)
             return bad(l, find_key(NULL, "mirrors"), "names this node itself");
@@ -219,7 +243,7 @@ static int fill_missing(struct load *l, uint32_t seen)
             xassert(rc == 0);
             uint32_t narrow = (uint32_t)number;
             memcpy((char *)l->config + k->offset, &narrow, sizeof narrow);
-        } else if (k->kind != KIND_CODES) {
+        } else if (k->kind != KIND_CODES && k->kind != KIND_ARGS) {
             memcpy((char *)l->config + k->offset, &k->fallback, sizeof k->fallback);
         }
     }

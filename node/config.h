@@ -7,12 +7,17 @@
  *    "ledger":{"policy":"policy.txt", "heads_busy_s":10, "heads_idle_s":60, "heads_stale_s":180,
  *              "witness_round_ms":1000, "start_ask_ms":2000},
  *    "reconcile":{"hour":3},
- *    "identity":{"uscc_check":"warn", "uscc_org_check":"warn", "unknown_division":"warn"}}
+ *    "identity":{"uscc_check":"warn", "uscc_org_check":"warn", "unknown_division":"warn"},
+ *    "files":{"listen":"tls+tcp://0.0.0.0:7511", "advertise_port":7511, "types":"pdf ofd jpeg png tiff",
+ *             "scanner":["/usr/bin/clamdscan","--no-summary","-"], "scanner_s":300}}
  *
  * Only region, name, federation.listen and data must be there. Defaults: no TCP door ("http", "witness_http"), no catalog, no
  * mirrors, no policy; the numbers of "ledger" are those above. Limits: up to 3 mirrors, none twice, not this node; heads_busy_s
  * 1 to 60 and at most heads_idle_s, which is 1 to 3600 and less than heads_stale_s, up to 86400; witness_round_ms 10 to 60000;
  * start_ask_ms 0 (do not wait) to 60000; reconcile.hour 0 to 23, or 24: never; each of "identity" is refuse, warn or ignore. Keys (tls.key, ledger.key, witness.key, seal.key) always stand in DIR.
+ *
+ * "files": without "listen" files stay on this node; "advertise_port" 0 is the port of "listen"; "types" empty: those of
+ * node/files/file_type.c that are taken by default; "scanner": up to 15 words, the first a whole path; scanner_s 1 to 3600.
  *
  * One table of keys drives the parser (node/config.c); an unknown key, a wrong type or a bad value is an error that names
  * file, key and value. Relative paths are relative to DIR. Read once at start.
@@ -27,6 +32,7 @@
 #include "node/base/err.h"
 
 #define CONFIG_MIRRORS_MAX 3u
+#define CONFIG_SCANNER_ARGS_MAX 15u
 
 struct config {
     struct arena arena;       /* owns every text */
@@ -49,7 +55,12 @@ struct config {
         *unknown_division;                /* what such a fault of a number does: refuse, warn, ignore */
     uint32_t mirrors[CONFIG_MIRRORS_MAX]; /* nodes that keep every entry of this one's cases, sealed */
     size_t mirror_count;
-    bool adopt_head; /* from the command line: sign on without heads.db (ledger.h) */
+    const char *material_types; /* names of node/files/file_type.h, separated by spaces; "" = those taken by default */
+    const char *scanner[CONFIG_SCANNER_ARGS_MAX + 1]; /* command over files, NULL at the end; [0] NULL = none */
+    uint32_t scanner_s;                               /* how long it may take */
+    const char *files_listen;                         /* tls+tcp://host:port for files; "" = none are given or taken */
+    uint32_t files_port; /* where the others reach that, on the host of `advertise`; 0 = the port of files_listen */
+    bool adopt_head;     /* from the command line: sign on without heads.db (ledger.h) */
     /* derived paths in dir */
     const char *socket_path, *token_path, *members_path, *federation_path, *ca_path, *crl_path, *cert_path, *key_path,
         *ledger_key_path, *witness_key_path, *seal_key_path;

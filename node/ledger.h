@@ -125,6 +125,8 @@ void ledger_txn_cover(struct ledger_txn *t, const struct store_cover *row);
 void ledger_txn_proof(struct ledger_txn *t, const struct store_proof *row);
 void ledger_txn_pull(struct ledger_txn *t, const struct store_pull *row);
 void ledger_txn_destroy(struct ledger_txn *t, const struct store_destroy *row);
+void ledger_txn_file(struct ledger_txn *t, const struct store_file *row);
+void ledger_txn_file_holder(struct ledger_txn *t, const struct store_file_holder *row);
 void ledger_txn_witness(struct ledger_txn *t, const struct store_witness *row);
 
 /* Queues; takes @t. @cb runs exactly once, never from inside this call. */

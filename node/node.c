@@ -328,7 +328,8 @@ static int start_engine(struct node *n, struct err *e)
                                  .loop = n->loop,
                                  .on_asked = on_asked,
                                  .ctx = n};
-    return engine_open(&n->engine, &parts, e);
+    rc = engine_open(&n->engine, &parts, e);
+    return rc == 0 ? app_materials_open(n->engine.app, e) : rc;
 }
 
 static struct link_nng_peer *link_peers(const struct members *m)
@@ -578,6 +579,7 @@ static void signal_cb(void *ctx, int number)
     log_info("node", NULL, "node.stopping", "stopping on signal %d", number);
     app_stop_verifying(n->engine.app);
     n->doors_stopping = 1 + (n->witness_http != NULL);
+    app_materials_stop(n->engine.app);
     http_server_stop(n->http, http_stopped_cb, n);
     if (n->witness_http != NULL)
         http_server_stop(n->witness_http, http_stopped_cb, n);
@@ -632,6 +634,7 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
              config->http[0] != '\0' ? " and " : "", config->http, n->identity.self->key.name,
              (unsigned long long)ledger_head(n->engine.ledger)->size);
     note_floor(n);
+    app_materials_start(n->engine.app);
     engine_start(&n->engine);
     *ret = n;
     return 0;

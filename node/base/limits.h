@@ -47,6 +47,18 @@
 #define CASE_NODES_MAX 16u            /* nodes that write on one case */
 #define CASE_EVENTS_MAX (CASE_EVENTS_PER_NODE_MAX * CASE_NODES_MAX)
 
+/* files (wire, disk: FORMATS.md "Files") */
+#define FILE_CHUNK_BYTES (1u << 20)               /* of content */
+#define FILE_BYTES_MAX ((uint64_t)2 << 30)        /* content of one file */
+#define FILE_CHUNKS_MAX 2048u                     /* FILE_BYTES_MAX / FILE_CHUNK_BYTES */
+#define FILE_ROOM_BYTES_MIN ((uint64_t)256 << 20) /* left free on the disk by files, for the ledger */
+#define FILE_UPLOADS_MAX 64u                      /* unfinished uploads of the local API */
+#define FILE_UPLOAD_DAYS_MAX 7u                   /* an unfinished upload nobody goes on with is thrown away */
+#define FILE_NAME_BYTES_MAX 255u
+#define FILE_FETCHES_MAX 2u /* files fetched from one peer at once */
+#define FILE_WINDOW 4u      /* chunks asked for at once, of one file */
+#define FILE_SERVES_MAX 32u /* chunks of all peers being read and sent */
+
 /* catalog */
 #define CATALOG_FILE_BYTES_MAX (64u << 20)
 #define CATALOG_ITEMS_MAX 100000u

@@ -10,11 +10,21 @@
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
+struct taking {
+    CURL *curl;
+    const struct client_request *request;
+    struct buf *text;
+};
+
 static size_t take_cb(char *data, size_t size, size_t count, void *ctx)
 {
-    struct buf *text = ctx;
-    buf_put(text, data, size * count);
-    return text->failed ? 0 : size * count; /* 0 makes libcurl stop with an error */
+    const struct taking *t = ctx;
+    long status = 0;
+    (void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (t->request->sink != NULL && status >= 200 && status < 300)
+        return t->request->sink(t->request->ctx, data, size * count) ? size * count : 0;
+    buf_put(t->text, data, size * count);
+    return t->text->failed ? 0 : size * count; /* 0 makes libcurl stop with an error */
 }
 
 static struct curl_slist *header_add(struct curl_slist *list, const char *line)
@@ -25,7 +35,7 @@ static struct curl_slist *header_add(struct curl_slist *list, const char *line)
 }
 
 static void set_options(CURL *curl, const struct client_request *r, const char *socket, const char *url,
-                        struct curl_slist *headers, struct buf *text)
+                        struct curl_slist *headers, struct taking *taking)
 {
     (void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
     (void)curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -33,15 +43,25 @@ static void set_options(CURL *curl, const struct client_request *r, const char *
     (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
     (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(r->timeout_ms > 0 ? r->timeout_ms : CLIENT_TIMEOUT_MS));
+    long timeout_ms = (long)(r->timeout_ms > 0 ? r->timeout_ms : CLIENT_TIMEOUT_MS);
+    if (r->sink == NULL) {
+        (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
+    } else { /* as long as something comes */
+        (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, timeout_ms / 1000);
+    }
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_cb);
-    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, text);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, taking);
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    if (strcmp(r->method, "POST") == 0) {
+    if (strcmp(r->method, "POST") == 0 || strcmp(r->method, "PATCH") == 0) {
         (void)curl_easy_setopt(curl, CURLOPT_POST, 1L);
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, r->body.size > 0 ? (const char *)r->body.data : "");
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.size);
     }
+    if (strcmp(r->method, "PATCH") == 0 || strcmp(r->method, "DELETE") == 0)
+        (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, r->method);
+    if (r->sink != NULL && r->offset > 0)
+        (void)curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)r->offset);
 }
 
 /* The connection went away between request and answer: whether it was done, nobody knows. */
@@ -133,10 +153,17 @@ int client_ask(const struct client_request *r, struct client_reply *ret, struct 
         headers = header_add(headers, line);
         headers = header_add(headers, "Content-Type: application/json");
     }
-    set_options(curl, r, buf_cstr(&socket), buf_cstr(&url), headers, &ret->text);
+    if (strcmp(r->method, "PATCH") == 0) {
+        char line[64];
+        (void)snprintf(line, sizeof line, "Upload-Offset: %llu", (unsigned long long)r->offset);
+        headers = header_add(headers, line);
+        headers = header_add(headers, "Content-Type: application/partial-upload");
+    }
+    struct taking taking = {.curl = curl, .request = r, .text = &ret->text};
+    set_options(curl, r, buf_cstr(&socket), buf_cstr(&url), headers, &taking);
     for (int attempt = 0; attempt < 2; attempt++) {
         code = curl_easy_perform(curl);
-        if (!is_lost(code))
+        if (!is_lost(code) || r->sink != NULL) /* who has taken a part of a file goes on from there */
             break;
         buf_reset(&ret->text);
     }

@@ -14,10 +14,14 @@
 
 struct client_request {
     const char *dir;     /* folder of the node: DIR/api.sock */
-    const char *method;  /* "GET" or "POST" */
+    const char *method;  /* "GET", "POST", "PATCH" or "DELETE" */
     const char *path;    /* with the query, already encoded */
-    struct bytes body;   /* JSON; empty = none */
+    struct bytes body;   /* JSON, of a PATCH part of a file; empty = none */
     uint32_t timeout_ms; /* 0 = CLIENT_TIMEOUT_MS */
+    uint64_t offset;     /* PATCH: Upload-Offset; with @sink: the first byte wanted */
+    /* Takes the body of an answer 2xx as it comes, instead of the reply; false ends the request. */
+    bool (*sink)(void *ctx, const void *data, size_t size);
+    void *ctx;
 };
 
 /* An answer with status 2xx. */

@@ -176,6 +176,25 @@ static const struct ctl_option event_options[] = {
     OPTION_WAIT_PEERS,
     OPTION_END,
 };
+static const struct ctl_option material_add_options[] = {
+    {"--name", "TEXT", false, false, "name of the file for people (default: that of FILE)"},
+    {"--code", "CODE", false, false, "which material of the item it is"},
+    {"--type", "TYPE", false, false, "pdf, ofd, jpeg, png, tiff, doc, docx, xls or xlsx (default: by the name)"},
+    {"--trust", "LEVEL", false, false, "A issued by an authority, B checked here, C uploaded (default), D promised"},
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
+static const struct ctl_option material_get_options[] = {
+    {"--output", "FILE", true, false, "where to put it; must not exist"},
+    {"--purpose", "TEXT", true, false, "why it is read: goes to the node's log"},
+    OPTION_END,
+};
+static const struct ctl_option material_reuse_options[] = {
+    {"--from", "CASE", true, false, "the case that has the file"},
+    {"--consent", "TEXT", true, false, "who agreed and how; the participants see it"},
+    OPTION_WAIT_PEERS,
+    OPTION_END,
+};
 static const struct ctl_option payload_options[] = {
     {"--purpose", "TEXT", true, false, "why it is read: goes to the node's log"}, OPTION_END};
 static const struct ctl_option watch_options[] = {
@@ -368,6 +387,21 @@ const struct ctl_command ctl_commands[] = {
      "tongban case supervise 0006b6c06b05aa01c9f2a4b19c0d3e57 --lead 330000 --last-leaf 41"},
     {"case event", "CASE", 1, 1, false, event_options, cmd_case_event, "add any event, from JSON",
      "tongban case event 0006b6c06b05aa01c9f2 --json-file event.json"},
+    {"material add", "CASE FILE", 2, 2, false, material_add_options, cmd_material_add,
+     "add a file to a case (材料); a broken upload goes on where it stopped",
+     "tongban material add 0006b6c06b05aa01c9f2 申请表.pdf --code M01 --trust B"},
+    {"material list", "CASE", 1, 1, false, no_options, cmd_material_list, "files of a case and where they are",
+     "tongban material list 0006b6c06b05aa01c9f2"},
+    {"material get", "CASE FILEID", 2, 2, false, material_get_options, cmd_material_get,
+     "fetch a file of a case; a broken download goes on where it stopped",
+     "tongban material get 0006b6c06b05aa01c9f2 5d0f91c2 --output 申请表.pdf --purpose 核对材料"},
+    {"material reuse", "CASE FILEID", 2, 2, false, material_reuse_options, cmd_material_reuse,
+     "use a file of another case here, with consent (同意)",
+     "tongban material reuse 0006b6c06b05aa01c9f2 5d0f91c2 --from 0006b6c06b05aa01aaaa --consent 申请人当面同意"},
+    {"material upload", "UPLOAD", 1, 1, false, no_options, cmd_material_upload, "how far an unfinished upload has come",
+     "tongban material upload 3f1c5d0f91c2aa01c9f20006b6c06b05"},
+    {"material drop", "UPLOAD", 1, 1, false, no_options, cmd_material_drop, "give up an unfinished upload",
+     "tongban material drop 3f1c5d0f91c2aa01c9f20006b6c06b05"},
     {"case erase", "CASE", 1, 1, false, erase_options, cmd_case_erase,
      "destroy the content of an ended case, here and at all participants (删除)",
      "tongban case erase 0006b6c06b05aa01c9f2 --basis retention_expired"},

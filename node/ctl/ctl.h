@@ -112,6 +112,12 @@ int cmd_case_part_done(struct ctl *c, struct err *e);
 int cmd_case_pass_on(struct ctl *c, struct err *e); /* handover, supervise */
 int cmd_case_decide(struct ctl *c, struct err *e);
 int cmd_case_event(struct ctl *c, struct err *e);
+int cmd_material_add(struct ctl *c, struct err *e);
+int cmd_material_list(struct ctl *c, struct err *e);
+int cmd_material_get(struct ctl *c, struct err *e);
+int cmd_material_reuse(struct ctl *c, struct err *e);
+int cmd_material_upload(struct ctl *c, struct err *e);
+int cmd_material_drop(struct ctl *c, struct err *e);
 int cmd_ledger_show(struct ctl *c, struct err *e);
 int cmd_ledger_entries(struct ctl *c, struct err *e);
 int cmd_ledger_verify(struct ctl *c, struct err *e);

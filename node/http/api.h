@@ -43,6 +43,23 @@ int api_post_case(struct request *r, struct err *e);
 int api_post_case_events(struct request *r, struct err *e);
 int api_post_case_fetch(struct request *r, struct err *e);
 
+/* Shared with other files that write events. */
+struct app_command_result;
+int api_decode_request(const struct request *r, struct app_request *ret, struct err *e) WARN_UNUSED;
+void api_command_cb(void *ctx, const struct app_command_result *result, const struct err *e); /* @ctx: the request */
+/* "purpose": 1..128 bytes, no long number. */
+int api_check_purpose(const char *purpose, struct err *e) WARN_UNUSED;
+
+/* api_material.c */
+int api_list_materials(struct request *r, struct err *e);
+int api_post_material(struct request *r, struct err *e); /* begins an upload */
+int api_post_reuse(struct request *r, struct err *e);
+int api_get_content(struct request *r, struct err *e); /* {case}, {file} */
+int api_get_upload(struct request *r, struct err *e);
+int api_patch_upload(struct request *r, struct err *e);
+int api_delete_upload(struct request *r, struct err *e);
+int api_post_finish(struct request *r, struct err *e);
+
 /* api_receipt.c */
 int api_get_receipt(struct request *r, struct err *e); /* {case} */
 

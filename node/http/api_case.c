@@ -304,7 +304,7 @@ int api_list_case_events(struct request *r, struct err *e)
 }
 
 /* Why somebody reads goes to the operator's log, which is to hold no identity or telephone number. */
-static int check_purpose(const char *purpose, struct err *e)
+int api_check_purpose(const char *purpose, struct err *e)
 {
     if (purpose == NULL || purpose[0] == '\0' || strlen(purpose) > PURPOSE_BYTES_MAX)
         return err_set(e, ERR_INVALID, "http.purpose", "parameter 'purpose' must say in 1 to %d bytes why this is read",
@@ -318,7 +318,7 @@ int api_get_payload(struct request *r, struct err *e)
     const char *purpose = request_param(r, "purpose");
     uint64_t origin = 0, index = 0;
     struct bytes payload = {0};
-    int rc = check_purpose(purpose, e);
+    int rc = api_check_purpose(purpose, e);
     if (rc != 0)
         return rc;
     if (decimal_parse(bytes_of_string(r->args[1]), &origin) != 0 || origin < 100000 || origin > 999999 ||

@@ -1,11 +1,11 @@
 /* /v1/cases, writing: an application at the window, and events on a case.
  *
  * Happy path: the body is parsed into the scratch arena and decoded; request_wait(); app_submit() or app_append() copies
- * what it needs; the scratch arena goes. When the events are durable command_cb() encodes the result and
+ * what it needs; the scratch arena goes. When the events are durable api_command_cb() encodes the result and
  * request_finish() hands it to the connection, or to nobody when the client went away: the command counts all the same,
  * and the same Idempotency-Key gives its result again.
  * Failure modes: a body that breaks a rule is refused before the app hears of it; a refusal of the app comes through
- * command_cb() with its code.
+ * api_command_cb() with its code.
  */
 #include "node/http/api.h"
 
@@ -25,7 +25,7 @@
 
 /* ---- the request's frame ---- */
 
-static int decode_request(const struct request *r, struct app_request *ret, struct err *e)
+int api_decode_request(const struct request *r, struct app_request *ret, struct err *e)
 {
     const char *durable = request_param(r, "durable");
     uint64_t wait_ms = 0;
@@ -54,7 +54,7 @@ static int check_payload(struct bytes payload, const char *what, struct err *e)
                    payload.size, PAYLOAD_BYTES_MAX);
 }
 
-static void command_cb(void *ctx, const struct app_command_result *result, const struct err *e)
+void api_command_cb(void *ctx, const struct app_command_result *result, const struct err *e)
 {
     struct request *r = ctx;
     if (e->code != 0) {
@@ -74,6 +74,8 @@ static void command_cb(void *ctx, const struct app_command_result *result, const
         json_put_string(&out, warnings, NULL, arena_strdup(&r->mem, result->warnings[i]));
     if (result->sensitive != 0)
         person_list_flags(&out, out.root, result->sensitive);
+    if (result->has_file)
+        json_put_hex(&out, out.root, "file", result->file, sizeof result->file);
     if (request_param(r, "durable") != NULL)
         json_put_bool(&out, out.root, "peers_durable", result->peers_durable);
 
@@ -196,7 +198,7 @@ int api_post_case(struct request *r, struct err *e)
     struct app_request frame = {0};
     struct json_object o;
     yyjson_val *root = NULL;
-    int rc = decode_request(r, &frame, e);
+    int rc = api_decode_request(r, &frame, e);
     if (rc == 0)
         rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
     if (rc == 0)
@@ -211,7 +213,7 @@ int api_post_case(struct request *r, struct err *e)
         return rc;
 
     request_wait(r);
-    app_submit(r->app, &s, &frame, command_cb, r);
+    app_submit(r->app, &s, &frame, api_command_cb, r);
     return 0;
 }
 
@@ -427,7 +429,7 @@ int api_post_case_events(struct request *r, struct err *e)
     struct json_object o;
     yyjson_val *root = NULL;
     size_t count = 0;
-    int rc = decode_request(r, &frame, e);
+    int rc = api_decode_request(r, &frame, e);
     if (rc == 0)
         rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
     if (rc == 0)
@@ -442,7 +444,7 @@ int api_post_case_events(struct request *r, struct err *e)
         return rc;
 
     request_wait(r);
-    app_append(r->app, r->case_id, events, count, &frame, command_cb, r);
+    app_append(r->app, r->case_id, events, count, &frame, api_command_cb, r);
     return 0;
 }
 

@@ -36,6 +36,8 @@ void guard_take_header(struct guard *g, struct bytes name, struct bytes value)
         {"Transfer-Encoding", 17, &g->transfer_encoding},
         {"Idempotency-Key", 15, &g->idempotency_key},
         {"Expect", 6, &g->expect},
+        {"Range", 5, &g->range},
+        {"Upload-Offset", 13, &g->upload_offset},
     };
     g->has_nul = g->has_nul || has_nul(name) || has_nul(value);
     for (size_t i = 0; i < array_count(known); i++) {

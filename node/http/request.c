@@ -19,6 +19,8 @@ struct request *request_create(struct app *app)
 
 static void destroy(struct request *r)
 {
+    if (r->stream_close != NULL)
+        r->stream_close(r->stream);
     buf_close(&r->body);
     arena_close(&r->scratch);
     arena_close(&r->mem);
@@ -86,6 +88,33 @@ void request_reply(struct request *r, int status, const char *type, struct bytes
     r->status = status;
     r->reply_type = type;
     r->reply = text;
+}
+
+void request_reply_stream(struct request *r, int status, const char *type, uint64_t size,
+                          void (*read)(struct request *r, uint64_t at), void (*close)(void *stream), void *stream)
+{
+    xassert(size > 0);
+    request_reply(r, status, type, bytes_of(NULL, 0));
+    r->is_stream = true;
+    r->stream_size = size;
+    r->stream_read = read;
+    r->stream_close = close;
+    r->stream = stream;
+}
+
+void request_piece(struct request *r, struct bytes piece)
+{
+    xassert(r->piece_asked && !r->released);
+    r->piece_asked = false;
+    r->piece = piece;
+    r->stream_failed = piece.size == 0;
+    r->piece_cb(r);
+}
+
+void request_add_header(struct request *r, const char *name, const char *value)
+{
+    xassert(r->header_count < REQUEST_HEADERS_MAX);
+    r->headers[r->header_count++] = (struct request_param){.name = name, .value = value};
 }
 
 void request_reply_json(struct request *r, int status, struct json_out *out)

@@ -23,6 +23,7 @@
 
 #define REQUEST_PARAMS_MAX 16
 #define REQUEST_ARGS_MAX 3
+#define REQUEST_HEADERS_MAX 6
 
 struct request_param {
     const char *name;
@@ -43,6 +44,8 @@ struct request {
     const char *path;            /* decoded, UTF-8, without the query */
     const char *content_type;    /* NULL = none sent */
     const char *idempotency_key; /* NULL = none sent */
+    const char *range;           /* Range, likewise */
+    const char *upload_offset;   /* Upload-Offset, likewise */
     struct request_param params[REQUEST_PARAMS_MAX];
     size_t param_count;
     struct buf body; /* freed when the handler has returned */
@@ -60,8 +63,22 @@ struct request {
     struct bytes reply;     /* in mem */
     const char *location;   /* header fields, NULL = none; in mem or static */
     const char *allow;
-    const char *cache; /* Cache-Control; NULL = "no-store" */
-    bool retry_later;  /* Retry-After: 1 */
+    const char *cache;                                 /* Cache-Control; NULL = "no-store" */
+    bool retry_later;                                  /* Retry-After: 1 */
+    struct request_param headers[REQUEST_HEADERS_MAX]; /* further fields */
+    size_t header_count;
+
+    /* An answer in pieces, see request_reply_stream(). */
+    bool is_stream;
+    uint64_t stream_size;
+    void (*stream_read)(struct request *r, uint64_t at);
+    void (*stream_close)(void *stream);
+    void *stream;
+    struct bytes piece; /* the last one, which begins at piece_at */
+    uint64_t piece_at;
+    bool piece_asked;                    /* request_piece() will come */
+    bool stream_failed;                  /* the connection is to end: the answer cannot be completed */
+    void (*piece_cb)(struct request *r); /* the server's */
 
     /* An operation under way. */
     bool waiting;                           /* a callback will call request_finish() */
@@ -94,6 +111,14 @@ int request_param_u64(const struct request *r, const char *name, uint64_t min, u
 /* Exactly one of these per request. @text must live in r->mem or be static. */
 void request_reply(struct request *r, int status, const char *type, struct bytes text);
 void request_reply_json(struct request *r, int status, struct json_out *out);
+/* A body of @size bytes (at least 1) that is read as the client takes it: for each place that is not there yet @read is called, and
+ * answers with request_piece(), later. @close frees @stream, also when nobody read it. */
+void request_reply_stream(struct request *r, int status, const char *type, uint64_t size,
+                          void (*read)(struct request *r, uint64_t at), void (*close)(void *stream), void *stream);
+/* What stands at the place asked for: not empty, valid until the next read or the close. Empty: it cannot be had, the connection ends. */
+void request_piece(struct request *r, struct bytes piece);
+/* A further header field; both texts in mem or static. */
+void request_add_header(struct request *r, const char *name, const char *value);
 /* {code, id, message, hint}; the status is that of the code. */
 void request_reply_error(struct request *r, const struct err *e);
 void request_reply_error_status(struct request *r, int status, const struct err *e);

@@ -10,7 +10,8 @@
 
 #define BODY_NONE 0
 #define BODY_JSON 1
-#define BODY_TEXT 2 /* whatever its Content-Type: C2SP asks for none */
+#define BODY_TEXT 2  /* whatever its Content-Type: C2SP asks for none */
+#define BODY_BYTES 3 /* a part of a file */
 
 struct route {
     const char *method;
@@ -48,6 +49,14 @@ static const struct route routes[] = {
     {"POST", "/v1/cases/{case}/erase", "", BODY_JSON, api_post_erase},
     {"POST", "/v1/cases/{case}/hold", "", BODY_JSON, api_post_hold},
     {"POST", "/v1/cases/{case}/unhold", "", BODY_NONE, api_post_unhold},
+    {"GET", "/v1/cases/{case}/materials", "", BODY_NONE, api_list_materials},
+    {"POST", "/v1/cases/{case}/materials", "", BODY_JSON, api_post_material},
+    {"POST", "/v1/cases/{case}/materials/reuse", "durable timeout_ms", BODY_JSON, api_post_reuse},
+    {"GET", "/v1/cases/{case}/materials/{file}/content", "purpose", BODY_NONE, api_get_content},
+    {"GET", "/v1/uploads/{upload}", "", BODY_NONE, api_get_upload},
+    {"PATCH", "/v1/uploads/{upload}", "", BODY_BYTES, api_patch_upload},
+    {"DELETE", "/v1/uploads/{upload}", "", BODY_NONE, api_delete_upload},
+    {"POST", "/v1/uploads/{upload}/finish", "durable timeout_ms", BODY_NONE, api_post_finish},
     {"GET", "/v1/erasures", "limit", BODY_NONE, api_list_erasures},
     {"POST", "/v1/backup", "", BODY_JSON, api_post_backup},
     {"GET", "/v1/ledger", "", BODY_NONE, api_get_ledger},
@@ -98,7 +107,7 @@ static bool path_matches(const char *pattern, const char *path, struct bytes arg
 static const struct route *find_route(const struct request *r, struct bytes args[REQUEST_ARGS_MAX],
                                       const char **ret_allow)
 {
-    bool get = false, post = false, is_witness = r->door == REQUEST_DOOR_WITNESS;
+    bool get = false, post = false, patch = false, is_witness = r->door == REQUEST_DOOR_WITNESS;
     const struct route *table = is_witness ? witness_routes : routes;
     size_t count = is_witness ? array_count(witness_routes) : array_count(routes);
     for (size_t i = 0; i < count; i++) {
@@ -110,9 +119,14 @@ static const struct route *find_route(const struct request *r, struct bytes args
             return &table[i];
         }
         get = get || table[i].method[0] == 'G';
-        post = post || table[i].method[0] == 'P';
+        post = post || strcmp(table[i].method, "POST") == 0;
+        patch = patch || strcmp(table[i].method, "PATCH") == 0; /* goes with GET and DELETE */
     }
-    *ret_allow = get && post ? "GET, HEAD, POST" : get ? "GET, HEAD" : post ? "POST" : "";
+    *ret_allow = patch         ? "GET, HEAD, PATCH, DELETE"
+                 : get && post ? "GET, HEAD, POST"
+                 : get         ? "GET, HEAD"
+                 : post        ? "POST"
+                               : "";
     return NULL;
 }
 
@@ -162,8 +176,23 @@ static bool is_json_type(const char *type)
     return next == '\0' || next == ';' || next == ' ';
 }
 
+/* That of draft-ietf-httpbis-resumable-upload, that of tus, and the plain one. */
+static bool is_part_type(const char *type)
+{
+    static const char *const types[] = {"application/partial-upload", "application/offset+octet-stream",
+                                        "application/octet-stream"};
+    for (size_t i = 0; type != NULL && i < array_count(types); i++)
+        if (strcasecmp(type, types[i]) == 0)
+            return true;
+    return false;
+}
+
 static int check_type(const struct request *r, const struct route *route, struct err *e)
 {
+    if (route->body == BODY_BYTES && !is_part_type(r->content_type))
+        return err_set(e, ERR_UNSUPPORTED, "http.media-type",
+                       "the body is '%.64s', this path takes application/partial-upload",
+                       r->content_type != NULL ? r->content_type : "of no said type");
     if (route->body != BODY_JSON || is_json_type(r->content_type))
         return 0;
     return err_set(e, ERR_UNSUPPORTED, "http.media-type", "the body is '%.64s', this path takes application/json",

@@ -45,6 +45,7 @@
 #define DISCARD_BYTES_MAX (4u << 20)        /* of a refused body */
 #define TOKEN_BYTES_MIN 32
 #define HANGUPS_AT_ONCE 64
+#define STREAM_BLOCK_BYTES (128u << 10)
 
 /* One listening socket with its MHD daemon. */
 struct door {
@@ -156,6 +157,15 @@ static void connection_cb(void *cls, struct MHD_Connection *mhd, void **socket_c
     }
 }
 
+static void suspend(struct conn *c);
+static void resume(struct conn *c);
+
+/* A piece of an answer is there, or it never will be. */
+static void piece_cb(struct request *r)
+{
+    resume(r->server_data);
+}
+
 static void return_body(struct conn *c)
 {
     c->door->server->bodies_bytes -= c->body_bytes;
@@ -223,6 +233,8 @@ static void begin_request(struct conn *c, const char *url, const char *method, b
                                       &(struct params){.guard = &g, .request = r});
     r->content_type = g.content_type;
     r->idempotency_key = g.idempotency_key;
+    r->range = g.range;
+    r->upload_offset = g.upload_offset;
 
     int rc = s->stopping ? err_set(&e, ERR_CLOSED, "http.closing", "the node is shutting down")
                          : guard_check(&g, &c->door->asks, r, &e);
@@ -274,11 +286,35 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         (void)MHD_add_response_header(response, name, value); /* fails only for malformed values: ours are not */
 }
 
+/* MHD has room for more of an answer in pieces. Nothing there: the connection rests until the piece has come. */
+static ssize_t stream_cb(void *cls, uint64_t at, char *out, size_t size)
+{
+    struct conn *c = cls;
+    struct request *r = c->request;
+    if (r == NULL || r->stream_failed)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (at >= r->piece_at && at - r->piece_at < r->piece.size) {
+        size_t skip = (size_t)(at - r->piece_at);
+        size_t n = min_of(size, r->piece.size - skip);
+        memcpy(out, r->piece.data + skip, n);
+        return (ssize_t)n;
+    }
+    r->piece = bytes_of(NULL, 0);
+    r->piece_at = at;
+    r->piece_asked = true;
+    r->piece_cb = piece_cb;
+    suspend(c);
+    r->stream_read(r, at);
+    return 0;
+}
+
 static enum MHD_Result send_reply(struct conn *c)
 {
     struct request *r = c->request;
     /* the reply lives in the request's arena, until completed_cb */
-    struct MHD_Response *response = MHD_create_response_from_buffer_static(r->reply.size, r->reply.data);
+    struct MHD_Response *response =
+        r->is_stream ? MHD_create_response_from_callback(r->stream_size, STREAM_BLOCK_BYTES, stream_cb, c, NULL)
+                     : MHD_create_response_from_buffer_static(r->reply.size, r->reply.data);
     if (response == NULL)
         return MHD_NO;
     add_header(response, "Content-Type", r->reply_type);
@@ -287,6 +323,8 @@ static enum MHD_Result send_reply(struct conn *c)
     add_header(response, "Allow", r->allow);
     add_header(response, "Retry-After", r->retry_later ? "1" : NULL);
     add_header(response, "WWW-Authenticate", r->status == 401 ? "Bearer" : NULL);
+    for (size_t i = 0; i < r->header_count; i++)
+        add_header(response, r->headers[i].name, r->headers[i].value);
     add_header(response, "Connection", c->close ? "close" : NULL);
     enum MHD_Result result = MHD_queue_response(c->mhd, (unsigned)r->status, response);
     MHD_destroy_response(response);

@@ -209,6 +209,24 @@ struct store_destroy {
     uint8_t case_id[STORE_CASE_ID_SIZE];
 };
 
+/* Entry @index of @origin's ledger adds a file to a case (FORMATS.md, "Files"). Inserted by (case, file, origin). Goes with the case's
+ * content: destroying that takes these rows away, and none comes for an erased case. */
+struct store_file {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint8_t file[32];
+    uint32_t origin;
+    uint64_t index;
+    bool is_wanted; /* not held here: kept as wanted from @origin until a holder row of this node comes */
+};
+
+/* Node @node holds all of a file. Of this node: it is not wanted any more; @state 0 takes the row away. */
+struct store_file_holder {
+    uint8_t file[32];
+    uint32_t node;
+    uint8_t state; /* enum app_scan (node/app.h), the owner's; never 0 in a row */
+    uint64_t at_ms;
+};
+
 /* One transaction of ledger.db. Everything is borrowed until store_commit() returns. Order of becoming durable: keys (their own
  * transaction in keys.db, first, so that no entry is there whose key is not); then entries, addressed, tiles, replicas, acks,
  * cases, items, requests, counters, notes, erasures, holds, evidence, destroy; then the destroyed keys (keys.db); then
@@ -256,6 +274,10 @@ struct store_batch {
     size_t pull_count;
     const struct store_destroy *destroys;
     size_t destroy_count;
+    const struct store_file *files;
+    size_t file_count;
+    const struct store_file_holder *file_holders;
+    size_t file_holder_count;
     const struct store_witness *witnesses;
     size_t witness_count;
 };
@@ -423,6 +445,17 @@ int store_read_covers(struct store_reader *r, uint32_t origin, uint64_t index, s
                       struct store_cover **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
 int store_list_pulls(struct store_reader *r, struct arena *a, struct store_pull **ret, size_t *ret_count,
                      struct err *e) WARN_UNUSED;
+/* Files of a case, by file and origin. */
+int store_read_files(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct arena *a,
+                     struct store_file **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+/* Ids of the cases that hold @file, one behind the other; none: it may go. */
+int store_read_file_cases(struct store_reader *r, const uint8_t file[32], struct arena *a,
+                          uint8_t (**ret)[STORE_CASE_ID_SIZE], size_t *ret_count, struct err *e) WARN_UNUSED;
+int store_read_file_holders(struct store_reader *r, const uint8_t file[32], struct arena *a,
+                            struct store_file_holder **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+/* Files wanted from others (case_id 0), at most @limit. */
+int store_list_wanted_files(struct store_reader *r, size_t limit, struct arena *a, struct store_file **ret,
+                            size_t *ret_count, struct err *e) WARN_UNUSED;
 
 /* ---- backup ---- */
 

@@ -85,6 +85,7 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_FACT_PUT] = "INSERT OR REPLACE INTO fact(kind, key, ck, value) VALUES(?1, ?2, ?3, ?4)",
     [STORE_WRITE_FACT_DELETE] = "DELETE FROM fact WHERE kind = ?1 AND key = ?2",
     [STORE_WRITE_FACTS] = STORE_ROW_FACT " WHERE kind = ?1",
+    [STORE_WRITE_FACT_FROM] = STORE_ROW_FACT " WHERE kind = ?1 AND key >= ?2 ORDER BY key LIMIT 1",
     [STORE_WRITE_ENTRY_STRIP] = "UPDATE entry SET content = NULL, ck = ?2 WHERE id = ?1",
     [STORE_WRITE_CASE_ENTRY_NEXT] = STORE_ROW_ENTRY " WHERE e.case_no = ?1 AND e.id > ?2 ORDER BY e.id LIMIT 1",
     [STORE_WRITE_REQUEST_FROM] = STORE_ROW_REQUEST " WHERE no >= ?1 ORDER BY no LIMIT 1",

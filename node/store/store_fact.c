@@ -177,7 +177,9 @@ int store_fact_put_all(struct store_transaction *t, const struct store_batch *b)
         rc = put_hold(t, &b->holds[i]);
     for (size_t i = 0; rc == 0 && i < b->evidence_count; i++)
         rc = put_evidence(t, &b->evidences[i]);
-    return rc == 0 ? store_proof_put_all(t, b) : rc;
+    if (rc == 0)
+        rc = store_proof_put_all(t, b);
+    return rc == 0 ? store_file_put_all(t, b) : rc;
 }
 
 /* ---- reading ---- */
@@ -243,19 +245,17 @@ bool store_fact_has_form(uint64_t kind, struct bytes key, struct bytes value)
         return key.size == 12 && value.size > 9 && value.size > 9 + (size_t)value.data[8] * 32;
     case STORE_FACT_PULL:
         return key.size == STORE_CASE_ID_SIZE && value.size == 8;
+    case STORE_FACT_FILE:
+    case STORE_FACT_FILE_CASE:
+    case STORE_FACT_FILE_WANTED:
+    case STORE_FACT_FILE_HOLDER:
+        return store_file_has_form((enum store_fact)kind, key, value);
     }
     return false;
 }
 
-/* All facts of @kind whose key begins with @prefix, at most @limit. */
-struct listing {
-    struct store_reader *r;
-    struct arena *a;
-    void *ctx;
-    int (*take)(void *ctx, struct arena *a, struct bytes key, struct bytes value, struct err *e);
-};
-
-static int list(const struct listing *l, enum store_fact kind, struct bytes prefix, size_t limit, struct err *e)
+int store_fact_list(const struct store_fact_listing *l, enum store_fact kind, struct bytes prefix, size_t limit,
+                    struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
     uint8_t end[64];
@@ -280,14 +280,6 @@ static int list(const struct listing *l, enum store_fact kind, struct bytes pref
     }
     store_sql_done(stmt);
     return rc;
-}
-
-int store_fact_list(struct store_reader *r, enum store_fact kind, size_t limit, struct arena *a,
-                    int (*take)(void *ctx, struct arena *a, struct bytes key, struct bytes value, struct err *e),
-                    void *ctx, struct err *e)
-{
-    struct listing l = {.r = r, .a = a, .ctx = ctx, .take = take};
-    return list(&l, kind, bytes_of(NULL, 0), limit, e);
 }
 
 int store_fact_read_confirmed(struct store_reader *r, struct arena *a, struct store_replica *row, struct err *e)
@@ -365,8 +357,8 @@ int store_read_erasures(struct store_reader *r, const uint8_t case_id[STORE_CASE
                         struct store_erasure **ret, size_t *ret_count, struct err *e)
 {
     struct erasures x = {.r = r};
-    struct listing l = {.r = r, .a = a, .ctx = &x, .take = take_erasure};
-    int rc = list(&l, STORE_FACT_ERASURE, bytes_of(case_id, STORE_CASE_ID_SIZE), INT64_MAX, e);
+    struct store_fact_listing l = {.r = r, .a = a, .ctx = &x, .take = take_erasure};
+    int rc = store_fact_list(&l, STORE_FACT_ERASURE, bytes_of(case_id, STORE_CASE_ID_SIZE), INT64_MAX, e);
     *ret = x.rows;
     *ret_count = rc == 0 ? x.count : 0;
     return rc;
@@ -376,8 +368,8 @@ int store_list_erasures_open(struct store_reader *r, size_t limit, struct arena 
                              size_t *ret_count, struct err *e)
 {
     struct erasures x = {.r = r, .keys_only = true};
-    struct listing l = {.r = r, .a = a, .ctx = &x, .take = take_erasure};
-    int rc = list(&l, STORE_FACT_ERASURE_OPEN, bytes_of(NULL, 0), limit, e);
+    struct store_fact_listing l = {.r = r, .a = a, .ctx = &x, .take = take_erasure};
+    int rc = store_fact_list(&l, STORE_FACT_ERASURE_OPEN, bytes_of(NULL, 0), limit, e);
     *ret = x.rows;
     *ret_count = rc == 0 ? x.count : 0;
     return rc;
@@ -432,8 +424,8 @@ int store_list_evidence(struct store_reader *r, struct arena *a, struct store_ev
                         struct err *e)
 {
     struct evidences x = {0};
-    struct listing l = {.r = r, .a = a, .ctx = &x, .take = take_evidence};
-    int rc = list(&l, STORE_FACT_EVIDENCE, bytes_of(NULL, 0), INT64_MAX, e);
+    struct store_fact_listing l = {.r = r, .a = a, .ctx = &x, .take = take_evidence};
+    int rc = store_fact_list(&l, STORE_FACT_EVIDENCE, bytes_of(NULL, 0), INT64_MAX, e);
     *ret = x.rows;
     *ret_count = rc == 0 ? x.count : 0;
     return rc;

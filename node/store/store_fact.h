@@ -20,7 +20,11 @@ enum store_fact {
     STORE_FACT_EVIDENCE = 6,     /* accused 4, origin 4, index 8 -> common size 8 */
     STORE_FACT_DESTROY = 7,      /* case 16 -> nothing: destroyed here, but for the keys and the logs */
     STORE_FACT_PROOF = 8,        /* origin 4, index 8 -> size 8, number of hashes 1, hashes, note */
-    STORE_FACT_PULL = 9          /* case 16 -> since 8 */
+    STORE_FACT_PULL = 9,         /* case 16 -> since 8 */
+    STORE_FACT_FILE = 10,        /* case 16, file 32, origin 4 -> index 8 */
+    STORE_FACT_FILE_CASE = 11,   /* file 32, case 16 -> nothing */
+    STORE_FACT_FILE_WANTED = 12, /* file 32 -> origin 4 */
+    STORE_FACT_FILE_HOLDER = 13  /* file 32, node 4 -> state 1, at 8 */
 };
 
 uint64_t store_fact_ck(uint64_t kind, struct bytes key, struct bytes value);
@@ -40,15 +44,26 @@ int store_fact_delete(struct store_transaction *t, enum store_fact kind, struct 
 /* Checks the row at @stmt; spans borrowed until the next step. */
 int store_fact_row(struct store_sql *c, sqlite3_stmt *stmt, struct bytes *ret_key, struct bytes *ret_value,
                    struct err *e) WARN_UNUSED;
-/* Whether key and value have the sizes that their kind has. */
-bool store_fact_has_form(uint64_t kind, struct bytes key, struct bytes value);
 /* The fact (@kind, @key): 1 with its value in @a, 0 when there is none, or the error. */
 int store_fact_get(struct store_reader *r, enum store_fact kind, struct bytes key, struct arena *a, struct bytes *ret,
                    struct err *e) WARN_UNUSED;
-/* All facts of @kind, at most @limit. */
-int store_fact_list(struct store_reader *r, enum store_fact kind, size_t limit, struct arena *a,
-                    int (*take)(void *ctx, struct arena *a, struct bytes key, struct bytes value, struct err *e),
-                    void *ctx, struct err *e) WARN_UNUSED;
+/* All facts of @kind whose key begins with @prefix (40 bytes at most), at most @limit. */
+struct store_fact_listing {
+    struct store_reader *r;
+    struct arena *a;
+    void *ctx;
+    int (*take)(void *ctx, struct arena *a, struct bytes key, struct bytes value, struct err *e);
+};
+int store_fact_list(const struct store_fact_listing *l, enum store_fact kind, struct bytes prefix, size_t limit,
+                    struct err *e) WARN_UNUSED;
+
+/* store_file.c: the file rows of a batch; those of a case whose content is destroyed go. */
+int store_file_put_all(struct store_transaction *t, const struct store_batch *b) WARN_UNUSED;
+int store_file_destroy(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE]) WARN_UNUSED;
+bool store_file_has_form(enum store_fact kind, struct bytes key, struct bytes value);
+
+/* Whether key and value have the sizes that their kind has. */
+bool store_fact_has_form(uint64_t kind, struct bytes key, struct bytes value);
 /* Fills the confirmed position of @r, in @a; none kept leaves it empty. */
 int store_fact_read_confirmed(struct store_reader *r, struct arena *a, struct store_replica *row,
                               struct err *e) WARN_UNUSED;

@@ -317,6 +317,8 @@ static int destroy_case(struct store_transaction *t, const uint8_t case_id[STORE
     int rc = store_commit_find_case_no(t, case_id, &case_no);
     if (rc == 0 && case_no != 0) /* else there may be a key that came before the first entry */
         rc = destroy_entries(t, case_no);
+    if (rc == 0)
+        rc = store_file_destroy(t, case_id);
     if (rc != 0)
         return rc;
     t->s->destroy_pending = true;

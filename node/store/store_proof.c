@@ -177,7 +177,8 @@ static int take_pull(void *ctx, struct arena *a, struct bytes key, struct bytes 
 int store_list_pulls(struct store_reader *r, struct arena *a, struct store_pull **ret, size_t *ret_count, struct err *e)
 {
     struct pulls x = {0};
-    int rc = store_fact_list(r, STORE_FACT_PULL, INT64_MAX, a, take_pull, &x, e);
+    struct store_fact_listing l = {.r = r, .a = a, .ctx = &x, .take = take_pull};
+    int rc = store_fact_list(&l, STORE_FACT_PULL, bytes_of(NULL, 0), INT64_MAX, e);
     *ret = x.rows;
     *ret_count = rc == 0 ? x.count : 0;
     return rc;

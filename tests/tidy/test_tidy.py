@@ -39,6 +39,7 @@ BOXES = [
     (r"catalog/", [r"node/base/", r"certs/"]),
     (r"node/cases/", [r"node/base/"]),
     (r"node/store/", [r"node/base/", r"certs/", r"node/cases/", r"federation/ledger/"]),
+    (r"node/files/", [r"node/base/", r"certs/crypto\.h", r"federation/ledger/"]),
     (r"node/receipt/", [r"node/base/", r"certs/crypto\.h", r"node/cases/", r"federation/ledger/", r"federation/members\.h"]),
     (
         r"node/http/",

@@ -49,6 +49,13 @@ struct app {
     char hold[160];
     bool unheld, backup_keys;
     char backup_path[128];
+    char material_name[64], material_code[64], material_type[20], consent[64];
+    uint64_t material_size, put_offset;
+    size_t put_size;
+    char material_trust;
+    bool material_hashed;
+    uint8_t upload_id[APP_UPLOAD_ID_SIZE], file[CASE_FILE_ID_SIZE], from_case[CASE_ID_SIZE];
+    unsigned readers; /* open */
 
     /* what to answer */
     struct app_erasure_view erasures[2];
@@ -62,6 +69,7 @@ struct app {
     const char *note;
     struct bytes entry_leaf;
     size_t rows;
+    struct app_upload_view upload;
 
     /* under way */
     struct {
@@ -71,6 +79,9 @@ struct app {
         app_receipt_cb receipt;
         app_backup_cb backup;
         app_fetch_cb fetch;
+        app_upload_cb upload;
+        app_material_cb piece;
+        uint64_t offset;
         void *ctx;
         uint64_t ticket;
     } waiting[64];
@@ -104,10 +115,22 @@ static void fake_wait(struct app *a, app_command_cb command, app_verify_cb verif
     a->waiting[i].receipt = NULL;
     a->waiting[i].backup = NULL;
     a->waiting[i].fetch = NULL;
+    a->waiting[i].upload = NULL;
+    a->waiting[i].piece = NULL;
     a->waiting[i].ctx = ctx;
     a->waiting[i].ticket = ++ticket;
     if (a->asked_cb != NULL)
         a->asked_cb(a);
+}
+
+/* The content of every material: 300,000 bytes that tell their places, in pieces of 1,000. */
+#define FAKE_CONTENT_SIZE 300000u
+static inline struct bytes fake_piece(uint64_t offset)
+{
+    static uint8_t content[FAKE_CONTENT_SIZE];
+    for (size_t i = 0; i < sizeof content; i++)
+        content[i] = (uint8_t)(i * 7 + i / 256);
+    return bytes_of(content + offset, min_of((size_t)1000, sizeof content - (size_t)offset));
 }
 
 /* Answers all that wait. */
@@ -126,6 +149,10 @@ static inline void fake_app_answer(struct app *a)
             a->waiting[i].verify(ctx, &verified, &a->refusal);
         else if (a->waiting[i].receipt != NULL)
             a->waiting[i].receipt(ctx, &fake_receipt, &a->refusal);
+        else if (a->waiting[i].upload != NULL)
+            a->waiting[i].upload(ctx, &a->upload, &a->refusal);
+        else if (a->waiting[i].piece != NULL)
+            a->waiting[i].piece(ctx, fake_piece(a->waiting[i].offset), &a->refusal);
         else if (a->waiting[i].backup != NULL)
             a->waiting[i].backup(ctx, &fake_backup, &a->refusal);
         else
@@ -655,6 +682,148 @@ void app_backup(struct app *a, const char *path, bool keys, app_backup_cb cb, vo
     a->backup_keys = keys;
     fake_wait(a, NULL, NULL, NULL, ctx);
     a->waiting[a->waiting_count - 1].backup = cb;
+}
+
+/* ---- materials ---- */
+
+struct app_material_reader {
+    struct app *app;
+};
+
+static void fake_upload(struct app *a, app_upload_cb cb, void *ctx)
+{
+    fake_wait(a, NULL, NULL, NULL, ctx);
+    a->waiting[a->waiting_count - 1].upload = cb;
+}
+
+void app_begin_upload(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_upload_request *r,
+                      app_upload_cb cb, void *ctx)
+{
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    FAKE_COPY(a->material_name, r->name);
+    FAKE_COPY(a->material_code, r->code);
+    FAKE_COPY(a->material_type, r->type);
+    a->material_size = r->size;
+    a->material_trust = r->trust;
+    a->material_hashed = r->sha256 != NULL;
+    fake_upload(a, cb, ctx);
+}
+
+void app_get_upload(struct app *a, const uint8_t id[APP_UPLOAD_ID_SIZE], app_upload_cb cb, void *ctx)
+{
+    memcpy(a->upload_id, id, APP_UPLOAD_ID_SIZE);
+    fake_upload(a, cb, ctx);
+}
+
+void app_put_upload(struct app *a, const uint8_t id[APP_UPLOAD_ID_SIZE], uint64_t offset, uint8_t *data, size_t size,
+                    app_upload_cb cb, void *ctx)
+{
+    memcpy(a->upload_id, id, APP_UPLOAD_ID_SIZE);
+    a->put_offset = offset;
+    a->put_size = size;
+    free(data);
+    fake_upload(a, cb, ctx);
+}
+
+void app_finish_upload(struct app *a, const uint8_t id[APP_UPLOAD_ID_SIZE], const struct app_request *r,
+                       app_command_cb cb, void *ctx)
+{
+    memcpy(a->upload_id, id, APP_UPLOAD_ID_SIZE);
+    fake_request(a, r);
+    fake_wait(a, cb, NULL, NULL, ctx);
+}
+
+int app_drop_upload(struct app *a, const uint8_t id[APP_UPLOAD_ID_SIZE], struct err *e)
+{
+    memcpy(a->upload_id, id, APP_UPLOAD_ID_SIZE);
+    if (a->query_refusal.code != 0)
+        *e = a->query_refusal;
+    return a->query_refusal.code;
+}
+
+void app_reuse_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t from_case[CASE_ID_SIZE],
+                        const uint8_t file[CASE_FILE_ID_SIZE], const char *consent, const struct app_request *r,
+                        app_command_cb cb, void *ctx)
+{
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    memcpy(a->from_case, from_case, CASE_ID_SIZE);
+    memcpy(a->file, file, CASE_FILE_ID_SIZE);
+    FAKE_COPY(a->consent, consent);
+    fake_request(a, r);
+    fake_wait(a, cb, NULL, NULL, ctx);
+}
+
+int app_list_materials(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem,
+                       struct app_material_view **ret, size_t *ret_count, struct err *e)
+{
+    static const struct app_material_holder holders[] = {
+        {.node = 510000, .name = "四川省", .held = 2, .count = 2, .scan = ""},
+        {.node = 320000, .name = "江苏省", .held = 1, .count = 2, .scan = "clean"}};
+    static struct app_material_view rows[] = {{.file = {0xf1},
+                                               .origin = 510000,
+                                               .index = 9,
+                                               .at_ms = 1000,
+                                               .content = APP_CONTENT_SHOWN,
+                                               .name = "申请表.pdf",
+                                               .code = "M01",
+                                               .type = "pdf",
+                                               .media = "application/pdf",
+                                               .scan = "clean",
+                                               .consent = "",
+                                               .trust = 'B',
+                                               .size = 1048577,
+                                               .sha256 = {0xab},
+                                               .holders = holders,
+                                               .holder_count = 2},
+                                              {.file = {0xf2}, .content = APP_CONTENT_ERASED}};
+    (void)mem;
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    if (a->query_refusal.code != 0) {
+        *e = a->query_refusal;
+        return e->code;
+    }
+    *ret = rows;
+    *ret_count = array_count(rows);
+    return 0;
+}
+
+int app_open_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t file[CASE_FILE_ID_SIZE],
+                      const char *purpose, struct app_material_reader **ret, struct app_material_content *ret_content,
+                      struct err *e)
+{
+    memcpy(a->case_id, case_id, CASE_ID_SIZE);
+    memcpy(a->file, file, CASE_FILE_ID_SIZE);
+    FAKE_COPY(a->purpose, purpose);
+    if (a->query_refusal.code != 0) {
+        *e = a->query_refusal;
+        return e->code;
+    }
+    *ret = xcalloc(1, sizeof **ret);
+    (*ret)->app = a;
+    a->readers++;
+    *ret_content = (struct app_material_content){.size = FAKE_CONTENT_SIZE, .media = "application/pdf"};
+    return 0;
+}
+
+void app_read_material(struct app_material_reader *r, uint64_t offset, app_material_cb cb, void *ctx)
+{
+    struct app *a = r->app;
+    fake_wait(a, NULL, NULL, NULL, ctx);
+    a->waiting[a->waiting_count - 1].piece = cb;
+    a->waiting[a->waiting_count - 1].offset = offset;
+}
+
+void app_close_material(struct app_material_reader *r)
+{
+    if (r == NULL)
+        return;
+    r->app->readers--;
+    for (size_t i = 0; i < r->app->waiting_count; i++) /* the real one never calls back after that */
+        if (r->app->waiting[i].piece != NULL) {
+            r->app->waiting[i] = r->app->waiting[--r->app->waiting_count];
+            i--;
+        }
+    free(r);
 }
 
 #endif

@@ -22,6 +22,7 @@ int api_list_peers(struct request *r, struct err *e)
         json_put_time(&out, row, "since", p->since_ms);
         json_put_time(&out, row, "last_heard", p->last_heard_ms);
         json_put_u64(&out, row, "held_size", p->held_size);
+        json_put_u64(&out, row, "confirmed_size", p->confirmed_size);
         json_put_u64(&out, row, "known_size", p->known_size);
         json_put_u64(&out, row, "acked_size", p->acked_size);
         json_put_u64(&out, row, "backlog", p->backlog);
@@ -30,6 +31,7 @@ int api_list_peers(struct request *r, struct err *e)
         else
             json_put_i64(&out, row, "clock_skew_ms", p->clock_skew_ms);
         json_put_u64(&out, row, "items", p->item_count);
+        json_put_bool(&out, row, "disputed", p->disputed);
         json_put_string(&out, row, "version", p->version);
     }
     request_reply_json(r, 200, &out);

@@ -60,6 +60,19 @@ static const struct ctl_option submit_options[] = {
     OPTION_WAIT_PEERS,
     OPTION_END,
 };
+static const struct ctl_option demo_peer_options[] = {
+    {"--script", "FILE", false, false, "what it does with which case (default: by the applicant's name)"},
+    {"--print-script", NULL, false, false, "print the script that is used by default, with its comments, and end"},
+    {"--fault", "TEXT", false, true, "\"offline after SECONDS for SECONDS\", \"slow SECONDS\" or deny-all"},
+    {"--region", "CODE", false, false, "division code of the simulated province (default 510000)"},
+    {"--name", "TEXT", false, false, "its name"},
+    {"--catalog", "FILE", false, false, "its catalog (default: the sample of Sichuan)"},
+    {"--own-region", "CODE", false, false, "division code of your node (default 440000)"},
+    {"--own-name", "TEXT", false, false, "its name"},
+    {"--own-catalog", "FILE", false, false, "its catalog (default: none)"},
+    {"--data", "DIR", false, false, "folder of divisions and calendars (default: as installed)"},
+    OPTION_END,
+};
 #define OPTION_FORMAT {"--format", "FORM", false, false, "table (default), csv or json"}
 static const struct ctl_option reconcile_options[] = {
     {"--peer", "CODE", false, false, "only with this node (default: with every member)"},
@@ -320,6 +333,10 @@ const struct ctl_command ctl_commands[] = {
      "tongban catalog show 11510000TEMP00013D20007KSTB0052 --node 510000"},
     {"case submit", "", 0, 0, false, submit_options, cmd_case_submit, "take in an application (收件) and forward it",
      "tongban case submit --item 11510000TEMP00013D20007KSTB0052 --name 张三 --id 510104190507290029"},
+    {"demo-peer", "", 0, 0, false, demo_peer_options, cmd_demo_peer,
+     "run a simulated province that accepts, asks for corrections, decides and denies by script, and a node for your "
+     "platform beside it",
+     "tongban demo-peer --dir /tmp/partner"},
     {"reconcile show", "[RUN]", 0, 1, false, reconcile_show_options, cmd_reconcile_show,
      "the last comparisons, or the report of one", "tongban reconcile show"},
     {"reconcile", "", 0, 0, false, reconcile_options, cmd_reconcile,

@@ -95,6 +95,7 @@ int cmd_peer_list(struct ctl *c, struct err *e);
 int cmd_catalog_list(struct ctl *c, struct err *e);
 int cmd_catalog_search(struct ctl *c, struct err *e);
 int cmd_catalog_show(struct ctl *c, struct err *e);
+int cmd_demo_peer(struct ctl *c, struct err *e);
 int cmd_reconcile(struct ctl *c, struct err *e);
 int cmd_reconcile_show(struct ctl *c, struct err *e);
 int cmd_identity_types(struct ctl *c, struct err *e);

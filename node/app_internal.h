@@ -185,8 +185,8 @@ void app_receipts_close(struct app *a);
 void app_answer_receipt_pull(struct app *a, uint32_t peer, uint64_t handle, const struct wire_receipt_pull *pull);
 
 /* app_pull.c */
-/* Whether a peer's event gives this node its part in a case (转办, 督办); if it had none, app_pull_join(): its earlier entries
- * are asked for until every other participant knows of it, noted on disk with @txn. */
+/* Whether a peer's event gives this node its part in a case (转办, 督办); if it had none, or has just supervised the case,
+ * app_pull_join(): the earlier entries are asked for until every other participant knows of it, noted on disk with @txn. */
 bool app_pull_names(const struct app *a, const struct case_event *event);
 void app_pull_join(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct ledger_txn *txn);
 /* A case whose events wait for parents: if they still do after a while, they are asked for. */

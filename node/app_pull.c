@@ -178,7 +178,7 @@ static bool is_settled(struct case_pull *p, const struct party *party)
            app_is_disputed(p->app, party->code, NULL);
 }
 
-/* The newest entry by another node that gives this one its part. */
+/* The newest entry that gives this node its part: of another node, or its own supervise. */
 static void find_naming(struct case_pull *p)
 {
     const struct case_effect *effects;
@@ -187,7 +187,8 @@ static void find_naming(struct case_pull *p)
     uint32_t self = p->app->config->region;
     for (size_t i = 0; i < count; i++) {
         const struct case_held *h = effects[i].event;
-        if (h->lead != self || h->origin == self || (h->type != CASE_EVENT_HANDOVER && h->type != CASE_EVENT_SUPERVISE))
+        bool names = h->lead == self && (h->type == CASE_EVENT_HANDOVER || h->type == CASE_EVENT_SUPERVISE);
+        if (!names && (h->type != CASE_EVENT_SUPERVISE || h->origin != self))
             continue;
         p->has_naming = true;
         memcpy(p->naming.b, h->id, sizeof p->naming.b);
@@ -255,20 +256,29 @@ static int check_entry(struct case_pull *p, const struct wire_case_entries *m, c
     return 0;
 }
 
-/* Whether it is to be stored: own entries are here, and of two leaves at one place the first one stays. */
-static bool is_wanted(struct app *a, const struct sync_entry *entry, struct arena *mem)
+/* Another leaf is held at its place: the author signed two histories. */
+static bool is_second_leaf(struct app *a, const struct sync_entry *entry, struct arena *mem)
 {
     struct store_entry held;
     char text[160];
-    if (entry->leaf.origin == a->config->region)
-        return false;
     if (store_read_entry(ledger_reader(a->ledger), entry->leaf.origin, entry->leaf.index, mem, &held, NULL) != 0 ||
         memcmp(held.hash, entry->hash.b, sizeof held.hash) == 0)
-        return true;
+        return false;
     (void)snprintf(text, sizeof text, "it has signed two entries at %llu of its ledger",
                    (unsigned long long)entry->leaf.index);
     replication_alarm(a->replication, entry->leaf.origin, "ledger.equivocation", text);
-    return false;
+    return true;
+}
+
+/* Held beside the first one: events that cite it must not wait for ever. It counts for nothing. */
+static void add_second_leaf(struct case_pull *p, const struct sync_entry *entry, struct ledger_txn *txn)
+{
+    struct store_fork row = {.origin = entry->leaf.origin,
+                             .index = entry->leaf.index,
+                             .leaf = arena_bytes(ledger_txn_arena(txn), entry->bytes)};
+    memcpy(row.case_id, p->case_id, sizeof row.case_id);
+    memcpy(row.hash, entry->hash.b, sizeof row.hash);
+    ledger_txn_fork(txn, &row);
 }
 
 static void add_entry_rows(struct case_pull *p, const struct wire_case_entries *m, const struct opened *opened,
@@ -317,9 +327,12 @@ static int take_page(struct case_pull *p, const struct wire_case_entries *m, str
     for (size_t i = 0; i < m->entry_count; i++) {
         p->after_node = entries[i].leaf.origin;
         p->after_index = entries[i].leaf.index;
-        if (!is_wanted(a, &entries[i], &mem))
+        if (entries[i].leaf.origin == a->config->region)
             continue;
-        add_entry_rows(p, m, opened, &m->entries[i], &entries[i], txn);
+        if (is_second_leaf(a, &entries[i], &mem))
+            add_second_leaf(p, &entries[i], txn);
+        else
+            add_entry_rows(p, m, opened, &m->entries[i], &entries[i], txn);
         app_case_entry(a, &entries[i], txn);
         entries[count++] = entries[i];
     }
@@ -435,6 +448,13 @@ static void next_party(struct case_pull *p)
         if (party->is_tried || is_settled(p, party))
             continue;
         party->is_tried = true;
+        struct replication_peer peer;
+        if (!replication_peer(p->app->replication, party->code, &peer) || !peer.connected) {
+            struct err away = {0};
+            (void)err_set(&away, ERR_CLOSED, "case.fetch", "node %u is not connected", party->code);
+            note_failure(p, &away);
+            continue;
+        }
         p->asked = party;
         p->after_node = 0;
         p->after_index = 0;

@@ -93,6 +93,13 @@ static void on_cosigning_seen(void *ctx, uint32_t code, const struct checkpoint 
     on_seen(ctx, code, head, note, NULL);
 }
 
+static void on_unproven(void *ctx, uint32_t code, uint64_t old_size, const struct checkpoint *head, struct bytes note,
+                        const struct merkle_proof *proof)
+{
+    struct engine *g = ctx;
+    watch_heads_unproven(g->watch, code, old_size, head, note, proof);
+}
+
 static void on_behind(void *ctx, uint32_t code, uint64_t size)
 {
     struct engine *g = ctx;
@@ -194,6 +201,7 @@ static void make_parts(struct engine *g)
                                                                   .refresh_ms = c->heads_idle_s * 1000,
                                                                   .on_cosigned = on_cosigned,
                                                                   .on_seen = on_cosigning_seen,
+                                                                  .on_unproven = on_unproven,
                                                                   .on_behind = on_behind,
                                                                   .is_disputed = is_disputed,
                                                                   .ctx = g});

@@ -19,6 +19,7 @@ struct watched {
     uint32_t code;
     struct kept views[VIEWS_KEPT]; /* a ring: the next one replaces views[next] */
     size_t count, next;
+    size_t told;   /* older views are told in turn */
     uint64_t size; /* largest seen */
 };
 
@@ -109,6 +110,24 @@ void watch_heads_seen(struct watch_heads *w, uint32_t code, const struct checkpo
         keep(l, &v);
 }
 
+void watch_heads_unproven(struct watch_heads *w, uint32_t code, uint64_t old_size, const struct checkpoint *head,
+                          struct bytes note, const struct merkle_proof *proof)
+{
+    struct watched *l = make(w, code);
+    const struct view newer = {.head = *head, .note = note};
+    uint64_t common;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct view *old = &l->views[i].view;
+        if (old->head.size != old_size || !view_extension_contradicts(old, head, proof, &common))
+            continue;
+        struct buf evidence = {0};
+        evidence_format_extension(old, &newer, proof, &evidence);
+        w->config.on_contradiction(w->config.ctx, code, buf_bytes(&evidence), common);
+        buf_close(&evidence);
+        return;
+    }
+}
+
 /* Whose ledger a note is of, by its first line; NULL for nobody's. */
 static const struct member *author_of(const struct watch_heads *w, struct bytes note)
 {
@@ -167,35 +186,63 @@ static const struct view *best_view(const struct watched *l)
     return best;
 }
 
+/* Views on their way into messages for one peer. */
+struct telling {
+    struct watch_heads *w;
+    uint32_t peer;
+    struct wire_view views[WIRE_VIEWS_MAX];
+    size_t count;
+};
+
+static void flush(struct telling *t)
+{
+    struct wire_msg m = {.type = WIRE_GOSSIP};
+    m.u.gossip = (struct wire_gossip){.views = t->views, .view_count = t->count};
+    if (t->count > 0)
+        replication_ask(t->w->replication, t->peer, &m, GOSSIP_ASK_MS, told, t->w);
+    t->count = 0;
+}
+
+static void add_view(struct telling *t, const struct view *v)
+{
+    t->views[t->count++] = (struct wire_view){.checkpoint = v->note,
+                                              .range = v->has_range ? v->range.nodes : NULL,
+                                              .range_count = v->has_range ? crange_count(&v->range) : 0};
+    if (t->count == WIRE_VIEWS_MAX)
+        flush(t);
+}
+
 static void tell(struct watch_heads *w, uint32_t peer)
 {
-    struct wire_view views[WIRE_VIEWS_MAX];
-    struct wire_msg m = {.type = WIRE_GOSSIP};
-    size_t count = 0, at = 0;
+    struct telling t = {.w = w, .peer = peer};
+    size_t at = 0;
     void *value;
-    while (count < WIRE_VIEWS_MAX && map_next(&w->ledgers, &at, NULL, &value)) {
+    while (map_next(&w->ledgers, &at, NULL, &value)) {
         const struct watched *l = value;
         const struct view *v = best_view(l);
         if (v == NULL || l->code == peer)
             continue;
-        views[count++] = (struct wire_view){.checkpoint = v->note,
-                                            .range = v->has_range ? v->range.nodes : NULL,
-                                            .range_count = v->has_range ? crange_count(&v->range) : 0};
+        add_view(&t, v);
+        const struct view *older = &l->views[l->told % l->count].view;
+        if (older != v && older->has_range)
+            add_view(&t, older);
     }
-    m.u.gossip = (struct wire_gossip){.views = views, .view_count = count};
-    if (count > 0)
-        replication_ask(w->replication, peer, &m, GOSSIP_ASK_MS, told, w);
+    flush(&t);
 }
 
 static void timer_cb(void *ctx)
 {
     struct watch_heads *w = ctx;
+    size_t at = 0;
+    void *value;
     for (size_t i = 0; i < w->config.members->count; i++) {
         struct replication_peer peer;
         uint32_t code = w->config.members->list[i].code;
         if (replication_peer(w->replication, code, &peer) && peer.connected)
             tell(w, code);
     }
+    while (map_next(&w->ledgers, &at, NULL, &value))
+        ((struct watched *)value)->told++;
     loop_timer_set(w->timer, w->config.gossip_ms);
 }
 

@@ -2,10 +2,11 @@
  * others. Two that contradict each other are evidence (federation/ledger/evidence.h).
  *
  *   batch, ADD_CHECKPOINT, GOSSIP -> watch_heads_seen() -> contradiction -> on_contradiction
- *   every `gossip_ms`: GOSSIP of the newest views to every peer
+ *   every `gossip_ms`: GOSSIP of the newest view of each ledger, and an older one in turn, to every peer
  *
- * Of each ledger the newest view with a range, the newest view at all and the roots of the last HEADS_KEPT sizes are kept, in
- * memory: what matters is found within one round of gossip. Loop thread only.
+ * Of each ledger the last VIEWS_KEPT views are kept, in memory. Two histories that go on show themselves when somebody holds
+ * views of both that have one size or share a subtree behind the fork, or when the author asks a witness of one history to
+ * cosign the other. Loop thread only.
  */
 #ifndef TB_NODE_WATCH_HEADS_H
 #define TB_NODE_WATCH_HEADS_H
@@ -35,6 +36,10 @@ void watch_heads_close(struct watch_heads *w); /* and ends */
 /* @head is opened under the member's key already; @range of its tree, or NULL. */
 void watch_heads_seen(struct watch_heads *w, uint32_t code, const struct checkpoint *head, struct bytes note,
                       const struct crange *range);
+/* @head was shown with a @proof that does not lead from the @old_size leaves that this node knows: it may prove another tree of
+ * that size. */
+void watch_heads_unproven(struct watch_heads *w, uint32_t code, uint64_t old_size, const struct checkpoint *head,
+                          struct bytes note, const struct merkle_proof *proof);
 /* A peer's gossip: nothing in it is trusted before it is verified. */
 void watch_heads_gossip(struct watch_heads *w, const struct wire_gossip *gossip);
 /* The largest head seen of @code's ledger; 0 = none. */

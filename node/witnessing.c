@@ -387,6 +387,15 @@ static void look_at(struct witnessing *w, uint32_t code, const struct note_verif
         w->config.on_seen(w->config.ctx, code, &opened.head, note);
 }
 
+/* So is one with a proof that does not fit what was cosigned: it may prove another history. */
+static void look_at_proof(struct judged *j, uint32_t code, const struct note_verifier *key)
+{
+    struct checkpoint_opened opened;
+    const struct witness_verdict *v = &j->verdict;
+    if (code != 0 && v->unproven.size > 0 && checkpoint_open(v->unproven, key, NULL, 0, &opened, NULL) == 0)
+        j->w->config.on_unproven(j->w->config.ctx, code, j->log->state.size, &opened.head, v->unproven, &v->proof);
+}
+
 /* A log of somebody else has signed two roots for one size: its operators and users will want to see both. (A member's becomes
  * evidence, see app_evidence.c.) */
 static void keep_contradiction(struct witnessing *w, struct witnessed *log, struct bytes note)
@@ -426,6 +435,8 @@ static void judge(struct judged *j)
     witness_judge(buf_bytes(&j->body), key, &log->state, &j->verdict);
     if (key != NULL)
         look_at(w, code, key, j->verdict.note);
+    if (key != NULL)
+        look_at_proof(j, code, key);
     if (j->verdict.status == WITNESS_OK && code != 0 && w->config.is_disputed(w->config.ctx, code)) {
         j->verdict.status = WITNESS_FORBIDDEN;
         (void)snprintf(j->verdict.why, sizeof j->verdict.why, "this ledger has contradicted itself");

@@ -27,6 +27,9 @@ struct witnessing_config {
     void (*on_cosigned)(void *ctx);
     /* A signed checkpoint of @code's ledger was shown for cosigning. */
     void (*on_seen)(void *ctx, uint32_t code, const struct checkpoint *head, struct bytes note);
+    /* One whose @proof does not lead from the @old_size leaves cosigned last. */
+    void (*on_unproven)(void *ctx, uint32_t code, uint64_t old_size, const struct checkpoint *head, struct bytes note,
+                        const struct merkle_proof *proof);
     /* A witness has cosigned @size leaves of the own ledger, more than there are. */
     void (*on_behind)(void *ctx, uint32_t code, uint64_t size);
     /* Whether @code's ledger contradicts itself: it is not cosigned any more. */

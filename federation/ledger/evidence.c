@@ -6,7 +6,8 @@
 #include "certs/crypto.h"
 #include "node/base/xassert.h"
 
-#define EVIDENCE_VERSION 1u
+#define EVIDENCE_VIEWS 1u
+#define EVIDENCE_EXTENSION 2u
 
 static int set_range(struct view *v, const struct crange *range, struct err *e)
 {
@@ -64,6 +65,51 @@ bool view_contradicts(const struct view *a, const struct view *b, uint64_t *ret_
     return same_size; /* two roots: nothing is known to be common when a range is missing */
 }
 
+/* The range of the first @size leaves that a consistency proof from there shows, and the root it leads to. A proof from a power
+ * of two leaves that range out; then, and when the proof has a wrong length, false. (RFC 9162 s2.1.4.2.) */
+static bool range_of_proof(uint64_t size, uint64_t size2, const struct merkle_proof *proof, struct crange *ret,
+                           struct merkle_hash *ret_root)
+{
+    struct merkle_hash left[CRANGE_NODES_MAX]; /* from right to left */
+    unsigned count = 0;
+    if (size == 0 || size >= size2 || (size & (size - 1)) == 0 || proof->count == 0)
+        return false;
+    uint64_t fn = size - 1, sn = size2 - 1;
+    for (; (fn & 1) != 0; fn >>= 1)
+        sn >>= 1;
+    struct merkle_hash root = left[count++] = proof->hash[0];
+    for (uint32_t i = 1; i < proof->count; i++) {
+        if (sn == 0)
+            return false;
+        if ((fn & 1) != 0 || fn == sn) {
+            if (count == CRANGE_NODES_MAX)
+                return false;
+            left[count++] = proof->hash[i];
+            merkle_node_hash(&proof->hash[i], &root, &root);
+            for (; (fn & 1) == 0 && fn != 0; fn >>= 1)
+                sn >>= 1;
+        } else {
+            merkle_node_hash(&root, &proof->hash[i], &root);
+        }
+        fn >>= 1;
+        sn >>= 1;
+    }
+    struct merkle_hash nodes[CRANGE_NODES_MAX];
+    for (unsigned i = 0; i < count; i++)
+        nodes[i] = left[count - 1 - i];
+    *ret_root = root;
+    return sn == 0 && crange_init_nodes(size, nodes, count, ret, NULL) == 0;
+}
+
+bool view_extension_contradicts(const struct view *old, const struct checkpoint *newer,
+                                const struct merkle_proof *proof, uint64_t *ret_common)
+{
+    struct crange range;
+    struct merkle_hash root;
+    return old->has_range && range_of_proof(old->head.size, newer->size, proof, &range, &root) &&
+           merkle_hash_equal(&root, &newer->root) && ranges_differ(&old->range, &range, ret_common);
+}
+
 /* Smaller size first; same size: smaller root first. */
 static bool is_before(const struct view *a, const struct view *b)
 {
@@ -99,13 +145,18 @@ static void put_note(const struct view *v, struct buf *out)
     xassert(kept > 0); /* the view was opened under that name */
 }
 
-static void put_view(const struct view *v, struct buf *out)
+static void put_sized_note(const struct view *v, struct buf *out)
 {
     struct buf note = {0};
     put_note(v, &note);
     buf_put_u32(out, (uint32_t)note.size);
     buf_put(out, note.data, note.size);
     buf_close(&note);
+}
+
+static void put_view(const struct view *v, struct buf *out)
+{
+    put_sized_note(v, out);
     unsigned count = crange_count(&v->range);
     buf_put_u8(out, (uint8_t)count);
     for (unsigned i = 0; i < count; i++)
@@ -118,18 +169,45 @@ void evidence_format(const struct view *a, const struct view *b, struct buf *out
     bool contradict = view_contradicts(a, b, &common);
     xassert(contradict && a->has_range && b->has_range);
     bool in_order = is_before(a, b);
-    buf_put_u8(out, EVIDENCE_VERSION);
+    buf_put_u8(out, EVIDENCE_VIEWS);
     put_view(in_order ? a : b, out);
     put_view(in_order ? b : a, out);
 }
 
-static int read_view(struct reader *r, const struct note_verifier *log, struct view *ret, struct err *e)
+void evidence_format_extension(const struct view *old, const struct view *newer, const struct merkle_proof *proof,
+                               struct buf *out)
+{
+    buf_put_u8(out, EVIDENCE_EXTENSION);
+    put_view(old, out);
+    put_sized_note(newer, out);
+    buf_put_u8(out, (uint8_t)proof->count);
+    for (uint32_t i = 0; i < proof->count; i++)
+        buf_put(out, proof->hash[i].b, sizeof proof->hash[i].b);
+}
+
+static int read_note(struct reader *r, const struct note_verifier *log, struct view *ret, struct err *e)
 {
     uint32_t size = read_u32(r);
     if (size > NOTE_BYTES_MAX || size > reader_left(r))
         return err_set(e, ERR_INVALID, "evidence.form", "a note of %u bytes in evidence", size);
+    return view_open(read_bytes(r, size), log, NULL, ret, e);
+}
+
+static int read_proof(struct reader *r, struct merkle_proof *ret, struct err *e)
+{
+    unsigned count = read_u8(r);
+    if (count > MERKLE_PROOF_HASHES_MAX || count * sizeof ret->hash[0].b > reader_left(r))
+        return err_set(e, ERR_INVALID, "evidence.form", "a proof of %u hashes in evidence", count);
+    ret->count = count;
+    for (unsigned i = 0; i < count; i++)
+        read_copy(r, ret->hash[i].b, sizeof ret->hash[i].b);
+    return 0;
+}
+
+static int read_view(struct reader *r, const struct note_verifier *log, struct view *ret, struct err *e)
+{
     struct view view;
-    int rc = view_open(read_bytes(r, size), log, NULL, &view, e);
+    int rc = read_note(r, log, &view, e);
     if (rc != 0)
         return rc;
     struct merkle_hash nodes[CRANGE_NODES_MAX];
@@ -147,31 +225,47 @@ static int read_view(struct reader *r, const struct note_verifier *log, struct v
     return rc;
 }
 
+/* Whether @out, written again, is @in: of each evidence one byte string exists. */
+static int check_canonical(const struct evidence *out, struct bytes in, struct err *e)
+{
+    struct buf again = {0};
+    if (out->is_extension)
+        evidence_format_extension(&out->first, &out->second, &out->proof, &again);
+    else
+        evidence_format(&out->first, &out->second, &again);
+    bool same = bytes_equal(buf_bytes(&again), in);
+    buf_close(&again);
+    return same ? 0
+                : err_set(e, ERR_INVALID, "evidence.form",
+                          "evidence with signature lines under other names than the author's");
+}
+
 int evidence_open(struct bytes in, const struct note_verifier *log, struct evidence *ret, struct err *e)
 {
     struct reader r = reader_of(in);
-    if (in.size > EVIDENCE_BYTES_MAX || read_u8(&r) != EVIDENCE_VERSION)
-        return err_set(e, ERR_INVALID, "evidence.form", "%zu bytes that are no evidence of version %u", in.size,
-                       EVIDENCE_VERSION);
-    struct evidence out;
+    uint8_t version = read_u8(&r);
+    if (in.size > EVIDENCE_BYTES_MAX || (version != EVIDENCE_VIEWS && version != EVIDENCE_EXTENSION))
+        return err_set(e, ERR_INVALID, "evidence.form", "%zu bytes that are no evidence of version %u or %u", in.size,
+                       EVIDENCE_VIEWS, EVIDENCE_EXTENSION);
+    struct evidence out = {.is_extension = version == EVIDENCE_EXTENSION};
     int rc = read_view(&r, log, &out.first, e);
     if (rc == 0)
-        rc = read_view(&r, log, &out.second, e);
+        rc = out.is_extension ? read_note(&r, log, &out.second, e) : read_view(&r, log, &out.second, e);
+    if (rc == 0 && out.is_extension)
+        rc = read_proof(&r, &out.proof, e);
     if (rc != 0)
         return rc;
     if (!reader_done(&r) || !is_before(&out.first, &out.second))
         return err_set(e, ERR_INVALID, "evidence.form", "evidence with bytes behind its end, or not in order");
-    if (!view_contradicts(&out.first, &out.second, &out.common_size))
+    bool contradict = out.is_extension
+                          ? view_extension_contradicts(&out.first, &out.second.head, &out.proof, &out.common_size)
+                          : view_contradicts(&out.first, &out.second, &out.common_size);
+    if (!contradict)
         return err_set(e, ERR_VERIFY, "evidence.none", "the two checkpoints do not contradict each other");
-    struct buf again = {0};
-    evidence_format(&out.first, &out.second, &again);
-    bool same = bytes_equal(buf_bytes(&again), in);
-    buf_close(&again);
-    if (!same)
-        return err_set(e, ERR_INVALID, "evidence.form",
-                       "evidence with signature lines under other names than the author's");
-    *ret = out;
-    return 0;
+    rc = check_canonical(&out, in, e);
+    if (rc == 0)
+        *ret = out;
+    return rc;
 }
 
 int evidence_peek(struct bytes in, char ret_origin[ORIGIN_NAME_BYTES_MAX + 1], struct err *e)
@@ -182,9 +276,10 @@ int evidence_peek(struct bytes in, char ret_origin[ORIGIN_NAME_BYTES_MAX + 1], s
     struct bytes note = read_bytes(&r, min_of((size_t)size, reader_left(&r)));
     struct reader lines = reader_of(note);
     struct bytes line = read_until_newline(&lines);
-    if (version != EVIDENCE_VERSION || line.size == 0 || line.size > ORIGIN_NAME_BYTES_MAX)
-        return err_set(e, ERR_INVALID, "evidence.form", "%zu bytes that are no evidence of version %u", in.size,
-                       EVIDENCE_VERSION);
+    if ((version != EVIDENCE_VIEWS && version != EVIDENCE_EXTENSION) || line.size == 0 ||
+        line.size > ORIGIN_NAME_BYTES_MAX)
+        return err_set(e, ERR_INVALID, "evidence.form", "%zu bytes that are no evidence of version %u or %u", in.size,
+                       EVIDENCE_VIEWS, EVIDENCE_EXTENSION);
     memcpy(ret_origin, line.data, line.size);
     ret_origin[line.size] = '\0';
     return 0;

@@ -116,6 +116,8 @@ static void judge_extension(const struct parts *in, const struct checkpoint *hea
     } else if (merkle_verify_consistency(in->old, head->size, in->proof.hash, in->proof.count, &kept->root, &head->root,
                                          &e) != 0) {
         verdict(v, WITNESS_UNPROVEN, e.message);
+        v->unproven = in->note;
+        v->proof = in->proof;
     } else {
         verdict(v, WITNESS_OK, "");
     }

@@ -42,6 +42,9 @@ struct witness_verdict {
     struct witness_state next; /* status 200: to be stored before the answer is sent */
     struct bytes note;         /* 200 and contradictions: the log's signed checkpoint, borrowed from the body */
     struct bytes note_text;    /* 200: its text, what is cosigned; borrowed */
+    struct bytes
+        unproven; /* 422 because `proof` does not lead from the size cosigned last: the log's signed checkpoint */
+    struct merkle_proof proof; /* with `unproven`: it may prove another tree of that size (ledger/evidence.h) */
     bool is_contradiction;     /* 409, 422: the log signed two roots for one size: keep `note`, it is evidence */
 };
 

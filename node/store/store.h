@@ -201,6 +201,16 @@ struct store_pull {
     uint64_t since_ms; /* 0: not any more */
 };
 
+/* A second leaf at a place where another one is held: its author signed two histories, and events of the case cite this one.
+ * Read with the case's entries, without payload. Inserted by (case, origin, index, hash). */
+struct store_fork {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint32_t origin;
+    uint64_t index;
+    uint8_t hash[32];
+    struct bytes leaf;
+};
+
 /* Content to be destroyed: the keys of the case, the payloads of all entries of the case, the body hashes of its
  * requests (they cover personal data). They are overwritten with zeros where they stand, and after the commit both databases'
  * write-ahead logs are emptied, so that the bytes stand in no file of the node any more. A reader in the middle of reading
@@ -272,6 +282,8 @@ struct store_batch {
     size_t proof_count;
     const struct store_pull *pulls;
     size_t pull_count;
+    const struct store_fork *forks;
+    size_t fork_count;
     const struct store_destroy *destroys;
     size_t destroy_count;
     const struct store_file *files;
@@ -346,7 +358,7 @@ int store_read_leaf_hashes(struct store_reader *r, uint64_t from, uint64_t count
 /* Own leaves addressed to @recipient with index >= @from, ascending, at most @limit (<= BATCH_LEAVES_MAX). */
 int store_read_addressed(struct store_reader *r, uint32_t recipient, uint64_t from, size_t limit, struct arena *a,
                          struct store_addressed **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
-/* All entries of a case (own and replicated), by (origin, index); of each author the first
+/* All entries of a case (own and replicated) and second leaves, by (origin, index); of each author the first
  * CASE_EVENTS_PER_NODE_MAX, of at most CASE_NODES_MAX authors: what the fold would leave out is left out here. */
 int store_read_case_entries(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct arena *a,
                             struct store_entry **ret, size_t *ret_count, struct err *e) WARN_UNUSED;

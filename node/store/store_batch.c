@@ -117,6 +117,21 @@ static int check_derived_rows(const struct store_batch *b, struct err *e)
     return rc;
 }
 
+static int check_fork(const struct store_fork *f, struct err *e)
+{
+    uint8_t hash[32];
+    if (f->origin <= STORE_NODE_HEADS || f->index > STORE_INDEX_MAX || f->leaf.size == 0)
+        return err_set(e, ERR_INVALID, "store.entry", "second leaf (%" PRIu32 ", %" PRIu64 "): form", f->origin,
+                       f->index);
+    if (f->leaf.size > LEAF_BYTES_MAX)
+        return too_large(e, "size of a leaf", f->leaf.size, LEAF_BYTES_MAX);
+    store_row_leaf_hash(f->leaf, hash);
+    if (memcmp(hash, f->hash, sizeof hash) != 0)
+        return err_set(e, ERR_INVALID, "store.hash",
+                       "second leaf (%" PRIu32 ", %" PRIu64 "): the hash is not the leaf's", f->origin, f->index);
+    return 0;
+}
+
 static int check_proofs(const struct store *s, const struct store_batch *b, struct err *e)
 {
     int rc = 0;
@@ -131,6 +146,8 @@ static int check_proofs(const struct store *s, const struct store_batch *b, stru
         else if (c->note.size > NOTE_BYTES_MAX)
             rc = too_large(e, "size of a note", c->note.size, NOTE_BYTES_MAX);
     }
+    for (size_t i = 0; rc == 0 && i < b->fork_count; i++)
+        rc = check_fork(&b->forks[i], e);
     for (size_t i = 0; rc == 0 && i < b->proof_count; i++) {
         const struct store_proof *p = &b->proofs[i];
         if (p->origin <= STORE_NODE_HEADS || p->index > STORE_INDEX_MAX || p->hashes.size % 32 != 0 ||

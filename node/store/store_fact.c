@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/base/limits.h"
 #include "node/base/xassert.h"
 #include "node/store/store_proof.h"
 #include "node/store/store_row.h"
@@ -243,6 +244,8 @@ bool store_fact_has_form(uint64_t kind, struct bytes key, struct bytes value)
         return key.size == STORE_CASE_ID_SIZE && value.size == 0;
     case STORE_FACT_PROOF:
         return key.size == 12 && value.size > 9 && value.size > 9 + (size_t)value.data[8] * 32;
+    case STORE_FACT_FORK:
+        return key.size == STORE_CASE_ID_SIZE + 44 && value.size > 0 && value.size <= LEAF_BYTES_MAX;
     case STORE_FACT_PULL:
         return key.size == STORE_CASE_ID_SIZE && value.size == 8;
     case STORE_FACT_FILE:
@@ -258,7 +261,7 @@ int store_fact_list(const struct store_fact_listing *l, enum store_fact kind, st
                     struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
-    uint8_t end[64];
+    uint8_t end[80];
     struct bytes key, value;
     xassert(prefix.size + 24 <= sizeof end);
     memset(end, 0xff, sizeof end); /* no key of these kinds is so long */

@@ -68,6 +68,16 @@ static int put_pull(struct store_transaction *t, const struct store_pull *p)
                             : store_fact_put(t, STORE_FACT_PULL, key, bytes_of(value, sizeof value));
 }
 
+static int put_fork(struct store_transaction *t, const struct store_fork *f)
+{
+    uint8_t key[STORE_CASE_ID_SIZE + 44];
+    memcpy(key, f->case_id, STORE_CASE_ID_SIZE);
+    put_be32(key + STORE_CASE_ID_SIZE, f->origin);
+    put_be64(key + STORE_CASE_ID_SIZE + 4, f->index);
+    memcpy(key + STORE_CASE_ID_SIZE + 12, f->hash, sizeof f->hash);
+    return store_fact_put(t, STORE_FACT_FORK, bytes_of(key, sizeof key), f->leaf);
+}
+
 int store_proof_put_all(struct store_transaction *t, const struct store_batch *b)
 {
     int rc = 0;
@@ -77,6 +87,8 @@ int store_proof_put_all(struct store_transaction *t, const struct store_batch *b
         rc = put_proof(t, &b->proofs[i]);
     for (size_t i = 0; rc == 0 && i < b->pull_count; i++)
         rc = put_pull(t, &b->pulls[i]);
+    for (size_t i = 0; rc == 0 && i < b->fork_count; i++)
+        rc = put_fork(t, &b->forks[i]);
     return rc;
 }
 
@@ -182,4 +194,35 @@ int store_list_pulls(struct store_reader *r, struct arena *a, struct store_pull 
     *ret = x.rows;
     *ret_count = rc == 0 ? x.count : 0;
     return rc;
+}
+
+struct forks {
+    struct store_entry *rows;
+    size_t room;
+    size_t *count;
+};
+
+static int take_fork(void *ctx, struct arena *a, struct bytes key, struct bytes value, struct err *e)
+{
+    struct forks *x = ctx;
+    if (!store_fact_has_form(STORE_FACT_FORK, key, value))
+        return err_set(e, ERR_CORRUPT, "store.row", "ledger.db: table fact, a row about a leaf has another size");
+    if (*x->count == x->room)
+        return 0;
+    struct store_entry *row = &x->rows[(*x->count)++];
+    *row = (struct store_entry){.origin = get_be32(key.data + STORE_CASE_ID_SIZE),
+                                .index = get_be64(key.data + STORE_CASE_ID_SIZE + 4),
+                                .leaf = arena_bytes(a, value),
+                                .has_case = true};
+    memcpy(row->case_id, key.data, STORE_CASE_ID_SIZE);
+    memcpy(row->hash, key.data + STORE_CASE_ID_SIZE + 12, sizeof row->hash);
+    return 0;
+}
+
+int store_read_forks(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct arena *a,
+                     struct store_entry *rows, size_t room, size_t *count, struct err *e)
+{
+    struct forks x = {.rows = rows, .room = room, .count = count};
+    struct store_fact_listing l = {.r = r, .a = a, .ctx = &x, .take = take_fork};
+    return store_fact_list(&l, STORE_FACT_FORK, bytes_of(case_id, STORE_CASE_ID_SIZE), STORE_FORKS_MAX, e);
 }

@@ -458,8 +458,8 @@ static bool counts_in_case(const struct store_entry *rows, size_t done, const st
 }
 
 /* Inside one snapshot: first the number, then the rows. */
-static int read_case_entries(struct store_reader *r, uint64_t case_no, struct arena *a, struct store_entry **ret,
-                             size_t *ret_count, struct err *e)
+static int read_case_entries(struct store_reader *r, uint64_t case_no, const uint8_t case_id[STORE_CASE_ID_SIZE],
+                             struct arena *a, struct store_entry **ret, size_t *ret_count, struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
     size_t count = 0, done = 0;
@@ -478,7 +478,8 @@ static int read_case_entries(struct store_reader *r, uint64_t case_no, struct ar
     if (rc != 0)
         return rc;
     store_sql_bind_u64(stmt, 1, case_no);
-    struct store_entry *rows = arena_alloc(a, min_of(count, (size_t)CASE_EVENTS_MAX) * sizeof *rows);
+    size_t room = min_of(count, (size_t)CASE_EVENTS_MAX) + STORE_FORKS_MAX;
+    struct store_entry *rows = arena_alloc(a, room * sizeof *rows);
     while (count-- > 0 && (rc = store_sql_step(&r->sql, stmt, e)) == 1) {
         struct store_entry row;
         rc = store_row_entry(&r->sql, stmt, &row, e);
@@ -490,6 +491,8 @@ static int read_case_entries(struct store_reader *r, uint64_t case_no, struct ar
         keep_entry(a, &rows[done++]);
     }
     store_sql_done(stmt);
+    if (rc >= 0)
+        rc = store_read_forks(r, case_id, a, rows, room, &done, e);
     if (rc < 0)
         return rc;
     qsort(rows, done, sizeof *rows, compare_entries);
@@ -509,7 +512,7 @@ int store_read_case_entries(struct store_reader *r, const uint8_t case_id[STORE_
         return rc;
     rc = find_case_no(r, case_id, &case_no, e);
     if (rc == 0 && case_no != 0)
-        rc = read_case_entries(r, case_no, a, &rows, &count, e);
+        rc = read_case_entries(r, case_no, case_id, a, &rows, &count, e);
     store_reader_end(r);
     if (rc == 0) {
         *ret = rows;

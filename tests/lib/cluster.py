@@ -179,6 +179,7 @@ class Node:
         self.http_port = None
         self.federation_port = None
         self.line = None  # Line that the others dial, or None
+        self.dialler = region  # how lines know this process; differs for a twin()
         self.process = None
         self.problems = []
         self._expected = []
@@ -395,6 +396,20 @@ class Cluster:
         self.cli("ca", "issue", "--dir", self.ca_dir, "--node", node.dir)
         return node
 
+    def twin(self, node):
+        """A second copy of a stopped node, keys and heads.db and all: what must never run beside the first. The others reach
+        it where Line.route() leads them."""
+        assert not node.is_running, f"{node} runs: its files are not to be copied"
+        copy = Node(self, node.region, node.name, self.dir / f"{node.region}.twin")
+        shutil.copytree(node.dir, copy.dir, ignore=shutil.ignore_patterns("api.sock", "writer.lock"))
+        copy.dialler = f"{node.region}.twin"
+        copy.federation_port, copy.http_port, copy.line = free_port(), free_port(), node.line
+        path = copy.dir / "node.json"
+        text = path.read_text().replace(f":{node.federation_port}\"", f":{copy.federation_port}\"")
+        path.write_text(text.replace(f":{node.http_port}\"", f":{copy.http_port}\"").replace(str(node.dir), str(copy.dir)))
+        self.nodes.append(copy)
+        return copy
+
     def publish(self):
         """Gives every node the CA's certificate, its revocation list and the member list."""
         self.cli("ca", "publish", "--dir", self.ca_dir, *[node.dir for node in self.nodes])
@@ -421,7 +436,7 @@ class Cluster:
             try:
                 for fd in os.scandir(f"/proc/{node.pid}/fd"):
                     if os.readlink(fd.path) in inodes:
-                        return node.region
+                        return node.dialler
             except OSError:
                 continue  # closed or ended meanwhile
         return None
@@ -430,7 +445,7 @@ class Cluster:
         """Cuts the line between two nodes, whoever dialled: see proxy.py for the kinds."""
         for listener, dialler in ((a, b), (b, a)):
             assert listener.line, f"{listener} was added with proxied=False: its line cannot be cut"
-            listener.line.cut(how, source=dialler.region)
+            listener.line.cut(how, source=dialler.dialler)
 
     def isolate(self, node, how="stall"):
         for other in self.nodes:
@@ -444,8 +459,8 @@ class Cluster:
                 if node.line:
                     node.line.heal()
             return
-        a.line.heal(source=b.region)
-        b.line.heal(source=a.region)
+        a.line.heal(source=b.dialler)
+        b.line.heal(source=a.dialler)
 
     # -- end
 

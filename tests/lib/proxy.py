@@ -42,6 +42,7 @@ class Line:
         self.forwarded_bytes = 0  # both ways
         self.dropped_bytes = 0
         self._identify = identify or (lambda port: None)
+        self._routes = {}  # source -> port, where it is not target_port
         self._cuts = {}  # source (None: everybody) -> "stall" | "drop" | "reset"
         self._connections = set()
         self._tasks = set()
@@ -61,6 +62,11 @@ class Line:
     def heal(self, source=None):
         """Mends the cut of one dialler, or all cuts when none is named."""
         self._call(self._set(source, None))
+
+    def route(self, source, port):
+        """Connections that @source dials from now on lead to @port; those that stand are reset."""
+        self._routes[source] = port
+        self._call(self._reset(source))
 
     @property
     def open_connections(self):
@@ -116,6 +122,11 @@ class Line:
         before, self._changed = self._changed, asyncio.Event()
         before.set()
 
+    async def _reset(self, source):
+        for connection in list(self._connections):
+            if connection.source == source:
+                connection.reset()
+
     def _mode(self, source):
         return self._cuts.get(source, self._cuts.get(None))
 
@@ -140,7 +151,8 @@ class Line:
                 connection.lossy = True
                 await self._pump(connection, reader, None)
                 return
-            far_reader, far_writer = await asyncio.open_connection(self.host, self.target_port)
+            port = self._routes.get(connection.source, self.target_port)
+            far_reader, far_writer = await asyncio.open_connection(self.host, port)
             connection.writers.append(far_writer)
             await asyncio.gather(
                 self._pump(connection, reader, far_writer), self._pump(connection, far_reader, writer)

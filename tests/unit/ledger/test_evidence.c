@@ -404,7 +404,7 @@ static void test_refused(void **state)
 
     buf_reset(&out);
     buf_put(&out, p.evidence.data, p.evidence.size);
-    out.data[0] = 2;
+    out.data[0] = 3;
     assert_refused(&out, ERR_INVALID, "evidence.form");
     out.data[0] = 1;
     buf_put_u8(&out, 0);
@@ -456,13 +456,75 @@ static void test_too_large(void **state)
     buf_close(&out);
 }
 
+/* ---- a proof of consistency with another history ---- */
+
+static void tree_of(uint64_t size, unsigned history, uint64_t fork, struct naive_tree *ret)
+{
+    for (uint64_t i = 0; i < size; i++) {
+        struct merkle_hash hash;
+        leaf_of(i, history, fork, &hash);
+        naive_tree_add_hash(ret, &hash);
+    }
+}
+
+/* Whatever the sizes, the fork and the proof: an honest one never accuses, a forked one does unless it starts at a power of two,
+ * and what is accused from lies at or before the fork and behind a common subtree. */
+static void test_extensions(void **state)
+{
+    (void)state;
+    struct prng prng;
+    prng_init(&prng, 5);
+    unsigned found = 0;
+    for (unsigned round = 0; round < 400; round++) {
+        uint64_t old = 2 + prng_below(&prng, 90), larger = old + 1 + prng_below(&prng, 60);
+        uint64_t fork = prng_below(&prng, old + 20);
+        struct buf notes[2] = {0}, evidence = {0};
+        struct naive_tree tree = {0};
+        struct view seen, newer;
+        struct merkle_proof proof;
+        uint64_t common = UINT64_MAX;
+        tree_of(larger, 1, fork, &tree); /* the larger one is of history 1 */
+        naive_tree_consistency(&tree, old, larger, &proof);
+        make_view(old, 0, fork, true, &notes[0], &seen);
+        make_view(larger, 1, fork, false, &notes[1], &newer);
+        bool is_power = (old & (old - 1)) == 0;
+        bool accused = view_extension_contradicts(&seen, &newer.head, &proof, &common);
+        assert_true(accused == (fork < old && !is_power));
+        if (accused) {
+            struct evidence out;
+            struct err e;
+            assert_true(common <= fork);
+            evidence_format_extension(&seen, &newer, &proof, &evidence);
+            assert_int_equal(evidence_open(buf_bytes(&evidence), &author.key, &out, &e), 0);
+            assert_true(out.is_extension && out.common_size == common && out.second.head.size == larger);
+            for (unsigned k = 0; k < 8; k++) { /* no byte may be another */
+                size_t at = prng_below(&prng, evidence.size);
+                evidence.data[at] ^= 1;
+                assert_int_not_equal(evidence_open(buf_bytes(&evidence), &author.key, &out, &e), 0);
+                evidence.data[at] ^= 1;
+            }
+            evidence.size--;
+            assert_int_not_equal(evidence_open(buf_bytes(&evidence), &author.key, &out, &e), 0);
+            found++;
+        }
+        proof.count--; /* a proof of a wrong length is nobody's guilt */
+        assert_false(view_extension_contradicts(&seen, &newer.head, &proof, &common));
+        naive_tree_close(&tree);
+        buf_close(&notes[0]);
+        buf_close(&notes[1]);
+        buf_close(&evidence);
+    }
+    assert_true(found > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_honest_pairs), cmocka_unit_test(test_forked_pairs), cmocka_unit_test(test_without_range),
         cmocka_unit_test(test_view_open),    cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_same_size),
         cmocka_unit_test(test_cosigned),     cmocka_unit_test(test_decoy_line),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_every_byte),   cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_extensions),   cmocka_unit_test(test_extensions),   cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_too_large),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

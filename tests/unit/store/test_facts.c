@@ -272,6 +272,41 @@ static void lists_cases_being_asked_for(void **state)
     rig_ok(rig, store_check(rig->reader, &rig->e));
 }
 
+static void reads_second_leaves_with_the_case(void **state)
+{
+    struct store_rig *rig = *state;
+    struct store_entry *got;
+    size_t before = 0, count = 0;
+    rig_open(rig);
+    rig_commit_samples(rig, 0, 1);
+    struct arena a = ARENA_INIT;
+    struct store_batch sample;
+    store_sample_batch(0, &a, &sample);
+    const struct store_entry *entry = NULL;
+    for (size_t i = 0; i < sample.entry_count; i++)
+        if (sample.entries[i].has_case)
+            entry = &sample.entries[i];
+    assert_non_null(entry);
+    rig_ok(rig, store_read_case_entries(rig->reader, entry->case_id, &rig->arena, &got, &before, &rig->e));
+    struct store_fork fork = {.origin = entry->origin, .index = entry->index, .leaf = bytes_of_string("another leaf")};
+    struct store_batch b = {.forks = &fork, .fork_count = 1};
+    memcpy(fork.case_id, entry->case_id, sizeof fork.case_id);
+    assert_int_equal(store_commit(rig->store, &b, &rig->e), ERR_INVALID); /* not its hash */
+    struct bytes parts[] = {bytes_of("\0", 1), fork.leaf};
+    crypto_sha256(parts, 2, fork.hash);
+    rig_commit(rig, &b);
+    rig_commit(rig, &b);
+    rig_reopen(rig);
+    rig_ok(rig, store_read_case_entries(rig->reader, entry->case_id, &rig->arena, &got, &count, &rig->e));
+    assert_int_equal(count, before + 1);
+    unsigned there = 0;
+    for (size_t i = 0; i < count; i++)
+        there += got[i].origin == entry->origin && got[i].index == entry->index;
+    assert_int_equal(there, 2);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+    arena_close(&a);
+}
+
 static void keeps_keys_apart(void **state)
 {
     struct store_rig *rig = *state;
@@ -492,6 +527,7 @@ int main(void)
         TEST(keeps_what_proves_a_peers_entries),
         TEST(refuses_proofs_of_a_wrong_form),
         TEST(lists_cases_being_asked_for),
+        TEST(reads_second_leaves_with_the_case),
         TEST(keeps_keys_apart),
         TEST(refuses_keys_and_entries_together),
         TEST(lets_one_of_two_win),

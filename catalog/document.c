@@ -1,6 +1,9 @@
 /* JSON text with limits (see document.h). */
 #include "catalog/document.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include <yyjson.h>
 
 #include "node/base/limits.h"
@@ -75,4 +78,128 @@ int document_parse(struct bytes text, const char *name, size_t values_max, struc
     }
     *ret = doc;
     return 0;
+}
+
+/* ---- places ---- */
+
+static size_t skip_blank(struct bytes text, size_t at)
+{
+    while (at < text.size &&
+           (text.data[at] == ' ' || text.data[at] == '\t' || text.data[at] == '\n' || text.data[at] == '\r'))
+        at++;
+    return at;
+}
+
+/* Index after the value that begins at @at. */
+static size_t skip_value(struct bytes text, size_t at)
+{
+    size_t depth = 0;
+    while (at < text.size) {
+        uint8_t c = text.data[at];
+        if (c == '"') {
+            at = skip_string(text, at);
+        } else if (c == '[' || c == '{') {
+            depth++;
+            at++;
+        } else if (c == ']' || c == '}') {
+            if (depth == 0)
+                return at; /* the end of what the value stands in */
+            depth--;
+            at++;
+        } else if (depth == 0 && (c == ',' || c == ' ' || c == '\n' || c == '\r' || c == '\t')) {
+            return at;
+        } else {
+            at++;
+            continue; /* inside a number or word */
+        }
+        if (depth == 0)
+            return at;
+    }
+    return at;
+}
+
+/* Index of the value of @key in the object at @at, or @at when it has none. */
+static size_t find_key(struct bytes text, size_t at, const char *key, size_t key_size)
+{
+    size_t i = at < text.size && text.data[at] == '{' ? at + 1 : text.size;
+    while ((i = skip_blank(text, i)) < text.size && text.data[i] == '"') {
+        size_t end = skip_string(text, i);
+        size_t value = skip_blank(text, end);
+        value = skip_blank(text, value < text.size ? value + 1 : value); /* the colon */
+        if (end - i == key_size + 2 && memcmp(text.data + i + 1, key, key_size) == 0)
+            return value;
+        i = skip_blank(text, skip_value(text, value));
+        if (i < text.size && text.data[i] == ',')
+            i++;
+    }
+    return at;
+}
+
+static size_t find_index(struct bytes text, size_t at, size_t index)
+{
+    size_t i = at < text.size && text.data[at] == '[' ? skip_blank(text, at + 1) : text.size;
+    for (size_t n = 0; i < text.size && text.data[i] != ']'; n++) {
+        if (n == index)
+            return i;
+        i = skip_blank(text, skip_value(text, i));
+        if (i < text.size && text.data[i] == ',')
+            i = skip_blank(text, i + 1);
+    }
+    return at;
+}
+
+/* Moves @line and @column, which stand at @from, to @to. */
+static void advance(struct bytes text, size_t from, size_t to, uint32_t *line, uint32_t *column)
+{
+    for (size_t i = from; i < to && i < text.size; i++) {
+        (*column)++;
+        if (text.data[i] == '\n') {
+            (*line)++;
+            *column = 1;
+        }
+    }
+}
+
+void document_cursor_open(struct document_cursor *c, struct bytes text, const char *key)
+{
+    size_t start = skip_blank(text, 0);
+    *c = (struct document_cursor){.text = text, .line = 1, .column = 1};
+    c->at = find_key(text, start, key, strlen(key));
+    c->at = find_index(text, c->at, 0);
+    advance(text, 0, c->at, &c->line, &c->column);
+}
+
+void document_cursor_next(struct document_cursor *c)
+{
+    size_t at = skip_blank(c->text, skip_value(c->text, c->at));
+    if (at < c->text.size && c->text.data[at] == ',')
+        at = skip_blank(c->text, at + 1);
+    advance(c->text, c->at, at, &c->line, &c->column);
+    c->at = at;
+}
+
+void document_cursor_locate(const struct document_cursor *c, const char *path, uint32_t *ret_line, uint32_t *ret_column)
+{
+    size_t at = c->at;
+    while (*path != '\0') {
+        size_t size = strcspn(path, ".[");
+        size_t next;
+        if (size > 0) {
+            next = find_key(c->text, at, path, size);
+            path += size;
+        } else if (*path == '[') {
+            char *end = NULL;
+            next = find_index(c->text, at, strtoul(path + 1, &end, 10));
+            path = end + (*end == ']');
+        } else {
+            path++; /* the dot */
+            continue;
+        }
+        if (next == at)
+            break;
+        at = next;
+    }
+    *ret_line = c->line;
+    *ret_column = c->column;
+    advance(c->text, c->at, at, ret_line, ret_column);
 }

@@ -7,6 +7,8 @@
 #ifndef TB_CATALOG_DOCUMENT_H
 #define TB_CATALOG_DOCUMENT_H
 
+#include <stdint.h>
+
 #include "node/base/bytes.h"
 
 struct yyjson_doc;
@@ -16,5 +18,21 @@ struct yyjson_doc;
  * @values_max), ERR_INVALID "catalog.json" with line and column. */
 int document_parse(struct bytes text, const char *name, size_t values_max, struct yyjson_doc **ret,
                    struct err *e) WARN_UNUSED;
+
+/* Goes through a list of a text that document_parse() took, element by element, and says where values stand: lines and
+ * columns from 1, columns in bytes. One pass over the text for all elements together. */
+struct document_cursor {
+    struct bytes text; /* borrowed */
+    size_t at;         /* first byte of the element */
+    uint32_t line, column;
+};
+
+/* The first element of the list @key of the object that the text is; the object itself when there is no such list. */
+void document_cursor_open(struct document_cursor *c, struct bytes text, const char *key);
+void document_cursor_next(struct document_cursor *c);
+/* Where the value at @path ("limits.promised.n", "materials[3].form", "") of the element begins. What is not there gives the
+ * place of the object that should have it. */
+void document_cursor_locate(const struct document_cursor *c, const char *path, uint32_t *ret_line,
+                            uint32_t *ret_column);
 
 #endif

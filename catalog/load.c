@@ -14,23 +14,16 @@
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
 
-struct head {
-    const char *format;
-    yyjson_val *items;
-    uint32_t node;
-    uint32_t version;
-};
-
-#define FIELD(name) .key = #name, .offset = offsetof(struct head, name), .is_required = true
+#define FIELD(name) .key = #name, .offset = offsetof(struct load_head, name), .is_required = true
 static const struct shape_field head_fields[] = {
     {FIELD(format), .kind = SHAPE_TEXT, .min = 1, .max = 64},
     {FIELD(items), .kind = SHAPE_VALUE},
     {FIELD(node), .kind = SHAPE_INTEGER, .min = 110000, .max = 999999},
     {FIELD(version), .kind = SHAPE_INTEGER, .min = 1, .max = 1000000000},
 };
-static const struct shape head_shape = {sizeof(struct head), head_fields, array_count(head_fields)};
+static const struct shape head_shape = {sizeof(struct load_head), head_fields, array_count(head_fields)};
 
-static void check_head(struct shape_walk *w, const struct head *head, const struct load_expect *expect)
+static void check_head(struct shape_walk *w, const struct load_head *head, const struct load_expect *expect)
 {
     if (strcmp(head->format, LOAD_CATALOG_FORMAT) != 0)
         shape_problem(w, ERR_UNSUPPORTED, "catalog.format", "format", "'%s' is not " LOAD_CATALOG_FORMAT, head->format);
@@ -45,6 +38,18 @@ static void check_head(struct shape_walk *w, const struct head *head, const stru
     else if (yyjson_arr_size(head->items) > CATALOG_ITEMS_MAX)
         shape_problem(w, ERR_LIMIT, "catalog.too-many", "items", "%zu items, limit %u", yyjson_arr_size(head->items),
                       CATALOG_ITEMS_MAX);
+}
+
+bool catalog_load_head(struct shape_walk *w, struct yyjson_val *root, const struct load_expect *expect, struct arena *a,
+                       struct load_head *ret)
+{
+    struct buf canonical = {0}; /* of the head; of no use */
+    *ret = (struct load_head){0};
+    shape_read(w, &head_shape, root, ret, a, &canonical);
+    buf_close(&canonical);
+    if (w->problems->count == 0)
+        check_head(w, ret, expect);
+    return w->problems->count == 0;
 }
 
 static int compare_items(const void *a, const void *b)
@@ -89,7 +94,7 @@ static void check_duplicates(struct shape_walk *w, struct catalog_item *const *i
 }
 
 /* Reads the items of a head that is in order; NULL after a problem. */
-static struct catalog *read_catalog(struct shape_walk *w, const struct head *head)
+static struct catalog *read_catalog(struct shape_walk *w, const struct load_head *head)
 {
     struct catalog *c = NULL;
     struct catalog_item **items = xcalloc(yyjson_arr_size(head->items) + 1, sizeof(struct catalog_item *));
@@ -117,8 +122,7 @@ int catalog_load_text(struct bytes text, const char *name, const struct load_exp
     struct shape_problems *own = xcalloc(1, sizeof *own);
     struct shape_walk walk = {.document = name, .problems = own};
     struct arena arena = ARENA_INIT;
-    struct buf canonical = {0}; /* of the head; of no use */
-    struct head head = {0};
+    struct load_head head;
     struct catalog *c = NULL;
     yyjson_doc *doc = NULL;
     int rc = document_parse(text, name, CATALOG_VALUES_MAX, &doc, e);
@@ -128,10 +132,7 @@ int catalog_load_text(struct bytes text, const char *name, const struct load_exp
         goto out;
     }
 
-    shape_read(&walk, &head_shape, yyjson_doc_get_root(doc), &head, &arena, &canonical);
-    if (own->count == 0)
-        check_head(&walk, &head, expect);
-    if (own->count == 0)
+    if (catalog_load_head(&walk, yyjson_doc_get_root(doc), expect, &arena, &head))
         c = read_catalog(&walk, &head);
     if (c == NULL)
         rc = shape_problems_to_err(own, e);
@@ -142,7 +143,6 @@ out:
     if (problems != NULL)
         *problems = *own;
     yyjson_doc_free(doc);
-    buf_close(&canonical);
     arena_close(&arena);
     free(own);
     return rc;

@@ -4,9 +4,11 @@
 #ifndef TB_CATALOG_LOAD_H
 #define TB_CATALOG_LOAD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "catalog/shape.h"
+#include "node/base/arena.h"
 #include "node/base/bytes.h"
 
 #define LOAD_CATALOG_FORMAT "tongban-catalog/1"
@@ -29,5 +31,17 @@ int catalog_load(const char *path, const struct load_expect *expect, struct cata
 /* The same from text; @name stands in messages. */
 int catalog_load_text(struct bytes text, const char *name, const struct load_expect *expect, struct catalog **ret,
                       struct shape_problems *problems, struct err *e) WARN_UNUSED;
+
+struct yyjson_val;
+/* The head of a catalog file. Texts live in the arena given, @items in the document. */
+struct load_head {
+    const char *format;
+    struct yyjson_val *items; /* a list, within CATALOG_ITEMS_MAX */
+    uint32_t node;
+    uint32_t version;
+};
+/* For import.c. False after a problem, which is in @w. */
+bool catalog_load_head(struct shape_walk *w, struct yyjson_val *root, const struct load_expect *expect, struct arena *a,
+                       struct load_head *ret);
 
 #endif

@@ -32,8 +32,10 @@ void shape_problem(struct shape_walk *w, int code, const char *id, const char *k
     utf8_trim_partial(text);
     bool has_path = w->path[0] != '\0';
     bool has_key = key[0] != '\0';
-    (void)err_set(&w->problems->list[w->problems->count++], code, id, "%s: %s%s%s%s%s", w->document, w->path,
-                  has_path && has_key ? "." : "", key, has_path || has_key ? ": " : "", text);
+    char *place = w->problems->places[w->problems->count];
+    (void)snprintf(place, SHAPE_PLACE_SIZE, "%s%s%s", w->path, has_path && has_key ? "." : "", key);
+    (void)err_set(&w->problems->list[w->problems->count++], code, id, "%s: %s%s%s", w->document, place,
+                  has_path || has_key ? ": " : "", text);
 }
 
 size_t shape_enter(struct shape_walk *w, const char *key, size_t index)

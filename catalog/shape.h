@@ -69,8 +69,10 @@ struct shape {
 /* What is wrong with one document. `list[i].message` names document, path and value, for example
  * "sichuan.json: items[3].limits.promised.unit: 'weeks' is not one of working, natural". */
 #define SHAPE_PROBLEMS_MAX 20
+#define SHAPE_PLACE_SIZE 256
 struct shape_problems {
     struct err list[SHAPE_PROBLEMS_MAX];
+    char places[SHAPE_PROBLEMS_MAX][SHAPE_PLACE_SIZE]; /* the path of each, without the document; "": the whole */
     size_t count;
 };
 

@@ -65,6 +65,13 @@
 #define CATALOG_ITEM_BYTES_MAX (64u << 10) /* one item's JSON */
 #define CATALOG_VALUES_MAX (16u << 20)     /* JSON values of one catalog file, 16 bytes of memory each */
 #define CATALOG_DAYS_MAX 3650u             /* a limit of an item or a stage */
+#define IMPORT_SHEETS_MAX 16u
+#define IMPORT_ROWS_MAX 1000000u               /* of all sheets of one import: items, materials, stages, … */
+#define IMPORT_COLUMNS_MAX 256u                /* a row */
+#define IMPORT_CELLS_MAX 4000000u              /* of all sheets */
+#define IMPORT_CELL_BYTES_MAX 32767u           /* Excel's own limit is that many characters */
+#define IMPORT_UNPACKED_BYTES_MAX (256u << 20) /* what a workbook, which is a ZIP archive, unpacks to */
+#define IMPORT_PROBLEMS_MAX 1000u              /* listed in a report; all are counted */
 #define CALENDAR_FILE_BYTES_MAX (1u << 20)
 #define CALENDAR_DATES_MAX 20000u
 #define REGION_FILE_BYTES_MAX (4u << 20)

@@ -1,0 +1,21 @@
+/* Between import.c and import_sheet.c. */
+#ifndef TB_CATALOG_IMPORT_INTERNAL_H
+#define TB_CATALOG_IMPORT_INTERNAL_H
+
+#include "catalog/import.h"
+#include "catalog/shape.h"
+
+#define IMPORT_VALUE_SIZE 81
+
+struct catalog_item;
+
+/* The text of problem @index without document and path: where it is stands beside it. Borrowed. */
+const char *import_rule_text(const struct shape_walk *w, size_t index);
+
+/* Takes @items (the array stays the caller's), tells doubled codes through @doubled, which adds a problem, and sets r->catalog
+ * when there is none. `item->index` says which came first. */
+void import_finish(struct import_result *r, struct catalog_item **items, size_t count, uint32_t node, uint32_t version,
+                   void (*doubled)(void *ctx, const struct catalog_item *first, const struct catalog_item *second),
+                   void *ctx);
+
+#endif

@@ -1,49 +1,15 @@
 /* CSV in and out (see sheet.h). One pass with a cursor; a quoted cell may go over several lines, and the line of a row is
  * that of its first byte. */
-#include <errno.h>
-#include <iconv.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "catalog/sheet.h"
+#include "node/base/gb18030.h"
 #include "node/base/limits.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
 #define MARK "\xef\xbb\xbf" /* U+FEFF in UTF-8 */
-
-static uint32_t line_at(struct bytes text, size_t at)
-{
-    uint32_t line = 1;
-    for (size_t i = 0; i < at && i < text.size; i++)
-        line += text.data[i] == '\n';
-    return line;
-}
-
-/* GB18030 to UTF-8; a GB18030 text grows to at most 3 bytes for 2. */
-static int convert(struct bytes text, struct buf *out, struct err *e)
-{
-    iconv_t cd = iconv_open("UTF-8", "GB18030");
-    if (cd == (iconv_t)-1)
-        return err_set_errno(e, ERR_UNSUPPORTED, "import.encoding", errno,
-                             "the text is not UTF-8, and this system cannot read GB18030");
-    size_t room = text.size * 2 + 16;
-    buf_init(out, room);
-    char *in = (char *)(uintptr_t)text.data; /* iconv does not write there */
-    size_t in_left = text.size, out_left = room;
-    char *at = (char *)buf_extend(out, room);
-    size_t rc = iconv(cd, &in, &in_left, &at, &out_left);
-    int why = errno;
-    (void)iconv_close(cd); /* nothing is buffered in it */
-    out->size = room - out_left;
-    if (rc == (size_t)-1) {
-        size_t bad = text.size - in_left;
-        return err_set(e, ERR_INVALID, "import.encoding", "line %u: byte 0x%02x is neither UTF-8 nor GB18030%s",
-                       line_at(text, bad), bad < text.size ? text.data[bad] : 0,
-                       why == EINVAL ? " (the text ends inside a character)" : "");
-    }
-    return 0;
-}
 
 struct csv {
     struct sheet_book *book;
@@ -162,7 +128,7 @@ int csv_read(struct bytes text, struct sheet_book *ret, struct err *e)
         rc = err_set(e, ERR_LIMIT, "import.file", "%zu bytes of CSV, limit %u", text.size, CATALOG_FILE_BYTES_MAX / 2);
     else if (!utf8_is_valid((const char *)text.data, text.size)) {
         rc = has_mark ? err_set(e, ERR_INVALID, "import.encoding", "the text has the mark of UTF-8 but is not UTF-8")
-                      : convert(text, &converted, e);
+                      : gb18030_to_utf8(text, &converted, e);
         text = buf_bytes(&converted);
     }
     if (rc == 0)

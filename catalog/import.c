@@ -184,6 +184,7 @@ static void read_json_items(struct json_import *j, struct bytes text, yyjson_val
         if (item == NULL)
             continue;
         item->index = (uint32_t)index;
+        item->line = j->places[index].line;
         items[count++] = item;
     }
     j->result->item_rows = all;

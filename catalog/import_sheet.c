@@ -412,8 +412,10 @@ static struct catalog_item *read_row(struct sheets *s, size_t index, struct shap
     struct catalog_item *item = catalog_item_read(&w, yyjson_doc_get_root(doc), s->node);
     yyjson_doc_free(doc);
     add_sheet_problems(s, &w, row, children);
-    if (item != NULL)
+    if (item != NULL) {
         item->index = (uint32_t)index;
+        item->line = row->line;
+    }
     return item;
 }
 

@@ -86,6 +86,7 @@ struct catalog_item *catalog_item_read(struct shape_walk *w, struct yyjson_val *
     } else {
         item->canonical = arena_bytes(&item->arena, buf_bytes(&canonical));
         item->service = service_code(item->code);
+        item->node = node;
     }
     buf_close(&canonical);
     return item;

@@ -362,7 +362,9 @@ struct catalog_item {
 
     /* not from the JSON */
     uint32_t service;       /* service_code() of the code */
+    uint32_t node;          /* division code of the catalog that it was read for */
     uint32_t index;         /* place in the file it came from */
+    uint32_t line;          /* and line; 0: not known */
     struct bytes canonical; /* the item's own JSON, at most CATALOG_ITEM_BYTES_MAX */
     struct arena arena;     /* all memory of the item */
 };
@@ -378,6 +380,8 @@ struct catalog_item *catalog_item_read(struct shape_walk *w, struct yyjson_val *
  * bytes than this content has). @json is borrowed; the caller destroys @ret. */
 int catalog_item_parse(struct bytes json, uint32_t node, const char *where, struct catalog_item **ret,
                        struct err *e) WARN_UNUSED;
+/* The same item once more. */
+struct catalog_item *catalog_item_copy(const struct catalog_item *item);
 void catalog_item_destroy(struct catalog_item *item); /* NULL is fine */
 
 /* Whether an application may be taken in on @date: in use and within its validity. */

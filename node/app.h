@@ -457,6 +457,8 @@ struct app_case_view {
     const char *status_chinese; /* "受理" */
     const char *level_name;     /* "tentative" or "sequenced" (witnessed and served come later) */
     uint8_t mode;
+    uint32_t item_version;     /* the case was made under, and stays under; 0: not said */
+    uint32_t item_version_now; /* published now; 0: withdrawn or not held. Filled by app_get_case() only */
     bool contested, frozen;
     uint64_t created_ms, updated_ms;
     uint32_t event_count;
@@ -535,6 +537,60 @@ int app_list_items(struct app *a, const struct app_item_filter *f, struct arena 
 /* @node 0: the only node that publishes @code, ERR_CONFLICT when several do. */
 int app_get_item(struct app *a, uint32_t node, const char *code, struct arena *mem, struct app_item_view *ret,
                  struct err *e) WARN_UNUSED;
+
+/* An item as it was published under @version: cases keep the version they were made under. ERR_NOT_FOUND
+ * "store.no-item-version". */
+int app_get_item_version(struct app *a, uint32_t node, const char *code, uint32_t version, struct arena *mem,
+                         struct app_item_view *ret, struct err *e) WARN_UNUSED;
+struct app_item_version_view {
+    uint32_t version;
+    uint64_t index; /* entry of the node's ledger */
+    bool withdrawn;
+};
+/* Newest first. */
+int app_list_item_versions(struct app *a, uint32_t node, const char *code, struct arena *mem,
+                           struct app_item_version_view **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+
+/* ---- app_import.c: the own catalog, changed while the node runs ---- */
+
+struct import_problem;
+struct app_import {
+    struct bytes file; /* copied */
+    int format;        /* enum import_format */
+    bool replace;      /* items that are not in the file are withdrawn; false: they stay */
+    bool publish;      /* false: only the report */
+};
+/* One item that publishing adds, changes or withdraws. */
+struct app_item_change {
+    const char *code, *name;
+    uint32_t version_before; /* 0: it is new */
+    uint32_t version_after;
+    const char *fields; /* changed ones, ", " between */
+    uint32_t
+        cases; /* taken in for the version before and not accepted yet, as far as known here (at most LIST_ROWS_MAX) */
+};
+struct app_import_result {
+    const struct import_problem *problems;
+    size_t problem_count, problem_total;
+    size_t item_count; /* in the file */
+    const struct app_item_change *added, *changed, *withdrawn;
+    size_t added_count, changed_count, withdrawn_count, unchanged_count;
+    uint32_t version; /* of the catalog: in force, or, of a mere report, what it would be */
+    bool published;
+};
+/* @result lives until @cb returns. One import at a time: ERR_BUSY "catalog.import-running". Problems in the file are no
+ * error: they are in the result, and nothing is published. An error after a part has been published
+ * ("catalog.import-partly") says how much; the same import again does the rest. */
+typedef void (*app_import_cb)(void *ctx, const struct app_import_result *result, const struct err *e);
+void app_import(struct app *a, const struct app_import *i, app_import_cb cb, void *ctx);
+
+/* 事项状态 of an own item, as a new version of it: 在用, 暂停 or 取消. */
+void app_set_item_status(struct app *a, const char *code, const char *status, app_import_cb cb, void *ctx);
+
+/* The own published catalog as a file of @format (enum import_format); @empty: a template without items. @file lives until
+ * @cb returns. */
+typedef void (*app_export_cb)(void *ctx, struct bytes file, const struct err *e);
+void app_export_catalog(struct app *a, int format, bool empty, app_export_cb cb, void *ctx);
 
 struct app_peer_view {
     uint32_t code;

@@ -12,8 +12,6 @@
 #include "node/base/log.h"
 #include "node/base/xassert.h"
 
-#define PUBLISH_ITEMS_MAX 500u /* of one transaction */
-
 /* ---- publishing ---- */
 
 struct publishing {
@@ -22,6 +20,7 @@ struct publishing {
     struct ledger_txn *txn;
     size_t in_txn;
     size_t added, changed, withdrawn;
+    uint64_t in_force; /* version of the catalog that is published */
 };
 
 static void published(void *ctx, const struct err *e)
@@ -43,7 +42,7 @@ static void flush(struct publishing *p)
 
 static struct ledger_txn *room(struct publishing *p)
 {
-    if (p->in_txn == PUBLISH_ITEMS_MAX)
+    if (p->in_txn == APP_PUBLISH_ITEMS_MAX)
         flush(p);
     if (p->txn == NULL)
         p->txn = ledger_txn_create(p->a->ledger);
@@ -66,24 +65,29 @@ static uint64_t append_public(struct ledger_txn *txn, uint16_t type, const char 
     return leaf.index;
 }
 
-static void publish_item(struct publishing *p, const struct catalog_item *item)
+void app_put_item(struct app *a, struct ledger_txn *txn, const struct catalog_item *item)
 {
-    struct ledger_txn *txn = room(p);
-    struct store_item row = {.node = p->a->config->region, .version = item->version, .json = item->canonical};
+    struct store_item row = {.node = a->config->region, .version = item->version, .json = item->canonical};
     (void)snprintf(row.code, sizeof row.code, "%s", item->code);
     (void)snprintf(row.name, sizeof row.name, "%s", item->name);
     row.index = append_public(txn, PUBLIC_EVENT_ITEM, item->code, item->version, item->canonical);
     ledger_txn_item(txn, &row);
 }
 
-static void withdraw_item(struct publishing *p, const struct store_item *old)
+void app_withdraw_item(struct app *a, struct ledger_txn *txn, const struct store_item *old)
 {
-    struct ledger_txn *txn = room(p);
+    (void)a; /* as app_put_item() */
     struct store_item row = *old;
     row.withdrawn = true;
     row.json = arena_bytes(ledger_txn_arena(txn), old->json);
     row.index = append_public(txn, PUBLIC_EVENT_ITEM_WITHDRAWN, old->code, old->version, bytes_of(NULL, 0));
     ledger_txn_item(txn, &row);
+}
+
+void app_put_catalog_version(struct ledger_txn *txn, uint32_t version)
+{
+    struct store_counter row = {.name = APP_CATALOG_VERSION, .value = version};
+    ledger_txn_counter(txn, &row);
 }
 
 static int publish_changed(struct publishing *p, struct err *e)
@@ -101,7 +105,7 @@ static int publish_changed(struct publishing *p, struct err *e)
             return rc;
         if (same)
             continue;
-        publish_item(p, item);
+        app_put_item(a, room(p), item);
         p->added += !found;
         p->changed += found;
     }
@@ -121,7 +125,7 @@ static int withdraw_gone(struct publishing *p, struct err *e)
         for (size_t i = 0; i < count; i++) {
             if (catalog_find(a->catalog, rows[i].code) != NULL)
                 continue;
-            withdraw_item(p, &rows[i]);
+            app_withdraw_item(a, room(p), &rows[i]);
             p->withdrawn++;
         }
         if (count < f.limit)
@@ -138,9 +142,19 @@ void app_publish_catalog(struct app *a)
         return;
     a->catalog_published = true;
     struct publishing p = {.a = a};
-    int rc = withdraw_gone(&p, &e);
+    int rc = store_read_counter(ledger_reader(a->ledger), APP_CATALOG_VERSION, &p.in_force, &e);
+    if (rc == 0 && p.in_force > catalog_version(a->catalog)) {
+        log_info("catalog", NULL, "catalog.file-older",
+                 "the catalog file has version %u, version %llu is in force: not used", catalog_version(a->catalog),
+                 (unsigned long long)p.in_force);
+        return;
+    }
+    if (rc == 0)
+        rc = withdraw_gone(&p, &e);
     if (rc == 0)
         rc = publish_changed(&p, &e);
+    if (rc == 0 && p.in_force < catalog_version(a->catalog))
+        app_put_catalog_version(room(&p), catalog_version(a->catalog));
     flush(&p);
     arena_close(&p.arena);
     if (rc != 0) {
@@ -268,6 +282,42 @@ int app_get_item(struct app *a, uint32_t node, const char *code, struct arena *m
         return err_set(e, ERR_CONFLICT, "catalog.several-nodes", "%zu nodes publish item '%.48s': name one", hits,
                        code);
     item_view(a, &found, mem, ret);
+    return 0;
+}
+
+int app_get_item_version(struct app *a, uint32_t node, const char *code, uint32_t version, struct arena *mem,
+                         struct app_item_view *ret, struct err *e)
+{
+    struct store_item row;
+    struct catalog_item *item = NULL;
+    int rc = app_check_reader(a, e);
+    if (rc == 0)
+        rc = store_read_item_version(ledger_reader(a->ledger), node, code, version, mem, &row, e);
+    if (rc == 0)
+        rc = catalog_item_parse(row.json, node, code, &item, e);
+    if (rc != 0)
+        return rc;
+    (void)snprintf(row.name, sizeof row.name, "%s", item->name);
+    catalog_item_destroy(item);
+    item_view(a, &row, mem, ret);
+    return 0;
+}
+
+int app_list_item_versions(struct app *a, uint32_t node, const char *code, struct arena *mem,
+                           struct app_item_version_view **ret, size_t *ret_count, struct err *e)
+{
+    struct store_item_version *rows;
+    size_t count = 0;
+    int rc = app_check_reader(a, e);
+    if (rc == 0)
+        rc = store_list_item_versions(ledger_reader(a->ledger), node, code, mem, &rows, &count, e);
+    if (rc != 0)
+        return rc;
+    *ret = arena_alloc(mem, (count + 1) * sizeof **ret);
+    *ret_count = count;
+    for (size_t i = 0; i < count; i++)
+        (*ret)[i] = (struct app_item_version_view){
+            .version = rows[i].version, .index = rows[i].index, .withdrawn = rows[i].withdrawn};
     return 0;
 }
 

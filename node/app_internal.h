@@ -55,6 +55,7 @@ struct app {
     char *files_dir;           /* DIR/files */
     struct list readers;       /* struct app_material_reader */
     struct buf doomed;         /* case id 16, file id 32: to go when the case's erasure is durable */
+    bool importing;            /* an import or export is at work; one at a time */
     unsigned verifying;        /* verifications running; one at a time */
     unsigned backing_up;       /* backups running; one at a time */
     atomic_bool verify_cancel; /* the node stops; read by the worker */
@@ -112,6 +113,13 @@ const char *app_member_name(const struct app *a, uint32_t code);
 /* app_catalog.c */
 void app_publish_catalog(struct app *a);
 void app_item_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
+/* Into the transaction: a version of an own item, or its withdrawal; the version of the whole catalog that is in force then. */
+void app_put_item(struct app *a, struct ledger_txn *txn, const struct catalog_item *item);
+void app_withdraw_item(struct app *a, struct ledger_txn *txn, const struct store_item *old);
+void app_put_catalog_version(struct ledger_txn *txn, uint32_t version);
+#define APP_CATALOG_VERSION "catalog/version" /* counter: version of the own catalog in force */
+#define APP_PUBLISH_ITEMS_MAX 500u            /* of one transaction */
+bool app_is_importing(const struct app *a);
 /* The name of the item a case is about, found once and kept in the slot. */
 void app_fill_item_name(struct app *a, struct case_slot *slot);
 

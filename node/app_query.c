@@ -154,6 +154,18 @@ static void fill_facts(const struct case_state *s, struct arena *mem, struct app
     ret->part_count = s->part_count;
 }
 
+/* The version of the item that the case was made under, and the one that is published now. */
+static void fill_versions(struct app *a, struct casefile *file, struct arena *mem, struct app_case_view *ret)
+{
+    const struct case_state *state = casefile_state(file);
+    struct store_item item;
+    if (state->root == NULL)
+        return;
+    ret->item_version = state->root->item_version;
+    if (store_read_item(ledger_reader(a->ledger), state->root->lead, state->item_code, mem, &item, NULL) == 0)
+        ret->item_version_now = item.withdrawn ? 0 : item.version;
+}
+
 int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
                  struct err *e)
 {
@@ -168,6 +180,7 @@ int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct aren
     case_row_of(file, case_id, slot->item_name, &row);
     row_view(&row, &view);
     fill_facts(casefile_state(file), mem, &view);
+    fill_versions(a, file, mem, &view);
 
     const struct case_effect *effects;
     size_t count = casefile_effects(file, &effects);

@@ -285,7 +285,7 @@ void engine_members_changed(struct engine *g)
 bool engine_is_drained(const struct engine *g)
 {
     return ledger_is_idle(g->ledger) && !app_is_verifying(g->app) && !app_is_backing_up(g->app) &&
-           app_materials_idle(g->app);
+           app_materials_idle(g->app) && !app_is_importing(g->app);
 }
 
 void engine_stop(struct engine *g)

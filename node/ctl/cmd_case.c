@@ -100,6 +100,9 @@ int cmd_case_show(struct ctl *c, struct err *e)
             {"digest", output_field(mem, o, "digest")},
         };
         output_pairs(mem, pairs, array_count(pairs), c->out);
+        yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(o, "warnings"));
+        for (yyjson_val *w = yyjson_arr_iter_next(&it); w != NULL; w = yyjson_arr_iter_next(&it))
+            fprintf(c->out, "warning: %s\n", output_clean(mem, yyjson_is_str(w) ? yyjson_get_str(w) : ""));
         fputc('\n', c->out);
         print_events(c, o);
     }

@@ -65,6 +65,9 @@ int cmd_catalog_show(struct ctl *c, struct err *e)
     if (node != 0)
         buf_printf(&url, "%u/", (unsigned)node);
     client_put_encoded(&url, c->args[0]);
+    if (rc == 0 && ctl_option(c, "--version") != NULL && node == 0)
+        rc = err_set(e, ERR_INVALID, "ctl.option", "--version needs --node");
+    cmd_put_param(&url, "version", ctl_option(c, "--version"));
     if (rc == 0)
         rc = cmd_get(c, buf_cstr(&url), &reply, e);
     if (rc == 0 && !cmd_print_json(c, &reply)) {

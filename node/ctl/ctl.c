@@ -26,7 +26,9 @@ static const struct ctl_option list_items_options[] = {
     OPTION_END,
 };
 static const struct ctl_option item_options[] = {
-    {"--node", "CODE", false, false, "the node that publishes it, when several do"}, OPTION_END};
+    {"--node", "CODE", false, false, "the node that publishes it, when several do"},
+    {"--version", "N", false, false, "an older version of it, with --node"},
+    OPTION_END};
 static const struct ctl_option submit_options[] = {
     {"--item", "CODE", false, false, "service item of the deciding province"},
     {"--name", "TEXT", false, false, "name of the applicant"},
@@ -91,6 +93,15 @@ static const struct ctl_option list_cases_options[] = {
     {"--before", "N", false, false, "the next page: what the last one named"},
     OPTION_END,
 };
+static const struct ctl_option versions_options[] = {{"--node", "CODE", true, false, "the node that publishes it"},
+                                                     OPTION_END};
+static const struct ctl_option import_options[] = {
+    {"--publish", NULL, false, false, "publish when nothing is wrong (without: only the report)"},
+    {"--replace", NULL, false, false, "withdraw the items that are not in the file (without: they stay)"},
+    OPTION_END,
+};
+static const struct ctl_option export_options[] = {{"--empty", NULL, false, false, "a template without items"},
+                                                   OPTION_END};
 static const struct ctl_option step_options[] = {OPTION_REASON, OPTION_NOTE, OPTION_WAIT_PEERS, OPTION_END};
 #define OPTION_OFFICIAL                                                                                                \
     {"--official", "NUMBER", false, false, "staff number of who acts: the participants see it, the ledger a pseudonym"}
@@ -331,6 +342,16 @@ const struct ctl_command ctl_commands[] = {
      "tongban catalog search 户口迁移"},
     {"catalog show", "CODE", 1, 1, false, item_options, cmd_catalog_show, "one service item, whole",
      "tongban catalog show 11510000TEMP00013D20007KSTB0052 --node 510000"},
+    {"catalog versions", "CODE", 1, 1, false, versions_options, cmd_catalog_versions,
+     "what was published of an item, newest first",
+     "tongban catalog versions 11510000TEMP00013D20007KSTB0052 --node 510000"},
+    {"catalog import", "FILE...", 1, 16, false, import_options, cmd_catalog_import,
+     "report on the own catalog in a .json, .csv (several: one a table) or .xlsx file; --publish publishes it",
+     "tongban catalog import 事项.csv 材料.csv --publish"},
+    {"catalog export", "FILE", 1, 1, false, export_options, cmd_catalog_export,
+     "the own catalog, or an empty template, as .json, .csv or .xlsx", "tongban catalog export template.xlsx --empty"},
+    {"catalog status", "CODE STATUS", 2, 2, false, no_options, cmd_catalog_status,
+     "set an own item's status: 在用, 暂停 or 取消", "tongban catalog status 11510000TEMP00013D20007KSTB0052 暂停"},
     {"case submit", "", 0, 0, false, submit_options, cmd_case_submit, "take in an application (收件) and forward it",
      "tongban case submit --item 11510000TEMP00013D20007KSTB0052 --name 张三 --id 510104190507290029"},
     {"demo-peer", "", 0, 0, false, demo_peer_options, cmd_demo_peer,

@@ -184,11 +184,31 @@ static void put_facts(struct json_out *out, yyjson_mut_val *to, const struct app
     }
 }
 
+/* A case stays under the version of its item that it was made under; whoever works on it is told of a newer one. */
+static void put_item_versions(struct json_out *out, const struct app_case_view *v)
+{
+    yyjson_mut_val *warnings = json_put_array(out, out->root, "warnings");
+    json_put_u64(out, out->root, "item_version", v->item_version);
+    if (v->item_version_now != 0)
+        json_put_u64(out, out->root, "item_version_now", v->item_version_now);
+    else
+        json_put_null(out, out->root, "item_version_now");
+    if (v->item_version_now == 0)
+        json_put_string(out, warnings, NULL, "the item is not published any more");
+    else if (v->item_version != 0 && v->item_version_now != v->item_version)
+        json_put_string(
+            out, warnings, NULL,
+            arena_printf(out->mem,
+                         "the item has version %u now; this case was made under version %u and stays under it",
+                         v->item_version_now, v->item_version));
+}
+
 static int reply_case(struct request *r, const struct app_case_view *v)
 {
     struct json_out out = json_out_open(&r->mem);
     put_case(&out, out.root, v);
     put_facts(&out, out.root, v);
+    put_item_versions(&out, v);
     put_events(&out, out.root, v);
     request_reply_json(r, 200, &out);
     return 0;

@@ -68,17 +68,20 @@ int api_list_items(struct request *r, struct err *e)
     return 0;
 }
 
+static int reply_view(struct request *r, const struct app_item_view *v)
+{
+    struct json_out out = json_out_open(&r->mem);
+    put_summary(&out, out.root, v);
+    json_put_json(&out, out.root, "item", v->json);
+    request_reply_json(r, 200, &out);
+    return 0;
+}
+
 static int reply_item(struct request *r, uint32_t node, const char *code, struct err *e)
 {
     struct app_item_view v = {0};
     int rc = app_get_item(r->app, node, code, &r->mem, &v, e);
-    if (rc != 0)
-        return rc;
-    struct json_out out = json_out_open(&r->mem);
-    put_summary(&out, out.root, &v);
-    json_put_json(&out, out.root, "item", v.json);
-    request_reply_json(r, 200, &out);
-    return 0;
+    return rc != 0 ? rc : reply_view(r, &v);
 }
 
 int api_get_item(struct request *r, struct err *e)
@@ -86,10 +89,47 @@ int api_get_item(struct request *r, struct err *e)
     return reply_item(r, 0, r->args[0], e);
 }
 
-int api_get_item_of_node(struct request *r, struct err *e)
+static int arg_node(const struct request *r, uint32_t *ret, struct err *e)
 {
     uint64_t node = 0;
     if (decimal_parse(bytes_of_string(r->args[0]), &node) != 0 || node < 100000 || node > 999999)
         return err_set(e, ERR_INVALID, "http.parameter", "'%.64s' is no node code of six digits", r->args[0]);
-    return reply_item(r, (uint32_t)node, r->args[1], e);
+    *ret = (uint32_t)node;
+    return 0;
+}
+
+int api_get_item_of_node(struct request *r, struct err *e)
+{
+    uint32_t node = 0;
+    uint64_t version = 0;
+    struct app_item_view v = {0};
+    int rc = arg_node(r, &node, e);
+    if (rc == 0)
+        rc = request_param_u64(r, "version", 1, UINT32_MAX, &version, e);
+    if (rc != 0 || version == 0)
+        return rc != 0 ? rc : reply_item(r, node, r->args[1], e);
+    rc = app_get_item_version(r->app, node, r->args[1], (uint32_t)version, &r->mem, &v, e);
+    return rc != 0 ? rc : reply_view(r, &v);
+}
+
+int api_list_item_versions(struct request *r, struct err *e)
+{
+    uint32_t node = 0;
+    struct app_item_version_view *rows = NULL;
+    size_t count = 0;
+    int rc = arg_node(r, &node, e);
+    if (rc == 0)
+        rc = app_list_item_versions(r->app, node, r->args[1], &r->mem, &rows, &count, e);
+    if (rc != 0)
+        return rc;
+    struct json_out out = json_out_open(&r->mem);
+    yyjson_mut_val *list = json_put_array(&out, out.root, "versions");
+    for (size_t i = 0; i < count; i++) {
+        yyjson_mut_val *row = json_put_object(&out, list, NULL);
+        json_put_u64(&out, row, "version", rows[i].version);
+        json_put_u64(&out, row, "index", rows[i].index);
+        json_put_bool(&out, row, "withdrawn", rows[i].withdrawn);
+    }
+    request_reply_json(r, 200, &out);
+    return 0;
 }

@@ -134,9 +134,9 @@ static int check_idempotency_key(const struct request *r, struct err *e)
                    IDEMPOTENCY_KEY_BYTES_MAX);
 }
 
-int guard_refuse_size(const struct guard_door *door, struct err *e)
+int guard_refuse_size(const struct request *r, struct err *e)
 {
-    return err_set(e, ERR_LIMIT, "http.body-size", "the body is larger than the limit of %zu bytes", door->body_max);
+    return err_set(e, ERR_LIMIT, "http.body-size", "the body is larger than the limit of %zu bytes", r->body_max);
 }
 
 int guard_check(struct guard *g, const struct guard_door *door, const struct request *r, struct err *e)
@@ -152,7 +152,7 @@ int guard_check(struct guard *g, const struct guard_door *door, const struct req
         return rc;
     if (g->too_many_params)
         return err_set(e, ERR_INVALID, "http.parameter", "the request has more than %d parameters", REQUEST_PARAMS_MAX);
-    if (g->body_size > door->body_max)
-        return guard_refuse_size(door, e);
+    if (g->body_size > r->body_max)
+        return guard_refuse_size(r, e);
     return check_idempotency_key(r, e);
 }

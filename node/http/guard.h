@@ -11,7 +11,7 @@
 /* What a door (a listening socket) asks for. */
 struct guard_door {
     bool is_open;      /* anybody may ask: no credential, no Host */
-    size_t body_max;   /* bytes of a body */
+    size_t body_max;   /* bytes of a body, unless the route says otherwise */
     bool is_tcp;       /* Host, Origin and token are looked at */
     const char *host;  /* TCP: own host as it stands in a Host header, IPv6 in brackets */
     uint16_t port;     /* TCP */
@@ -41,6 +41,6 @@ void guard_take_param(struct guard *g, struct request *r, struct bytes name, str
 int guard_check(struct guard *g, const struct guard_door *door, const struct request *r, struct err *e) WARN_UNUSED;
 
 /* The body is over what @door takes. */
-int guard_refuse_size(const struct guard_door *door, struct err *e);
+int guard_refuse_size(const struct request *r, struct err *e);
 
 #endif

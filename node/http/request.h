@@ -48,6 +48,7 @@ struct request {
     const char *upload_offset;   /* Upload-Offset, likewise */
     struct request_param params[REQUEST_PARAMS_MAX];
     size_t param_count;
+    size_t body_max; /* bytes that a body of this request may have */
     struct buf body; /* freed when the handler has returned */
 
     struct arena mem;     /* until the answer is sent */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "node/base/limits.h"
 #include "node/base/xassert.h"
 #include "node/http/api.h"
 
@@ -12,6 +13,7 @@
 #define BODY_JSON 1
 #define BODY_TEXT 2  /* whatever its Content-Type: C2SP asks for none */
 #define BODY_BYTES 3 /* a part of a file */
+#define BODY_FILE 4  /* a whole file, up to CATALOG_FILE_BYTES_MAX */
 
 struct route {
     const char *method;
@@ -30,8 +32,12 @@ static const struct route routes[] = {
     {"GET", "/v1/policy", "", BODY_NONE, api_get_policy},
     {"GET", "/v1/peers", "", BODY_NONE, api_list_peers},
     {"GET", "/v1/catalog", "node text limit after", BODY_NONE, api_list_items},
+    {"POST", "/v1/catalog/import", "format mode publish", BODY_FILE, api_post_import},
+    {"GET", "/v1/catalog/export", "format empty", BODY_NONE, api_get_export},
+    {"POST", "/v1/catalog/{code}/status", "", BODY_JSON, api_post_item_status},
     {"GET", "/v1/catalog/{code}", "", BODY_NONE, api_get_item},
-    {"GET", "/v1/catalog/{node}/{code}", "", BODY_NONE, api_get_item_of_node},
+    {"GET", "/v1/catalog/{node}/{code}", "version", BODY_NONE, api_get_item_of_node},
+    {"GET", "/v1/catalog/{node}/{code}/versions", "", BODY_NONE, api_list_item_versions},
     {"GET", "/v1/reconcile", "", BODY_NONE, api_list_reconciles},
     {"POST", "/v1/reconcile", "", BODY_JSON, api_post_reconcile},
     {"GET", "/v1/reconcile/{id}", "format", BODY_NONE, api_get_reconcile},
@@ -197,6 +203,14 @@ static int check_type(const struct request *r, const struct route *route, struct
         return 0;
     return err_set(e, ERR_UNSUPPORTED, "http.media-type", "the body is '%.64s', this path takes application/json",
                    r->content_type != NULL ? r->content_type : "of no said type");
+}
+
+size_t route_body_max(const struct request *r, size_t otherwise)
+{
+    struct bytes args[REQUEST_ARGS_MAX] = {{0}};
+    const char *allow;
+    const struct route *route = find_route(r, args, &allow);
+    return route != NULL && route->body == BODY_FILE ? CATALOG_FILE_BYTES_MAX : otherwise;
 }
 
 bool route_check(struct request *r)

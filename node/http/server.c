@@ -228,6 +228,7 @@ static void begin_request(struct conn *c, const char *url, const char *method, b
     r->server_data = c;
     r->method = method;
     r->path = url;
+    r->body_max = route_body_max(r, c->door->asks.body_max);
     (void)MHD_get_connection_values_n(c->mhd, MHD_HEADER_KIND, header_cb, &g);
     (void)MHD_get_connection_values_n(c->mhd, MHD_GET_ARGUMENT_KIND, param_cb,
                                       &(struct params){.guard = &g, .request = r});
@@ -263,8 +264,8 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t size)
         c->dropped_bytes += size;
         return c->dropped_bytes <= DISCARD_BYTES_MAX ? MHD_YES : MHD_NO;
     }
-    if (r->body.size + size > c->door->asks.body_max) {
-        (void)guard_refuse_size(&c->door->asks, &e);
+    if (r->body.size + size > r->body_max) {
+        (void)guard_refuse_size(r, &e);
     } else if (s->bodies_bytes + size > HTTP_BODIES_BYTES_MAX) {
         (void)err_set(&e, ERR_BUSY, "http.bodies", "requests under way hold %zu bytes, the limit is %u",
                       s->bodies_bytes, HTTP_BODIES_BYTES_MAX);

@@ -109,6 +109,13 @@ struct store_item {
     struct bytes json; /* canonical bytes as published */
 };
 
+/* One publication of an item: which version, in which entry of its node's ledger. */
+struct store_item_version {
+    uint32_t version;
+    uint64_t index;
+    bool withdrawn;
+};
+
 /* Idempotency-Key, kept for ever. */
 struct store_request {
     uint8_t key_hash[32];  /* SHA-256 of client-visible key, see node/http */
@@ -421,6 +428,13 @@ struct store_item_filter {
 };
 int store_list_items(struct store_reader *r, const struct store_item_filter *f, struct arena *a,
                      struct store_item **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+/* What was published of an item, newest first, at most LIST_ROWS_MAX; empty when nothing is known. */
+int store_list_item_versions(struct store_reader *r, uint32_t node, const char *code, struct arena *a,
+                             struct store_item_version **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+/* The item as its version @version was published last (the name is not filled in); from the ledger, which keeps all.
+ * ERR_NOT_FOUND "store.no-item-version". */
+int store_read_item_version(struct store_reader *r, uint32_t node, const char *code, uint32_t version, struct arena *a,
+                            struct store_item *ret, struct err *e) WARN_UNUSED;
 /* Items that are not withdrawn, and the highest version of all. @node 0: of every node. */
 int store_count_items(struct store_reader *r, uint32_t node, uint64_t *ret_count, uint32_t *ret_version_max,
                       struct err *e) WARN_UNUSED;

@@ -70,6 +70,8 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [STORE_WRITE_ITEM_JSON_INSERT] = "INSERT INTO item_json(ck, json) VALUES(?1, ?2)",
     [STORE_WRITE_ITEM_JSON_UPDATE] = "UPDATE item_json SET ck = ?1, json = ?2 WHERE id = ?3",
+    [STORE_WRITE_ITEM_VERSION_PUT] = "INSERT OR REPLACE INTO item_version(node, code, idx, version, withdrawn, ck)"
+                                     " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [STORE_WRITE_REQUEST_FIND] = STORE_ROW_REQUEST STORE_ROW_REQUEST_BY_KEY,
     [STORE_WRITE_REQUEST_INSERT] = ("INSERT INTO request(first_index, count, ck, key_hash, body_hash, case_id)"
                                     " VALUES(?1, ?2, ?3, ?4, ?5, ?6)"),

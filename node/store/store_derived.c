@@ -82,12 +82,30 @@ static int find_item(struct store_transaction *t, const struct store_item *item,
     return rc < 0 ? rc : 0;
 }
 
+static int put_item_version(struct store_transaction *t, const struct store_item *item)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_commit_stmt(t, STORE_WRITE_ITEM_VERSION_PUT, &stmt);
+    if (rc != 0)
+        return rc;
+    struct store_item_version v = {.version = item->version, .index = item->index, .withdrawn = item->withdrawn};
+    store_sql_bind_u64(stmt, 1, item->node);
+    store_sql_bind_text(stmt, 2, item->code);
+    store_sql_bind_u64(stmt, 3, v.index);
+    store_sql_bind_u64(stmt, 4, v.version);
+    store_sql_bind_u64(stmt, 5, v.withdrawn);
+    store_sql_bind_u64(stmt, 6, store_row_item_version_ck(item->node, item->code, &v));
+    return store_commit_run(t, stmt);
+}
+
 static int put_item(struct store_transaction *t, const struct store_item *item)
 {
     uint64_t json_id = 0;
     bool newer = false;
     sqlite3_stmt *stmt = NULL;
-    int rc = find_item(t, item, &json_id, &newer);
+    int rc = put_item_version(t, item);
+    if (rc == 0)
+        rc = find_item(t, item, &json_id, &newer);
     if (rc != 0 || newer)
         return rc;
 

@@ -8,6 +8,7 @@
  * two characters are a usual query, which trigram indexes cannot answer; 100,000 names are a few megabytes.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "node/base/limits.h"
@@ -336,6 +337,64 @@ int store_read_item(struct store_reader *r, uint32_t node, const char *code, str
         rc = err_set(e, ERR_NOT_FOUND, "store.no-item", "node %" PRIu32 " publishes no item '%.*s'", node, 48, code);
     }
     store_sql_done(stmt);
+    return rc;
+}
+
+int store_list_item_versions(struct store_reader *r, uint32_t node, const char *code, struct arena *a,
+                             struct store_item_version **ret, size_t *ret_count, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    size_t count = 0;
+    int rc = store_reader_get(r, STORE_READ_ITEM_VERSIONS, &stmt, e);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, node);
+    store_sql_bind_text(stmt, 2, code);
+    store_sql_bind_u64(stmt, 3, LIST_ROWS_MAX);
+    struct store_item_version *rows = arena_alloc(a, LIST_ROWS_MAX * sizeof *rows);
+    while ((rc = store_sql_step(&r->sql, stmt, e)) == 1) {
+        rc = store_row_item_version(&r->sql, stmt, &rows[count], e);
+        if (rc != 0)
+            break;
+        count++;
+    }
+    store_sql_done(stmt);
+    if (rc != 0)
+        return rc;
+    *ret = rows;
+    *ret_count = count;
+    return 0;
+}
+
+int store_read_item_version(struct store_reader *r, uint32_t node, const char *code, uint32_t version, struct arena *a,
+                            struct store_item *ret, struct err *e)
+{
+    struct store_item_version *rows;
+    struct store_item item;
+    size_t count = 0;
+    int rc = store_read_item(r, node, code, a, &item, e);
+    if (rc == 0 && item.version == version) {
+        *ret = item;
+        return 0;
+    }
+    if (rc == 0)
+        rc = store_list_item_versions(r, node, code, a, &rows, &count, e);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct store_entry entry;
+        if (rows[i].version != version || rows[i].withdrawn)
+            continue;
+        rc = store_read_entry(r, node, rows[i].index, a, &entry, e);
+        if (rc != 0)
+            return rc;
+        item = (struct store_item){.node = node, .version = version, .index = rows[i].index, .json = entry.payload};
+        (void)snprintf(item.code, sizeof item.code, "%s", code);
+        *ret = item;
+        return 0;
+    }
+    if (rc == 0)
+        rc = err_set(e, ERR_NOT_FOUND, "store.no-item-version",
+                     "node %" PRIu32 " has published no version %" PRIu32 " of item '%.*s' that is known here", node,
+                     version, 48, code);
     return rc;
 }
 

@@ -68,6 +68,7 @@ static const char *const texts[STORE_READ_COUNT] = {
                               " AND withdrawn <= ?4 ORDER BY node, code",
     [STORE_READ_ITEM_COUNT] = "SELECT count(*) FILTER (WHERE NOT withdrawn), max(version) FROM item WHERE node = ?1",
     [STORE_READ_ITEM_COUNT_ALL] = "SELECT count(*) FILTER (WHERE NOT withdrawn), max(version) FROM item",
+    [STORE_READ_ITEM_VERSIONS] = STORE_ROW_ITEM_VERSION " WHERE node = ?1 AND code = ?2 ORDER BY idx DESC LIMIT ?3",
     [STORE_READ_REQUEST] = STORE_ROW_REQUEST STORE_ROW_REQUEST_BY_KEY,
     [STORE_READ_REQUEST_KEY_COUNT] = ("SELECT (SELECT count(*) FROM request_key0 WHERE key = ?1 AND no = ?2)"
                                       " + (SELECT count(*) FROM request_key1 WHERE key = ?1 AND no = ?2)"

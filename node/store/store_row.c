@@ -61,6 +61,13 @@ uint64_t store_row_item_json_ck(struct bytes json)
     return store_sql_check_value(STORE_TABLE_ITEM_JSON, NULL, 0, &json, 1);
 }
 
+uint64_t store_row_item_version_ck(uint32_t node, const char *code, const struct store_item_version *v)
+{
+    uint64_t ints[] = {node, v->index, v->version, v->withdrawn};
+    struct bytes span = bytes_of_string(code);
+    return store_sql_check_value(STORE_TABLE_ITEM_VERSION, ints, array_count(ints), &span, 1);
+}
+
 uint64_t store_row_request_ck(const struct store_request *r)
 {
     uint64_t ints[] = {r->first_index, r->count};
@@ -256,6 +263,26 @@ int store_row_item(struct store_sql *c, sqlite3_stmt *stmt, struct store_item *r
     if (is_null(stmt, 8) || store_row_item_json_ck(item.json) != store_sql_u64(stmt, 8))
         return store_row_corrupt(c, "item_json", json_id, e);
     *ret = item;
+    return 0;
+}
+
+int store_row_item_version(struct store_sql *c, sqlite3_stmt *stmt, struct store_item_version *ret, struct err *e)
+{
+    bool good = true;
+    char code[sizeof((struct store_item *)NULL)->code];
+    uint32_t node = (uint32_t)ranged(stmt, 0, UINT32_MAX, &good);
+    struct store_item_version v = {
+        .index = store_sql_u64(stmt, 2),
+        .version = (uint32_t)ranged(stmt, 3, UINT32_MAX, &good),
+        .withdrawn = ranged(stmt, 4, 1, &good) != 0,
+    };
+    if (!good || !store_sql_text(stmt, 1, code, sizeof code) ||
+        store_row_item_version_ck(node, code, &v) != store_sql_u64(stmt, 5))
+        return err_set(e, ERR_CORRUPT, "store.row",
+                       "%s: table item_version, entry %" PRIu64 " of node %" PRIu32
+                       ": the stored bytes fail their check",
+                       c->name, v.index, node);
+    *ret = v;
     return 0;
 }
 

@@ -37,6 +37,7 @@ uint64_t store_row_ack_ck(uint64_t slot, const struct store_ack *a);
 uint64_t store_row_case_ck(uint64_t no, const struct store_case *row);
 uint64_t store_row_item_ck(const struct store_item *item, uint64_t json_id);
 uint64_t store_row_item_json_ck(struct bytes json);
+uint64_t store_row_item_version_ck(uint32_t node, const char *code, const struct store_item_version *v);
 uint64_t store_row_request_ck(const struct store_request *r);
 uint64_t store_row_counter_ck(const struct store_counter *c);
 uint64_t store_row_meta_ck(const char *key, uint64_t value);
@@ -81,6 +82,10 @@ int store_row_tile(struct store_sql *c, sqlite3_stmt *stmt, struct bytes *ret_ha
     "SELECT i.node, i.code, i.name, i.version, i.idx, i.withdrawn, i.json_id, i.ck, j.ck, j.json FROM item i"          \
     " LEFT JOIN item_json j ON j.id = i.json_id"
 int store_row_item(struct store_sql *c, sqlite3_stmt *stmt, struct store_item *ret, struct err *e) WARN_UNUSED;
+
+#define STORE_ROW_ITEM_VERSION "SELECT node, code, idx, version, withdrawn, ck FROM item_version"
+int store_row_item_version(struct store_sql *c, sqlite3_stmt *stmt, struct store_item_version *ret,
+                           struct err *e) WARN_UNUSED;
 
 #define STORE_ROW_REQUEST "SELECT no, first_index, count, ck, key_hash, body_hash, case_id FROM request"
 /* ?1: store_row_request_key(), ?2: the whole key. */

@@ -20,7 +20,8 @@
  * table and in a unique index, and the engine's integrity check compares the two; content and secret are covered by the
  * check value of the row that points at them.
  *
- * Derived from the entries, can be dropped and made again: addressed, tile, case_row, item, item_json. Not derived:
+ * Derived from the entries, can be dropped and made again: addressed, tile, case_row, item, item_json,
+ * item_version. Not derived:
  * entry, content, node, case_ref, replica, ack, request, counter, meta, fact, head and witness in heads.db, key and secret
  * in keys.db.
  */
@@ -76,6 +77,10 @@ static const char *const ledger_migrations[] = {
     /* 2 -> 3: id is that of the entry at which the batch begins */
     "CREATE TABLE cover(id INTEGER PRIMARY KEY, size INTEGER NOT NULL, ck INTEGER NOT NULL, parts BLOB NOT NULL,"
     " note BLOB NOT NULL) STRICT;",
+    /* 3 -> 4: where each version of an item was published; items of before have a row in `item` only */
+    "CREATE TABLE item_version(node INTEGER NOT NULL, code TEXT NOT NULL, idx INTEGER NOT NULL,"
+    " version INTEGER NOT NULL, withdrawn INTEGER NOT NULL, ck INTEGER NOT NULL,"
+    " PRIMARY KEY(node, code, idx)) STRICT, WITHOUT ROWID;",
 };
 
 static const char *const heads_migrations[] = {

@@ -61,6 +61,7 @@ LIBRARIES = [
     (r"microhttpd\.h$", r"node/http/server[a-z_]*\.[ch]$"),
     (r"yyjson\.h$", r"node/http/|node/ctl/|catalog/|node/[a-z_]+\.c$"),
     (r"(protobuf-c/|.*\.pb-c\.h$)", r"federation/wire/(?:[a-z_]+\.c|wire_internal\.h)$"),
+    (r"(freexl\.h$|minizip/)", r"catalog/xlsx\.c$"),
     (r"qrencode\.h$", r"node/receipt/receipt_qr\.c$"),
     (r"curl/", r"node/ctl/|node/notify[a-z_]*\.c$"),
 ]

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "catalog/import.h"
 #include "node/app.h"
 #include "node/base/xassert.h"
 
@@ -32,6 +33,8 @@ struct app {
     char filter_text[3][64];
     struct app_item_filter items;
     char items_text[2][64];
+    struct app_import import;
+    size_t import_size;
     uint32_t entries_origin;
     uint64_t entries_from;
     size_t entries_limit;
@@ -365,6 +368,48 @@ int app_list_items(struct app *a, const struct app_item_filter *f, struct arena 
         (*ret)[i] = fake_item;
     *ret_count = a->rows;
     return 0;
+}
+
+int app_get_item_version(struct app *a, uint32_t node, const char *code, uint32_t version, struct arena *mem,
+                         struct app_item_view *ret, struct err *e)
+{
+    if (version != 7)
+        return err_set(e, ERR_NOT_FOUND, "store.no-item-version", "no version %u", version);
+    return app_get_item(a, node, code, mem, ret, e);
+}
+
+int app_list_item_versions(struct app *a, uint32_t node, const char *code, struct arena *mem,
+                           struct app_item_version_view **ret, size_t *ret_count, struct err *e)
+{
+    (void)a, (void)node, (void)code, (void)e;
+    *ret = arena_alloc(mem, sizeof **ret);
+    **ret = (struct app_item_version_view){.version = 7, .index = 12};
+    *ret_count = 1;
+    return 0;
+}
+
+void app_import(struct app *a, const struct app_import *i, app_import_cb cb, void *ctx)
+{
+    static const struct import_problem problem = {
+        "", "材料", 3, 4, "materials[0].form", "纸", "catalog.field-value", "is bad", ""};
+    a->import = *i;
+    a->import_size = i->file.size;
+    cb(ctx, &(struct app_import_result){.problems = &problem, .problem_count = 1, .problem_total = 1, .item_count = 2},
+       &a->refusal);
+}
+
+void app_set_item_status(struct app *a, const char *code, const char *status, app_import_cb cb, void *ctx)
+{
+    struct app_item_change change = {
+        .code = code, .name = status, .version_before = 1, .version_after = 2, .fields = "status"};
+    cb(ctx, &(struct app_import_result){.changed = &change, .changed_count = 1, .published = true, .version = 9},
+       &a->refusal);
+}
+
+void app_export_catalog(struct app *a, int format, bool empty, app_export_cb cb, void *ctx)
+{
+    a->import.format = format;
+    cb(ctx, bytes_of_string(empty ? "empty" : "whole"), &a->refusal);
 }
 
 int app_get_item(struct app *a, uint32_t node, const char *code, struct arena *mem, struct app_item_view *ret,

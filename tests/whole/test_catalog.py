@@ -1,0 +1,145 @@
+"""The own catalog of a running node: report, publication, versions and status, through API and command line, and what a peer
+sees of it."""
+import csv
+import io
+import json
+
+import pytest
+
+from cluster import CommandFailed, wait_for
+from provinces import ORPHAN, start_provinces, submit, view
+
+A, B = "440000", "510000"
+NEW = "A100"
+HEAD = "事项编码,事项名称,事项类型,行使层级,实施主体,服务对象,通办模式,事项状态,来源,来源可信度\r\n"
+ROW = f"{NEW},新生儿落户一件事,公共服务,省级,四川省公安厅,自然人,异地代收代办,在用,测试,未核实\r\n"
+MATERIALS = "事项编码,材料编码,材料名称,材料形式,材料必要性,来源渠道\r\n"
+
+
+def imports(node, body, format="csv", publish=False, mode="merge"):
+    path = f"/v1/catalog/import?format={format}&mode={mode}&publish={'true' if publish else 'false'}"
+    return node.post(path, body, headers={"Content-Type": "application/octet-stream"}, timeout=120)
+
+
+def item_of(node, code, version=None):
+    query = "" if version is None else f"?version={version}"
+    return node.get(f"/v1/catalog/{B}/{code}{query}")
+
+
+def edited(text, **fields):
+    """The exported CSV @text with cells of the row of ORPHAN changed, by heading, and without its version."""
+    rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
+    head = rows[0]
+    row = next(r for r in rows if r[0] == ORPHAN)
+    for name, value in {**fields, "事项版本": ""}.items():
+        row += [""] * (len(head) - len(row))
+        row[head.index(name)] = value
+    out = io.StringIO()
+    csv.writer(out).writerows([head, row])
+    return out.getvalue()
+
+
+def test_import(cluster, tmp_path):
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a)
+    wait_for(lambda: b.get(f"/v1/cases/{case}").status == 200, what="the case to arrive")
+
+    # a report changes nothing, and neither does a file with one wrong row
+    report = imports(b, HEAD + ROW).ok().json()
+    assert (report["published"], report["added_count"], report["problem_count"]) == (False, 1, 0)
+    assert item_of(b, NEW).status == 404
+    bad = imports(b, HEAD + ROW + ROW.replace(NEW, "A101").replace("公共服务", "许可"), publish=True).ok().json()
+    assert bad["published"] is False and bad["added_count"] == 0
+    assert [(p["line"], p["column"], p["value"], p["id"]) for p in bad["problems"]] == [(3, 3, "许可", "catalog.field-value")]
+    assert item_of(b, NEW).status == 404
+
+    # published, it is everywhere; once more, nothing changes
+    done = imports(b, (HEAD + ROW).encode("gb18030"), publish=True).ok().json()
+    assert (done["published"], done["version"]) == (True, 2)
+    wait_for(lambda: item_of(a, NEW).status == 200, what="the item at the peer")
+    assert item_of(a, NEW).json()["item"]["version"] == 1
+    again = imports(b, HEAD + ROW, publish=True).ok().json()
+    assert (again["unchanged_count"], again["added_count"], again["version"], again["published"]) == (1, 0, 2, True)
+
+    # a change is a new version; the older one stays readable on both sides, and the case under it is warned of
+    csv_text = b.get("/v1/catalog/export?format=csv", timeout=60).ok().body.decode()
+    changed = imports(b, edited(csv_text, 事项名称="孤儿认定"), publish=True).ok().json()
+    assert changed["changed_count"] == 1, changed
+    # materials were not in the table, so they are gone with this version
+    assert changed["changed"][0]["fields"].split(", ")[-1] and "name" in changed["changed"][0]["fields"]
+    assert changed["changed"][0]["cases"] == 1
+    wait_for(lambda: item_of(a, ORPHAN).json()["item"]["version"] == 2, what="version 2 at the peer")
+    for node in (a, b):
+        assert item_of(node, ORPHAN, 1).ok().json()["name"] == "孤儿认定申请受理"
+        assert item_of(node, ORPHAN, 2).ok().json()["name"] == "孤儿认定"
+        assert item_of(node, ORPHAN, 3).status == 404
+        versions = node.get(f"/v1/catalog/{B}/{ORPHAN}/versions").ok().json()["versions"]
+        assert [v["version"] for v in versions] == [2, 1]
+        state = view(node, case)
+        assert (state["item_version"], state["item_version_now"]) == (1, 2) and "version 2 now" in state["warnings"][0]
+    stale = imports(b, edited(csv_text, 事项名称="又改"), publish=False).ok().json()
+    assert stale["changed_count"] == 1
+    old = imports(b, HEAD.replace("事项编码", "事项编码,事项版本") + ROW.replace(NEW, f"{NEW},1").replace("一件事", "")).ok().json()
+    assert old["problems"][0]["id"] == "catalog.version-old" and old["problems"][0]["line"] == 2
+
+    # suspended, it takes no applications; the file of the configuration, now older, does not come back at a restart
+    paused = b.post(f"/v1/catalog/{ORPHAN}/status", {"status": "暂停"}).ok().json()
+    assert paused["changed"][0]["version_after"] == 3
+    wait_for(lambda: item_of(a, ORPHAN).json()["item"]["status"] == "暂停", what="the status at the peer")
+    refused = a.post("/v1/cases", {"item": ORPHAN, "applicant": {"kind": "person", "name": "李小满", "id_type": "citizen_id",
+                                                                  "id_number": "510104190507290029"}})
+    assert refused.status == 409 and refused.json()["id"] == "case.item-closed"
+    assert b.post(f"/v1/catalog/{ORPHAN}/status", {"status": "暂停"}).json()["id"] == "catalog.same-status"
+    assert b.post(f"/v1/catalog/{ORPHAN}/status", {"status": "停"}).status == 400
+    assert b.post("/v1/catalog/XX/status", {"status": "暂停"}).json()["id"] == "catalog.no-item"
+    b.stop()
+    b.start()
+    assert item_of(b, ORPHAN).json()["item"]["status"] == "暂停"
+    assert b.log_lines("catalog.file-older")
+
+    # replace withdraws what is not in the file
+    gone = imports(b, HEAD + ROW, mode="replace", publish=True).ok().json()
+    assert (gone["withdrawn_count"], gone["unchanged_count"], gone["published"]) == (88, 1, True)
+    wait_for(lambda: item_of(a, ORPHAN).json()["withdrawn"], what="the withdrawal at the peer")
+    assert item_of(a, ORPHAN, 1).ok().json()["item"]["name"] == "孤儿认定申请受理"
+    assert b.post("/v1/ledger/verify", timeout=120).ok().json()["result"] == "ok"
+
+
+def test_command_line(cluster, tmp_path):
+    a, b = start_provinces(cluster, A, B)
+    template = tmp_path / "template.xlsx"
+    assert b.cli("catalog", "export", template, "--empty")["file"] == str(template)
+    assert template.read_bytes().startswith(b"PK")
+    report = b.cli("catalog", "import", template)
+    assert report["items"] == 0 and report["problem_count"] == 0
+
+    whole = tmp_path / "whole.xlsx"
+    b.cli("catalog", "export", whole)
+    report = b.cli("catalog", "import", whole, timeout=120)
+    assert (report["items"], report["unchanged_count"], report["version"]) == (88, 88, 1)
+    copy = tmp_path / "whole.json"
+    b.cli("catalog", "export", copy)
+    assert len(json.loads(copy.read_text())["items"]) == 88
+
+    (tmp_path / "事项.csv").write_text(HEAD + ROW)
+    (tmp_path / "材料.csv").write_bytes((MATERIALS + f"{NEW},M1,出生医学证明,纸质,必要,政府部门核发\r\n").encode("gb18030"))
+    tables = [tmp_path / "事项.csv", tmp_path / "材料.csv"]
+    assert b.cli("catalog", "import", *tables, "--publish")["published"] is True
+    wait_for(lambda: item_of(a, NEW).status == 200, what="the item at the peer")
+    assert item_of(a, NEW).json()["item"]["materials"][0]["name"] == "出生医学证明"
+    assert b.cli("catalog", "status", NEW, "取消")["changed_count"] == 1
+    assert [v["version"] for v in b.cli("catalog", "versions", NEW, "--node", B)["versions"]] == [2, 1]
+    assert b.cli("catalog", "show", NEW, "--node", B, "--version", "1")["item"]["status"] == "在用"
+
+    # each error, tried
+    (tmp_path / "材料.csv").write_text(MATERIALS + f"{NEW},M1,出生医学证明,木质,必要,政府部门核发\r\n")
+    env = {"TONGBAN_DIR": str(b.dir)}
+    done = cluster.cli("catalog", "import", *tables, check=False, env=env)
+    assert done.returncode == 2 and "材料.csv" in done.stdout and "木质" in done.stdout and "ctl.bad-rows" in done.stderr
+    for words, text in ((["import", "x.doc"], "does not end in"), (["import", tables[0], whole], "only be CSV"),
+                        (["import", tmp_path / "no.csv"], "no.csv"), (["status", NEW, "停"], "在用, 暂停 or 取消"),
+                        (["show", NEW, "--version", "1"], "--version needs --node"),
+                        (["export", tmp_path / "a.doc"], "does not end in")):
+        with pytest.raises(CommandFailed) as failed:
+            b.cli("catalog", *words)
+        assert text in str(failed.value), (words, str(failed.value))

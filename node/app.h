@@ -379,8 +379,9 @@ int app_witnessed_checkpoint(struct app *a, const char *origin_hash, struct aren
 int app_policy(struct app *a, struct arena *mem, struct bytes *ret, struct err *e) WARN_UNUSED;
 
 struct app_witness_view { /* who cosigns the own ledger */
-    uint32_t code;
-    const char *name;
+    uint32_t code;        /* 0: an external witness */
+    const char *name;     /* of the member, or of the external witness's key */
+    const char *url;      /* of an external witness; NULL for a member */
     bool up;
     uint64_t size;   /* last one it cosigned of ours, 0 = unknown */
     uint64_t time_s; /* by its clock */

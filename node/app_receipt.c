@@ -109,7 +109,7 @@ static int rate(struct receipt_wait *w, struct err *e)
     struct checkpoint_opened opened;
     struct buf exact = {0};
     bool satisfied = false;
-    const struct policy *policy = witnessing_policy(w->app->witnessing);
+    const struct policy *policy = witnessing_policy(w->app->witnessing, r->origin == w->app->config->region);
     int rc = receipt_to_exact(r->proof, policy, &exact, e);
     if (rc == 0) {
         r->proof = arena_bytes(&w->mem, buf_bytes(&exact));
@@ -129,10 +129,10 @@ static int rate(struct receipt_wait *w, struct err *e)
     return rc;
 }
 
-static int put_policy(struct app *a, struct arena *mem, struct bytes *ret)
+static int put_policy(struct app *a, bool own, struct arena *mem, struct bytes *ret)
 {
     struct buf text = {0};
-    policy_format(witnessing_policy(a->witnessing), &text);
+    policy_format(witnessing_policy(a->witnessing, own), &text);
     *ret = arena_bytes(mem, buf_bytes(&text));
     buf_close(&text);
     return 0;
@@ -148,7 +148,7 @@ static int make_receipt(struct receipt_wait *w, struct err *e)
         rc = make_proof(a, w->receipt.index, note, &w->mem, &w->receipt.proof, e);
     if (rc == 0)
         rc = rate(w, e);
-    return rc == 0 ? put_policy(a, &w->mem, &w->receipt.policy) : rc;
+    return rc == 0 ? put_policy(a, true, &w->mem, &w->receipt.policy) : rc;
 }
 
 /* ---- a peer's entry ---- */
@@ -171,7 +171,7 @@ static void pulled(void *ctx, const struct wire_msg *answer, const struct err *e
     } else {
         w->receipt.proof = arena_bytes(&w->mem, answer->u.receipt.proof);
         if (rate(w, &w->error) == 0)
-            (void)put_policy(w->app, &w->mem, &w->receipt.policy);
+            (void)put_policy(w->app, false, &w->mem, &w->receipt.policy);
     }
     if (!w->receipt.is_final && clock_mono_ms() + PULL_AGAIN_MS < w->until_ms) {
         w->error = (struct err){0};
@@ -408,15 +408,19 @@ int app_witnessed_checkpoint(struct app *a, const char *origin_hash, struct aren
 int app_policy(struct app *a, struct arena *mem, struct bytes *ret, struct err *e)
 {
     (void)e;
-    return put_policy(a, mem, ret);
+    return put_policy(a, true, mem, ret);
 }
 
 int app_list_witnesses(struct app *a, struct arena *mem, struct app_witness_view **ret, size_t *ret_count,
                        uint64_t *ret_final_size, struct err *e)
 {
-    struct app_witness_view *rows = arena_alloc(mem, (a->members->count + 1) * sizeof *rows);
-    size_t count = 0;
+    const struct policy_witness *external;
+    struct witnessing_peer other;
+    size_t count = 0, external_count = 0;
     (void)e;
+    while (witnessing_external(a->witnessing, external_count, &external, &other))
+        external_count++;
+    struct app_witness_view *rows = arena_alloc(mem, (a->members->count + external_count + 1) * sizeof *rows);
     for (size_t i = 0; i < a->members->count; i++) {
         struct witnessing_peer peer;
         if (!witnessing_peer(a->witnessing, a->members->list[i].code, &peer))
@@ -428,6 +432,13 @@ int app_list_witnesses(struct app *a, struct arena *mem, struct app_witness_view
                                                   .time_s = peer.time_s,
                                                   .last_error = arena_strdup(mem, peer.last_error)};
     }
+    for (size_t i = 0; witnessing_external(a->witnessing, i, &external, &other); i++)
+        rows[count++] = (struct app_witness_view){.name = arena_strdup(mem, external->key.name),
+                                                  .url = arena_strdup(mem, external->url),
+                                                  .up = other.up,
+                                                  .size = other.size,
+                                                  .time_s = other.time_s,
+                                                  .last_error = arena_strdup(mem, other.last_error)};
     (void)witnessing_note(a->witnessing, ret_final_size);
     *ret = rows;
     *ret_count = count;

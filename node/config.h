@@ -45,7 +45,7 @@ struct config {
     const char *catalog;      /* own catalog file; "" = publishes nothing */
     const char *data;         /* folder with divisions.tsv, divisions_historic.tsv, holidays.json */
     const char *log;          /* level */
-    const char *policy;       /* tlog-policy file: further logs that are cosigned here; "" = none */
+    const char *policy;       /* tlog-policy file: further logs that are cosigned here, external witnesses; "" = none */
     const char *witness_http; /* host:port of the C2SP witness for anybody's logs, plain HTTP; "" = none */
     uint32_t heads_busy_s, heads_idle_s, heads_stale_s; /* heads leaves: while busy, idle; a peer's are overdue */
     uint32_t witness_round_ms; /* between rounds of cosigning while somebody may want a receipt */

@@ -196,6 +196,7 @@ static void make_parts(struct engine *g)
                                                                   .members = members,
                                                                   .signer = g->parts.witness,
                                                                   .more_logs = g->parts.more_logs,
+                                                                  .poster = g->parts.poster,
                                                                   .round_min_ms = c->witness_round_ms,
                                                                   .round_ms = c->heads_busy_s * 1000,
                                                                   .refresh_ms = c->heads_idle_s * 1000,

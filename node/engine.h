@@ -17,6 +17,8 @@
 #include "node/config.h"
 #include "node/loop.h"
 
+struct poster;
+
 /* All borrowed for life, but for the catalog. */
 struct engine_parts {
     const struct config *config;
@@ -26,7 +28,8 @@ struct engine_parts {
     const struct note_signer *signer; /* of the own ledger */
     const struct note_signer *witness;
     const struct crypto_hpke_key *seal_key;
-    const struct policy *more_logs; /* further ledgers that are cosigned here */
+    const struct policy *more_logs; /* further ledgers that are cosigned here, and external witnesses */
+    struct poster *poster;          /* to ask those; NULL = they are not asked */
     uint64_t certificate_not_after_s;
     struct loop *loop;
     void (*on_asked)(void *ctx); /* engine_ask() is over */

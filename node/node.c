@@ -26,6 +26,7 @@
 #include "node/base/xassert.h"
 #include "node/engine.h"
 #include "node/http/server.h"
+#include "node/poster.h"
 #include "node/verify.h"
 
 #define NNG_TASK_THREADS 2
@@ -57,7 +58,8 @@ struct node {
     struct tls_engine *tls;
     struct engine engine;
     struct arena policy_arena; /* of more_logs */
-    struct policy more_logs;   /* further ledgers that are cosigned here */
+    struct policy more_logs;   /* further ledgers that are cosigned here, and external witnesses */
+    struct poster *poster;     /* asks those; NULL = there are none */
     pthread_mutex_t link_lock; /* guards link and the content of identity.members against NNG's threads */
     struct link *link;
     struct http_server *http, *witness_http; /* the second NULL = no such door */
@@ -294,6 +296,19 @@ static void ask_others(struct node *n)
         loop_run(n->loop);
 }
 
+/* Witnesses in it are asked under their URL. */
+static int check_witnesses(const struct policy *p, struct err *e)
+{
+    for (size_t i = 0; i < p->witness_count; i++) {
+        const char *url = p->witnesses[i].url;
+        if (url[0] != '\0' && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+            return err_set(e, ERR_INVALID, "config.witness-url",
+                           "witness '%.64s': its URL '%.100s' begins with neither http:// nor https://",
+                           p->witnesses[i].name, url);
+    }
+    return 0;
+}
+
 static int load_more_logs(struct node *n, struct err *e)
 {
     struct buf text = {0};
@@ -302,6 +317,8 @@ static int load_more_logs(struct node *n, struct err *e)
     int rc = file_read(n->config->policy, POLICY_BYTES_MAX, &text, e);
     if (rc == 0)
         rc = policy_parse(buf_bytes(&text), &n->policy_arena, &n->more_logs, e);
+    if (rc == 0)
+        rc = check_witnesses(&n->more_logs, e);
     buf_close(&text);
     return rc == 0 ? 0 : err_wrap(e, "policy '%s'", n->config->policy);
 }
@@ -315,6 +332,8 @@ static int start_engine(struct node *n, struct err *e)
         rc = load_more_logs(n, e);
     if (rc != 0)
         return rc;
+    if (n->more_logs.witness_count > 0)
+        n->poster = poster_create(n->loop);
     tls_engine_status(n->tls, &tls);
     struct engine_parts parts = {.config = n->config,
                                  .members = &n->identity.members,
@@ -324,6 +343,7 @@ static int start_engine(struct node *n, struct err *e)
                                  .witness = &n->identity.witness,
                                  .seal_key = n->identity.seal_key,
                                  .more_logs = &n->more_logs,
+                                 .poster = n->poster,
                                  .certificate_not_after_s = tls.own.not_after_s,
                                  .loop = n->loop,
                                  .on_asked = on_asked,
@@ -492,6 +512,8 @@ static void close_link(struct node *n)
     set_link(n, NULL);
     if (link != NULL)
         link_close(link);
+    if (n->poster != NULL)
+        poster_close(n->poster);
 }
 
 static void http_stopped_cb(void *ctx)
@@ -663,6 +685,7 @@ void node_destroy(struct node *n)
     if (n->loop != NULL)
         loop_drain(n->loop);
     engine_destroy(&n->engine);
+    poster_destroy(n->poster);
     arena_close(&n->policy_arena);
     loop_destroy(n->loop);
     region_table_destroy(n->regions);
@@ -692,6 +715,9 @@ int node_check(const struct config *config, struct err *e)
         rc = start_tls(&n, e);
     if (rc == 0)
         rc = check_tcp_doors(config, e);
+    if (rc == 0)
+        rc = load_more_logs(&n, e);
+    arena_close(&n.policy_arena);
     tls_engine_destroy(n.tls);
     link_nng_end();
     catalog_destroy(catalog);

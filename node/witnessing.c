@@ -16,6 +16,7 @@
 #include "node/base/log.h"
 #include "node/base/map.h"
 #include "node/base/xassert.h"
+#include "node/poster.h"
 
 #define NOTE_NAME "cosigned" /* row of table note */
 #define FORK_NAME "forked "  /* and the origin: row of table note */
@@ -39,9 +40,10 @@ struct witnessing {
     struct ledger *ledger;
     struct replication *replication;
     struct arena arena;          /* of the policies, until the members change */
-    struct policy policy;        /* receipts: everybody's ledgers, everybody as a witness */
-    struct policy own;           /* collector: the others as witnesses */
-    uint32_t *codes;             /* own.witnesses -> node code */
+    struct policy peers;         /* receipts of peers: everybody's ledgers, everybody as a witness */
+    struct policy policy;        /* receipts of own entries: and the external witnesses */
+    struct policy own;           /* collector: the others and the external witnesses */
+    uint32_t *codes;             /* own.witnesses -> node code, 0 = external */
     struct collector *collector; /* NULL while closed */
     struct loop_timer *timer;
     struct map logs; /* SHA-256 of the origin -> struct witnessed */
@@ -70,37 +72,103 @@ static void set_quorum(struct arena *a, struct policy *p, size_t count)
     p->quorum = POLICY_WITNESSES_MAX;
 }
 
+/* The number under which witness @i of @more stands in @p, which got it, or had its key before. */
+static uint32_t take_witness(struct arena *a, struct policy *p, const struct policy *more, size_t i)
+{
+    const struct policy_witness *in = &more->witnesses[i];
+    for (size_t k = 0; k < p->witness_count; k++)
+        if (memcmp(p->witnesses[k].key.public_key, in->key.public_key, sizeof in->key.public_key) == 0)
+            return (uint32_t)k;
+    struct policy_witness *own = (struct policy_witness *)(uintptr_t)p->witnesses; /* made by make_policies() */
+    own[p->witness_count] = *in;
+    own[p->witness_count].name = arena_printf(a, "external-%zu", i + 1);
+    return (uint32_t)p->witness_count++;
+}
+
+/* Adds the witnesses and groups of @more to @p, whose list of witnesses has room, and wants both quorums. Names get new ones: in the
+ * two policies one name may stand for two things. */
+static void join(struct arena *a, struct policy *p, const struct policy *more)
+{
+    uint32_t *numbers = arena_alloc(a, (more->witness_count + 1) * sizeof *numbers);
+    for (size_t i = 0; i < more->witness_count; i++)
+        numbers[i] = take_witness(a, p, more, i);
+    struct policy_group *groups = arena_alloc(a, (p->group_count + more->group_count + 1) * sizeof *groups);
+    size_t first = p->group_count, count = first;
+    if (count > 0)
+        memcpy(groups, p->groups, count * sizeof *groups);
+    for (size_t i = 0; i < more->group_count; i++) {
+        const struct policy_group *in = &more->groups[i];
+        uint32_t *members = arena_alloc(a, in->member_count * sizeof *members);
+        for (size_t k = 0; k < in->member_count; k++)
+            members[k] =
+                in->members[k] < POLICY_WITNESSES_MAX ? numbers[in->members[k]] : in->members[k] + (uint32_t)first;
+        groups[count++] = (struct policy_group){.name = arena_printf(a, "external-group-%zu", i + 1),
+                                                .needed = in->needed,
+                                                .members = members,
+                                                .member_count = in->member_count};
+    }
+    if (more->has_quorum) {
+        uint32_t quorum = more->quorum < POLICY_WITNESSES_MAX ? numbers[more->quorum] : more->quorum + (uint32_t)first;
+        if (p->has_quorum) {
+            uint32_t *both = arena_alloc(a, 2 * sizeof *both);
+            both[0] = p->quorum;
+            both[1] = quorum;
+            groups[count] =
+                (struct policy_group){.name = "members-and-external", .needed = 2, .members = both, .member_count = 2};
+            quorum = POLICY_WITNESSES_MAX + (uint32_t)count++;
+        }
+        p->has_quorum = true;
+        p->quorum = quorum;
+    }
+    p->groups = groups;
+    p->group_count = count;
+}
+
 static void make_policies(struct witnessing *w)
 {
     const struct members *m = w->config.members;
+    const struct policy *more = w->config.more_logs;
+    size_t more_count = more == NULL ? 0 : more->witness_count;
     struct policy_log *logs = arena_alloc(&w->arena, m->count * sizeof *logs);
-    struct policy_witness *all = arena_alloc(&w->arena, m->count * sizeof *all);
-    struct policy_witness *others = arena_alloc(&w->arena, m->count * sizeof *others);
-    w->codes = arena_alloc(&w->arena, m->count * sizeof *w->codes);
-    size_t count = 0;
+    struct policy_witness *all = arena_alloc(&w->arena, (m->count + more_count) * sizeof *all);
+    struct policy_witness *others = arena_alloc(&w->arena, (m->count + more_count) * sizeof *others);
+    w->codes = arena_alloc(&w->arena, (m->count + more_count) * sizeof *w->codes);
+    memset(w->codes, 0, (m->count + more_count) * sizeof *w->codes);
+    size_t count = 0, self = 0;
     for (size_t i = 0; i < m->count; i++) {
         const struct member *one = &m->list[i];
         logs[i] = (struct policy_log){.key = one->key, .url = ""};
         all[i] =
             (struct policy_witness){.name = arena_printf(&w->arena, "%u", one->code), .key = one->witness, .url = ""};
-        if (one->code == w->config.self)
+        if (one->code == w->config.self) {
+            self = i;
             continue;
+        }
         w->codes[count] = one->code;
         others[count++] = all[i];
     }
     w->own = (struct policy){.logs = logs, .log_count = m->count, .witnesses = others};
     set_quorum(&w->arena, &w->own, count);
-    w->policy = (struct policy){.logs = logs, .log_count = m->count, .witnesses = all};
-    set_quorum(&w->arena, &w->policy, m->count);
-    if (w->policy.has_quorum) /* nobody cosigns itself: k of the n - 1 others, whoever the author is */
-        ((struct policy_group *)(uintptr_t)w->policy.groups)->needed = policy_safe_quorum(m->count - 1);
+    w->peers = (struct policy){.logs = logs, .log_count = m->count, .witnesses = all};
+    set_quorum(&w->arena, &w->peers, m->count);
+    if (w->peers.has_quorum) /* nobody cosigns itself: k of the n - 1 others, whoever the author is */
+        ((struct policy_group *)(uintptr_t)w->peers.groups)->needed = policy_safe_quorum(m->count - 1);
     if (m->count <= 1)
-        w->policy.has_quorum = false;
+        w->peers.has_quorum = false;
+    w->policy = w->peers;
+    if (more_count == 0)
+        return;
+    join(&w->arena, &w->own, more);
+    join(&w->arena, &w->policy, more);
+    if (more->has_quorum) { /* the others do not ask these witnesses */
+        w->policy.logs = &logs[self];
+        w->policy.log_count = 1;
+    }
 }
 
-const struct policy *witnessing_policy(const struct witnessing *w)
+const struct policy *witnessing_policy(const struct witnessing *w, bool own)
 {
-    return &w->policy;
+    return own ? &w->policy : &w->peers;
 }
 
 /* ---- the own checkpoints ---- */
@@ -149,10 +217,36 @@ static void answered(void *ctx, const struct wire_msg *answer, const struct err 
     free(asking);
 }
 
+static void posted(void *ctx, unsigned status, struct bytes body, const struct err *e)
+{
+    struct asking *asking = ctx;
+    struct collector_event event = {.type = COLLECTOR_EVENT_FAILED, .witness = asking->witness, .token = asking->token};
+    (void)e; /* asked again with the next round */
+    if (status != 0) {
+        event.type = COLLECTOR_EVENT_ANSWER;
+        event.status = status;
+        event.body = body;
+    }
+    if (asking->generation == asking->w->generation)
+        step(asking->w, &event);
+    free(asking);
+}
+
 static void ask(struct witnessing *w, const struct collector_action *a)
 {
     struct asking *asking = xcalloc(1, sizeof *asking);
     *asking = (struct asking){.w = w, .generation = w->generation, .witness = a->witness, .token = a->token};
+    if (w->codes[a->witness] == 0) {
+        const char *prefix = w->own.witnesses[a->witness].url;
+        size_t size = strlen(prefix);
+        while (size > 0 && prefix[size - 1] == '/')
+            size--;
+        struct buf url = {0};
+        buf_printf(&url, "%.*s/add-checkpoint", (int)size, prefix);
+        poster_post(w->config.poster, buf_cstr(&url), a->body, a->timeout_ms, posted, asking);
+        buf_close(&url);
+        return;
+    }
     struct wire_msg m = {.type = WIRE_ADD_CHECKPOINT};
     m.u.add_checkpoint.body = a->body;
     replication_ask(w->replication, w->codes[a->witness], &m, a->timeout_ms, answered, asking);
@@ -180,8 +274,25 @@ static void cosigned(struct witnessing *w, const struct collector_action *a)
     w->config.on_cosigned(w->config.ctx);
 }
 
+/* What an external witness says came over a line that may be anybody's: nothing stops because of it. */
+static void external_said(struct witnessing *w, const struct collector_action *a)
+{
+    char text[320];
+    const char *name = w->own.witnesses[a->witness].key.name;
+    if (a->type == COLLECTOR_ACTION_ALARM) {
+        (void)snprintf(text, sizeof text, "external witness %.100s: %s", name, a->text);
+        replication_alarm(w->replication, 0, a->alarm_id, text);
+        return;
+    }
+    (void)snprintf(text, sizeof text,
+                   "external witness %.100s says that it has cosigned %llu entries of this ledger, which has %llu",
+                   name, (unsigned long long)a->size, (unsigned long long)ledger_size(w->ledger));
+    replication_alarm(w->replication, 0, "witness.ahead", text);
+}
+
 static void perform(struct witnessing *w, const struct collector_action *a)
 {
+    bool is_external = w->codes[a->witness] == 0;
     switch (a->type) {
     case COLLECTOR_ACTION_ASK:
         ask(w, a);
@@ -190,9 +301,17 @@ static void perform(struct witnessing *w, const struct collector_action *a)
         cosigned(w, a);
         break;
     case COLLECTOR_ACTION_BEHIND:
+        if (is_external) {
+            external_said(w, a);
+            break;
+        }
         w->config.on_behind(w->config.ctx, w->codes[a->witness], a->size);
         break;
     case COLLECTOR_ACTION_ALARM:
+        if (is_external) {
+            external_said(w, a);
+            break;
+        }
         replication_alarm(w->replication, w->codes[a->witness], a->alarm_id, a->text);
         break;
     }
@@ -262,6 +381,23 @@ bool witnessing_peer(const struct witnessing *w, uint32_t code, struct witnessin
             continue;
         collector_witness_info(w->collector, i, &info);
         *ret = (struct witnessing_peer){.up = info.up, .size = info.size, .time_s = info.time_s};
+        memcpy(ret->last_error, info.last_error, sizeof ret->last_error);
+        return true;
+    }
+    return false;
+}
+
+bool witnessing_external(const struct witnessing *w, size_t i, const struct policy_witness **ret_witness,
+                         struct witnessing_peer *ret)
+{
+    for (size_t k = 0; w->collector != NULL && k < w->own.witness_count; k++) {
+        struct collector_witness_info info;
+        if (w->codes[k] != 0 || i-- > 0)
+            continue;
+        collector_witness_info(w->collector, k, &info);
+        *ret_witness = &w->own.witnesses[k];
+        *ret = (struct witnessing_peer){
+            .up = info.up && info.last_error[0] == '\0', .size = info.size, .time_s = info.time_s};
         memcpy(ret->last_error, info.last_error, sizeof ret->last_error);
         return true;
     }
@@ -519,6 +655,11 @@ static void make_collector(struct witnessing *w)
     struct collector_host host = {.ctx = w, .head = host_head, .consistency = host_consistency};
     w->collector = collector_create(&config, &host);
     w->generation++;
+    for (size_t i = 0; w->config.poster != NULL && i < w->own.witness_count; i++) {
+        struct collector_event event = {.type = COLLECTOR_EVENT_UP, .witness = i};
+        if (w->codes[i] == 0 && w->own.witnesses[i].url[0] != '\0')
+            step(w, &event); /* nobody says when it can be reached: asked with each round */
+    }
 }
 
 struct witnessing *witnessing_create(const struct witnessing_config *config)
@@ -593,9 +734,9 @@ void witnessing_reload(struct witnessing *w)
 /* Everything that points into the member list is made anew; who is connected is told again by the caller's links. */
 void witnessing_members_changed(struct witnessing *w)
 {
-    bool up[MEMBERS_MAX] = {false};
-    uint32_t *codes = xcalloc(w->own.witness_count + 1, sizeof *codes);
     size_t count = w->own.witness_count;
+    bool *up = xcalloc(count + 1, sizeof *up);
+    uint32_t *codes = xcalloc(count + 1, sizeof *codes);
     for (size_t i = 0; i < count; i++) {
         struct collector_witness_info info;
         collector_witness_info(w->collector, i, &info);
@@ -605,14 +746,15 @@ void witnessing_members_changed(struct witnessing *w)
     collector_destroy(w->collector);
     arena_close(&w->arena);
     w->arena = (struct arena)ARENA_INIT;
-    w->own = w->policy = (struct policy){0};
+    w->own = w->policy = w->peers = (struct policy){0};
     make_policies(w);
     make_collector(w);
     witnessing_reload(w);
     for (size_t i = 0; i < count; i++)
-        if (up[i])
+        if (up[i] && codes[i] != 0)
             witnessing_link(w, codes[i], true);
     free(codes);
+    free(up);
 }
 
 void witnessing_close(struct witnessing *w)

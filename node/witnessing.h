@@ -1,7 +1,7 @@
-/* Witnessing: the shell around federation/witness. Gets the own checkpoints cosigned by the other members, and cosigns
- * theirs (and those of further logs the operator named).
+/* Witnessing: the shell around federation/witness. Gets the own checkpoints cosigned by the other members and by external
+ * witnesses, and cosigns the members' (and those of further logs the operator named).
  *
- *   seal -> collector -> ADD_CHECKPOINT to each member -> COSIG -> quorum -> note kept ("cosigned") -> receipts
+ *   seal -> collector -> ADD_CHECKPOINT to each member, POST to each external witness -> COSIG -> quorum -> note kept ("cosigned") -> receipts
  *   ADD_CHECKPOINT (peer or HTTP) -> witness_judge() -> row in heads.db by compare-and-swap -> durable -> cosignature
  *
  * One request for an origin is judged at a time: others that come while it is on its way to the disk are judged after it, in
@@ -15,13 +15,17 @@
 #include "node/replication.h"
 
 struct witnessing;
+struct poster;
 
 struct witnessing_config {
     uint32_t self;
     struct loop *loop;                           /* borrowed for life, like all below */
     const struct members *members;               /* its content may change: witnessing_members_changed() */
     const struct note_signer *signer;            /* NOTE_TYPE_COSIGNATURE */
-    const struct policy *more_logs;              /* logs of others that are cosigned too; NULL = none */
+    const struct policy *more_logs;              /* logs of others that are cosigned too; its witnesses with a URL are
+                                                    asked to cosign the own ledger, its quorum is wanted beside that of the
+                                                    members; NULL = none */
+    struct poster *poster;                       /* to ask them; NULL = they are not asked */
     uint32_t round_min_ms, round_ms, refresh_ms; /* 0 = defaults of collector.h */
     /* A larger own checkpoint has a quorum of cosignatures. */
     void (*on_cosigned)(void *ctx);
@@ -60,8 +64,9 @@ int witnessing_checkpoint(struct witnessing *w, const uint8_t origin_hash[CRYPTO
 /* Largest size of @code's ledger that was cosigned here. */
 uint64_t witnessing_cosigned_size(const struct witnessing *w, uint32_t code);
 
-/* The policy that a receipt of this node satisfies: all members' ledgers, all members as witnesses. */
-const struct policy *witnessing_policy(const struct witnessing *w);
+/* The policy that a receipt of this node's entries (@own) satisfies, with the external witnesses; or one of a peer's entries, of
+ * members alone: which others its author asks is not known here. */
+const struct policy *witnessing_policy(const struct witnessing *w, bool own);
 /* The newest own checkpoint with a quorum: empty = none yet. Borrowed until the next turn. */
 struct bytes witnessing_note(const struct witnessing *w, uint64_t *ret_size);
 
@@ -72,5 +77,8 @@ struct witnessing_peer {
 };
 /* @code as a witness of the own ledger; false for a code that is none. */
 bool witnessing_peer(const struct witnessing *w, uint32_t code, struct witnessing_peer *ret);
+/* The external witness number @i (from 0); false behind the last. @ret_witness lives until the members change. */
+bool witnessing_external(const struct witnessing *w, size_t i, const struct policy_witness **ret_witness,
+                         struct witnessing_peer *ret);
 
 #endif

@@ -59,8 +59,12 @@ int api_list_witnesses(struct request *r, struct err *e)
     yyjson_mut_val *list = json_put_array(&out, out.root, "witnesses");
     for (size_t i = 0; i < count; i++) {
         yyjson_mut_val *row = json_put_object(&out, list, NULL);
-        json_put_u64(&out, row, "code", rows[i].code);
+        if (rows[i].code != 0)
+            json_put_u64(&out, row, "code", rows[i].code);
+        else
+            json_put_null(&out, row, "code");
         json_put_string(&out, row, "name", rows[i].name);
+        json_put_string(&out, row, "url", rows[i].url);
         json_put_bool(&out, row, "up", rows[i].up);
         json_put_u64(&out, row, "size", rows[i].size);
         json_put_time(&out, row, "cosigned", rows[i].time_s * 1000);

@@ -63,7 +63,7 @@ LIBRARIES = [
     (r"(protobuf-c/|.*\.pb-c\.h$)", r"federation/wire/(?:[a-z_]+\.c|wire_internal\.h)$"),
     (r"(freexl\.h$|minizip/)", r"catalog/xlsx\.c$"),
     (r"qrencode\.h$", r"node/receipt/receipt_qr\.c$"),
-    (r"curl/", r"node/ctl/|node/notify[a-z_]*\.c$"),
+    (r"curl/", r"node/ctl/|node/(notify|poster)[a-z_]*\.c$"),
 ]
 
 # Pure folders: no system beyond these headers, no clock, chance, log or file.

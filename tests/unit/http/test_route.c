@@ -716,7 +716,8 @@ static void tells_whom_to_trust(void **state)
     assert_string_equal(ask(&a, "GET", "/v1/policy", NULL).text, "quorum none\n");
     struct answer answer = ask(&a, "GET", "/v1/ledger/witnesses", NULL);
     assert_string_equal(answer.text,
-                        "{\"final_size\":7,\"witnesses\":[{\"code\":330000,\"name\":\"浙江省\",\"up\":true,"
+                        "{\"final_size\":7,\"witnesses\":[{\"code\":330000,\"name\":\"浙江省\",\"url\":null,"
+                        "\"up\":true,"
                         "\"size\":7,\"cosigned_ms\":1000000,\"cosigned_at\":\"1970-01-01T00:16:40.000Z\","
                         "\"last_error\":\"slow\"}]}");
     answer = ask(&a, "GET", "/v1/ledger/evidence", NULL);

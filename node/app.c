@@ -183,7 +183,7 @@ static void other_entry(struct app *a, const struct sync_entry *entry, struct le
 }
 
 /* A file that joins a case of ours: not when the event is refused, nor on a mirror. */
-static void material_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
+void app_material_peer_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
 {
     struct case_slot *slot;
     const struct case_effect *effects;
@@ -217,7 +217,7 @@ void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, 
         app_pull_heal(a, slot);
     }
     for (size_t i = 0; i < count; i++)
-        material_entry(a, &entries[i], txn);
+        app_material_peer_entry(a, &entries[i], txn);
     for (size_t i = 0; i < count; i++)
         if (!leaf_is_case_event(&entries[i].leaf))
             other_entry(a, &entries[i], txn);
@@ -271,7 +271,7 @@ void app_on_restored(void *ctx, const struct sync_entry *entries, size_t count, 
     for (size_t i = 0; i < count; i++) {
         if (leaf_is_case_event(&entries[i].leaf)) {
             app_case_entry(a, &entries[i], txn);
-            material_entry(a, &entries[i], txn);
+            app_material_peer_entry(a, &entries[i], txn);
         } else if (entries[i].leaf.kind == LEAF_KIND_EVENT)
             app_item_entry(a, &entries[i], txn);
         else if (entries[i].leaf.kind == LEAF_KIND_EVIDENCE)
@@ -438,6 +438,7 @@ void app_metrics(struct app *a, struct buf *ret)
     metric(ret, "tongban_batches_refused_total", "counter", "Batches that failed verification, and other alarms.",
            r.batches_refused);
     metric(ret, "tongban_requests_failed_total", "counter", "Requests to peers without an answer.", r.requests_failed);
+    app_material_metrics(a, ret);
     metric(ret, "tongban_resident_bytes", "gauge", "Memory in use.", s.rss_bytes);
     metric(ret, "tongban_certificate_not_after_seconds", "gauge", "End of the own certificate, seconds since 1970.",
            s.certificate_not_after_s);

@@ -52,7 +52,10 @@ struct app {
     size_t refold_count;
     struct loop_timer *refold_timer;
     struct uploads *uploads;
-    char *files_dir;           /* DIR/files */
+    char *files_dir;         /* DIR/files */
+    struct fetches *fetches; /* node.c destroys them, after this app */
+    void (*dial)(void *ctx, uint32_t peer);
+    void *dial_ctx;
     struct list readers;       /* struct app_material_reader */
     struct buf doomed;         /* case id 16, file id 32: to go when the case's erasure is durable */
     bool importing;            /* an import or export is at work; one at a time */
@@ -162,6 +165,16 @@ void app_materials_close(struct app *a);
 /* A material event is about to be written or stored: its rows. */
 void app_material_entry(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t origin, uint64_t index,
                         const uint8_t file[CASE_FILE_ID_SIZE], struct ledger_txn *txn);
+void app_material_peer_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
+/* Of a file that a case of ours holds. */
+bool app_material_is_wanted(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE]);
+/* app_material_fetch.c */
+void app_material_make_fetches(struct app *a);
+/* For node.c, which owns them from there on; @dial: a connection for files to that node is wanted. */
+struct fetches *app_materials_fetches(struct app *a, void (*dial)(void *ctx, uint32_t peer), void *ctx);
+bool app_material_is_here(const struct app *a, const uint8_t file[CASE_FILE_ID_SIZE]);
+void app_material_metrics(struct app *a, struct buf *ret);
+void app_materials_wanted(struct app *a); /* takes up everything that is noted as wanted */
 void app_material_stored(struct app *a, const struct sync_entry *entry);
 /* The case's content is about to be destroyed; when that is durable, its files go. */
 void app_materials_erase(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);

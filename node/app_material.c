@@ -21,6 +21,7 @@
 #include "node/base/clock.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
+#include "node/fetches.h"
 #include "node/files/file_blob.h"
 #include "node/uploads.h"
 
@@ -581,20 +582,12 @@ void app_reuse_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], cons
 
 /* ---- rows, arrival, end ---- */
 
-static bool is_here(const struct app *a, const uint8_t file[FILE_ID_SIZE])
-{
-    char path[FILE_BLOB_PATH_SIZE];
-    if (a->files_dir == NULL) /* a node without a disk: the simulator's */
-        return false;
-    file_blob_path(a->files_dir, file, path);
-    return access(path, F_OK) == 0;
-}
-
 void app_material_entry(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t origin, uint64_t index,
                         const uint8_t file[CASE_FILE_ID_SIZE], struct ledger_txn *txn)
 {
-    bool is_held = is_here(a, file);
-    struct store_file row = {.origin = origin, .index = index, .is_wanted = !is_held};
+    bool is_held = app_material_is_here(a, file);
+    /* Wanted until its author knows that it is here. */
+    struct store_file row = {.origin = origin, .index = index, .is_wanted = origin != a->config->region};
     memcpy(row.case_id, case_id, sizeof row.case_id);
     memcpy(row.file, file, sizeof row.file);
     ledger_txn_file(txn, &row);
@@ -603,20 +596,6 @@ void app_material_entry(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint
     struct store_file_holder holder = {.node = a->config->region, .state = APP_SCAN_OFF, .at_ms = clock_wall_ms()};
     memcpy(holder.file, file, sizeof holder.file);
     ledger_txn_file_holder(txn, &holder);
-}
-
-void app_material_stored(struct app *a, const struct sync_entry *entry)
-{
-    (void)a;
-    (void)entry;
-}
-
-uint32_t app_material_progress(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE], uint32_t node)
-{
-    (void)a;
-    (void)file;
-    (void)node;
-    return 0;
 }
 
 void app_materials_erase(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
@@ -639,13 +618,16 @@ void app_materials_erase(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
 static void remove_file(struct app *a, const uint8_t file[FILE_ID_SIZE])
 {
     char path[FILE_BLOB_PATH_SIZE];
+    fetches_forget(a->fetches, file);
     file_blob_path(a->files_dir, file, path);
     if (unlink(path) != 0 && errno != ENOENT)
         log_error("material", NULL, "material.remove", "cannot remove '%s' (error %d)", path, errno);
+    fetches_part_path(a->files_dir, file, path);
+    (void)unlink(path); /* most files have none */
 }
 
 /* Whether a case holds the file; true also when that cannot be read. */
-static bool is_held_by_case(struct app *a, const uint8_t file[FILE_ID_SIZE])
+bool app_material_is_wanted(struct app *a, const uint8_t file[FILE_ID_SIZE])
 {
     struct arena mem = ARENA_INIT;
     uint8_t(*cases)[CASE_ID_SIZE];
@@ -663,7 +645,7 @@ void app_materials_sweep(struct app *a)
         const uint8_t *case_id = a->doomed.data + at, *file = case_id + CASE_ID_SIZE;
         if (!app_is_erased(a, case_id)) /* not durable yet */
             buf_put(&left, case_id, DOOMED_SIZE);
-        else if (!is_held_by_case(a, file))
+        else if (!app_material_is_wanted(a, file))
             remove_file(a, file);
     }
     buf_close(&a->doomed);
@@ -678,8 +660,10 @@ static void remove_orphans(struct app *a)
     size_t size = 0;
     DIR *dir = opendir(a->files_dir);
     while (dir != NULL && (entry = readdir(dir)) != NULL)
-        if (strlen(entry->d_name) == 2 * FILE_ID_SIZE &&
-            hex_decode(entry->d_name, 2 * FILE_ID_SIZE, file, sizeof file, &size) == 0 && !is_held_by_case(a, file))
+        if (strlen(entry->d_name) >= 2 * FILE_ID_SIZE &&
+            (entry->d_name[2 * FILE_ID_SIZE] == '\0' || strcmp(entry->d_name + 2 * FILE_ID_SIZE, ".part") == 0) &&
+            hex_decode(entry->d_name, 2 * FILE_ID_SIZE, file, sizeof file, &size) == 0 &&
+            !app_material_is_wanted(a, file))
             remove_file(a, file);
     if (dir != NULL)
         closedir(dir);
@@ -692,6 +676,7 @@ int app_materials_open(struct app *a, struct err *e)
     list_init(&a->readers);
     buf_printf(&dir, "%s/files", a->config->dir);
     a->files_dir = (char *)buf_take(&dir, &size);
+    app_material_make_fetches(a);
     return uploads_create(&(struct uploads_config){.loop = a->loop,
                                                    .dir = a->files_dir,
                                                    .scanner = a->config->scanner[0] == NULL ? NULL : a->config->scanner,
@@ -702,6 +687,7 @@ int app_materials_open(struct app *a, struct err *e)
 void app_materials_start(struct app *a)
 {
     remove_orphans(a);
+    app_materials_wanted(a);
 }
 
 void app_materials_stop(struct app *a)
@@ -712,7 +698,8 @@ void app_materials_stop(struct app *a)
 
 bool app_materials_idle(const struct app *a)
 {
-    return a->files_dir == NULL || (uploads_is_idle(a->uploads) && list_is_empty(&a->readers));
+    return a->files_dir == NULL ||
+           (uploads_is_idle(a->uploads) && list_is_empty(&a->readers) && fetches_is_idle(a->fetches));
 }
 
 void app_materials_close(struct app *a)

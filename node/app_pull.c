@@ -337,6 +337,8 @@ static int take_page(struct case_pull *p, const struct wire_case_entries *m, str
         entries[count++] = entries[i];
     }
     app_take_grants(a, p->asked->code, m->grants, entries, count, txn);
+    for (size_t i = 0; i < count; i++)
+        app_material_peer_entry(a, &entries[i], txn);
     struct case_slot *slot = slot_of(p);
     if (slot != NULL) {
         app_react(a, slot, txn);
@@ -375,6 +377,7 @@ static void stored(void *ctx, const struct err *e)
         return;
     }
     app_notify_case(p->app, p->case_id);
+    app_materials_wanted(p->app);
     page_done(p, p->after_node != 0);
 }
 

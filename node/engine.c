@@ -165,12 +165,24 @@ static void on_contradiction(void *ctx, uint32_t accused, struct bytes evidence,
 
 /* ---- life ---- */
 
+/* What HELLO says: where others reach the socket for files. */
+static uint16_t files_port(const struct config *c)
+{
+    const char *colon = strrchr(c->files_listen, ':');
+    uint64_t port = 0;
+    if (c->files_listen[0] == '\0' || colon == NULL || decimal_parse(bytes_of_string(colon + 1), &port) != 0 ||
+        port > 65535)
+        return 0;
+    return (uint16_t)(c->files_port != 0 ? c->files_port : port);
+}
+
 static void make_parts(struct engine *g)
 {
     const struct config *c = g->parts.config;
     const struct members *members = g->parts.members;
     g->replication = replication_create(&(struct replication_config){.self = c->region,
                                                                      .software = "tongban/" TONGBAN_VERSION,
+                                                                     .files_port = files_port(c),
                                                                      .loop = g->parts.loop,
                                                                      .members = g->parts.members,
                                                                      .heads_stale_ms = c->heads_stale_s * 1000,

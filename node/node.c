@@ -25,6 +25,7 @@
 #include "node/base/log.h"
 #include "node/base/xassert.h"
 #include "node/engine.h"
+#include "node/files_link.h"
 #include "node/http/server.h"
 #include "node/poster.h"
 #include "node/verify.h"
@@ -62,6 +63,8 @@ struct node {
     struct poster *poster;     /* asks those; NULL = there are none */
     pthread_mutex_t link_lock; /* guards link and the content of identity.members against NNG's threads */
     struct link *link;
+    struct files_link *files_link; /* NULL = no file is given or taken */
+    struct fetches *fetches;
     struct http_server *http, *witness_http; /* the second NULL = no such door */
     int doors_stopping;
     struct loop_timer *drain_timer, *expiry_timer;
@@ -265,19 +268,24 @@ static int check_certificate(const struct config *c, struct err *e)
     return rc;
 }
 
-static int start_tls(struct node *n, struct err *e)
+static struct tls_engine_options tls_options(struct node *n)
 {
     const struct config *c = n->config;
-    struct tls_engine_options o = {.federation = n->identity.members.federation,
-                                   .ca_path = c->ca_path,
-                                   .crl_path = c->crl_path,
-                                   .cert_path = c->cert_path,
-                                   .key_path = c->key_path,
-                                   .is_member_cb = is_member_cb,
-                                   .failed_cb = handshake_failed_cb,
-                                   .ctx = n};
+    return (struct tls_engine_options){.federation = n->identity.members.federation,
+                                       .ca_path = c->ca_path,
+                                       .crl_path = c->crl_path,
+                                       .cert_path = c->cert_path,
+                                       .key_path = c->key_path,
+                                       .is_member_cb = is_member_cb,
+                                       .failed_cb = handshake_failed_cb,
+                                       .ctx = n};
+}
+
+static int start_tls(struct node *n, struct err *e)
+{
+    struct tls_engine_options o = tls_options(n);
     link_nng_limit_threads(NNG_TASK_THREADS);
-    int rc = check_certificate(c, e);
+    int rc = check_certificate(n->config, e);
     return rc == 0 ? tls_engine_create(&o, &n->tls, e) : rc;
 }
 
@@ -323,6 +331,13 @@ static int load_more_logs(struct node *n, struct err *e)
     return rc == 0 ? 0 : err_wrap(e, "policy '%s'", n->config->policy);
 }
 
+static void dial_for_files(void *ctx, uint32_t peer)
+{
+    struct node *n = ctx;
+    if (n->files_link != NULL)
+        files_link_dial(n->files_link, peer);
+}
+
 static int start_engine(struct node *n, struct err *e)
 {
     struct catalog *catalog;
@@ -349,7 +364,11 @@ static int start_engine(struct node *n, struct err *e)
                                  .on_asked = on_asked,
                                  .ctx = n};
     rc = engine_open(&n->engine, &parts, e);
-    return rc == 0 ? app_materials_open(n->engine.app, e) : rc;
+    if (rc == 0) {
+        rc = app_materials_open(n->engine.app, e);
+        n->fetches = app_materials_fetches(n->engine.app, dial_for_files, n);
+    }
+    return rc;
 }
 
 static struct link_nng_peer *link_peers(const struct members *m)
@@ -377,6 +396,20 @@ static int start_link(struct node *n, struct err *e)
     if (rc == 0)
         set_link(n, link);
     return rc;
+}
+
+static int start_files(struct node *n, struct err *e)
+{
+    struct tls_engine_options tls = tls_options(n);
+    if (n->config->files_listen[0] == '\0')
+        return 0;
+    return files_link_open(&(struct files_link_config){.code = n->config->region,
+                                                       .listen_url = n->config->files_listen,
+                                                       .members = &n->identity.members,
+                                                       .tls = &tls,
+                                                       .replication = n->engine.replication,
+                                                       .fetches = n->fetches},
+                           &n->files_link, e);
 }
 
 /* ---- HTTP ---- */
@@ -508,6 +541,8 @@ static void drain_cb(void *ctx)
 static void close_link(struct node *n)
 {
     struct link *link = n->link;
+    files_link_close(n->files_link);
+    n->files_link = NULL;
     engine_stop(&n->engine);
     set_link(n, NULL);
     if (link != NULL)
@@ -577,6 +612,8 @@ static void reload(struct node *n)
     }
     note_floor(n);
     link_nng_recheck(n->link);
+    if (n->files_link != NULL && files_link_reload(n->files_link, &e) != 0)
+        log_error("node", NULL, e.id, "the socket for files stays as it was: %s", e.message);
     log_info("node", NULL, "node.reloaded", "certificates, revocations and members (list version %llu) read again",
              (unsigned long long)n->identity.members.version);
 }
@@ -631,6 +668,8 @@ static int start_parts(struct node *n, struct err *e)
     if (rc == 0 && n->stopping)
         rc = err_set(e, ERR_CLOSED, "node.stopping", "stopped by a signal before it had started");
     if (rc == 0)
+        rc = start_files(n, e);
+    if (rc == 0)
         rc = start_http(n, e);
     return rc;
 }
@@ -684,6 +723,7 @@ void node_destroy(struct node *n)
     loop_timer_destroy(n->expiry_timer);
     if (n->loop != NULL)
         loop_drain(n->loop);
+    fetches_destroy(n->fetches);
     engine_destroy(&n->engine);
     poster_destroy(n->poster);
     arena_close(&n->policy_arena);

@@ -443,6 +443,7 @@ static void greeted(struct replication *r, const struct sync_action *a)
         return;
     p->view.skew_ms = a->skew_ms;
     (void)snprintf(p->view.software, sizeof p->view.software, "%s", a->message.u.hello.software);
+    p->view.files_port = (uint16_t)a->message.u.hello.files_port;
     char code[12];
     if (a->skew_ms > 60000 || a->skew_ms < -60000)
         log_warn("peer", code_text(a->peer, code), "peer.clock-skew", "its clock differs from ours by %lld ms",
@@ -759,6 +760,7 @@ struct replication *replication_create(const struct replication_config *config)
     list_init(&r->asks);
     struct sync_config sync = {.self = config->self,
                                .software = config->software,
+                               .files_port = config->files_port,
                                .members_version = config->members->version,
                                .heads_stale_ms = config->heads_stale_ms};
     struct sync_host host = {.ctx = r,

@@ -19,6 +19,7 @@ struct replication;
 struct replication_config {
     uint32_t self;
     const char *software; /* borrowed for life, like members and loop */
+    uint16_t files_port;  /* where this node listens for files, 0 = nowhere */
     struct loop *loop;
     const struct members *members;
     uint32_t heads_stale_ms; /* 0 = the default of sync.h */
@@ -61,6 +62,7 @@ struct replication_peer {
     uint64_t held_size, known_size, acked_size, confirmed_size;
     int64_t skew_ms; /* INT64_MIN = unknown */
     char software[65];
+    uint16_t files_port; /* where it listens for files, 0 = nowhere or not known */
 };
 
 struct replication *replication_create(const struct replication_config *config);

@@ -152,7 +152,8 @@ struct wire_hello sync_own_hello(const struct sync *s, uint32_t peer)
                                .wall_ms = s->wall_ms,
                                .ledger_size = s->host.own_size(s->host.ctx),
                                .members_version = s->config.members_version,
-                               .your_size = s->host.known_size(s->host.ctx, peer)};
+                               .your_size = s->host.known_size(s->host.ctx, peer),
+                               .files_port = s->config.files_port};
 }
 
 uint64_t sync_send(struct sync *s, struct sync_update *u, uint32_t peer, const struct wire_msg *m, uint32_t timeout_ms)

@@ -147,6 +147,7 @@ struct sync_host {
 struct sync_config {
     uint32_t self;
     const char *software; /* borrowed for life */
+    uint32_t files_port;  /* for HELLO */
     uint64_t members_version;
     uint32_t poll_wait_ms;               /* long poll; default 20000 */
     uint32_t reply_slack_ms;             /* request timeout beyond it; default 8000 */

@@ -66,6 +66,8 @@ static int check_hello(const struct wire_hello *h, struct err *e)
         if (rc != 0)
             return rc;
     }
+    if (h->files_port > 65535)
+        return err_set(e, ERR_INVALID, "wire.hello-port", "hello: files port %" PRIu32 ", limit 65535", h->files_port);
     return check_text("hello: software", h->software, 0, WIRE_NAME_BYTES_MAX, e);
 }
 
@@ -153,6 +155,11 @@ static int check_message(const struct wire_msg *m, struct err *e)
     case WIRE_PULL:
     case WIRE_OK:
         return 0; /* fixed size, nothing to bound */
+    case WIRE_FILE_PULL:
+    case WIRE_FILE_HEAD:
+    case WIRE_FILE_CHUNK:
+    case WIRE_FILE_HAVE:
+        return wire_file_check(m, e);
     default:
         return wire_ledger_check(m, e);
     }
@@ -194,6 +201,7 @@ static void fill_hello(const struct wire_hello *h, struct outgoing *o)
     o->u.hello.ledger_size = h->ledger_size;
     o->u.hello.members_version = h->members_version;
     o->u.hello.your_size = h->your_size;
+    o->u.hello.files_port = h->files_port;
     o->envelope.hello = &o->u.hello;
 }
 
@@ -292,6 +300,12 @@ static void fill(const struct wire_msg *m, struct outgoing *o, struct arena *are
     case WIRE_OK:
         tbwire__ok__init(&o->u.ok);
         o->envelope.ok = &o->u.ok;
+        break;
+    case WIRE_FILE_PULL:
+    case WIRE_FILE_HEAD:
+    case WIRE_FILE_CHUNK:
+    case WIRE_FILE_HAVE:
+        wire_file_fill(m, o);
         break;
     default:
         wire_ledger_fill(m, o, arena);
@@ -394,6 +408,7 @@ static int take_hello(const Tbwire__Hello *in, struct wire_hello *ret, struct er
         .ledger_size = in->ledger_size,
         .members_version = in->members_version,
         .your_size = in->your_size,
+        .files_port = in->files_port,
     };
     for (size_t i = 0; i < in->n_suites; i++)
         ret->suites[i] = in->suites[i];
@@ -498,6 +513,11 @@ static int take(const Tbwire__Envelope *in, struct arena *arena, struct wire_msg
         return 0;
     case TBWIRE__ENVELOPE__BODY_OK:
         return 0;
+    case TBWIRE__ENVELOPE__BODY_FILE_PULL:
+    case TBWIRE__ENVELOPE__BODY_FILE_HEAD:
+    case TBWIRE__ENVELOPE__BODY_FILE_CHUNK:
+    case TBWIRE__ENVELOPE__BODY_FILE_HAVE:
+        return wire_file_take(in, ret, e);
     default:
         return wire_ledger_take(in, arena, ret, e);
     }

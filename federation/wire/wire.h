@@ -43,7 +43,11 @@
     X(RECONCILE, 18, "reconcile")                                                                                      \
     X(RECONCILED, 19, "reconciled")                                                                                    \
     X(CASES_PULL, 20, "cases_pull")                                                                                    \
-    X(CASES_HELD, 21, "cases_held")
+    X(CASES_HELD, 21, "cases_held")                                                                                    \
+    X(FILE_PULL, 22, "file_pull")                                                                                      \
+    X(FILE_HEAD, 23, "file_head")                                                                                      \
+    X(FILE_CHUNK, 24, "file_chunk")                                                                                    \
+    X(FILE_HAVE, 25, "file_have")
 
 enum wire_type {
 #define X(name, number, text) WIRE_##name = number,
@@ -63,6 +67,7 @@ struct wire_hello {
     uint64_t ledger_size;     /* sealed size of the sender's ledger */
     uint64_t members_version; /* of the member list it uses */
     uint64_t your_size;       /* the largest size of the receiver's ledger that the sender holds or has cosigned */
+    uint32_t files_port;      /* where the sender listens for files, 0 = nowhere; up to 65535 */
 };
 
 struct wire_hint {
@@ -232,6 +237,28 @@ struct wire_cases_held {
     size_t case_count; /* up to WIRE_CASES_MAX */
 };
 
+struct wire_file_pull {
+    uint8_t file[32];
+    bool head;      /* the list of hashes is wanted, not a chunk */
+    uint32_t chunk; /* below FILE_CHUNKS_MAX */
+    uint32_t held;
+};
+
+struct wire_file_head {
+    uint64_t size;       /* 1..FILE_BYTES_MAX */
+    struct bytes hashes; /* 32 bytes for each of its chunks */
+};
+
+struct wire_file_chunk {
+    struct bytes data; /* 33..FILE_CHUNK_BYTES + 32 */
+};
+
+struct wire_file_have {
+    uint8_t file[32];
+    uint32_t held; /* up to FILE_CHUNKS_MAX */
+    bool all;
+};
+
 struct wire_msg {
     enum wire_type type;
     union {
@@ -255,6 +282,10 @@ struct wire_msg {
         struct wire_reconciled reconciled;
         struct wire_key_pull cases_pull; /* the same form: ids of cases */
         struct wire_cases_held cases_held;
+        struct wire_file_pull file_pull;
+        struct wire_file_head file_head;
+        struct wire_file_chunk file_chunk;
+        struct wire_file_have file_have;
     } u; /* WIRE_OK has none */
 };
 

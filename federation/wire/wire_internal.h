@@ -30,6 +30,10 @@ struct outgoing {
         Tbwire__Reconciled reconciled;
         Tbwire__CasesPull cases_pull;
         Tbwire__CasesHeld cases_held;
+        Tbwire__FilePull file_pull;
+        Tbwire__FileHead file_head;
+        Tbwire__FileChunk file_chunk;
+        Tbwire__FileHave file_have;
     } u;
     char *suites[WIRE_SUITES_MAX];
     ProtobufCBinaryData right[CRANGE_PARTS_MAX];
@@ -59,5 +63,10 @@ int wire_ledger_take(const Tbwire__Envelope *in, struct arena *arena, struct wir
 int wire_case_check(const struct wire_msg *m, struct err *e) WARN_UNUSED;
 void wire_case_fill(const struct wire_msg *m, struct outgoing *o, struct arena *arena);
 int wire_case_take(const Tbwire__Envelope *in, struct arena *arena, struct wire_msg *ret, struct err *e) WARN_UNUSED;
+
+/* wire_file.c: the messages of the sockets for files */
+int wire_file_check(const struct wire_msg *m, struct err *e) WARN_UNUSED;
+void wire_file_fill(const struct wire_msg *m, struct outgoing *o);
+int wire_file_take(const Tbwire__Envelope *in, struct wire_msg *ret, struct err *e) WARN_UNUSED;
 
 #endif

@@ -27,6 +27,8 @@ struct node_init {
     struct ctl *ctl;
     struct arena *mem;
     const char *listen, *advertise, *http, *catalog, *data; /* advertise, http, catalog: NULL = none */
+    const char *files_listen;                               /* NULL = none */
+    uint64_t files_port;                                    /* 0 = that of files_listen */
     struct setup_request request;
 };
 
@@ -107,10 +109,16 @@ static int take_options(struct node_init *n, struct err *e)
     n->listen = ctl_option(c, "--federation-listen");
     n->advertise = ctl_option(c, "--advertise");
     n->http = ctl_option(c, "--http");
+    n->files_listen = ctl_option(c, "--files-listen");
     n->request.name = ctl_option(c, "--name");
     n->request.url = n->advertise != NULL ? n->advertise : n->listen;
     int rc = ctl_option_u64(c, "--region", 100000, 829999, &region, e); /* the provinces' codes of GB/T 2260 */
     n->request.region = (uint32_t)region;
+    const char *files_host;
+    if (rc == 0)
+        rc = ctl_option_u64(c, "--files-port", 1, 65535, &n->files_port, e);
+    if (rc == 0 && n->files_listen != NULL)
+        rc = setup_parse_url("--files-listen", n->files_listen, n->mem, &files_host, e);
     if (rc == 0)
         rc = pki_check_node_name(n->request.name, e);
     if (rc == 0)
@@ -211,6 +219,12 @@ static int write_config(struct node_init *n, struct err *e)
         (void)(optional[i][1] != NULL ? yyjson_mut_obj_add_str(doc, root, optional[i][0], optional[i][1])
                                       : yyjson_mut_obj_add_null(doc, root, optional[i][0]));
     (void)yyjson_mut_obj_add_str(doc, root, "data", n->data);
+    if (n->files_listen != NULL) {
+        yyjson_mut_val *files = yyjson_mut_obj_add_obj(doc, root, "files");
+        (void)yyjson_mut_obj_add_str(doc, files, "listen", n->files_listen);
+        if (n->files_port != 0)
+            (void)yyjson_mut_obj_add_uint(doc, files, "advertise_port", n->files_port);
+    }
     size_t size = 0;
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES | YYJSON_WRITE_NEWLINE_AT_END, &size);
     int rc = text == NULL

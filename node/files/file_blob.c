@@ -210,7 +210,8 @@ int file_blob_put(struct file_blob *b, uint32_t index, struct bytes sealed, stru
     merkle_leaf_hash(sealed, &hash);
     if (b->is_fixed && !merkle_hash_equal(&hash, &b->hashes[index]))
         return err_set(e, ERR_VERIFY, "file.chunk-hash", "chunk %u has another hash than the file's list", index);
-    b->hashes[index] = hash;
+    if (!b->is_fixed)
+        b->hashes[index] = hash;
     if (write_all(b->fd, sealed.data, size, chunk_at(b, index)) != 0 ||
         (!b->is_fixed && write_all(b->fd, hash.b, sizeof hash.b, HEAD_SIZE + (uint64_t)index * sizeof hash.b) != 0))
         return err_set_errno(e, ERR_IO, "file.write", errno, "cannot write '%s'", b->path);

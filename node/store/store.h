@@ -233,14 +233,15 @@ struct store_file {
     uint8_t file[32];
     uint32_t origin;
     uint64_t index;
-    bool is_wanted; /* not held here: kept as wanted from @origin until a holder row of this node comes */
+    bool is_wanted; /* kept as wanted from its author until a holder row settles it */
 };
 
-/* Node @node holds all of a file. Of this node: it is not wanted any more; @state 0 takes the row away. */
+/* Node @node holds all of a file; @state 0 takes the row away. */
 struct store_file_holder {
     uint8_t file[32];
     uint32_t node;
     uint8_t state; /* enum app_scan (node/app.h), the owner's; never 0 in a row */
+    bool settles;  /* not in the row: the file is not wanted any more */
     uint64_t at_ms;
 };
 

@@ -69,7 +69,7 @@ static int put_holder(struct store_transaction *t, const struct store_file_holde
     struct bytes k = bytes_of(key, sizeof key);
     int rc = row->state == 0 ? store_fact_delete(t, STORE_FACT_FILE_HOLDER, k)
                              : store_fact_put(t, STORE_FACT_FILE_HOLDER, k, bytes_of(value, sizeof value));
-    if (rc == 0 && row->node == t->s->self)
+    if (rc == 0 && row->settles)
         rc = store_fact_delete(t, STORE_FACT_FILE_WANTED, bytes_of(row->file, FILE_SIZE));
     return rc;
 }

@@ -180,6 +180,7 @@ class Node:
         self.federation_port = None
         self.line = None  # Line that the others dial, or None
         self.dialler = region  # how lines know this process; differs for a twin()
+        self.files_line = None  # the same for files
         self.process = None
         self.problems = []
         self._expected = []
@@ -375,9 +376,9 @@ class Cluster:
         settings["ledger"] = {"heads_busy_s": 60, "heads_idle_s": 3600, "heads_stale_s": 86400, "start_ask_ms": 200} | ledger
         path.write_text(json.dumps(settings, ensure_ascii=False, indent=2))
 
-    def add_node(self, region, name, catalog=None, proxied=True, init=(), ledger=None):
+    def add_node(self, region, name, catalog=None, proxied=True, init=(), ledger=None, files=False):
         """Makes the folder of a node and its certificate. With @proxied the others reach it through a line that can
-        be cut. @init: more arguments of `tongban node init`. @ledger: section "ledger" of its node.json."""
+        be cut. @init: more arguments of `tongban node init`. With @files it gives files of cases and takes them. @ledger: section "ledger" of its node.json."""
         node = Node(self, region, name, self.dir / region)
         node.federation_port, node.http_port = free_port(), free_port()
         arguments = ["node", "init", "--dir", node.dir, "--region", region, "--name", name]
@@ -386,6 +387,12 @@ class Cluster:
         if proxied:
             node.line = Line(node.federation_port, identify=self._who_dialled)
             arguments += ["--advertise", f"tls+tcp://127.0.0.1:{node.line.port}"]
+        if files:
+            port = free_port()
+            arguments += ["--files-listen", f"tls+tcp://127.0.0.1:{port}"]
+            if proxied:
+                node.files_line = Line(port, identify=self._who_dialled)
+                arguments += ["--files-port", node.files_line.port]
         if (TREE / "catalog/data").is_dir():
             arguments += ["--data", TREE / "catalog/data"]  # divisions and calendars: nothing is installed here
         if catalog:
@@ -445,7 +452,8 @@ class Cluster:
         """Cuts the line between two nodes, whoever dialled: see proxy.py for the kinds."""
         for listener, dialler in ((a, b), (b, a)):
             assert listener.line, f"{listener} was added with proxied=False: its line cannot be cut"
-            listener.line.cut(how, source=dialler.dialler)
+            for line in filter(None, (listener.line, listener.files_line)):
+                line.cut(how, source=dialler.dialler)
 
     def isolate(self, node, how="stall"):
         for other in self.nodes:
@@ -456,11 +464,12 @@ class Cluster:
         """Mends the line between two nodes, or all lines."""
         if a is None:
             for node in self.nodes:
-                if node.line:
-                    node.line.heal()
+                for line in filter(None, (node.line, node.files_line)):
+                    line.heal()
             return
-        a.line.heal(source=b.dialler)
-        b.line.heal(source=a.dialler)
+        for listener, dialler in ((a, b), (b, a)):
+            for line in filter(None, (listener.line, listener.files_line)):
+                line.heal(source=dialler.dialler)
 
     # -- end
 
@@ -486,8 +495,8 @@ class Cluster:
             for node in self.nodes:
                 node.stop()
             for node in self.nodes:
-                if node.line:
-                    node.line.close()
+                for line in filter(None, (node.line, node.files_line)):
+                    line.close()
             self.check()
         except BaseException:
             self.failed = True

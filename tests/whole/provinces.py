@@ -35,15 +35,15 @@ def application(item=ORPHAN, serial=2, **fields):
 # ---- nodes -----------------------------------------------------------------------------------------------------------
 
 
-def add_provinces(cluster, *regions, catalog=None, ledger=None):
-    """Adds nodes with the catalogs of catalog/data, or of the folder @catalog where it has one. @ledger: as add_node()."""
+def add_provinces(cluster, *regions, catalog=None, ledger=None, files=False):
+    """Adds nodes with the catalogs of catalog/data, or of the folder @catalog where it has one. @ledger, @files: as add_node()."""
     nodes = []
     for region in regions:
         name, stem = PROVINCES[region]
         file = CATALOGS / f"{stem}.json"
         if catalog is not None:
             file = Path(catalog) / f"{stem}.json"
-        nodes.append(cluster.add_node(region, name, catalog=file, ledger=ledger))
+        nodes.append(cluster.add_node(region, name, catalog=file, ledger=ledger, files=files))
     return nodes
 
 

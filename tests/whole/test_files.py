@@ -1,0 +1,198 @@
+"""Files on their way between nodes: their own socket, chunk by chunk, going on after a cut and a kill -9 of either side without
+what is there being sent again, in bounded memory, to participants only; gone at both ends after an erasure."""
+import os
+import re
+import time
+
+import pytest
+
+from cluster import wait_for
+from provinces import act, application, bring_to, start_provinces, submit, view, wait_met, wait_status
+from test_materials import MIB, add, begin, configure, content_of, fetch, materials, scanner, send, finish, stands_open
+
+A, B, C = "440000", "510000", "330000"
+BIG = 64 * MIB + 4321
+
+
+def held(node, case, file, by):
+    """(chunks held, chunks) that @node shows for node @by; None when the list does not have it."""
+    for m in materials(node, case):
+        if m["file"] == file:
+            return [(h["held"], h["chunks"]) for h in m["holders"] if h["node"] == int(by.region)][0]
+    return None
+
+
+def wait_whole(case, file, at, *shown_by, seconds=120):
+    for node in shown_by or [at]:
+        def whole(node=node):
+            state = held(node, case, file, at) if node.get(f"/v1/cases/{case}").status == 200 else None
+            return state is not None and state[0] == state[1] > 0
+
+        wait_for(whole, seconds, what=f"{node} to show the file as whole at {at}")
+
+
+def received(node):
+    """Chunks that @node has taken from others since it was started."""
+    return int(re.search(r"^tongban_file_chunks_in_total (\d+)$", node.get("/metrics").ok().body.decode(), re.M).group(1))
+
+
+def rss(node):
+    with open(f"/proc/{node.pid}/status") as status:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) * 1024
+
+
+def quiet(node):
+    """From here on the peak of @node's memory is counted anew."""
+    with open(f"/proc/{node.pid}/clear_refs", "w") as f:
+        f.write("5")
+
+
+def test_file_reaches_the_other_side(cluster):
+    a, b, c = start_provinces(cluster, A, B, C, files=True)
+    case = submit(a)
+    content = content_of(5 * MIB + 9)
+    file = add(a, case, content, code="M01", trust="B")
+    wait_status(case, "arrived", a, b)
+    wait_whole(case, file, b, a, b)
+    assert fetch(b, case, file).body == content
+    assert fetch(b, case, file, range=f"bytes={MIB - 1}-{MIB}").body == content[MIB - 1 : MIB + 1]
+    assert not stands_open(a, content) and not stands_open(b, content)
+    assert [m["name"] for m in materials(b, case)] == ["申请表.pdf"] and view(a, case)["digest"] == view(b, case)["digest"]
+    licence = content_of(MIB, seed=2)
+    back = add(b, case, licence, name="证照.pdf", trust="A")
+    wait_whole(case, back, a, a, b)
+    assert fetch(a, case, back).body == licence
+    assert not [x for x in (c.dir / "files").iterdir() if x.is_file()] and received(c) == 0, "not its case"
+    for node in (a, b):  # what is known survives
+        node.stop()
+        node.start()
+    wait_whole(case, file, b, a, b)
+    wait_whole(case, back, a, a, b)
+
+    bring_to(case, a, b, "closed_granted")
+    a.post(f"/v1/cases/{case}/erase", {"basis": "retention_expired"}).ok()
+    for node in (a, b):
+        wait_for(lambda node=node: not [x for x in (node.dir / "files").iterdir() if x.is_file()], 30, f"files of {node} to go")
+        assert fetch(node, case, file).status == 404
+
+
+def test_cut_kill_and_memory(cluster):
+    a, b = start_provinces(cluster, A, B, files=True)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    small = add(a, case, content_of(MIB, seed=7))
+    wait_whole(case, small, b)
+    before = received(b)
+    content = content_of(BIG)
+    chunks = -(-BIG // MIB)
+    quiet(a), quiet(b)
+    base = rss(a), rss(b)
+    b.files_line.heal()
+    a.files_line.cut("stall")  # nothing comes, but the event does
+    file = add(a, case, content)
+    wait_for(lambda: any(m["file"] == file for m in materials(b, case)), 30, "the event, though the file cannot come")
+    a.files_line.heal()
+    for how in ("reset", "kill -9 the taker", "kill -9 the giver"):
+        seen = held(b, case, file, b)[0]
+        wait_for(lambda: held(b, case, file, b)[0] > min(seen + 5, chunks - 8), 60, "more of the file")
+        if how == "reset":
+            a.files_line.cut("reset")
+            a.files_line.heal()
+        elif how == "kill -9 the taker":
+            before += received(b) - before
+            taken = received(b)
+            b.kill()
+            b.start()
+            first = wait_for(lambda: held(b, case, file, b)[0], 60, "what is there to be found again")
+            assert first >= min(seen, chunks) - 4, "the part is read again, not sent again"
+            before = -taken
+        else:
+            a.kill()
+            a.start()
+    wait_whole(case, file, b, a, b)
+    assert fetch(b, case, file).body == content
+    sent = received(b) - before  # of both lives of b
+    assert sent <= chunks + 1 + 12, f"{sent} chunks were taken for {chunks}: what was there was sent again"
+    assert rss(b) - base[1] < BIG // 2 and rss(a) < base[0] + BIG // 2, (base, rss(a), rss(b))
+
+
+def test_giving_is_bounded_and_events_go_first(cluster):
+    """While a file is under way, events of other cases are not held up."""
+    a, b = start_provinces(cluster, A, B, files=True)
+    case, other = submit(a), submit(a, serial=3)
+    wait_status(case, "arrived", a, b)
+    wait_status(other, "arrived", a, b)
+    quiet(a), quiet(b)
+    base = rss(a), rss(b)
+    file = add(a, case, content_of(BIG))
+    count = 0
+    while held(b, case, file, b) is None or held(b, case, file, b)[0] < -(-BIG // MIB):
+        note = a.post(f"/v1/cases/{other}/events?durable=peers&timeout_ms=20000", {"type": "note", "note": str(count)}).ok()
+        assert note.json()["peers_durable"]
+        count += 1
+    assert count >= 2
+    wait_whole(case, file, b, a, b)
+    assert max(rss(a) - base[0], rss(b) - base[1]) < BIG // 2
+
+
+def test_need_to_know(cluster):
+    """A file of two cases reaches each case's participants; nobody else, and not after the erasure of theirs."""
+    a, b, c = start_provinces(cluster, A, B, C, files=True)
+    items = [x for x in c.get("/v1/catalog?node=330000").ok().json()["items"]]
+    one = submit(a)
+    wait_status(one, "arrived", a, b)
+    content = content_of(2 * MIB)
+    file = add(a, one, content)
+    wait_whole(one, file, b)
+    assert c.get(f"/v1/cases/{one}/materials").status == 404
+    body = application(items[0]["code"], 4, node=330000, division="330100", mode=None)
+    two = a.post("/v1/cases", body).ok().json()["case"]
+    a.post(f"/v1/cases/{two}/materials/reuse", {"from_case": one, "file": file, "consent": "当面同意"}).ok()
+    wait_status(two, "arrived", a, c)
+    wait_whole(two, file, c, a, c)
+    assert fetch(c, two, file).body == content
+    assert fetch(b, two, file).status == 404 and fetch(c, one, file).status == 404
+    bring_to(one, a, b, "closed_granted")
+    a.post(f"/v1/cases/{one}/erase", {"basis": "retention_expired"}).ok()
+    wait_for(lambda: not [x for x in (b.dir / "files").iterdir() if x.is_file()], 30, "b's copy to go")
+    assert fetch(a, two, file).body == content and fetch(c, two, file).body == content
+
+
+def test_no_socket_for_files(cluster):
+    """A node without one keeps its own files; the others show them as not here."""
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    file = add(a, case, content_of(1000))
+    wait_for(lambda: materials(b, case), 30, "the event")
+    assert held(b, case, file, b) == (0, 1) and fetch(b, case, file).json()["id"] == "material.not-here"
+    assert fetch(a, case, file).status == 200
+
+
+@pytest.mark.skipif("TONGBAN_TEST_BIG" not in os.environ, reason="TONGBAN_TEST_BIG=1: takes 6 GB of disk and minutes")
+def test_largest(cluster, tmp_path):
+    """2 GiB, to the byte."""
+    a, b = start_provinces(cluster, A, B, files=True)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    path = tmp_path / "largest.pdf"
+    with open(path, "wb") as f:
+        f.write(content_of(MIB))
+        f.truncate(2048 * MIB)
+    quiet(a), quiet(b)
+    base = rss(a), rss(b)
+    begun = time.monotonic()
+    added = a.cli("material", "add", case, path, timeout=1200)
+    sent = time.monotonic()
+    wait_whole(case, added["file"], b, a, b, seconds=1200)
+    done = time.monotonic()
+    print(f"upload {2048 / (sent - begun):.0f} MiB/s, transfer {2048 / (done - sent):.0f} MiB/s, "
+          f"memory +{(rss(a) - base[0]) >> 20} and +{(rss(b) - base[1]) >> 20} MiB")
+    out = tmp_path / "out.pdf"
+    b.cli("material", "get", case, added["file"], "--output", out, "--purpose", "check", timeout=1200)
+    assert out.stat().st_size == 2048 * MIB
+    assert max(rss(a) - base[0], rss(b) - base[1]) < 128 * MIB
+    with open(path, "ab") as f:
+        f.write(b"x")
+    reply = begin(a, case, b"x" * 10, size=2048 * MIB + 1)
+    assert reply.status == 413 and reply.json()["id"] == "material.size"

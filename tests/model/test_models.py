@@ -14,7 +14,7 @@ CPU_SECONDS_MAX = 240  # about ten times what the largest needs
 DEPTH_MAX = 100000
 
 SAFETY = (["-DSAFETY", "-DCOLLAPSE"], [])
-LIVENESS = (["-DNFAIR=3", "-DCOLLAPSE"], ["-a", "-f"])  # acceptance cycles, weak fairness
+LIVENESS = (["-DNFAIR=4", "-DCOLLAPSE"], ["-a", "-f"])  # acceptance cycles, weak fairness
 L7 = ["-DLIVENESS", "-DN=4", "-DLIES=2"]
 SEVEN = ["-DHONEST=5", "-DF=2", "-DCRASHES=0", "-DONE_STEP"]
 
@@ -26,12 +26,15 @@ MODELS = [
     ("witness", ["-DK=5", *SEVEN], SAFETY, 7_776),
     ("fold", [], SAFETY, 1_000_000),
     ("fold", ["-DEVENTS=6", "-DONE_CLOCK"], SAFETY, 1_500_000),
+    ("erase", [], SAFETY, 13_000),
+    ("erase", ["-DLIVENESS"], LIVENESS, 13_000),
 ]
 
 L1_L5 = r"assertion violated .*k>=conf"
 L3 = r"assertion violated .*signed_max"
 L4 = r"assertion violated .*a>=\d.*b>=\d"
 I3 = r"assertion violated .*order\[i\]==order1\[i\]"
+E1 = r"assertion violated .*done\[me\]"
 MUTANTS = [
     ("replication", ["-DMUTANT_NO_NUMBERS"], SAFETY, L1_L5),
     ("replication", ["-DMUTANT_NO_HEADS"], SAFETY, L1_L5),
@@ -45,6 +48,11 @@ MUTANTS = [
     ("fold", ["-DMUTANT_NO_MAINLINE"], SAFETY, I3),
     ("fold", ["-DMUTANT_BOTH_LEAD"], SAFETY, I3),
     ("fold", ["-DMUTANT_NO_STATUS"], SAFETY, r"assertion violated .*i<=1"),
+    ("erase", ["-DMUTANT_TAKE_AFTER"], SAFETY, E1),
+    ("erase", ["-DMUTANT_STORE_AFTER"], SAFETY, E1),
+    ("erase", ["-DMUTANT_ACK_FIRST"], SAFETY, E1),
+    ("erase", ["-DMUTANT_NO_FINISH"], SAFETY, E1),
+    ("erase", ["-DMUTANT_HOLD_FORGETS", "-DLIVENESS"], LIVENESS, "acceptance cycle"),
 ]
 
 

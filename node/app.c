@@ -63,6 +63,7 @@ void app_destroy(struct app *a)
     app_pulls_close(a);
     loop_timer_destroy(a->refold_timer);
     free(a->refold);
+    free(a->unproven);
     xassert(a->requests.count == 0); /* each ended with its transaction */
     map_close(&a->requests);
     size_t at = 0;
@@ -158,7 +159,8 @@ void app_case_entry(struct app *a, const struct sync_entry *entry, struct ledger
 static bool is_first_of_case(const struct sync_entry *entries, size_t at)
 {
     for (size_t i = at; i-- > 0;)
-        if (memcmp(entries[i].leaf.case_id, entries[at].leaf.case_id, LEAF_CASE_ID_SIZE) == 0)
+        if (leaf_is_case_event(&entries[i].leaf) && /* an erasure names the case, too, and speaks for nothing */
+            memcmp(entries[i].leaf.case_id, entries[at].leaf.case_id, LEAF_CASE_ID_SIZE) == 0)
             return false;
     return true;
 }

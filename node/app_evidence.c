@@ -15,6 +15,7 @@
 
 #include "federation/ledger/evidence.h"
 #include "node/app_internal.h"
+#include "node/base/mutant.h"
 #include "node/base/xassert.h"
 
 #define REFOLD_AT_ONCE 64u
@@ -107,7 +108,7 @@ static void freeze(struct app *a, uint32_t accused, uint64_t common_size, bool i
 {
     char code[12], text[256];
     uint64_t known = UINT64_MAX;
-    if (app_is_disputed(a, accused, &known) && known <= common_size)
+    if ((app_is_disputed(a, accused, &known) && known <= common_size) || MUTANT(freeze_ignored))
         return;
     (void)snprintf(code, sizeof code, "%u", accused);
     case_cache_fork(a->cases, &(struct case_fork){.origin = accused, .common_size = common_size});
@@ -150,11 +151,43 @@ void app_load_evidence(struct app *a)
 
 /* ---- evidence seen here ---- */
 
+/* Two views that contradict each other come again with each gossip. Without this list the first attempt would be the only
+ * one: the node counts as disputed from then on, and if the disk refused the evidence, nobody else would ever get it. */
+static bool is_unproven(const struct app *a, uint32_t accused)
+{
+    for (size_t i = 0; i < a->unproven_count; i++)
+        if (a->unproven[i] == accused)
+            return true;
+    return false;
+}
+
+static void set_unproven(struct app *a, uint32_t accused, bool unproven)
+{
+    if (is_unproven(a, accused) == unproven)
+        return;
+    if (unproven) {
+        a->unproven = xrealloc(a->unproven, (a->unproven_count + 1) * sizeof *a->unproven);
+        a->unproven[a->unproven_count++] = accused;
+        return;
+    }
+    for (size_t i = 0; i < a->unproven_count; i++)
+        if (a->unproven[i] == accused)
+            a->unproven[i--] = a->unproven[--a->unproven_count];
+}
+
+struct accusing {
+    struct app *app;
+    uint32_t accused;
+};
+
 static void accused_saved(void *ctx, const struct err *e)
 {
-    (void)ctx;
-    if (e->code != 0)
-        log_error("ledger", NULL, e->id, "the evidence could not be written: %s", e->message);
+    struct accusing *accusing = ctx;
+    if (e->code != 0) {
+        set_unproven(accusing->app, accusing->accused, true);
+        log_error("ledger", NULL, e->id, "the evidence could not be written, it will be tried again: %s", e->message);
+    }
+    free(accusing);
 }
 
 static struct store_evidence evidence_row(uint32_t accused, uint64_t common, uint32_t origin, uint64_t index)
@@ -165,9 +198,11 @@ static struct store_evidence evidence_row(uint32_t accused, uint64_t common, uin
 void app_accuse(struct app *a, uint32_t accused, struct bytes evidence, uint64_t common_size)
 {
     uint64_t known;
-    if ((app_is_disputed(a, accused, &known) && known <= common_size) || evidence.size > PAYLOAD_BYTES_MAX)
+    bool is_known = app_is_disputed(a, accused, &known) && known <= common_size && !is_unproven(a, accused);
+    if (is_known || evidence.size > PAYLOAD_BYTES_MAX)
         return;
-    if (ledger_check_writable(a->ledger, NULL) == 0) {
+    set_unproven(a, accused, ledger_check_writable(a->ledger, NULL) != 0);
+    if (!is_unproven(a, accused)) {
         uint8_t code_value[4], size_value[8];
         struct leaf leaf = {.kind = LEAF_KIND_EVIDENCE, .attr_count = 2};
         struct merkle_hash hash;
@@ -180,8 +215,10 @@ void app_accuse(struct app *a, uint32_t accused, struct bytes evidence, uint64_t
         ledger_txn_append(txn, &leaf, UINT64_MAX, &everyone, 1, evidence, NULL, &hash);
         struct store_evidence row = evidence_row(accused, common_size, a->config->region, leaf.index);
         ledger_txn_evidence(txn, &row);
-        ledger_commit(txn, accused_saved, a);
-    } /* else: the next contradicting view comes again; the freeze below holds until a restart */
+        struct accusing *accusing = xcalloc(1, sizeof *accusing);
+        *accusing = (struct accusing){.app = a, .accused = accused};
+        ledger_commit(txn, accused_saved, accusing);
+    }
     freeze(a, accused, common_size, true);
 }
 

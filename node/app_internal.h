@@ -50,6 +50,8 @@ struct app {
     struct reconciliation *reconciliation;
     uint8_t (*refold)[CASE_ID_SIZE]; /* cases to be folded again after a fork became known */
     size_t refold_count;
+    uint32_t *unproven; /* accused nodes whose evidence could not be written here: to be written at the next chance */
+    size_t unproven_count;
     struct loop_timer *refold_timer;
     struct uploads *uploads;
     char *files_dir;         /* DIR/files */

@@ -7,6 +7,7 @@
 
 #include "certs/crypto.h"
 #include "node/base/map.h"
+#include "node/base/mutant.h"
 #include "node/base/xassert.h"
 
 struct case_cache {
@@ -141,6 +142,8 @@ static int add_entry(struct casefile *file, const struct store_entry *entry, str
     struct case_event event;
     memcpy(hash.b, entry->hash, sizeof hash.b);
     case_event_of_leaf(&leaf, &hash, &event);
+    if (MUTANT(digest_payload) && !entry->payload_held)
+        event.malformed = true;
     rc = casefile_add(file, &event, e);
     return rc == ERR_CONFLICT ? 0 : rc; /* a fork: both are held, the state says so */
 }

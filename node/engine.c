@@ -7,6 +7,7 @@
 
 #include "node/app_internal.h"
 #include "node/base/log.h"
+#include "node/base/mutant.h"
 #include "node/base/xassert.h"
 #include "node/heads_writer.h"
 
@@ -263,9 +264,10 @@ void engine_set_link(struct engine *g, struct link *link)
 
 bool engine_ask(struct engine *g)
 {
-    if (g->parts.members->count <= 1 || g->parts.config->start_ask_ms == 0)
+    if (g->parts.members->count <= 1 || g->parts.config->start_ask_ms == 0 || MUTANT(restore_unasked))
         return false;
     g->asking = true;
+    ledger_hold(g->ledger, true);
     g->ask_timer = loop_timer_create(g->parts.loop, stop_asking, g);
     loop_timer_set(g->ask_timer, g->parts.config->start_ask_ms);
     return true;
@@ -277,11 +279,33 @@ void engine_stop_asking(struct engine *g)
         return;
     g->asking = false;
     loop_timer_cancel(g->ask_timer);
+    ledger_hold(g->ledger, false);
     g->parts.on_asked(g->parts.ctx);
+}
+
+/* What is held and was cosigned is the first to be compared with what others say. */
+static void load_heads(struct engine *g)
+{
+    struct arena a = ARENA_INIT;
+    struct store_ledger_state state;
+    struct store_witness *witnesses;
+    size_t count = 0;
+    struct err e = {0};
+    struct store_reader *reader = ledger_reader(g->ledger);
+    if (reader == NULL)
+        goto out; /* the ledger has stopped */
+    if (store_read_ledger_state(reader, &a, &state, &e) != 0 ||
+        store_list_witnesses(reader, &a, &witnesses, &count, &e) != 0)
+        log_error("ledger", NULL, e.id, "the heads that are held cannot be read: %s", e.message);
+    else
+        watch_heads_load(g->watch, &state, witnesses, count);
+out:
+    arena_close(&a);
 }
 
 void engine_start(struct engine *g)
 {
+    load_heads(g);
     app_load_evidence(g->app);
     app_load_pulls(g->app);
     app_resume(g->app);

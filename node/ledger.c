@@ -17,6 +17,7 @@
 #include "federation/ledger/heads.h"
 #include "node/base/clock.h"
 #include "node/base/map.h"
+#include "node/base/mutant.h"
 #include "node/base/xassert.h"
 #include "node/recent.h"
 #include "node/txn.h"
@@ -56,6 +57,7 @@ struct ledger {
     bool stopped, stopped_for_good;
     bool was_full;     /* the disk, when it stopped */
     bool found_behind; /* while a job runs: stop when it has ended */
+    bool held;         /* starting: what others hold of it is not known yet */
     struct err why;
     struct loop_timer *reopen_timer;
 
@@ -198,7 +200,7 @@ static int seal_at_start(struct ledger *l, struct store *store, uint64_t size, s
     prepare_seal(l, head.size, &old_root, size, &root);
     l->on_disk = l->job.old;
     l->behind = max_of(l->known_elsewhere, head.size);
-    if (l->behind <= size)
+    if (l->behind <= size || MUTANT(behind_ignored))
         l->behind = 0;
     if (l->behind > 0) { /* nothing may be signed, nor what is there be shown as if it were all */
         take_head(l, &l->job.head, bytes_of(NULL, 0));
@@ -312,7 +314,7 @@ int ledger_open(const struct ledger_config *config, struct ledger **ret, struct 
 
 /* ---- reading ---- */
 
-int ledger_check_writable(const struct ledger *l, struct err *e)
+int ledger_check_shown(const struct ledger *l, struct err *e)
 {
     if (l->stopped) {
         if (e != NULL)
@@ -328,6 +330,20 @@ int ledger_check_writable(const struct ledger *l, struct err *e)
         (unsigned long long)tiles_size(l->tiles), (unsigned long long)l->behind);
     err_hint(e, "they are fetched from the other nodes; 'tongban status' says how far that is");
     return ERR_CLOSED;
+}
+
+int ledger_check_writable(const struct ledger *l, struct err *e)
+{
+    int rc = ledger_check_shown(l, e);
+    if (rc == 0 && l->held)
+        rc = err_set(e, ERR_CLOSED, "ledger.asking",
+                     "starting: the other nodes are being asked what they hold of this ledger, nothing is written yet");
+    return rc;
+}
+
+void ledger_hold(struct ledger *l, bool held)
+{
+    l->held = held;
 }
 
 uint64_t ledger_behind(const struct ledger *l)
@@ -505,7 +521,7 @@ static uint64_t next_hlc(struct ledger *l, uint64_t parents_hlc_max)
     uint64_t own = max_of(now, l->hlc + 1);
     uint64_t hlc = parents_hlc_max == UINT64_MAX ? own : max_of(own, parents_hlc_max + 1);
     l->hlc = hlc > now + HLC_AHEAD_MAX ? own : hlc;
-    return hlc;
+    return MUTANT(clock_back) ? 1 : hlc;
 }
 
 static void set_recipients(struct ledger_txn *t, struct leaf *leaf, const uint32_t *recipients, size_t count)
@@ -786,7 +802,7 @@ static void stop(struct ledger *l, const struct err *why, bool for_good)
     drop_live(l);
     read_only(l);
     l->config.on_state(l->config.ctx, &l->why);
-    finish(&l->running, &l->why);
+    finish(&l->running, MUTANT(durable_early) ? &(const struct err){0} : &l->why);
     if (!for_good)
         loop_timer_set(l->reopen_timer, REOPEN_MS);
 }

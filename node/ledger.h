@@ -55,10 +55,16 @@ void ledger_close(struct ledger *l);
 
 /* 0, or why it takes nothing at the moment (ERR_FULL, ERR_IO, …). */
 int ledger_check_writable(const struct ledger *l, struct err *e) WARN_UNUSED;
+/* 0, or why its head and entries cannot be shown to peers. */
+int ledger_check_shown(const struct ledger *l, struct err *e) WARN_UNUSED;
 const struct ledger_head *ledger_head(const struct ledger *l);
 
 /* ---- an old copy ---- */
 
+/* While held, nothing is written and ledger_check_writable() says so (ledger.asking): at a start, until the other nodes have said
+ * what they hold of this ledger. Entries of peers would be answered with own ones otherwise, and those signed, by a copy that
+ * may be an old one. */
+void ledger_hold(struct ledger *l, bool held);
 /* Leaves that were signed once when the ledger holds fewer (restored from a backup); 0 = it is whole. A ledger that is
  * behind takes nothing but ledger_txn_restore(), signs nothing and shows no head; ledger_check_writable() says so. */
 uint64_t ledger_behind(const struct ledger *l);

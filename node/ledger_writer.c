@@ -8,7 +8,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "node/base/xassert.h"
 
@@ -22,32 +21,6 @@ struct ledger_writer {
     bool closing;
 };
 
-int ledger_writer_seal(struct store *store, struct ledger_writer_job *job)
-{
-    buf_reset(&job->note);
-    int rc = checkpoint_sign(&job->head, job->signer, &job->note, &job->error);
-    if (rc != 0)
-        return rc;
-
-    struct store_head head = {.size = job->head.size, .note = buf_bytes(&job->note)};
-    memcpy(head.root, job->head.root.b, sizeof head.root);
-    rc = store_head_swap(store, job->old.size, job->old.root.b, &head, &job->error);
-    if (rc != 0) {
-        job->sealed_lost = rc == ERR_CONFLICT;
-        buf_reset(&job->note); /* never leaves here unless the swap is durable */
-    }
-    return rc;
-}
-
-static void run_job(struct ledger_writer *w, struct ledger_writer_job *job)
-{
-    job->rc = store_commit(w->store, job->batch, &job->error);
-    job->committed = job->rc == 0;
-    if (job->rc == 0 && job->seal)
-        job->rc = ledger_writer_seal(w->store, job);
-    loop_post(w->loop, &job->done);
-}
-
 static void *writer_main(void *arg)
 {
     struct ledger_writer *w = arg;
@@ -60,7 +33,8 @@ static void *writer_main(void *arg)
         if (job == NULL)
             break;
         pthread_mutex_unlock(&w->lock);
-        run_job(w, job);
+        ledger_writer_run(w->store, job);
+        loop_post(w->loop, &job->done);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);

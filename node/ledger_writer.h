@@ -34,7 +34,9 @@ void ledger_writer_submit(struct ledger_writer *w, struct ledger_writer_job *job
 /* Waits for the job in flight (its `done` is still posted), ends the thread, closes the store. NULL is fine. */
 void ledger_writer_stop(struct ledger_writer *w);
 
-/* The seal alone, on the caller's thread: used at start-up when the last commit had not been sealed. */
+/* The job itself, on the caller's thread: commit, then seal. Fills the out fields but does not post. */
+void ledger_writer_run(struct store *store, struct ledger_writer_job *job);
+/* The seal alone: used at start-up when the last commit had not been sealed. */
 int ledger_writer_seal(struct store *store, struct ledger_writer_job *job) WARN_UNUSED;
 
 #endif

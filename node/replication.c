@@ -17,6 +17,7 @@
 #include "node/base/clock.h"
 #include "node/base/log.h"
 #include "node/base/map.h"
+#include "node/base/mutant.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
@@ -215,7 +216,7 @@ static void send_batch(struct replication *r, const struct sync_action *action)
     struct err e = {0};
     struct wire_msg m = {.type = WIRE_BATCH};
     const struct ledger_head *head = ledger_head(r->ledger);
-    int rc = ledger_check_writable(r->ledger, &e);
+    int rc = ledger_check_shown(r->ledger, &e);
     if (rc == 0) {
         struct batch_source source = {.ctx = r,
                                       .tree = ledger_source(r->ledger),
@@ -356,6 +357,9 @@ static void add_cover(const struct sync_action *a, struct ledger_txn *txn)
 static void store_batch_action(struct replication *r, const struct sync_action *a, struct inbound *inbound)
 {
     struct err e = {0};
+    const struct peer_state *p = find(r, a->peer);
+    if (p != NULL && p->refused.code != 0)
+        return; /* halted by what this very batch showed: its checkpoint contradicts an earlier one */
     if (ledger_check_writable(r->ledger, &e) != 0) {
         struct sync_event event = {.type = SYNC_EVENT_STORE_FAILED, .peer = a->peer, .token = a->token};
         step(r, &event, inbound);
@@ -364,9 +368,9 @@ static void store_batch_action(struct replication *r, const struct sync_action *
     r->stats.batches_in++;
     r->stats.entries_in += a->entry_count;
     struct ledger_txn *txn = ledger_txn_create(r->ledger);
-    add_entries(a, txn);
+    if (!MUTANT(cursor_alone))
+        add_entries(a, txn);
     add_cover(a, txn);
-    const struct peer_state *p = find(r, a->peer);
     struct bytes note =
         a->note.size > 0 || p == NULL ? a->note : arena_bytes(ledger_txn_arena(txn), buf_bytes(&p->note));
     struct buf frontier = {0};

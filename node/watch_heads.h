@@ -40,6 +40,10 @@ void watch_heads_seen(struct watch_heads *w, uint32_t code, const struct checkpo
  * that size. */
 void watch_heads_unproven(struct watch_heads *w, uint32_t code, uint64_t old_size, const struct checkpoint *head,
                           struct bytes note, const struct merkle_proof *proof);
+/* At start: the heads that the store keeps, of what is held and of what was cosigned. Without them a node that was started
+ * after a fork has nothing to compare what it hears with, as long as the author is silent. */
+void watch_heads_load(struct watch_heads *w, const struct store_ledger_state *state,
+                      const struct store_witness *witnesses, size_t witness_count);
 /* A peer's gossip: nothing in it is trusted before it is verified. */
 void watch_heads_gossip(struct watch_heads *w, const struct wire_gossip *gossip);
 /* The largest head seen of @code's ledger; 0 = none. */

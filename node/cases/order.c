@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "node/base/mutant.h"
 #include "node/base/xassert.h"
 #include "node/cases/rules.h"
 
@@ -13,6 +14,10 @@ void order_rank(struct dag_event *e, uint16_t rules_version)
 
 int order_compare(const struct dag_event *a, const struct dag_event *b)
 {
+    if (MUTANT(order_by_clock) && a->held.hlc != b->held.hlc)
+        return a->held.hlc < b->held.hlc ? -1 : 1;
+    if (MUTANT(order_by_arrival))
+        return a->slot < b->slot ? -1 : 1;
     if (a->rank != b->rank)
         return a->rank < b->rank ? -1 : 1;
     if (a->held.hlc != b->held.hlc)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/mutant.h"
 #include "node/base/xassert.h"
 #include "node/cases/order.h"
 
@@ -227,13 +228,15 @@ void replay_run(struct replay *r)
     freeze_if_forked(r);
     end_prefix(r);
     run_suffix(r);
+    if (MUTANT(sequence_all))
+        end_prefix(r);
     r->todo = REPLAY_NOTHING;
     xassert(r->order_count == (uint32_t)(r->dag.count - r->dag.pending_count));
 }
 
 static void want(struct replay *r, enum replay_todo todo)
 {
-    if (r->dag.is_forked)
+    if (r->dag.is_forked || MUTANT(sequence_all))
         todo = REPLAY_ALL; /* a freeze ends the prefix for good: do not go on from there */
     r->todo = max_of(r->todo, todo);
 }
@@ -261,7 +264,8 @@ static void append(struct replay *r, struct dag_event *e)
 
 static bool may_append(const struct replay *r, const struct dag_added *added)
 {
-    if (r->todo != REPLAY_NOTHING || !added->cites_all_tips || r->dag.is_forked || r->current.root == NULL)
+    if (MUTANT(sequence_all) || r->todo != REPLAY_NOTHING || !added->cites_all_tips || r->dag.is_forked ||
+        r->current.root == NULL)
         return false;
     if (r->current.lead != r->sequenced.lead)
         return false; /* a lead's event in the suffix: held up by an earlier one */

@@ -56,7 +56,7 @@ def test_all_builds_are_tested_and_summed(tree):
     assert re.search(r"build/debug -j \d+$", calls, re.M), "debug builds everything"
     assert "tests_threads tests_whole" in calls and "tests_fuzz" in calls
     assert not re.search(r"ctest \S+ \S+/build/debug .* -L ", calls), "debug runs everything"
-    assert "-L ^(unit|vectors|prop|whole)$" in calls and "-L ^tidy$" in calls
+    assert "-L ^(unit|vectors|prop|sim|whole)$" in calls and "-L ^tidy$" in calls
 
 
 @pytest.mark.parametrize(

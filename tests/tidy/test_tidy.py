@@ -398,6 +398,35 @@ def test_guards_differ(tree):
     assert sorted(set(guards)) == sorted(guards)
 
 
+def check_mutants(tree):
+    """Faults put in on purpose stay in the simulator's build: nothing else may define TB_MUTANTS, and each has its place."""
+    header = "node/base/mutant.h"
+    rows = re.findall(r"^ *X\((\w+), ", tree[header], re.M)
+    code = {path: code_only(text) for path, text in tree.items() if is_shipped_c(path) and path != header}
+    sites = [name for text in code.values() for name in re.findall(r"\bMUTANT\((\w+)\)", text)]
+    driver = "".join(text for path, text in tree.items() if path.startswith("tests/sim/") and path.endswith(".c"))
+    found = [f"{header}:1: mutant {x} is at no place in the program" for x in rows if x not in sites]
+    found += [f"{header}:1: mutant {x} is no row of the table" for x in sites if x not in rows]
+    found += [f"{header}:1: mutant {x} is used by no test" for x in rows if not re.search(rf"\b(?:MUTANT_)?{x}\b", driver)]
+    for path, text in tree.items():
+        if "TB_MUTANTS" in text and path not in (header, "tests/sim/CMakeLists.txt", "tests/sim/README.md", SELF):
+            found.append(f"{path}:1: TB_MUTANTS belongs to the simulator's build alone")
+        if path in code and "mutant_is_on" in code[path]:
+            found.append(f"{path}:1: mutants are asked for by MUTANT() only")
+    return found
+
+
+def test_mutants(tree):
+    report(check_mutants(tree))
+
+
+def test_mutants_are_checked(tree):
+    header = "node/base/mutant.h"
+    stray = dict(tree, **{"node/x.c": "#define TB_MUTANTS\nif (MUTANT(no_such_one)) mutant_is_on(1);\n"})
+    assert len(check_mutants(stray)) == 3
+    assert check_mutants(dict(tree, **{header: tree[header].replace("#define MUTANTS(X)", 'X(idle_one, "")\n')}))
+
+
 def test_top_level():
     names = set(os.listdir(TREE)) - TOP_LEVEL_NOT_SHIPPED
     assert check_top_level(names) == []

@@ -1,0 +1,310 @@
+/* Reading the simulated disk (disk.c): the part of store.h that the engine uses. A function of store.h that is missing here stops
+ * the run when it is called, with its name (unmodelled.c is made by the build). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "federation/ledger/leaf.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/sim.h"
+
+struct store_reader {
+    struct disk *disk;
+};
+
+int store_reader_open(const char *dir, struct store_reader **ret, struct err *e)
+{
+    (void)dir;
+    (void)e;
+    *ret = xcalloc(1, sizeof **ret);
+    (*ret)->disk = the_sim.current->disk;
+    return 0;
+}
+
+void store_reader_close(struct store_reader *r)
+{
+    free(r);
+}
+
+static struct store_entry copy_entry(const struct store_entry *in, struct arena *a)
+{
+    struct store_entry row = *in;
+    row.leaf = arena_bytes(a, in->leaf);
+    row.payload = arena_bytes(a, in->payload);
+    return row;
+}
+
+static struct store_replica copy_replica(const struct store_replica *in, struct arena *a)
+{
+    struct store_replica row = *in;
+    row.frontier = arena_bytes(a, in->frontier);
+    row.note = arena_bytes(a, in->note);
+    row.confirmed = arena_bytes(a, in->confirmed);
+    return row;
+}
+
+int store_read_ledger_state(struct store_reader *r, struct arena *a, struct store_ledger_state *ret, struct err *e)
+{
+    const struct disk *d = r->disk;
+    const struct store_entry *own;
+    (void)e;
+    *ret = (struct store_ledger_state){.size = disk_size(d)};
+    ret->recipients = arena_alloc(a, (d->streams.count + 1) * sizeof *ret->recipients);
+    for (size_t i = 0; i < d->streams.count; i++)
+        ret->recipients[ret->recipient_count++] = d->streams.rows[i].rows[d->streams.rows[i].count - 1];
+    ret->replicas = arena_alloc(a, (d->replicas.count + 1) * sizeof *ret->replicas);
+    for (size_t i = 0; i < d->replicas.count; i++)
+        ret->replicas[ret->replica_count++] = copy_replica(&d->replicas.rows[i], a);
+    ret->acks = arena_alloc(a, (d->acks.count + 1) * sizeof *ret->acks);
+    for (size_t i = 0; i < d->acks.count; i++)
+        ret->acks[ret->ack_count++] = d->acks.rows[i];
+    size_t count = disk_entries(d, d->owner->code, &own);
+    struct leaf leaf;
+    if (count > 0 && leaf_decode(own[count - 1].leaf, &leaf, NULL) == 0)
+        ret->hlc_max = leaf.hlc;
+    return 0;
+}
+
+int store_read_tile(struct store_reader *r, uint8_t level, uint64_t number, uint8_t ret_hashes[8192], struct err *e)
+{
+    for (size_t i = 0; i < r->disk->tiles.count; i++) {
+        const struct store_tile *row = &r->disk->tiles.rows[i];
+        if (row->level != level || row->number != number)
+            continue;
+        memcpy(ret_hashes, row->hashes, 8192);
+        return 0;
+    }
+    return err_set(e, ERR_NOT_FOUND, "store.no-tile", "no tile %u/%llu", level, (unsigned long long)number);
+}
+
+int store_read_entry(struct store_reader *r, uint32_t origin, uint64_t index, struct arena *a, struct store_entry *ret,
+                     struct err *e)
+{
+    const struct store_entry *row = disk_entry(r->disk, origin, index);
+    if (row == NULL)
+        return err_set(e, ERR_NOT_FOUND, "store.no-entry", "entry %llu of %u is not held", (unsigned long long)index,
+                       origin);
+    *ret = copy_entry(row, a);
+    return 0;
+}
+
+int store_read_leaf_hashes(struct store_reader *r, uint64_t from, uint64_t count, uint8_t *ret, struct err *e)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        const struct store_entry *row = disk_entry(r->disk, r->disk->owner->code, from + i);
+        if (row == NULL)
+            return err_set(e, ERR_CORRUPT, "store.no-entry", "own entry %llu is missing",
+                           (unsigned long long)(from + i));
+        memcpy(ret + i * 32, row->hash, 32);
+    }
+    return 0;
+}
+
+int store_read_addressed(struct store_reader *r, uint32_t recipient, uint64_t from, size_t limit, struct arena *a,
+                         struct store_addressed **ret, size_t *ret_count, struct err *e)
+{
+    (void)e;
+    *ret = arena_alloc(a, (limit + 1) * sizeof **ret);
+    *ret_count = 0;
+    for (size_t i = 0; i < r->disk->streams.count; i++) {
+        const struct stream *s = &r->disk->streams.rows[i];
+        for (size_t k = 0; s->recipient == recipient && k < s->count && *ret_count < limit; k++)
+            if (s->rows[k].index >= from)
+                (*ret)[(*ret_count)++] = s->rows[k];
+    }
+    return 0;
+}
+
+static int by_origin(const void *a, const void *b)
+{
+    const struct store_entry *x = a, *y = b;
+    if (x->origin != y->origin)
+        return x->origin < y->origin ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+int store_read_case_entries(struct store_reader *r, const uint8_t case_id[16], struct arena *a,
+                            struct store_entry **ret, size_t *ret_count, struct err *e)
+{
+    const struct disk *d = r->disk;
+    size_t count = 0;
+    (void)e;
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass == 1)
+            *ret = arena_alloc(a, (count + 1) * sizeof **ret);
+        count = 0;
+        for (size_t i = 0; i < d->books.count; i++)
+            for (size_t k = 0; k < d->books.rows[i].count; k++) {
+                const struct store_entry *row = &d->books.rows[i].rows[k];
+                if (!row->has_case || memcmp(row->case_id, case_id, 16) != 0)
+                    continue;
+                if (pass == 1)
+                    (*ret)[count] = copy_entry(row, a);
+                count++;
+            }
+    }
+    qsort(*ret, count, sizeof **ret, by_origin);
+    *ret_count = count;
+    return 0;
+}
+
+int store_scan_entries(struct store_reader *r, uint32_t origin, uint64_t from,
+                       int (*cb)(void *ctx, const struct store_entry *entry, struct err *e), void *ctx, struct err *e)
+{
+    const struct store_entry *rows;
+    size_t count = disk_entries(r->disk, origin, &rows);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        if (rows[i].index >= from)
+            rc = cb(ctx, &rows[i], e);
+    return rc;
+}
+
+int store_scan_cases(struct store_reader *r, int (*cb)(void *ctx, const struct store_case *row, struct err *e),
+                     void *ctx, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < r->disk->cases.count; i++)
+        rc = cb(ctx, &r->disk->cases.rows[i], e);
+    return rc;
+}
+
+int store_read_case(struct store_reader *r, const uint8_t case_id[16], struct store_case *ret, struct err *e)
+{
+    for (size_t i = 0; i < r->disk->cases.count; i++)
+        if (memcmp(r->disk->cases.rows[i].case_id, case_id, 16) == 0) {
+            *ret = r->disk->cases.rows[i];
+            return 0;
+        }
+    return err_set(e, ERR_NOT_FOUND, "store.no-case", "no such case");
+}
+
+int store_read_item(struct store_reader *r, uint32_t node, const char *code, struct arena *a, struct store_item *ret,
+                    struct err *e)
+{
+    for (size_t i = 0; i < r->disk->items.count; i++) {
+        const struct store_item *row = &r->disk->items.rows[i];
+        if (row->node != node || strcmp(row->code, code) != 0)
+            continue;
+        *ret = *row;
+        ret->json = arena_bytes(a, row->json);
+        return 0;
+    }
+    return err_set(e, ERR_NOT_FOUND, "store.no-item", "node %u publishes no item '%s'", node, code);
+}
+
+/* The engine lists its own items only, page by page. */
+int store_list_items(struct store_reader *r, const struct store_item_filter *f, struct arena *a,
+                     struct store_item **ret, size_t *ret_count, struct err *e)
+{
+    (void)e;
+    *ret = arena_alloc(a, (r->disk->items.count + 1) * sizeof **ret);
+    *ret_count = 0;
+    for (size_t i = 0; f->after_code == NULL && i < r->disk->items.count; i++)
+        if (f->node == 0 || r->disk->items.rows[i].node == f->node)
+            (*ret)[(*ret_count)++] = r->disk->items.rows[i];
+    return 0;
+}
+
+int store_count_items(struct store_reader *r, uint32_t node, uint64_t *ret_count, uint32_t *ret_version_max,
+                      struct err *e)
+{
+    (void)e;
+    *ret_count = 0;
+    *ret_version_max = 0;
+    for (size_t i = 0; i < r->disk->items.count; i++) {
+        const struct store_item *row = &r->disk->items.rows[i];
+        if (node != 0 && row->node != node)
+            continue;
+        *ret_count += !row->withdrawn;
+        *ret_version_max = max_of(*ret_version_max, row->version);
+    }
+    return 0;
+}
+
+int store_read_request(struct store_reader *r, const uint8_t key_hash[32], struct store_request *ret, struct err *e)
+{
+    for (size_t i = 0; i < r->disk->requests.count; i++)
+        if (memcmp(r->disk->requests.rows[i].key_hash, key_hash, 32) == 0) {
+            *ret = r->disk->requests.rows[i];
+            return 0;
+        }
+    return err_set(e, ERR_NOT_FOUND, "store.no-request", "no such request");
+}
+
+int store_read_counter(struct store_reader *r, const char *name, uint64_t *ret, struct err *e)
+{
+    (void)e;
+    *ret = 0;
+    for (size_t i = 0; i < r->disk->counters.count; i++)
+        if (strcmp(r->disk->counters.rows[i].name, name) == 0)
+            *ret = r->disk->counters.rows[i].value;
+    return 0;
+}
+
+int store_read_key(struct store_reader *r, const uint8_t case_id[16], uint32_t epoch, struct store_key *ret,
+                   struct err *e)
+{
+    for (size_t i = 0; i < r->disk->keys.count; i++)
+        if (memcmp(r->disk->keys.rows[i].case_id, case_id, 16) == 0 && r->disk->keys.rows[i].epoch == epoch) {
+            *ret = r->disk->keys.rows[i];
+            return 0;
+        }
+    return err_set(e, ERR_NOT_FOUND, "store.no-key", "no key of this case");
+}
+
+int store_read_note(struct store_reader *r, const char *name, struct arena *a, struct store_note *ret, struct err *e)
+{
+    for (size_t i = 0; i < r->disk->notes.count; i++)
+        if (strcmp(r->disk->notes.rows[i].name, name) == 0) {
+            *ret = r->disk->notes.rows[i];
+            ret->note = arena_bytes(a, ret->note);
+            return 0;
+        }
+    return err_set(e, ERR_NOT_FOUND, "store.no-note", "no note '%s'", name);
+}
+
+int store_list_witnesses(struct store_reader *r, struct arena *a, struct store_witness **ret, size_t *ret_count,
+                         struct err *e)
+{
+    (void)e;
+    *ret_count = r->disk->witnesses.count;
+    *ret = arena_alloc(a, (*ret_count + 1) * sizeof **ret);
+    for (size_t i = 0; i < *ret_count; i++) {
+        (*ret)[i] = r->disk->witnesses.rows[i];
+        (*ret)[i].note = arena_bytes(a, (*ret)[i].note);
+    }
+    return 0;
+}
+
+int store_read_erasures(struct store_reader *r, const uint8_t case_id[16], struct arena *a, struct store_erasure **ret,
+                        size_t *ret_count, struct err *e)
+{
+    (void)e;
+    *ret = arena_alloc(a, (r->disk->erasures.count + 1) * sizeof **ret);
+    *ret_count = 0;
+    for (size_t i = 0; i < r->disk->erasures.count; i++)
+        if (memcmp(r->disk->erasures.rows[i].case_id, case_id, 16) == 0)
+            (*ret)[(*ret_count)++] = r->disk->erasures.rows[i];
+    return 0;
+}
+
+int store_read_hold(struct store_reader *r, const uint8_t case_id[16], struct store_hold *ret, struct err *e)
+{
+    for (size_t i = 0; i < r->disk->holds.count; i++)
+        if (memcmp(r->disk->holds.rows[i].case_id, case_id, 16) == 0 && r->disk->holds.rows[i].since_ms > 0) {
+            *ret = r->disk->holds.rows[i];
+            return 0;
+        }
+    return err_set(e, ERR_NOT_FOUND, "store.no-hold", "no hold");
+}
+
+int store_list_evidence(struct store_reader *r, struct arena *a, struct store_evidence **ret, size_t *ret_count,
+                        struct err *e)
+{
+    (void)e;
+    *ret_count = r->disk->evidences.count;
+    *ret = arena_alloc(a, (*ret_count + 1) * sizeof **ret);
+    for (size_t i = 0; i < *ret_count; i++)
+        (*ret)[i] = r->disk->evidences.rows[i];
+    return 0;
+}

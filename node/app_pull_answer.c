@@ -35,6 +35,9 @@ static int prove_own(struct answering *x, const struct store_entry *entry, struc
                      struct bytes *ret_note, struct err *e)
 {
     const struct ledger_head *head = ledger_head(x->a->ledger);
+    int rc = ledger_check_shown(x->a->ledger, e); /* the store can be read while the ledger is stopped */
+    if (rc != 0)
+        return rc;
     struct merkle_source source = ledger_source(x->a->ledger);
     *ret_note = head->note;
     return merkle_prove_inclusion(&source, entry->index, head->size, ret, e);

@@ -57,6 +57,7 @@ struct ledger {
     bool stopped, stopped_for_good;
     bool was_full;     /* the disk, when it stopped */
     bool found_behind; /* while a job runs: stop when it has ended */
+    bool recovered;    /* not behind any more, but the head over what came back is not sealed yet */
     bool held;         /* starting: what others hold of it is not known yet */
     struct err why;
     struct loop_timer *reopen_timer;
@@ -321,6 +322,9 @@ int ledger_check_shown(const struct ledger *l, struct err *e)
             *e = l->why;
         return l->why.code;
     }
+    if (l->recovered)
+        return err_set(e, ERR_CLOSED, "ledger.behind",
+                       "the missing entries of this ledger are back and are being signed");
     if (l->behind == 0)
         return 0;
     (void)err_set(
@@ -348,7 +352,7 @@ void ledger_hold(struct ledger *l, bool held)
 
 uint64_t ledger_behind(const struct ledger *l)
 {
-    return l->behind;
+    return l->stopped ? 0 : l->behind;
 }
 
 uint64_t ledger_size(const struct ledger *l)
@@ -822,8 +826,10 @@ static void stop_behind(struct ledger *l)
 static void recovered_cb(void *ctx, const struct err *e)
 {
     struct ledger *l = ctx;
+    l->recovered = false;
     if (e->code == 0)
-        l->config.on_state(l->config.ctx, NULL);
+        l->config.on_state(l->config.ctx,
+                           NULL); /* nothing else is under way: what hears of it may drop what it has read */
 }
 
 static void batch_done(struct loop_item *item)
@@ -900,6 +906,7 @@ int ledger_recovered(struct ledger *l, const struct checkpoint *head, struct byt
                        (unsigned long long)size, (unsigned long long)head->size);
     (void)note; /* the same key signs the same bytes again */
     l->behind = 0;
+    l->recovered = true;
     l->known_elsewhere = 0;
     l->head = (struct ledger_head){.size = l->on_disk.size, .root = l->on_disk.root};
     struct ledger_txn *t = ledger_txn_create(l);

@@ -65,7 +65,7 @@ const struct ledger_head *ledger_head(const struct ledger *l);
  * what they hold of this ledger. Entries of peers would be answered with own ones otherwise, and those signed, by a copy that
  * may be an old one. */
 void ledger_hold(struct ledger *l, bool held);
-/* Leaves that were signed once when the ledger holds fewer (restored from a backup); 0 = it is whole. A ledger that is
+/* Leaves that were signed once when the ledger holds fewer (restored from a backup); 0 = it is whole, or stopped. A ledger that is
  * behind takes nothing but ledger_txn_restore(), signs nothing and shows no head; ledger_check_writable() says so. */
 uint64_t ledger_behind(const struct ledger *l);
 /* Own leaves in memory: sealed, queued or restored. */

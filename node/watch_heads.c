@@ -119,7 +119,8 @@ void watch_heads_unproven(struct watch_heads *w, uint32_t code, uint64_t old_siz
     uint64_t common;
     for (size_t i = 0; i < l->count; i++) {
         const struct view *old = &l->views[i].view;
-        if (old->head.size != old_size || !view_extension_contradicts(old, head, proof, &common))
+        bool is_fork = old->head.size == old_size && view_extension_contradicts(old, head, proof, &common);
+        if (!is_fork || MUTANT(accuse_silent))
             continue;
         struct buf evidence = {0};
         evidence_format_extension(old, &newer, proof, &evidence);

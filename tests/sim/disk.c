@@ -47,7 +47,11 @@ struct disk *disk_create(struct sim_node *owner)
     X(notes)                                                                                                           \
     X(erasures)                                                                                                        \
     X(holds)                                                                                                           \
-    X(evidences)
+    X(evidences)                                                                                                       \
+    X(covers)                                                                                                          \
+    X(proofs)                                                                                                          \
+    X(pulls)                                                                                                           \
+    X(forks)
 
 static void copy_rows(void **rows, size_t count, size_t *capacity, size_t size)
 {
@@ -336,6 +340,34 @@ static void put_addressed(struct disk *d, const struct store_addressed *in)
 #define SAME_ITEM(a, b) ((a).node == (b).node && strcmp((a).code, (b).code) == 0)
 #define SAME_LOG(a, b) (strcmp((a).origin, (b).origin) == 0)
 
+#define SAME_COVER(a, b) ((a).origin == (b).origin && (a).from == (b).from)
+#define SAME_PLACE(a, b) ((a).origin == (b).origin && (a).index == (b).index)
+#define SAME_FORK(a, b) (SAME_CASE(a, b) && SAME_PLACE(a, b) && memcmp((a).hash, (b).hash, 32) == 0)
+
+/* What proves entries, and the cases that are asked for. */
+static void apply_proofs(struct disk *d, const struct store_batch *b)
+{
+    for (size_t i = 0; i < b->cover_count; i++) {
+        struct store_cover row = b->covers[i];
+        row.parts = sim_copy(row.parts);
+        row.note = sim_copy(row.note);
+        UPSERT(d, covers, row, SAME_COVER);
+    }
+    for (size_t i = 0; i < b->proof_count; i++) {
+        struct store_proof row = b->proofs[i];
+        row.hashes = sim_copy(row.hashes);
+        row.note = sim_copy(row.note);
+        UPSERT(d, proofs, row, SAME_PLACE);
+    }
+    for (size_t i = 0; i < b->pull_count; i++)
+        UPSERT(d, pulls, b->pulls[i], SAME_CASE);
+    for (size_t i = 0; i < b->fork_count; i++) {
+        struct store_fork row = b->forks[i];
+        row.leaf = sim_copy(row.leaf);
+        UPSERT(d, forks, row, SAME_FORK);
+    }
+}
+
 static void put_replica(struct disk *d, const struct store_replica *in)
 {
     struct store_replica row = *in;
@@ -414,6 +446,7 @@ static void apply_main(struct disk *d, const struct store_batch *b)
         UPSERT(d, holds, b->holds[i], SAME_CASE);
     for (size_t i = 0; i < b->evidence_count; i++)
         UPSERT(d, evidences, b->evidences[i], SAME_EVIDENCE);
+    apply_proofs(d, b);
     for (size_t i = 0; i < b->destroy_count; i++)
         destroy_content(d, b->destroys[i].case_id);
 }

@@ -39,6 +39,10 @@ struct disk {
     DISK_TABLE(struct store_erasure) erasures;
     DISK_TABLE(struct store_hold) holds;
     DISK_TABLE(struct store_evidence) evidences;
+    DISK_TABLE(struct store_cover) covers;
+    DISK_TABLE(struct store_proof) proofs;
+    DISK_TABLE(struct store_pull) pulls;
+    DISK_TABLE(struct store_fork) forks;
     /* heads.db */
     struct store_head head;
     DISK_TABLE(struct store_witness) witnesses;

@@ -122,28 +122,121 @@ static int by_origin(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
+static struct store_entry fork_entry(const struct store_fork *f, struct arena *a)
+{
+    struct store_entry row = {
+        .origin = f->origin, .index = f->index, .leaf = arena_bytes(a, f->leaf), .has_case = true};
+    memcpy(row.hash, f->hash, sizeof row.hash);
+    memcpy(row.case_id, f->case_id, sizeof row.case_id);
+    return row;
+}
+
 int store_read_case_entries(struct store_reader *r, const uint8_t case_id[16], struct arena *a,
                             struct store_entry **ret, size_t *ret_count, struct err *e)
 {
     const struct disk *d = r->disk;
-    size_t count = 0;
+    size_t count = 0, most = d->forks.count;
     (void)e;
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass == 1)
-            *ret = arena_alloc(a, (count + 1) * sizeof **ret);
-        count = 0;
-        for (size_t i = 0; i < d->books.count; i++)
-            for (size_t k = 0; k < d->books.rows[i].count; k++) {
-                const struct store_entry *row = &d->books.rows[i].rows[k];
-                if (!row->has_case || memcmp(row->case_id, case_id, 16) != 0)
-                    continue;
-                if (pass == 1)
-                    (*ret)[count] = copy_entry(row, a);
-                count++;
-            }
-    }
+    for (size_t i = 0; i < d->books.count; i++)
+        for (size_t k = 0; k < d->books.rows[i].count; k++)
+            most += d->books.rows[i].rows[k].has_case && memcmp(d->books.rows[i].rows[k].case_id, case_id, 16) == 0;
+    *ret = arena_alloc(a, (most + 1) * sizeof **ret);
+    for (size_t i = 0; i < d->books.count; i++)
+        for (size_t k = 0; k < d->books.rows[i].count; k++)
+            if (d->books.rows[i].rows[k].has_case && memcmp(d->books.rows[i].rows[k].case_id, case_id, 16) == 0)
+                (*ret)[count++] = copy_entry(&d->books.rows[i].rows[k], a);
+    for (size_t i = 0; i < d->forks.count; i++)
+        if (memcmp(d->forks.rows[i].case_id, case_id, 16) == 0)
+            (*ret)[count++] = fork_entry(&d->forks.rows[i], a);
     qsort(*ret, count, sizeof **ret, by_origin);
     *ret_count = count;
+    return 0;
+}
+
+int store_scan_case(struct store_reader *r, const uint8_t case_id[16], uint32_t origin, uint64_t from,
+                    int (*cb)(void *ctx, const struct store_entry *entry, struct err *e), void *ctx, struct err *e)
+{
+    const struct store_entry *rows;
+    size_t count = disk_entries(r->disk, origin, &rows);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        if (rows[i].index >= from && rows[i].has_case && memcmp(rows[i].case_id, case_id, 16) == 0)
+            rc = cb(ctx, &rows[i], e);
+    return rc;
+}
+
+int store_read_proof(struct store_reader *r, uint32_t origin, uint64_t index, struct arena *a, struct store_proof *ret,
+                     struct err *e)
+{
+    for (size_t i = 0; i < r->disk->proofs.count; i++) {
+        const struct store_proof *row = &r->disk->proofs.rows[i];
+        if (row->origin != origin || row->index != index)
+            continue;
+        *ret = *row;
+        ret->hashes = arena_bytes(a, row->hashes);
+        ret->note = arena_bytes(a, row->note);
+        return 0;
+    }
+    return err_set(e, ERR_NOT_FOUND, "store.no-proof", "no proof of entry %llu of node %u is kept by itself",
+                   (unsigned long long)index, origin);
+}
+
+static int nearest_first(const void *a, const void *b)
+{
+    const struct store_cover *x = a, *y = b;
+    return x->from > y->from ? -1 : x->from < y->from;
+}
+
+int store_read_covers(struct store_reader *r, uint32_t origin, uint64_t index, size_t limit, struct arena *a,
+                      struct store_cover **ret, size_t *ret_count, struct err *e)
+{
+    size_t count = 0;
+    (void)e;
+    *ret = arena_alloc(a, (r->disk->covers.count + 1) * sizeof **ret);
+    for (size_t i = 0; i < r->disk->covers.count; i++) {
+        const struct store_cover *row = &r->disk->covers.rows[i];
+        if (row->origin != origin || row->from > index)
+            continue;
+        (*ret)[count] = *row;
+        (*ret)[count].parts = arena_bytes(a, row->parts);
+        (*ret)[count++].note = arena_bytes(a, row->note);
+    }
+    qsort(*ret, count, sizeof **ret, nearest_first);
+    *ret_count = min_of(count, limit);
+    return 0;
+}
+
+int store_list_pulls(struct store_reader *r, struct arena *a, struct store_pull **ret, size_t *ret_count, struct err *e)
+{
+    (void)e;
+    *ret_count = 0;
+    *ret = arena_alloc(a, (r->disk->pulls.count + 1) * sizeof **ret);
+    for (size_t i = 0; i < r->disk->pulls.count; i++)
+        if (r->disk->pulls.rows[i].since_ms > 0)
+            (*ret)[(*ret_count)++] = r->disk->pulls.rows[i];
+    return 0;
+}
+
+/* Nobody hands in files here. */
+int store_read_files(struct store_reader *r, const uint8_t case_id[16], struct arena *a, struct store_file **ret,
+                     size_t *ret_count, struct err *e)
+{
+    (void)r;
+    (void)case_id;
+    (void)e;
+    *ret = arena_alloc(a, sizeof **ret);
+    *ret_count = 0;
+    return 0;
+}
+
+int store_list_wanted_files(struct store_reader *r, size_t limit, struct arena *a, struct store_file **ret,
+                            size_t *ret_count, struct err *e)
+{
+    (void)r;
+    (void)limit;
+    (void)e;
+    *ret = arena_alloc(a, sizeof **ret);
+    *ret_count = 0;
     return 0;
 }
 

@@ -84,6 +84,12 @@ void loop_work(struct loop *l, void (*work)(void *ctx), void (*done)(void *ctx),
     done(ctx);
 }
 
+struct uv_loop_s *loop_uv(struct loop *l)
+{
+    (void)l;
+    unreachable(); /* what needs a real loop (sockets, processes) is not simulated */
+}
+
 struct loop_timer *loop_timer_create(struct loop *l, void (*cb)(void *ctx), void *ctx)
 {
     struct loop_timer *t = xcalloc(1, sizeof *t);

@@ -14,7 +14,7 @@
 
 #define RECONCILE_ID_SIZE 16u
 #define RECONCILE_RANGE_ROWS 256u /* cases in one range: what travels when one of them differs */
-#define RECONCILE_SCAN_ROWS 8192u /* rows read in one turn of the loop: about 10 ms */
+#define RECONCILE_SCAN_ROWS 4096u /* rows read in one turn of the loop: about 10 ms */
 #define RECONCILE_SUM_SIZE 32u
 
 struct reconcile_row {

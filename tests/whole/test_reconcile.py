@@ -215,8 +215,9 @@ def test_ten_thousand_cases(cluster):
     a.start()
     mine = {c["case"] for c in a.get("/v1/cases?limit=5").json()["cases"]}
     assert len(mine) == 5
-    acked = lambda: a.get("/v1/peers").json()["peers"][0]["acked_size"] >= a.get("/v1/ledger").json()["size"]
-    wait_for(acked, seconds=300, what="b to hold everything")
+    for node in (a, b, a):  # a's, what b has answered to it, and what that has led to
+        acked = lambda: node.get("/v1/peers").json()["peers"][0]["acked_size"] >= node.get("/v1/ledger").json()["size"]
+        wait_for(acked, seconds=300, what=f"the other to hold everything of {node}")
     reports = [reconcile(node) for node in (a, b)]
     assert [r["differences"] for r in reports] == [[], []]
     compared = [r["peers"][0]["compared"] for r in reports]

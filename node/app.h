@@ -606,6 +606,8 @@ struct app_peer_view {
     uint64_t backlog;        /* our entries addressed to it that it has not acknowledged */
     uint64_t confirmed_size; /* of held_size: confirmed by its heads leaf that nothing was left out */
     bool disputed;           /* its ledger contradicts itself: see app_list_evidence() */
+    uint64_t leaves_per_s;   /* while a long backlog of it is being taken; 0 = none */
+    uint64_t seconds_left;   /* of that, at this rate */
     uint64_t last_heard_ms;
     int64_t clock_skew_ms; /* its clock minus ours, from the last hello; INT64_MIN = unknown */
     uint32_t item_count;   /* published items held */

@@ -36,6 +36,7 @@ struct peer_state {
     struct buf note;
     uint64_t acked;
     bool ack_dirty;
+    struct catch_up catch_up;
     struct err refused; /* code != 0: nothing is pulled until a restart: the store does not take its entries, or it is
                            disputed */
 };
@@ -280,7 +281,19 @@ struct storing {
     const struct sync_entry *entries;
     size_t count;
     struct bytes note;
+    uint64_t held, known;
 };
+
+static void tell_catch_up(struct peer_state *p, const struct storing *s)
+{
+    char text[200], peer[12];
+    enum catch_up_say say = catch_up_note(&p->catch_up, clock_mono_ms(), s->held, s->known, s->count);
+    catch_up_text(&p->catch_up, text, sizeof text);
+    if (say == CATCH_UP_OVER)
+        log_info("replication", code_text(s->peer, peer), "peer.caught-up", "caught up: %s", text);
+    else if (say != CATCH_UP_NOTHING)
+        log_info("replication", code_text(s->peer, peer), "peer.catching-up", "catching up: %s", text);
+}
 
 static void stored_cb(void *ctx, const struct err *e)
 {
@@ -291,6 +304,7 @@ static void stored_cb(void *ctx, const struct err *e)
     if (ok && p != NULL) {
         buf_reset(&p->note);
         buf_put(&p->note, s->note.data, s->note.size);
+        tell_catch_up(p, s);
     }
     if (p != NULL && (e->code == ERR_INVALID || e->code == ERR_LIMIT || e->code == ERR_CONFLICT)) {
         p->refused = *e;
@@ -403,7 +417,9 @@ static void store_batch_action(struct replication *r, const struct sync_action *
                           .token = a->token,
                           .entries = a->entries,
                           .count = a->entry_count,
-                          .note = note};
+                          .note = note,
+                          .held = a->cursor.range.size,
+                          .known = a->cursor.head_size};
     inbound->references++;
     ledger_commit(txn, stored_cb, s);
 }
@@ -647,6 +663,8 @@ static void set_state(struct replication *r, const struct link_event *event, boo
         return;
     }
     p->view.connected = connected;
+    if (!connected)
+        catch_up_stop(&p->catch_up);
     p->view.since_ms = clock_wall_ms();
     (void)snprintf(p->view.reason, sizeof p->view.reason, "%s", connected ? "" : event->reason);
     if (connected)
@@ -956,6 +974,7 @@ bool replication_peer(const struct replication *r, uint32_t code, struct replica
     ret->acked_size = info.acked_size;
     ret->confirmed_size = info.confirmed_size;
     ret->halted = info.halted;
+    ret->catch_up = p->catch_up;
     if (info.last_error[0] != '\0' && ret->reason[0] == '\0')
         memcpy(ret->reason, info.last_error, sizeof ret->reason);
     return true;

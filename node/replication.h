@@ -12,6 +12,7 @@
 #include "federation/link.h"
 #include "federation/members.h"
 #include "federation/sync/sync.h"
+#include "node/catch_up.h"
 #include "node/ledger.h"
 
 struct replication;
@@ -60,7 +61,8 @@ struct replication_peer {
     uint64_t since_ms;      /* wall */
     uint64_t last_heard_ms; /* wall, 0 = never */
     uint64_t held_size, known_size, acked_size, confirmed_size;
-    int64_t skew_ms; /* INT64_MIN = unknown */
+    struct catch_up catch_up; /* when is_active: a long backlog */
+    int64_t skew_ms;          /* INT64_MIN = unknown */
     char software[65];
     uint16_t files_port; /* where it listens for files, 0 = nowhere or not known */
 };

@@ -31,6 +31,15 @@ int cmd_status(struct ctl *c, struct err *e)
     return rc;
 }
 
+/* "12345/20000", and while a long backlog is being taken "12345/1000000, 81 s left". */
+static const char *held_text(struct arena *mem, yyjson_val *o)
+{
+    yyjson_val *behind = yyjson_obj_get(o, "catching_up");
+    const char *held = arena_printf(mem, "%s/%s", output_text(mem, o, "held_size"), output_text(mem, o, "known_size"));
+    return yyjson_is_obj(behind) ? arena_printf(mem, "%s, %s s left", held, output_text(mem, behind, "seconds_left"))
+                                 : held;
+}
+
 int cmd_peer_list(struct ctl *c, struct err *e)
 {
     static const char *const header[] = {"CODE",  "NAME",    "STATE", "SINCE", "HELD",
@@ -45,8 +54,7 @@ int cmd_peer_list(struct ctl *c, struct err *e)
             output_cell(&t, output_field(&c->mem, o, "name"));
             output_cell(&t, output_field(&c->mem, o, "state"));
             output_cell(&t, output_time(&c->mem, o, "since"));
-            output_cell(&t, arena_printf(&c->mem, "%s/%s", output_text(&c->mem, o, "held_size"),
-                                         output_text(&c->mem, o, "known_size")));
+            output_cell(&t, held_text(&c->mem, o));
             output_cell(&t, output_field(&c->mem, o, "acked_size"));
             output_cell(&t, output_field(&c->mem, o, "backlog"));
             output_cell(&t, output_field(&c->mem, o, "items"));

@@ -24,6 +24,14 @@ int api_list_peers(struct request *r, struct err *e)
         json_put_u64(&out, row, "held_size", p->held_size);
         json_put_u64(&out, row, "confirmed_size", p->confirmed_size);
         json_put_u64(&out, row, "known_size", p->known_size);
+        if (p->seconds_left > 0) {
+            yyjson_mut_val *behind = json_put_object(&out, row, "catching_up");
+            json_put_u64(&out, behind, "behind", p->known_size > p->held_size ? p->known_size - p->held_size : 0);
+            json_put_u64(&out, behind, "leaves_per_s", p->leaves_per_s);
+            json_put_u64(&out, behind, "seconds_left", p->seconds_left);
+        } else {
+            json_put_null(&out, row, "catching_up");
+        }
         json_put_u64(&out, row, "acked_size", p->acked_size);
         json_put_u64(&out, row, "backlog", p->backlog);
         if (p->clock_skew_ms == INT64_MIN)

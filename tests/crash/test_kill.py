@@ -3,7 +3,7 @@
 Three daemons, clients at each (load.py). In each round one of them dies: at work, after a random number of answers, or
 while it starts. Then it is started again, at once or after the others have worked on without it.
 
-TONGBAN_TEST_KILLS=N (25) kills, TONGBAN_TEST_SEED=S (1) dice; a failure prints the line that repeats it.
+TONGBAN_TEST_KILLS=N (200) kills, TONGBAN_TEST_SEED=S (1) dice; a failure prints the line that repeats it.
 """
 import os
 import random
@@ -12,7 +12,7 @@ import pytest
 from cluster import wait_for
 from load import Load, check_ledgers, find_item, three_provinces, verify_all
 
-KILLS = int(os.environ.get("TONGBAN_TEST_KILLS", 25))
+KILLS = int(os.environ.get("TONGBAN_TEST_KILLS", 200))
 SEED = int(os.environ.get("TONGBAN_TEST_SEED", 1))
 
 

@@ -480,12 +480,18 @@ static void perform(struct replication *r, const struct sync_action *a, struct i
     case SYNC_ACTION_REPLY:
         send_reply(r, a->handle, &a->message);
         break;
-    case SYNC_ACTION_BATCH:
-        send_batch(r, a);
+    case SYNC_ACTION_BATCH: /* thousands of small reads each: in one snapshot */
+    case SYNC_ACTION_STORE: {
+        struct store_reader *reader = ledger_reader(r->ledger);
+        bool begun = reader != NULL && store_read_begin(reader, NULL) == 0;
+        if (a->type == SYNC_ACTION_BATCH)
+            send_batch(r, a);
+        else
+            store_batch_action(r, a, inbound);
+        if (begun)
+            store_read_end(reader);
         break;
-    case SYNC_ACTION_STORE:
-        store_batch_action(r, a, inbound);
-        break;
+    }
     case SYNC_ACTION_ACKED:
         acked(r, a->peer, a->size);
         break;

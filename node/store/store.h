@@ -341,6 +341,11 @@ int store_head_swap(struct store *s, uint64_t old_size, const uint8_t old_root[3
 int store_reader_open(const char *dir, struct store_reader **ret, struct err *e) WARN_UNUSED;
 void store_reader_close(struct store_reader *r);
 
+/* One snapshot for all reads until the end, instead of one each with its file locks: for many small reads in one turn of a
+ * loop. May be nested; not across writes that must be seen. The end always succeeds. */
+int store_read_begin(struct store_reader *r, struct err *e) WARN_UNUSED;
+void store_read_end(struct store_reader *r);
+
 /* Spans in results are copied into @a and live as long as it does. */
 
 struct store_ledger_state {

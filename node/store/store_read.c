@@ -115,17 +115,36 @@ int store_reader_get(struct store_reader *r, enum store_read_stmt id, sqlite3_st
 int store_reader_begin(struct store_reader *r, struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
+    if (r->depth > 0) {
+        r->depth++;
+        return 0;
+    }
     int rc = store_reader_get(r, STORE_READ_BEGIN, &stmt, e);
-    return rc != 0 ? rc : store_sql_run(&r->sql, stmt, e);
+    if (rc == 0)
+        rc = store_sql_run(&r->sql, stmt, e);
+    r->depth = rc == 0;
+    return rc;
 }
 
 void store_reader_end(struct store_reader *r)
 {
     sqlite3_stmt *stmt = NULL;
+    if (--r->depth > 0)
+        return;
     int rc = store_reader_get(r, STORE_READ_END, &stmt, NULL);
     if (rc == 0)
         rc = store_sql_run(&r->sql, stmt, NULL);
     (void)rc; /* fails only after an error that ended the transaction by itself */
+}
+
+int store_read_begin(struct store_reader *r, struct err *e)
+{
+    return store_reader_begin(r, e);
+}
+
+void store_read_end(struct store_reader *r)
+{
+    store_reader_end(r);
 }
 
 int store_reader_find_slot(struct store_reader *r, uint32_t node, uint64_t *ret, struct err *e)

@@ -63,6 +63,7 @@ struct store_reader {
     struct store_sql keys;  /* closed until a key is read (store_keys.c) */
     struct store_sql heads; /* closed until a witness row is read (store_heads.c) */
     char *dir;              /* owned */
+    unsigned depth;         /* of store_reader_begin() */
 };
 
 /* Statement @id, ready to bind. */
@@ -71,7 +72,7 @@ int store_reader_get(struct store_reader *r, enum store_read_stmt id, sqlite3_st
 /* Slot of @node; ERR_NOT_FOUND when this store has never met it. */
 int store_reader_find_slot(struct store_reader *r, uint32_t node, uint64_t *ret, struct err *e) WARN_UNUSED;
 
-/* One snapshot for several statements. The end always succeeds: there is nothing to write. */
+/* One snapshot for several statements; may be nested. The end always succeeds: there is nothing to write. */
 int store_reader_begin(struct store_reader *r, struct err *e) WARN_UNUSED;
 void store_reader_end(struct store_reader *r);
 

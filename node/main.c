@@ -1,5 +1,6 @@
 /* tongband: the daemon. Options, configuration, exit codes; everything else is node.c. */
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,14 @@ static int fail(const struct err *e)
     if (e->hint[0] != '\0')
         (void)fprintf(stderr, "hint: %s\n", e->hint);
     return err_exit_code(e->code);
+}
+
+/* A batch of a long backlog takes megabytes for a moment. By its own rules glibc would soon keep such blocks, in an arena of each
+ * thread, and the process would stay as large as its largest moment. */
+static void keep_small(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_ARENA_MAX, 2);
 }
 
 static int run(const char *path, enum mode mode, bool adopt_head)
@@ -72,6 +81,7 @@ int main(int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     const char *path = NULL;
     enum mode mode = MODE_RUN;
+    keep_small();
     bool adopt_head = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {

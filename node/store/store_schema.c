@@ -177,7 +177,6 @@ int store_schema_open_writer(struct store_sql *c, const struct store_schema *s, 
                         "PRAGMA synchronous=FULL;"
                         "PRAGMA foreign_keys=OFF;"
                         "PRAGMA temp_store=MEMORY;"
-                        "PRAGMA cache_size=-8000;"
                         "PRAGMA mmap_size=0;"
                         "PRAGMA wal_autocheckpoint=2000;"
                         "PRAGMA journal_size_limit=67108864;"
@@ -185,6 +184,8 @@ int store_schema_open_writer(struct store_sql *c, const struct store_schema *s, 
                         "PRAGMA secure_delete=ON;"
                         "PRAGMA trusted_schema=OFF;",
                         e);
+    if (rc == 0) /* what is written all the time gets the memory; the two others have few and short rows */
+        rc = store_sql_exec(c, s == &store_schema_ledger ? "PRAGMA cache_size=-8000" : "PRAGMA cache_size=-1000", e);
     if (rc == 0)
         rc = check_wal(c, e);
     for (; rc == 0 && version < s->count; version++)

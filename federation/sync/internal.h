@@ -34,7 +34,9 @@ struct replica {
     bool hinted;       /* something new while storing or waiting */
     bool is_setback;   /* what is being stored is the confirmed position: wait before the next PULL */
     uint64_t again;    /* entry + 1 to go back for when the store in flight has ended; 0 = none */
-    uint64_t heads_ms; /* when the last heads leaf came, or the connection */
+    uint64_t heads_ms; /* when the last heads leaf came, or this connection */
+    uint64_t
+        silent_ms;     /* connected without one before this connection: who hangs up now and then is not heard either */
     bool stalled_told; /* one alarm until the next heads leaf */
     char last_error[192];
 };
@@ -88,7 +90,7 @@ uint64_t origin_timeout(const struct peer *p);
 
 /* replica.c */
 void replica_link_up(struct sync *s, struct peer *p, struct sync_update *u);
-void replica_link_down(struct peer *p);
+void replica_link_down(struct sync *s, struct peer *p);
 void replica_time(struct sync *s, struct peer *p, struct sync_update *u);
 void replica_hint(struct sync *s, struct peer *p, const struct wire_hint *hint, struct sync_update *u);
 void replica_reply(struct sync *s, struct peer *p, const struct wire_msg *m, struct sync_update *u);

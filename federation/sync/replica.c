@@ -77,10 +77,12 @@ void replica_link_up(struct sync *s, struct peer *p, struct sync_update *u)
         greet(s, p, u);
 }
 
-void replica_link_down(struct peer *p)
+void replica_link_down(struct sync *s, struct peer *p)
 {
     struct replica *r = &p->replica;
     r->hello_done = false;
+    r->silent_ms += s->now_ms - r->heads_ms;
+    r->heads_ms = s->now_ms;
     if (r->state != REPLICA_HALTED && r->state != REPLICA_STORING) {
         r->state = REPLICA_OFFLINE;
         r->token = 0;
@@ -91,7 +93,8 @@ void replica_link_down(struct peer *p)
 static uint64_t stalled_ms(const struct sync *s, const struct peer *p)
 {
     bool watched = p->link_up && !p->replica.stalled_told && p->replica.state != REPLICA_HALTED;
-    return watched ? p->replica.heads_ms + s->config.heads_stale_ms : UINT64_MAX;
+    uint64_t left_ms = s->config.heads_stale_ms - min_of(p->replica.silent_ms, (uint64_t)s->config.heads_stale_ms);
+    return watched ? p->replica.heads_ms + left_ms : UINT64_MAX;
 }
 
 void replica_time(struct sync *s, struct peer *p, struct sync_update *u)
@@ -357,6 +360,7 @@ static void take_batch(struct sync *s, struct peer *p, const struct wire_batch *
     r->last_error[0] = '\0';
     if (r->next.confirmed.range.size > r->cursor.confirmed.range.size) {
         r->heads_ms = s->now_ms;
+        r->silent_ms = 0;
         r->stalled_told = false;
     }
     if (count == 0 && r->next.range.size == r->cursor.range.size) { /* nothing moved: nothing to store */

@@ -229,8 +229,9 @@ static void one_peer(struct sync *s, struct peer *p, const struct sync_event *ev
         replica_link_up(s, p, u);
         break;
     case SYNC_EVENT_LINK_DOWN:
+        if (p->link_up)
+            replica_link_down(s, p);
         p->link_up = false;
-        replica_link_down(p);
         origin_link_down(p);
         break;
     case SYNC_EVENT_REQUEST:

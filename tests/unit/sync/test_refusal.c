@@ -211,6 +211,43 @@ static void test_halted_peer_is_left_alone(void **state)
     assert_non_null(find(f, SYNC_ACTION_REQUEST));
 }
 
+/* Runs the clock to @until_ms with the wake-ups that the core wants; whether ledger.stalled was raised, and when. */
+static uint64_t stalled_at(struct fixture *f, uint64_t until_ms)
+{
+    uint64_t told_ms = 0;
+    while (sync_timeout(f->sync) <= until_ms) {
+        f->now_ms = max_of(f->now_ms, sync_timeout(f->sync));
+        step(f, (struct sync_event){.type = SYNC_EVENT_TIME});
+        const struct sync_action *alarm = find(f, SYNC_ACTION_ALARM);
+        if (alarm != NULL) {
+            assert_string_equal(alarm->alarm_id, "ledger.stalled");
+            assert_int_equal(told_ms, 0); /* once */
+            told_ms = f->now_ms;
+        }
+    }
+    f->now_ms = until_ms;
+    return told_ms;
+}
+
+/* Who says nothing of what it has addressed to us is reported after three minutes of being connected, also when it hangs up in
+ * between; the time without a connection does not count. */
+static void test_silence_adds_up_over_connections(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t begin_ms = f->now_ms;
+    (void)greet(f);
+    assert_int_equal(stalled_at(f, begin_ms + 100000), 0);
+    step(f, (struct sync_event){.type = SYNC_EVENT_LINK_DOWN});
+    step(f, (struct sync_event){.type = SYNC_EVENT_LINK_DOWN}); /* said twice, counted once */
+    assert_int_equal(stalled_at(f, begin_ms + 1000000), 0);
+    (void)greet(f);
+    assert_int_equal(stalled_at(f, begin_ms + 1079999), 0);
+    assert_int_equal(stalled_at(f, begin_ms + 1200000), begin_ms + 1080000);
+    step(f, (struct sync_event){.type = SYNC_EVENT_LINK_DOWN});
+    (void)greet(f);
+    assert_int_equal(stalled_at(f, begin_ms + 2000000), 0); /* not again for the same silence */
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -218,6 +255,7 @@ int main(void)
         T(test_ledger_of_impossible_size),
         T(test_pauses_grow_while_the_store_refuses),
         T(test_halted_peer_is_left_alone),
+        T(test_silence_adds_up_over_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

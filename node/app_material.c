@@ -686,7 +686,8 @@ int app_materials_open(struct app *a, struct err *e)
 
 void app_materials_start(struct app *a)
 {
-    remove_orphans(a);
+    if (ledger_behind(a->ledger) == 0) /* else the cases that hold them may be among what is to come back */
+        remove_orphans(a);
     app_materials_wanted(a);
 }
 

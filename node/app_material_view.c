@@ -89,7 +89,7 @@ static int fill_holders(struct app *a, struct casefile *file, struct arena *mem,
         struct app_material_holder *h = &holders[v->holder_count++];
         *h = (struct app_material_holder){
             .node = nodes[i], .name = app_member_name(a, nodes[i]), .count = chunks, .scan = ""};
-        if (nodes[i] == v->origin)
+        if (nodes[i] == v->origin && nodes[i] != a->config->region)
             h->held = chunks; /* it could not have written the event otherwise */
         for (size_t k = 0; k < count; k++)
             if (rows[k].node == nodes[i]) {
@@ -97,6 +97,8 @@ static int fill_holders(struct app *a, struct casefile *file, struct arena *mem,
                 if (nodes[i] == a->config->region && nodes[i] != v->origin)
                     h->scan = app_scan_name((enum app_scan)rows[k].state);
             }
+        if (nodes[i] == a->config->region && app_material_is_here(a, v->file))
+            h->held = chunks;
         if (h->held < chunks)
             h->held = min_of(app_material_progress(a, v->file, nodes[i]), chunks);
     }

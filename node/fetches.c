@@ -21,7 +21,7 @@
 #define CHUNK_MS 60000u /* 1 MiB in a minute is 140 kbit/s: below that a line is as good as none */
 #define PAUSE_MS_MIN 500u
 #define PAUSE_MS_MAX 60000u
-#define PAUSE_MS_WRONG 30000u /* after wrong bytes */
+#define PAUSE_MS_WRONG 30000u
 #define TICK_MS 500u
 #define SLOW_ALARM 3u /* requests without an answer, one after the other */
 
@@ -345,7 +345,7 @@ static void fail(struct fetch *x, const struct err *e, bool is_peers_fault)
         log_warn("material", peer, e->id, "a file does not come yet: %s", e->message);
     }
     if (x->state != FETCH_WAITING || x->is_over)
-        rest(x, is_peers_fault || e->code == ERR_FULL ? max_of(longer(x), PAUSE_MS_WRONG) : longer(x));
+        rest(x, is_peers_fault || e->code == ERR_FULL ? max_of(longer(x), f->config.pause_wrong_ms) : longer(x));
 }
 
 static void chunk_done(void *ctx)
@@ -566,7 +566,7 @@ static void take_event(struct fetches *f, struct link_event *event)
         peer_of(f, event->peer)->up = true;
         list_for_each (at, &f->list) {
             struct fetch *x = container_of(at, struct fetch, link);
-            if (x->origin == event->peer && x->state == FETCH_WAITING && x->pause_ms < PAUSE_MS_WRONG)
+            if (x->origin == event->peer && x->state == FETCH_WAITING && x->pause_ms < f->config.pause_wrong_ms)
                 x->due_ms = 0;
         }
         run_all(f);
@@ -662,6 +662,8 @@ struct fetches *fetches_create(const struct fetches_config *config)
     struct fetches *f = xcalloc(1, sizeof *f);
     uint64_t seed;
     f->config = *config;
+    if (f->config.pause_wrong_ms == 0)
+        f->config.pause_wrong_ms = PAUSE_MS_WRONG;
     crypto_random(&seed, sizeof seed);
     map_init(&f->peers, seed);
     map_init(&f->progress, seed);

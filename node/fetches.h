@@ -35,6 +35,7 @@ struct fetches_config {
     /* Something about @peer (0: this node) that the operator must see. */
     void (*alarm)(void *ctx, uint32_t peer, const char *id, const char *text);
     void *ctx;
+    uint32_t pause_wrong_ms; /* after wrong bytes; 0 = 30,000 */
 };
 
 struct fetches *fetches_create(const struct fetches_config *config);

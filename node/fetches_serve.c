@@ -213,6 +213,14 @@ static void note_progress(struct fetches *f, uint32_t peer, const uint8_t file[F
         *value = held;
 }
 
+static void forget_progress(struct fetches *f, uint32_t peer, const uint8_t file[FILE_ID_SIZE])
+{
+    uint8_t key[FILE_ID_SIZE + 4];
+    memcpy(key, file, FILE_ID_SIZE);
+    put_be32(key + FILE_ID_SIZE, peer);
+    free(map_remove(&f->progress, key, sizeof key));
+}
+
 static void give(struct fetches *f, uint32_t peer, uint64_t handle, const struct wire_file_pull *pull)
 {
     if (f->serving >= FILE_SERVES_MAX) {
@@ -243,9 +251,10 @@ static void have(struct fetches *f, uint32_t peer, uint64_t handle, const struct
         refuse(f, handle, WIRE_ERROR_DENIED, "fetch.denied", "this node gives you no such file");
         return;
     }
-    if (m->all)
+    if (m->all) {
+        forget_progress(f, peer, m->file); /* its owner keeps that from now on */
         f->config.peer_has(f->config.ctx, peer, m->file);
-    else
+    } else
         note_progress(f, peer, m->file, m->held);
     answer(f, handle, &(struct wire_msg){.type = WIRE_OK});
 }

@@ -27,6 +27,7 @@
 #include "node/base/uscc.h"
 #include "node/base/xassert.h"
 #include "node/engine.h"
+#include "node/fetches.h"
 
 #define ITEMS_MAX 4096
 #define ORGANISATIONS_PERCENT 10
@@ -334,7 +335,9 @@ static void close_node(struct job *j)
         loop_timer_set(timer, 10);
         loop_run(j->loop);
     }
+    struct fetches *fetches = j->engine.app->fetches;
     engine_close(&j->engine);
+    fetches_destroy(fetches);
     loop_timer_destroy(timer);
     loop_drain(j->loop);
     engine_destroy(&j->engine);

@@ -211,7 +211,7 @@ def test_ten_thousand_cases(cluster):
     a.stop()
     done = subprocess.run([str(cluster.program("make_load")), str(a.dir / "node.json"), str(count), "7"],
                           capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0 and f"cases {count} " in done.stdout, done
+    assert done.returncode == 0 and f"cases {count} " in done.stdout, done.stdout + done.stderr
     a.start()
     mine = {c["case"] for c in a.get("/v1/cases?limit=5").json()["cases"]}
     assert len(mine) == 5

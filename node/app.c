@@ -62,6 +62,7 @@ void app_destroy(struct app *a)
     app_receipts_close(a);
     app_pulls_close(a);
     loop_timer_destroy(a->refold_timer);
+    loop_timer_destroy(a->erase_timer);
     free(a->refold);
     free(a->unproven);
     xassert(a->requests.count == 0); /* each ended with its transaction */

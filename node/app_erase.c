@@ -4,7 +4,8 @@
  * leaf -> app_erase_entry(): theirs is destroyed in the transaction that stores the order, with a leaf "done" as the answer ->
  * here the row of that participant changes.
  * Failure modes: a participant that must keep the content (hold, case still open for it) answers "held" and does it when the
- * reason is gone; one that cannot be reached stays "ordered" and is listed until it answers.
+ * reason is gone; one that cannot be reached stays "ordered" and is listed until it answers, with an alarm after
+ * erase_alarm_s (node.json).
  *
  * What is destroyed: the case's keys, the sealed payloads, the hashes of requests that brought personal data, the files that no other
  * case holds. What stays: every leaf,
@@ -109,6 +110,7 @@ static void destroy(struct app *a, struct case_slot *slot, struct ledger_txn *tx
     memcpy(row.case_id, slot->id, sizeof row.case_id);
     ledger_txn_destroy(txn, &row);
     crypto_wipe(&slot->key, sizeof slot->key);
+    slot->is_erased = true; /* at once: nothing is to be sealed under a key that is about to go */
     case_cache_touch(slot, txn);
 }
 
@@ -217,6 +219,8 @@ static int erase(struct erasing *x, struct case_slot *slot, uint16_t basis, stru
         return err_set(e, ERR_DENIED, "case.erase-node",
                        "only the receiving node (%u) or the deciding node (%u) can order an erasure", state->receiving,
                        state->lead);
+    if (slot->is_erased && !app_is_erased(a, slot->id))
+        return err_set(e, ERR_BUSY, "case.erasing", "an erasure of this case is on its way to the disk");
     if (app_is_erased(a, slot->id)) {
         int rc = again(x, slot, basis, e);
         if (rc == 0)
@@ -282,7 +286,7 @@ static int hold(struct erasing *x, struct case_slot *slot, const char *reason, s
     if (reason != NULL && (reason[0] == '\0' || strlen(reason) >= sizeof(((struct store_hold *)0)->reason)))
         return err_set(e, ERR_LIMIT, "case.hold-reason", "the reason has %zu bytes, allowed are 1 to %zu",
                        strlen(reason), sizeof(((struct store_hold *)0)->reason) - 1);
-    if (reason != NULL && app_is_erased(a, slot->id))
+    if (reason != NULL && (slot->is_erased || app_is_erased(a, slot->id)))
         return err_set(e, ERR_CONFLICT, "case.erased", "the content of this case has been erased already");
     struct ledger_txn *txn = ledger_txn_create(a->ledger);
     struct store_hold row = {.since_ms = reason == NULL ? 0 : clock_wall_ms()};
@@ -393,6 +397,42 @@ void app_erase_restored(struct app *a, const struct sync_entry *entry, struct le
     memcpy(row.case_id, slot->id, sizeof row.case_id);
     ledger_txn_erasure(txn, &row);
     destroy(a, slot, txn);
+}
+
+/* ---- reminding ---- */
+
+#define REMIND_MS_MAX (3600u * 1000)
+
+void app_erase_set_timer(struct app *a)
+{
+    loop_timer_set(a->erase_timer, min_of((uint64_t)a->config->erase_alarm_s * 1000, (uint64_t)REMIND_MS_MAX));
+}
+
+/* An alarm about every node that has let the time pass; what is held there has been answered for. */
+void app_erase_remind(void *ctx)
+{
+    struct app *a = ctx;
+    struct arena mem = ARENA_INIT;
+    struct store_erasure *rows;
+    size_t count = 0;
+    uint64_t bound_ms = (uint64_t)a->config->erase_alarm_s * 1000, now = clock_wall_ms();
+    struct store_reader *reader = a->ledger == NULL ? NULL : ledger_reader(a->ledger);
+    if (reader != NULL && store_list_erasures_open(reader, LIST_ROWS_MAX, &mem, &rows, &count, NULL) == 0) {
+        for (size_t i = 0; i < count; i++) {
+            char hex[2 * CASE_ID_SIZE + 1], text[200];
+            if (rows[i].state != APP_ERASURE_ORDERED || now < rows[i].at_ms + bound_ms)
+                continue;
+            hex_encode(rows[i].case_id, CASE_ID_SIZE, hex);
+            (void)snprintf(
+                text, sizeof text,
+                "it has not acknowledged the erasure of case %s that was ordered %llu s ago; 'tongban erasure "
+                "list' shows all",
+                hex, (unsigned long long)((now - rows[i].at_ms) / 1000));
+            replication_alarm(a->replication, rows[i].node, "erase.not-acknowledged", text);
+        }
+    }
+    arena_close(&mem);
+    app_erase_set_timer(a);
 }
 
 /* ---- showing ---- */

@@ -100,6 +100,8 @@ static void refold_cases(struct app *a, uint32_t accused)
 void app_make_timers(struct app *a)
 {
     a->refold_timer = loop_timer_create(a->loop, refold_some, a);
+    a->erase_timer = loop_timer_create(a->loop, app_erase_remind, a);
+    app_erase_set_timer(a);
 }
 
 /* ---- freezing ---- */

@@ -60,6 +60,7 @@ struct app {
     void *dial_ctx;
     struct list readers;       /* struct app_material_reader */
     struct buf doomed;         /* case id 16, file id 32: to go when the case's erasure is durable */
+    struct loop_timer *erase_timer; /* app_erase_remind() */
     bool importing;            /* an import or export is at work; one at a time */
     unsigned verifying;        /* verifications running; one at a time */
     unsigned backing_up;       /* backups running; one at a time */
@@ -190,6 +191,8 @@ int app_material_key(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const s
 bool app_find_request(struct app *a, const struct app_request *r, struct app_command_result *ret);
 
 /* app_erase.c: a peer's erase leaf, in the transaction that stores it. */
+void app_erase_remind(void *ctx); /* of the timer: alarms about participants that do not acknowledge */
+void app_erase_set_timer(struct app *a);
 void app_erase_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
 void app_erase_restored(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
 

@@ -44,6 +44,9 @@ bool app_is_erased(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
 int app_case_key(struct app *a, struct case_slot *slot, struct payload_key *ret, struct err *e)
 {
     struct store_key row;
+    if (slot->is_erased)
+        return err_set(e, ERR_CONFLICT, "case.erased",
+                       "the content of this case has been erased: nothing can be added to it");
     if (slot->key.epoch == 0) {
         int rc = store_read_key(ledger_reader(a->ledger), slot->id, KEY_EPOCH, &row, e);
         if (rc == ERR_NOT_FOUND && app_is_erased(a, slot->id))
@@ -265,7 +268,8 @@ static bool fits_stored(struct app *a, const struct grant_record *record)
 static void take_record(struct app *a, const struct grant_record *record, struct ledger_txn *txn)
 {
     struct case_slot *slot;
-    if (case_cache_get(a->cases, a->ledger, record->case_id, &slot, NULL) != 0 || slot->key.epoch != 0)
+    if (case_cache_get(a->cases, a->ledger, record->case_id, &slot, NULL) != 0 || slot->key.epoch != 0 ||
+        slot->is_erased)
         return; /* held already */
     if (store_read_key(ledger_reader(a->ledger), record->case_id, record->key.epoch, &(struct store_key){0}, NULL) ==
             0 ||

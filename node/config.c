@@ -46,6 +46,7 @@ static const struct key keys[] = {
     {"ledger", "witness_round_ms", KIND_NUMBER, FIELD(witness_round_ms), false, "1000", 10, 60000},
     {"ledger", "start_ask_ms", KIND_NUMBER, FIELD(start_ask_ms), false, "2000", 0, 60000},
     {"reconcile", "hour", KIND_NUMBER, FIELD(reconcile_hour), false, "3", 0, 24},
+    {"ledger", "erase_alarm_s", KIND_NUMBER, FIELD(erase_alarm_s), false, "86400", 1, 2678400},
     {"identity", "uscc_check", KIND_SEVERITY, FIELD(uscc_check), false, "warn", 0, 0},
     {"identity", "uscc_org_check", KIND_SEVERITY, FIELD(uscc_org_check), false, "warn", 0, 0},
     {"identity", "unknown_division", KIND_SEVERITY, FIELD(unknown_division), false, "warn", 0, 0},

@@ -5,7 +5,7 @@
  *    "http":"127.0.0.1:8510", "catalog":"/etc/tongban/sichuan.json", "data":"/usr/share/tongban", "log":"info",
  *    "witness_http":"0.0.0.0:8520", "mirrors":[440000, 330000],
  *    "ledger":{"policy":"policy.txt", "heads_busy_s":10, "heads_idle_s":60, "heads_stale_s":180,
- *              "witness_round_ms":1000, "start_ask_ms":2000},
+ *              "witness_round_ms":1000, "start_ask_ms":2000, "erase_alarm_s":86400},
  *    "reconcile":{"hour":3},
  *    "identity":{"uscc_check":"warn", "uscc_org_check":"warn", "unknown_division":"warn"},
  *    "files":{"listen":"tls+tcp://0.0.0.0:7511", "advertise_port":7511, "types":"pdf ofd jpeg png tiff",
@@ -14,7 +14,7 @@
  * Only region, name, federation.listen and data must be there. Defaults: no TCP door ("http", "witness_http"), no catalog, no
  * mirrors, no policy; the numbers of "ledger" are those above. Limits: up to 3 mirrors, none twice, not this node; heads_busy_s
  * 1 to 60 and at most heads_idle_s, which is 1 to 3600 and less than heads_stale_s, up to 86400; witness_round_ms 10 to 60000;
- * start_ask_ms 0 (do not wait) to 60000; reconcile.hour 0 to 23, or 24: never; each of "identity" is refuse, warn or ignore. Keys (tls.key, ledger.key, witness.key, seal.key) always stand in DIR.
+ * start_ask_ms 0 (do not wait) to 60000; erase_alarm_s 1 to 2678400; reconcile.hour 0 to 23, or 24: never; each of "identity" is refuse, warn or ignore. Keys (tls.key, ledger.key, witness.key, seal.key) always stand in DIR.
  *
  * "files": without "listen" files stay on this node; "advertise_port" 0 is the port of "listen"; "types" empty: those of
  * node/files/file_type.c that are taken by default; "scanner": up to 15 words, the first a whole path; scanner_s 1 to 3600.
@@ -52,7 +52,8 @@ struct config {
     uint32_t start_ask_ms;     /* how long a start waits for other nodes to say what they hold of the own ledger */
     uint32_t reconcile_hour;   /* of the day in China; 24 = not by itself */
     const char *uscc_check, *uscc_org_check,
-        *unknown_division;                /* what such a fault of a number does: refuse, warn, ignore */
+        *unknown_division;  /* what such a fault of a number does: refuse, warn, ignore */
+    uint32_t erase_alarm_s; /* after this an erasure that a participant has not acknowledged is an alarm */
     uint32_t mirrors[CONFIG_MIRRORS_MAX]; /* nodes that keep every entry of this one's cases, sealed */
     size_t mirror_count;
     const char *material_types; /* names of node/files/file_type.h, separated by spaces; "" = those taken by default */

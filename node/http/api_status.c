@@ -46,6 +46,8 @@ int api_get_status(struct request *r, struct err *e)
     json_put_u64(&out, root, "peers", s.peer_count);
     json_put_u64(&out, root, "peers_connected", s.peer_connected);
     json_put_time(&out, root, "certificate_not_after", s.certificate_not_after_s * 1000);
+    json_put_u64(&out, root, "final_size", s.final_size);
+    json_put_u64(&out, root, "erasures_open", s.erasures_open);
     json_put_u64(&out, root, "commits", s.commits);
     json_put_u64(&out, root, "entries_written", s.entries_written);
     json_put_u64(&out, root, "rss_bytes", s.rss_bytes);

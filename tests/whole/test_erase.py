@@ -178,6 +178,23 @@ def test_a_peer_that_was_away(cluster):
     assert_whole(a, b)
 
 
+def test_alarm_after_the_bound(cluster):
+    a, b = start_provinces(cluster, A, B, ledger={"erase_alarm_s": 1})
+    case = submit(a)
+    bring_to(case, a, b, "closed_granted")
+    b.stop()
+    erase(a, case).ok()
+    a.expect_error("erase.not-acknowledged")
+    line = a.wait_log("erase.not-acknowledged")[0]
+    assert line.level == "error" and line.subject == B and case in line.text
+    alarm = next(x for x in a.get("/v1/alarms").ok().json()["alarms"] if x["id"] == "erase.not-acknowledged")
+    assert alarm["about"] == int(B) and case in alarm["text"]
+    assert a.get("/v1/status").json()["erasures_open"] == 1
+    b.start()
+    wait_erased(case, a, b)
+    assert a.get("/v1/status").json()["erasures_open"] == 0
+
+
 def test_holds(cluster):
     a, b = start_provinces(cluster, A, B)
     case = submit(a)

@@ -783,11 +783,18 @@ int node_verify(const struct config *config, struct err *e)
                                                  .self = config->region,
                                                  .members = &id.members,
                                                  .head_size = head.size,
-                                                 .note = head.note},
+                                                 .note = head.note,
+                                                 .without_head = head.size == 0 && head.note.size == 0},
                           &r, e);
     printf("own entries %llu, peers' entries %llu, payloads %llu, cases %llu, items %llu: %s\n",
            (unsigned long long)r.own_leaves, (unsigned long long)r.replica_leaves, (unsigned long long)r.payloads,
            (unsigned long long)r.cases, (unsigned long long)r.items, rc == 0 ? "all verified" : "FAILED");
+    if (rc == 0 && head.size == 0 && r.own_leaves > 0) {
+        char root[2 * MERKLE_HASH_SIZE + 1];
+        hex_encode(r.root.b, sizeof r.root.b, root);
+        printf("no signed head is here (heads.db): root %s of %llu entries was compared with no signature\n", root,
+               (unsigned long long)r.own_leaves);
+    }
     store_close(store);
     arena_close(&a);
     close_identity(&id);

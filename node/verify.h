@@ -14,6 +14,7 @@ struct verify_input {
     const struct members *members; /* keys of all ledgers, the own included */
     uint64_t head_size;            /* what the signed head covers: the store may hold more by the time it is read */
     struct bytes note;             /* the signed head */
+    bool without_head;             /* a backup, without heads.db: all entries are taken as they are */
     const atomic_bool *cancel;     /* any thread may set it: the verification ends soon, ERR_CLOSED; NULL = never */
 };
 

@@ -318,6 +318,12 @@ static const struct ctl_option backup_options[] = {
     OPTION_END,
 };
 
+static const struct ctl_option restore_options[] = {
+    {"--from", "FILE", true, false, "a backup made by 'tongban backup'"},
+    {"--keys", NULL, false, false, "a backup of keys.db"},
+    OPTION_END,
+};
+
 #define STEP(name, help)                                                                                               \
     {"case " name, "CASE", 1, 1, false, step_options, cmd_case_step, help, "tongban case " name " 0006b6c06b05aa01c9f2"}
 
@@ -483,6 +489,9 @@ const struct ctl_command ctl_commands[] = {
      "tongban policy --members members.note --federation-key federation.pub"},
     {"backup", "", 0, 0, false, backup_options, cmd_backup, "copy the node's database while it works",
      "tongban backup --out /var/backups/tongban/ledger-2026-11-24.db"},
+    {"restore", "", 0, 0, true, restore_options, cmd_restore,
+     "put a backup in the place of the node's database; tongband must not run",
+     "tongban restore --dir /var/lib/tongban --from /var/backups/tongban/ledger-2026-11-24.db"},
     {"node init", "", 0, 0, true, node_init_options, cmd_node_init, "make the folder of a new node",
      "tongban node init --dir /var/lib/tongban --region 510000 --name 四川省 --federation-listen "
      "tls+tcp://0.0.0.0:7510 "

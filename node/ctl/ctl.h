@@ -137,6 +137,7 @@ int cmd_case_hold(struct ctl *c, struct err *e);
 int cmd_case_unhold(struct ctl *c, struct err *e);
 int cmd_erasure_list(struct ctl *c, struct err *e);
 int cmd_backup(struct ctl *c, struct err *e);
+int cmd_restore(struct ctl *c, struct err *e);
 int cmd_receipt_get(struct ctl *c, struct err *e);
 int cmd_receipt_verify(struct ctl *c, struct err *e);
 int cmd_receipt_convert(struct ctl *c, struct err *e);

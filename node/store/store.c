@@ -45,7 +45,7 @@ static int make_private(const char *dir, const char *name, struct err *e)
     return rc;
 }
 
-static int take_lock(const char *dir, int *ret_fd, struct err *e)
+int store_writer_lock(const char *dir, int *ret_fd, struct err *e)
 {
     int fd = -1;
     char pid[24] = "";
@@ -179,7 +179,7 @@ int store_open(const char *dir, uint32_t self, struct store **ret, struct err *e
     s->self = self;
     s->lock_fd = -1;
     map_init(&s->slots, 0); /* node codes come from the federation's register, not from strangers */
-    int rc = take_lock(dir, &s->lock_fd, e);
+    int rc = store_writer_lock(dir, &s->lock_fd, e);
     if (rc == 0)
         rc = make_private(dir, "ledger.db", e);
     if (rc == 0)

@@ -502,6 +502,19 @@ struct store_backup_result {
 int store_backup(const char *dir, bool keys, const char *path, int (*progress)(void *ctx, uint64_t done, uint64_t all),
                  void *ctx, struct store_backup_result *ret, struct err *e) WARN_UNUSED;
 
+/* Puts the backup @file in the place of ledger.db (with @keys: keys.db) of node @self in @dir, which must not run (ERR_BUSY
+ * store.locked). The file is checked first: kind, schema (older ones are brought to the current), pages, whose ledger it is. The
+ * replaced file stays under another name. heads.db is not touched: it must not go back. Erasures that this node has done are
+ * done again at the next opening. ERR_INVALID store.restore-file, ERR_CONFLICT store.other-node, ERR_CORRUPT, ERR_FULL: then all is
+ * as before. */
+struct store_restore_result {
+    uint64_t bytes;
+    uint64_t ledger_size; /* own leaves in it */
+    char kept[48];        /* name of the replaced file in @dir; "" = there was none */
+};
+int store_restore(const char *dir, uint32_t self, bool keys, const char *file, struct store_restore_result *ret,
+                  struct err *e) WARN_UNUSED;
+
 /* Checks what the engine and this folder can check alone, of all three databases: page structure, every table's rows against
  * their stored check values, leaves against their hashes, order and contiguity of own indexes, seqs and tiles, row counts, no
  * content of erased cases, no key without a case, heads.db not ahead of the ledger ("store.behind-head": an old copy). Slow; own reader. ERR_CORRUPT names the place. */

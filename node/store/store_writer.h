@@ -144,4 +144,7 @@ int store_derived_put(struct store_transaction *t, const struct store_batch *b) 
 /* Limits and form of everything in a batch, before the transaction begins: ERR_INVALID, ERR_LIMIT. */
 int store_batch_check(const struct store *s, const struct store_batch *b, struct err *e) WARN_UNUSED;
 
+/* Takes the lock of the folder's only writer; close(*ret_fd) gives it back. ERR_BUSY store.locked. */
+int store_writer_lock(const char *dir, int *ret_fd, struct err *e) WARN_UNUSED;
+
 #endif

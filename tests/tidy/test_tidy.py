@@ -48,6 +48,7 @@ BOXES = [
             r"node/app\.h",
         ],
     ),
+    (r"node/ctl/cmd_restore\.c", [r"node/base/", r"node/ctl/", r"node/store/store\.h"]),
     (r"node/ctl/", [r"node/base/", r"certs/", r"node/receipt/", r"federation/ledger/", r"federation/members\.h"]),
     (r"node/", [r"node/(?!ctl/)", r"certs/", r"catalog/", r"federation/"]),
 ]

@@ -58,13 +58,13 @@ struct app {
     struct fetches *fetches; /* node.c destroys them, after this app */
     void (*dial)(void *ctx, uint32_t peer);
     void *dial_ctx;
-    struct list readers;       /* struct app_material_reader */
-    struct buf doomed;         /* case id 16, file id 32: to go when the case's erasure is durable */
+    struct list readers;            /* struct app_material_reader */
+    struct buf doomed;              /* case id 16, file id 32: to go when the case's erasure is durable */
     struct loop_timer *erase_timer; /* app_erase_remind() */
-    bool importing;            /* an import or export is at work; one at a time */
-    unsigned verifying;        /* verifications running; one at a time */
-    unsigned backing_up;       /* backups running; one at a time */
-    atomic_bool verify_cancel; /* the node stops; read by the worker */
+    bool importing;                 /* an import or export is at work; one at a time */
+    unsigned verifying;             /* verifications running; one at a time */
+    unsigned backing_up;            /* backups running; one at a time */
+    atomic_bool verify_cancel;      /* the node stops; read by the worker */
 };
 
 /* engine.c makes the parts and the app; the ledger and the replication report to these. */

@@ -178,8 +178,8 @@ def test_every_command_for_looking(cluster):
     another = submit(a, serial=3)
     wait_status(another, "arrived", a, b)
 
-    status = assert_pairs(shell.text("status"), "node", "federation", "ledger", "entries", "cases", "items", "peers",
-                          "writer", "alarms", "certificate until", "started", "version")
+    status = assert_pairs(shell.text("status"), "node", "federation", "ledger", "entries", "cosigned", "cases", "items", "peers",
+                          "writer", "alarms", "erasures open", "certificate until", "started", "version")
     assert status["node"] == "440000 广东省" and status["peers"] == "2 of 2 connected" and status["cases"] == "2"
     assert shell.json("status")["name"] == "广东省"
 

@@ -221,7 +221,8 @@ static bool has_proper_payload(const struct sync_entry *entry)
 /* Everything was heard and it does not reach. Says which entries nobody gave. */
 static void missing(struct recovery *r)
 {
-    char what[160];
+    char what[160], text[256], old[sizeof r->state];
+    memcpy(old, r->state, sizeof old);
     uint64_t end = ledger_behind(r->ledger);
     list_for_each (link, &r->answers) {
         const struct answer *a = container_of(link, struct answer, link);
@@ -232,6 +233,14 @@ static void missing(struct recovery *r)
     (void)snprintf(what, sizeof what, "entries %llu to %llu are held by none of the %u nodes that answered",
                    (unsigned long long)r->next, (unsigned long long)(end == 0 ? 0 : end - 1), r->reached);
     say(r, what);
+    if (r->reached > 0 && strcmp(old, r->state) != 0) { /* once for each thing to say, not with every round */
+        (void)snprintf(text, sizeof text,
+                       "%s; nothing is signed here meanwhile. Bring up the nodes that are away; if all have answered, "
+                       "they are lost: "
+                       "'tongban ca revoke --code %u --dismiss' (README, Restore)",
+                       what, r->config.self);
+        replication_alarm(r->replication, 0, "ledger.missing", text);
+    }
     loop_timer_set(r->timer, ROUND_AGAIN_MS);
 }
 

@@ -3,6 +3,7 @@ others or says which are missing, and never signs a second history.
 """
 import shutil
 import sqlite3
+import subprocess
 
 from cluster import wait_for
 from provinces import (
@@ -114,4 +115,110 @@ def test_what_nobody_holds(cluster, tmp_path):
     assert reply.status in (400, 503)
     assert view(a, case)["status"] == "accepted", "reading goes on"
     assert a.get(f"/v1/cases/{lost}").status == 404
+    a.expect_error("ledger.behind")
+    a.expect_error("ledger.missing")
+
+
+def test_the_missing_are_named_and_the_way_on(cluster, tmp_path):
+    """The line was cut: nobody was sent the last entries. The node names them and writes nothing; the office dismisses it, and the province
+    goes on under another code."""
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a)
+    bring_to(case, a, b, "accepted")
+    cluster.cli("backup", "--out", tmp_path / "old.db", env={"TONGBAN_DIR": str(a.dir)})
+    wait_met(a, b)
+    first = ledger_size(a)
+    cluster.cut(a, b, "reset")
+    submit(a, serial=3)
+    size = ledger_size(a)
+    a.stop()
+    cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
+    cluster.heal(a, b)
+    a.expect_error("ledger.behind")
+    a.expect_error("ledger.missing")
+    a.start(wait=False)
+    wait_for(lambda: a.socket_path.exists() and "held by none" in writer(a), 60, "the node to say what is missing")
+    assert f"entries {first} to {size - 1} are held by none of the 1 nodes that answered" in writer(a)
+    status = cluster.cli("status", env={"TONGBAN_DIR": str(a.dir)}).stdout
+    assert f"entries {first} to {size - 1} are held by none" in status
+    alarm = next(x for x in a.get("/v1/alarms").ok().json()["alarms"] if x["id"] == "ledger.missing")
+    assert f"{first} to {size - 1}" in alarm["text"] and "ca revoke" in alarm["text"]
+    for path, body in ((f"/v1/cases/{case}/events", {"type": "note", "note": "x"}), (f"/v1/cases/{case}/erase", {"basis": "unlawful"}),
+                       (f"/v1/cases/{case}/hold", {"reason": "x"})):
+        refused = a.post(path, body)
+        assert (refused.status, refused.json()["id"]) == (503, "ledger.behind"), refused.body
+    assert ledger_size(b) == b.get("/v1/ledger").json()["size"]
+    held = [p for p in b.get("/v1/peers").ok().json()["peers"] if p["code"] == int(A)][0]
+    assert held["held_size"] <= first, "nothing of a second history was sent"
+
+    # what the operator does next
+    a.stop()
+    cluster.cli("ca", "revoke", "--dir", cluster.ca_dir, "--code", A, "--dismiss", "--reason", "cessation")
+    d = cluster.add_node("440100", "广州市")
+    cluster.cli("ca", "publish", "--dir", cluster.ca_dir, b.dir, d.dir)
+    b.stop()
+    b.start()
+    d.start()
+    office = lambda: [p for p in d.get("/v1/peers").ok().json()["peers"] if p["code"] == int(B)][0]
+    wait_for(lambda: office()["state"] == "connected" and office()["items"] > 0, what="the new node to meet the office")
+    fresh = submit(d, serial=4)
+    bring_to(fresh, d, b, "closed_granted")
+    assert view(b, case)["status"] == "accepted", "the office still has what it knew"
+    assert_whole(b, d)
+
+
+def test_nobody_is_reached(cluster, tmp_path):
+    """An old copy, and every other node away: it waits, however long, and writes as soon as one is back that holds the rest."""
+    a, b, c = start_provinces(cluster, A, B, C)
+    case = submit(a)
+    bring_to(case, a, b, "accepted")
+    cluster.cli("backup", "--out", tmp_path / "old.db", env={"TONGBAN_DIR": str(a.dir)})
+    act(b, case, "process").ok()
+    wait_status(case, "processing", a, b)
+    submit(a, serial=3)
+    size = ledger_size(a)
+    wait_for(lambda: [p["held_size"] for p in b.get("/v1/peers").json()["peers"] if p["code"] == int(A)] == [size],
+             what="the office to hold everything")
+    for node in (a, b, c):
+        node.stop()
+    cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
+    a.expect_error("ledger.behind")
+    a.start(wait=False)
+    wait_for(lambda: a.socket_path.exists() and writer(a) != "ok", 30, "the node to notice")
+    refused = a.post(f"/v1/cases/{case}/events", {"type": "note", "note": "x"})
+    assert (refused.status, refused.json()["id"]) == (503, "ledger.behind"), refused.body
+    c.start()  # holds none of it: hashes only
+    wait_for(lambda: any(p["state"] == "connected" for p in a.get("/v1/peers").json()["peers"]), what="a line to the third node")
+    assert writer(a) != "ok" and a.get("/healthz").status == 503
+    b.start()
+    wait_for(lambda: writer(a) == "ok", 60, "the entries to come back")
+    assert ledger_size(a) == size
+    act(a, case, "note", note="weiter").ok()
+    wait_met(a, b, c)
+    assert_whole(a, b, c)
+    a.expect_error("ledger.missing")
+
+
+def test_heads_lost_too(cluster, tmp_path):
+    """An old copy and no heads.db: the node does not start by itself; told to adopt its ledger, it asks the others first all the same."""
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a)
+    bring_to(case, a, b, "accepted")
+    cluster.cli("backup", "--out", tmp_path / "old.db", env={"TONGBAN_DIR": str(a.dir)})
+    later = submit(a, serial=3)
+    wait_status(later, "arrived", a, b)
+    size, root = ledger_size(a), a.get("/v1/ledger").ok().json()["root"]
+    a.stop()
+    cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
+    for file in a.dir.glob("heads.db*"):
+        file.unlink()
+    program = [cluster.program("tongband"), "--config", a.dir / "node.json"]
+    refused = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    assert refused.returncode != 0 and "--adopt-head" in refused.stderr + refused.stdout, refused
+    a.start(wait=False, arguments=["--adopt-head"])
+    wait_for(lambda: a.socket_path.exists() and writer(a) == "ok" and ledger_size(a) == size, 60, "the entries to come back")
+    assert a.get("/v1/ledger").ok().json()["root"] == root, "no second history"
+    act(b, case, "process").ok()
+    wait_status(case, "processing", a, b)
+    assert_whole(a, b)
     a.expect_error("ledger.behind")

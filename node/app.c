@@ -117,6 +117,7 @@ void app_case_changed(struct app *a, struct case_slot *slot, struct ledger_txn *
     app_fill_item_name(a, slot);
     case_row_of(slot->file, slot->id, slot->item_name, &row);
     ledger_txn_case(txn, &row);
+    app_erase_ended(a, slot, txn);
 }
 
 void app_warn_case(struct app *a, const char *subject, struct err *e, const char *fmt, ...)

@@ -129,6 +129,11 @@ static int check_may_go(struct app *a, struct case_slot *slot, struct err *e)
         return err_set(e, ERR_CONFLICT, "case.erase-open",
                        "the case is in status %s (%s): only a case that has ended can be erased",
                        case_status_name(state->status), case_status_chinese(state->status));
+    if (state->level == CASE_LEVEL_TENTATIVE && state->lead != a->config->region)
+        return err_set(
+            e, ERR_CONFLICT, "case.erase-tentative",
+            "the end of the case is not confirmed by the deciding node (%u) yet: it may have decided otherwise",
+            state->lead);
     return 0;
 }
 
@@ -316,6 +321,20 @@ void app_hold(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const char *re
         rc = hold(x, slot, reason, &x->error);
     if (rc != 0)
         loop_post(a->loop, &x->later);
+}
+
+/* An order that waited here for the case to end. */
+void app_erase_ended(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
+{
+    struct store_erasure order;
+    struct err why = {0};
+    const struct case_state *state = casefile_state(slot->file);
+    if (slot->is_erased || state->root == NULL || !has_ended(state->status) || ledger_reader(a->ledger) == NULL ||
+        !waiting_order(a, slot->id, &order) || check_may_go(a, slot, &why) != 0)
+        return; /* not yet */
+    struct store_erasure own = append_leaf(a, slot, APP_ERASURE_DONE, order.basis, NULL, txn);
+    ledger_txn_erasure(txn, &own);
+    destroy(a, slot, txn);
 }
 
 /* ---- a peer's ---- */

@@ -191,6 +191,8 @@ int app_material_key(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const s
 bool app_find_request(struct app *a, const struct app_request *r, struct app_command_result *ret);
 
 /* app_erase.c: a peer's erase leaf, in the transaction that stores it. */
+/* The case has new events in @txn: an erasure that waited for its end is done. */
+void app_erase_ended(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
 void app_erase_remind(void *ctx); /* of the timer: alarms about participants that do not acknowledge */
 void app_erase_set_timer(struct app *a);
 void app_erase_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);

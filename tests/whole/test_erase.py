@@ -224,6 +224,23 @@ def test_holds(cluster):
     assert_whole(a, b)
 
 
+def test_an_end_that_is_not_confirmed(cluster):
+    """Withdrawn here while the line is cut: the other side may have decided, so that nothing is destroyed before it has answered."""
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a)
+    bring_to(case, a, b, "accepted")
+    cluster.cut(a, b, "reset")
+    act(a, case, "withdraw").ok()
+    early = erase(a, case)
+    assert (early.status, early.json()["id"]) == (409, "case.erase-tentative"), early.body
+    cluster.heal()
+    wait_status(case, "withdrawn", a, b)
+    wait_for(lambda: view(a, case)["level"] == "sequenced", what="the confirmation")
+    erase(a, case).ok()
+    wait_erased(case, a, b)
+    assert_whole(a, b)
+
+
 def test_who_may(cluster):
     a, b, c = start_provinces(cluster, A, B, C)
     case = submit(a)

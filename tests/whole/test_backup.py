@@ -10,7 +10,7 @@ import pytest
 
 from cluster import CommandFailed, wait_for
 from provinces import (
-    act, assert_whole, bring_to, citizen_number, ledger_size, start_provinces, submit, view, wait_met,
+    act, assert_whole, bring_to, citizen_number, ledger_size, start_provinces, submit, view, wait_met, wait_status,
 )
 from test_erase import erase, found, keys_of, wait_erased
 
@@ -137,7 +137,7 @@ def test_restore(cluster, tmp_path):
     a.start(wait=False)
     wait_for(lambda: a.get("/healthz").status == 200, 60, "the entries to come back")
     assert (ledger_size(a), a.get("/v1/ledger").ok().json()["root"]) == (size, root)
-    assert view(a, later)["status"] == "closed_granted"
+    wait_status(later, "closed_granted", a, b)
     wait_met(a, b, c)
     assert_whole(a, b, c)
     a.expect_error("ledger.behind")

@@ -1,0 +1,318 @@
+"""A federation of containers: cluster.Cluster with real images, real addresses, and a network and clocks that bend.
+
+    with ContainerCluster() as c:
+        desk = c.add_node("510000", "四川省", catalog="sichuan.json")
+        window = c.add_node("440000", "广东省")
+        c.start()
+        c.wan(delay_ms=15, lost_of_1000=5)      # every line: 30 ms there and back, 0.5 % lost
+        c.cut(desk, window)                     # packets vanish, both ways;  cut_one_way(desk, window): from desk only
+        c.heal()
+        window.kill(); window.start()           # as of Node: stop, pause, resume, reload, cli, get, post, log_lines, …
+        window.set_clock(+300)                  # seconds, while it runs (add_node(…, clock=True))
+
+A node is two containers: `line`, which owns the network and may change its rules, and the daemon, which has no rights at
+all (read-only root, no capabilities, not root) and can die and come back without losing its address. Its folder is one
+under /tmp, so that the test reads its files and its API socket as for a daemon of this machine.
+"""
+import json
+import os
+import shutil
+from pathlib import Path
+
+from cluster import Cluster, ClusterProblem, Node, Reply, wait_for
+from engine import Engine
+
+SHARE = "/usr/local/share/tongban"  # catalogs, divisions, calendars in the image
+PORT = 7510
+USER = 7510
+QUEUE = 7
+LABEL = "tongban.test"
+
+
+def image():
+    return os.environ.get("TONGBAN_TEST_IMAGE", "tongban-test")
+
+
+class ContainerNode(Node):
+    def __init__(self, cluster, region, name, folder, host, with_clock, volume_bytes):
+        super().__init__(cluster, region, name, folder)
+        self.engine = cluster.engine
+        self.host = host
+        self.image = image()
+        self.with_clock = with_clock
+        self.volume_bytes = volume_bytes
+        self.clock_dir = self.dir.with_suffix(".clock")
+        self.line_container = self.container = self.address = self.volume = None
+        self.line = self  # what Cluster asks for before it cuts
+
+    # -- containers
+
+    def make_line(self):
+        name = f"{self.cluster.tag}-{self.region}"
+        body = {"Image": self.image, "Entrypoint": ["sleep", "infinity"], "User": "root", "Labels": {LABEL: self.cluster.tag},
+                "StopSignal": "SIGKILL", "HostConfig": {"NetworkMode": self.cluster.network, "CapAdd": ["NET_ADMIN"]},
+                "NetworkingConfig": {"EndpointsConfig": {self.cluster.network: {"Aliases": [self.host]}}}}
+        self.line_container = self.engine.create(f"{name}-line", body)
+        self.engine.start(self.line_container)
+        networks = self.engine.inspect(self.line_container)["NetworkSettings"]["Networks"]
+        self.address = networks[self.cluster.network]["IPAddress"]
+        for chain, hook in (("CUT_IN", "INPUT"), ("CUT_OUT", "OUTPUT"), ("WAN", "OUTPUT")):
+            self.rule("-N", chain)
+            self.rule("-A", hook, "-j", chain)
+
+    def make_daemon(self):
+        self.own_files()
+        name = f"{self.cluster.tag}-{self.region}"
+        binds, env = [f"{self.dir}:/var/lib/tongban"], ["LANG=C.UTF-8"]
+        if self.volume_bytes:
+            self.volume = self.engine.create_volume(name, {"type": "tmpfs", "device": "tmpfs",
+                                                           "o": f"size={self.volume_bytes},uid={USER},mode=0750"})
+            binds = [f"{self.dir}:/seed:ro", f"{self.volume}:/var/lib/tongban"]
+        if self.with_clock:
+            self.clock_dir.mkdir(exist_ok=True)
+            self.set_clock(0)
+            binds.append(f"{self.clock_dir}:/clock:ro")
+            env += ["LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "FAKETIME_NO_CACHE=1",
+                    "DONT_FAKE_MONOTONIC=1", "FAKETIME_TIMESTAMP_FILE=/clock/offset"]
+        body = {"Image": self.image, "Labels": {LABEL: self.cluster.tag}, "Env": env, "User": str(USER),
+                "HostConfig": {"NetworkMode": f"container:{self.line_container}", "Binds": binds, "ReadonlyRootfs": True,
+                               "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges:true"], "PidsLimit": 128}}
+        if self.volume_bytes:  # a tmpfs lasts as long as one container that has it
+            body["Entrypoint"] = ["sh", "-c", "cp -r /seed/. /var/lib/tongban/ && exec tongband --config /var/lib/tongban/node.json"]
+        self.container = self.engine.create(f"{name}-node", body)
+
+    def own_files(self):
+        """The daemon's user owns its folder, whoever wrote into it."""
+        if os.getuid() == 0:
+            for path in (self.dir, *self.dir.rglob("*")):
+                os.chown(path, USER, USER, follow_symlinks=False)
+
+    def remove(self):
+        for container in (self.container, self.line_container):
+            if container:
+                self.engine.remove(container)
+        if self.volume:
+            self.engine.remove_volume(self.volume)
+
+    def use_image(self, name):
+        """The next start() is of the image @name."""
+        assert not self.is_running
+        self._old_logs = self.log_text()
+        self.engine.remove(self.container)
+        self.image = name
+        self.make_daemon()
+
+    # -- process, as of Node
+
+    @property
+    def state(self):
+        return self.engine.inspect(self.container)["State"]
+
+    @property
+    def is_running(self):
+        return self.container is not None and self.state["Running"]
+
+    @property
+    def pid(self):
+        return self.state["Pid"]
+
+    def start(self, wait=True):
+        if self.container is None:
+            self.make_daemon()
+        self.own_files()
+        self.engine.start(self.container)
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds=60):
+        def ready():
+            if not self.is_running:
+                raise ClusterProblem(f"{self} ended at start, status {self.state['ExitCode']}\n{self.log_tail()}")
+            return self.get("/healthz").status == 200
+
+        wait_for(ready, seconds, what=f"{self} to answer /healthz")
+
+    def stop(self, seconds=20):
+        if not self.is_running:
+            return
+        if self.state["Paused"]:
+            self.engine.unpause(self.container)
+        self.engine.stop(self.container, seconds)
+        status = self.state["ExitCode"]
+        if status == 137:
+            self.problems.append(f"did not stop within {seconds} s of SIGTERM")
+        elif status != 0:
+            self.problems.append(f"ended with status {status}")
+
+    def kill(self):
+        self.engine.kill(self.container)
+        wait_for(lambda: not self.is_running, what=f"{self} to be gone")
+
+    def pause(self):
+        self.engine.pause(self.container)
+
+    def resume(self):
+        self.engine.unpause(self.container)
+
+    def reload(self):
+        self.own_files()
+        self.engine.kill(self.container, "HUP")
+
+    def request(self, method, path, body=None, headers=None, timeout=30, over="unix"):
+        if not self.volume:
+            return super().request(method, path, body, headers, timeout, over)
+        # its folder is not on this machine's disk: curl goes there
+        command = ["curl", "-sS", "--max-time", timeout, "--unix-socket", "/var/lib/tongban/api.sock", "-X", method]
+        command += ["-o", "-", "-w", "\n%{http_code}", f"http://localhost{path}"]
+        for name, value in (headers or {}).items():
+            command += ["-H", f"{name}: {value}"]
+        if body is not None:
+            command += ["-H", "Content-Type: application/json", "--data-binary", json.dumps(body, ensure_ascii=False)]
+        status, raw = self.engine.execute(self.container, command, timeout=timeout + 10)
+        if status != 0:
+            raise OSError(f"curl: {status} {raw.decode(errors='replace')}")
+        text, code = raw.rsplit(b"\n", 1)
+        return Reply(int(code), {}, text)
+
+    def cli(self, *arguments, **options):
+        if not self.volume:
+            return super().cli(*arguments, **options)
+        return json.loads(self.execute("tongban", *arguments, "--json"))
+
+    def log_text(self):
+        return getattr(self, "_old_logs", "") + (self.engine.logs(self.container) if self.container else "")
+
+    def check(self):
+        found = super().check()
+        if self.container and not self.is_running and self.state["ExitCode"] not in (0, 137):
+            found.append(f"{self.region}: ended of itself, status {self.state['ExitCode']}")
+        return found
+
+    # -- inside
+
+    def execute(self, *command, user="", timeout=60):
+        """Runs @command in the daemon's container; its output (bytes). AssertionError when it fails."""
+        status, out = self.engine.execute(self.container, command, user, timeout=timeout)
+        assert status == 0, f"{self}: {command}: {status} {out.decode(errors='replace')}"
+        return out
+
+    def on_line(self, *command):
+        status, out = self.engine.execute(self.line_container, command)
+        assert status == 0, f"{self}: {command}: {status} {out.decode(errors='replace')}"
+        return out.decode()
+
+    def rule(self, *arguments):
+        self.on_line("iptables", "-w", *arguments)
+
+    def set_clock(self, seconds):
+        assert self.with_clock
+        (self.clock_dir / "offset.new").write_text(f"{seconds:+d}\n")
+        os.replace(self.clock_dir / "offset.new", self.clock_dir / "offset")
+
+    # -- what it uses
+
+    def memory_bytes(self):
+        """Resident memory of the daemon itself, as it tells."""
+        for line in self.get("/metrics").ok().body.decode().splitlines():
+            if line.startswith("process_resident_memory_bytes"):
+                return int(float(line.split()[-1]))
+        raise AssertionError("no process_resident_memory_bytes in /metrics")
+
+
+class ContainerCluster(Cluster):
+    def __init__(self, timeline=None):
+        self.engine = Engine()
+        self.timeline = timeline
+        super().__init__()
+        self.tag = self.dir.name  # names of containers, network and volumes begin so
+        self.network = self.engine.create_network(self.tag) and self.tag
+        os.chmod(self.dir, 0o755)
+        self.has_netem = None
+
+    def add_node(self, region, name, catalog=None, clock=False, volume_bytes=0, ledger=None, days=None):
+        """@catalog: file of the image's share folder. @clock: set_clock() works. @volume_bytes: a disk of that size instead
+        of the folder. @days: how long its certificate is valid."""
+        host = f"n{region}"
+        node = ContainerNode(self, region, name, self.dir / region, host, clock, volume_bytes)
+        self.cli("node", "init", "--dir", node.dir, "--region", region, "--name", name,
+                 "--federation-listen", f"tls+tcp://0.0.0.0:{PORT}", "--advertise", f"tls+tcp://{host}:{PORT}")
+        settings = json.loads((node.dir / "node.json").read_text())
+        settings |= {"data": SHARE} | ({"catalog": f"{SHARE}/{catalog}"} if catalog else {})
+        (node.dir / "node.json").write_text(json.dumps(settings, ensure_ascii=False))
+        self._configure(node, ledger or {})
+        self.cli("ca", "issue", "--dir", self.ca_dir, "--node", node.dir, *(["--days", days] if days else []))
+        self.nodes.append(node)
+        node.make_line()
+        return node
+
+    def say(self, text):
+        if self.timeline:
+            self.timeline.fault(text)
+
+    # -- lines
+
+    def cut(self, a, b, how="drop"):
+        self.say(f"cut {a.region}–{b.region}")
+        self.cut_one_way(a, b, quiet=True)
+        self.cut_one_way(b, a, quiet=True)
+
+    def cut_one_way(self, a, b, quiet=False):
+        """What @a sends to @b vanishes; @b can still send to @a."""
+        if not quiet:
+            self.say(f"cut {a.region}→{b.region}")
+        a.rule("-A", "CUT_OUT", "-d", b.address, "-j", "DROP")
+
+    def split(self, *groups):
+        """Nodes of different @groups cannot reach each other."""
+        for i, group in enumerate(groups):
+            for other in groups[i + 1 :]:
+                for a in group:
+                    for b in other:
+                        self.cut(a, b)
+
+    def heal(self):
+        self.say("heal")
+        for node in self.nodes:
+            node.rule("-F", "CUT_OUT")
+
+    def wan(self, delay_ms=15, lost_of_1000=0, rate=None):
+        """Every packet between nodes is @delay_ms late (each way), some are lost; @rate as tc writes it ("10mbit")."""
+        self.say(f"line: {2 * delay_ms} ms there and back, {lost_of_1000 / 10} % lost{', ' + rate if rate else ''}")
+        for node in self.nodes:
+            loss = ["loss", f"{lost_of_1000 / 10}%"] if lost_of_1000 else []
+            netem = ["tc", "qdisc", "replace", "dev", "eth0", "root", "netem", "delay", f"{delay_ms}ms", *loss]
+            status, _ = self.engine.execute(node.line_container, netem + (["rate", rate] if rate else []))
+            if status == 0:
+                continue
+            # no netem in this kernel: a queue that a program releases later, and tc's token bucket for the rate
+            node.rule("-A", "WAN", "-o", "eth0", "-p", "tcp", "-j", "NFQUEUE", "--queue-num", QUEUE)
+            self.engine.execute_detached(node.line_container, ["wan-delay", QUEUE, delay_ms, lost_of_1000])
+            if rate:
+                node.on_line("tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", "rate", rate, "burst", "64kbit",
+                             "latency", "400ms")
+
+    # -- end
+
+    def close(self):
+        if self.is_closed:
+            return
+        self.is_closed = True
+        try:
+            for node in self.nodes:
+                node.stop()
+            self.check()
+        except BaseException:
+            self.failed = True
+            raise
+        finally:
+            if self.failed:
+                for node in self.nodes:
+                    Path(f"{node.dir}.log").write_text(node.log_text())
+            for node in self.nodes:
+                node.remove()
+            self.engine.remove_network(self.network)
+            if not self.failed and os.environ.get("TONGBAN_TEST_KEEP") != "1":
+                shutil.rmtree(self.dir, ignore_errors=True)
+
+

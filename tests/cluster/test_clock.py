@@ -1,0 +1,26 @@
+"""Clocks that are wrong, and that jump: order and state do not depend on them."""
+from provinces5 import finish, five_provinces, start_load
+
+MINUTE = 60
+
+
+def test_skew(federation):
+    """One window is an hour ahead, one a day behind."""
+    desk, windows = five_provinces(federation, windows=3, clock=True)
+    windows[0].set_clock(60 * MINUTE)
+    windows[1].set_clock(-24 * 60 * MINUTE)
+    load = start_load(federation, desk, windows)
+    assert load.wait_answers(20, 60)
+    finish(federation, load, [desk, *windows])
+    skews = {p["code"]: p["clock_skew_ms"] for p in desk.get("/v1/peers").ok().json()["peers"]}
+    assert skews[int(windows[2].region)] is None or abs(skews[int(windows[2].region)]) < 5 * MINUTE * 1000
+
+
+def test_jumps(federation):
+    desk, windows = five_provinces(federation, windows=2, clock=True)
+    load = start_load(federation, desk, windows)
+    for node, seconds in ((desk, 3600), (windows[0], -7200), (desk, -60), (windows[1], 86400), (desk, 0), (windows[0], 0)):
+        federation.say(f"{node.region}: clock {seconds:+d} s")
+        node.set_clock(seconds)
+        assert load.wait_answers(5, 60)
+    finish(federation, load, [desk, *windows])

@@ -1,0 +1,88 @@
+"""Nodes die, stand still, run out of disk, and are replaced by another version, under load: nothing that was answered is lost."""
+import random
+
+from cluster import wait_for
+from load import submit
+from provinces5 import finish, five_provinces, start_load, wait_whole
+
+KILLS = 12
+SEED = 1
+FILL = "/var/lib/tongban/ballast"
+
+
+def test_kill(federation):
+    """kill -9 of a random container, again and again; some stay away while the others work."""
+    desk, windows = five_provinces(federation)
+    everybody, dice = [desk, *windows], random.Random(SEED)
+    load = start_load(federation, desk, windows)
+    for _ in range(KILLS):
+        victim = dice.choice(everybody)
+        federation.say(f"kill {victim.region}")
+        victim.kill()
+        others = [w for w in windows if w is not victim]
+        assert load.wait_answers(dice.choice([0, 3, 8]), 60, node=dice.choice(others))
+        victim.start()
+    finish(federation, load, everybody)
+
+
+def test_pause_and_cut_together(federation):
+    desk, windows = five_provinces(federation)
+    load = start_load(federation, desk, windows)
+    federation.say(f"pause {desk.region}")
+    desk.pause()
+    assert load.wait_answers(8, 60, node=windows[1])
+    federation.cut(windows[0], windows[1])
+    federation.say(f"kill {windows[2].region}")
+    windows[2].kill()
+    federation.say("resume")
+    desk.resume()
+    assert load.wait_answers(8, 60, node=windows[3])
+    windows[2].start()
+    finish(federation, load, [desk, *windows])
+
+
+def test_full_disk(federation):
+    """The desk's volume fills up: it says so, loses nothing, and goes on by itself when there is room."""
+    desk = federation.add_node("510000", "四川省", catalog="sichuan.json", volume_bytes=48 << 20)
+    window = federation.add_node("440000", "广东省")
+    federation.start()
+    wait_whole([desk, window])
+    load = start_load(federation, desk, [window], desk_threads=2)
+    federation.say("disk full")
+    desk.expect_error("store.full")
+    desk.engine.execute(desk.container, ["dd", "if=/dev/zero", f"of={FILL}", "bs=64k"])
+    wait_for(lambda: "disk" in desk.get("/v1/status").ok().json()["writer"], 120, what="the desk to notice the full disk")
+    assert any(status == 507 for node, status, _ in load.refused if node is desk), load.refused[-3:]
+    assert load.wait_answers(5, 60, node=window), "a window must go on when the desk's disk is full"
+    federation.say("room again")
+    desk.execute("rm", FILL)
+    wait_for(lambda: desk.get("/v1/status").ok().json()["writer"] == "ok", 60, what="the desk to write again")
+    finish(federation, load, [desk, window])
+
+
+def test_rolling_upgrade(federation):
+    """Each node in turn becomes the other version, and the first one is taken back again, while everybody works."""
+    desk, windows = five_provinces(federation)
+    load = start_load(federation, desk, windows)
+    for node in (*windows, desk, windows[0]):
+        new = "tongban-test-next" if not node.image.endswith("-next") else "tongban-test"
+        federation.say(f"{node.region} becomes {new}")
+        node.stop()
+        node.use_image(new)
+        node.start()
+        assert load.wait_answers(4, 60, node=windows[3] if node is not windows[3] else windows[2])
+    finish(federation, load, [desk, *windows])
+    versions = {n.get("/v1/status").ok().json()["version"] for n in (desk, *windows)}
+    assert len(versions) == 2, versions
+
+
+def test_new_case_while_the_desk_is_dead(federation):
+    desk, windows = five_provinces(federation, windows=1, wan=False)
+    load = start_load(federation, desk, windows)
+    desk.kill()
+    case = submit(windows[0], load.item)
+    windows[0].kill()
+    windows[0].start()
+    desk.start()
+    wait_for(lambda: desk.get(f"/v1/cases/{case}").json().get("status") == "arrived", 60, what="the case to arrive")
+    load.finish()

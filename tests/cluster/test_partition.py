@@ -1,0 +1,105 @@
+"""Lines between provinces fail in every shape while people hand in: everybody is served all the time, and when the lines are
+back all have the same."""
+import pytest
+from cluster import wait_for
+from load import find_item, submit
+from provinces5 import finish, five_provinces, start_load
+
+SERVED_SECONDS = 10  # a window's answer may take this long, whatever the lines do (a busy machine, not the node, needs it)
+
+
+@pytest.fixture
+def loaded(federation):
+    desk, windows = five_provinces(federation)
+    load = start_load(federation, desk, windows)
+    return federation, desk, windows, load
+
+
+def lost(node, other):
+    rows = node.get("/v1/peers").ok().json()["peers"]
+    return next(x["state"] for x in rows if x["code"] == int(other.region)) != "connected"
+
+
+def wait_lost(node, other):
+    wait_for(lambda: lost(node, other), 60, what=f"{node} to notice that {other} is away")
+
+
+def assert_served(load, nodes):
+    for node in nodes:
+        assert load.wait_answers(3, 60, node=node), f"{node} does not serve while it is cut off"
+
+
+def test_desk_alone(loaded):
+    federation, desk, windows, load = loaded
+    federation.split([desk], windows)
+    wait_lost(windows[0], desk)
+    assert_served(load, windows)
+    finish(federation, load, [desk, *windows])
+    assert all(load.longest_wait(w) < SERVED_SECONDS for w in windows)
+
+
+def test_halves(loaded):
+    federation, desk, windows, load = loaded
+    federation.split([desk, windows[0]], windows[1:])
+    wait_lost(windows[3], desk)
+    assert not lost(windows[0], desk) and not lost(windows[3], windows[1])
+    assert_served(load, windows)
+    finish(federation, load, [desk, *windows])
+
+
+def test_bridge(loaded):
+    """Two halves that only one window reaches both of."""
+    federation, desk, windows, load = loaded
+    bridge, left, right = windows[0], [desk, windows[1]], windows[2:]
+    federation.split(left, right)
+    wait_lost(right[0], desk)
+    assert not lost(bridge, desk) and not lost(bridge, right[0])
+    assert_served(load, windows)
+    finish(federation, load, [desk, *windows])
+
+
+@pytest.mark.parametrize("direction", ["to_desk", "from_desk"])
+def test_one_way(loaded, direction):
+    federation, desk, windows, load = loaded
+    a, b = (windows[0], desk) if direction == "to_desk" else (desk, windows[0])
+    federation.cut_one_way(a, b)
+    wait_lost(windows[0], desk)
+    wait_lost(desk, windows[0])
+    assert_served(load, windows)
+    finish(federation, load, [desk, *windows])
+
+
+def test_everybody_alone_then_flapping(loaded):
+    federation, desk, windows, load = loaded
+    everybody = [desk, *windows]
+    federation.split(*[[x] for x in everybody])
+    wait_lost(desk, windows[0])
+    assert_served(load, windows)
+    for round in range(6):
+        federation.heal()
+        assert_served(load, [windows[round % 4]])
+        federation.split([desk], [windows[round % 4]])
+        assert_served(load, [windows[(round + 1) % 4]])
+    finish(federation, load, everybody)
+
+
+def test_narrow_lossy_line(federation):
+    """2 Mbit/s, 60 ms there and back, 3 % of packets lost: slow, and whole."""
+    desk, windows = five_provinces(federation, windows=2, wan=False)
+    federation.wan(delay_ms=30, lost_of_1000=30, rate="2mbit")
+    load = start_load(federation, desk, windows)
+    assert_served(load, windows)
+    finish(federation, load, [desk, *windows])
+
+
+def test_while_cut_off_a_case_waits(federation):
+    """A case of a window that was away arrives when the line is back, as handed in, and is decided."""
+    desk, windows = five_provinces(federation, windows=1)
+    item = find_item(windows[0], desk)
+    federation.cut(desk, windows[0])
+    wait_lost(windows[0], desk)
+    case = submit(windows[0], item)
+    assert windows[0].get(f"/v1/cases/{case}").ok().json()["status"] == "forwarded"
+    assert desk.get(f"/v1/cases/{case}").status == 404
+    federation.heal()
+    wait_for(lambda: desk.get(f"/v1/cases/{case}").json().get("status") == "arrived", 60, what="the case to arrive")

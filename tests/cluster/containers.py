@@ -214,10 +214,7 @@ class ContainerNode(Node):
 
     def memory_bytes(self):
         """Resident memory of the daemon itself, as it tells."""
-        for line in self.get("/metrics").ok().body.decode().splitlines():
-            if line.startswith("process_resident_memory_bytes"):
-                return int(float(line.split()[-1]))
-        raise AssertionError("no process_resident_memory_bytes in /metrics")
+        return self.get("/v1/status").ok().json()["rss_bytes"]
 
 
 class ContainerCluster(Cluster):

@@ -27,6 +27,15 @@ PORT = 7510
 USER = 7510
 QUEUE = 7
 LABEL = "tongban.test"
+LABEL_PID = "tongban.test.pid"
+
+
+def remove_leftovers(engine):
+    """Containers and networks of test processes that were killed."""
+    for row in engine.labelled(LABEL):
+        if not os.path.exists(f"/proc/{row['Labels'][LABEL_PID]}"):
+            engine.remove(row["Id"])
+            engine.request("DELETE", f"/networks/{row['Labels'][LABEL]}")  # refused until its last container is gone
 
 
 def image():
@@ -49,7 +58,7 @@ class ContainerNode(Node):
 
     def make_line(self):
         name = f"{self.cluster.tag}-{self.region}"
-        body = {"Image": self.image, "Entrypoint": ["sleep", "infinity"], "User": "root", "Labels": {LABEL: self.cluster.tag},
+        body = {"Image": self.image, "Entrypoint": ["sleep", "infinity"], "User": "root", "Labels": self.cluster.labels,
                 "StopSignal": "SIGKILL", "HostConfig": {"NetworkMode": self.cluster.network, "CapAdd": ["NET_ADMIN"]},
                 "NetworkingConfig": {"EndpointsConfig": {self.cluster.network: {"Aliases": [self.host]}}}}
         self.line_container = self.engine.create(f"{name}-line", body)
@@ -74,7 +83,7 @@ class ContainerNode(Node):
             binds.append(f"{self.clock_dir}:/clock:ro")
             env += ["LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "FAKETIME_NO_CACHE=1",
                     "DONT_FAKE_MONOTONIC=1", "FAKETIME_TIMESTAMP_FILE=/clock/offset"]
-        body = {"Image": self.image, "Labels": {LABEL: self.cluster.tag}, "Env": env, "User": str(USER),
+        body = {"Image": self.image, "Labels": self.cluster.labels, "Env": env, "User": str(USER),
                 "HostConfig": {"NetworkMode": f"container:{self.line_container}", "Binds": binds, "ReadonlyRootfs": True,
                                "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges:true"], "PidsLimit": 128}}
         if self.volume_bytes:  # a tmpfs lasts as long as one container that has it
@@ -223,6 +232,8 @@ class ContainerCluster(Cluster):
         self.timeline = timeline
         super().__init__()
         self.tag = self.dir.name  # names of containers, network and volumes begin so
+        self.labels = {LABEL: self.tag, LABEL_PID: str(os.getpid())}
+        remove_leftovers(self.engine)
         self.network = self.engine.create_network(self.tag) and self.tag
         os.chmod(self.dir, 0o755)
         self.has_netem = None

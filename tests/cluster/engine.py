@@ -120,10 +120,10 @@ class Engine:
     def has_image(self, name):
         return self.request("GET", f"/images/{name}/json")[0] == 200
 
-    def leftovers(self, label):
-        """Ids of containers with @label."""
+    def labelled(self, label):
+        """All containers with @label, running or not."""
         query = urlencode({"all": "true", "filters": json.dumps({"label": [label]})})
-        return [x["Id"] for x in self.call("GET", f"/containers/json?{query}")]
+        return self.call("GET", f"/containers/json?{query}")
 
 
 def _unframe(raw):

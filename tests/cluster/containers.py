@@ -322,5 +322,3 @@ class ContainerCluster(Cluster):
             self.engine.remove_network(self.network)
             if not self.failed and os.environ.get("TONGBAN_TEST_KEEP") != "1":
                 shutil.rmtree(self.dir, ignore_errors=True)
-
-

@@ -1,5 +1,5 @@
 """The picture of one run: when which node answered, how long it took, and what was done to the federation meanwhile. SVG, and
-a page of text beside it: build/cluster/NAME.svg and NAME.md."""
+a page of text of the same name beside it, in build/cluster."""
 import html
 import time
 from pathlib import Path

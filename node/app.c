@@ -443,6 +443,10 @@ void app_metrics(struct app *a, struct buf *ret)
     metric(ret, "tongban_entries_out_total", "counter", "Entries in them.", r.entries_out);
     metric(ret, "tongban_batches_refused_total", "counter", "Batches that failed verification, and other alarms.",
            r.batches_refused);
+    uint64_t waiting = 0;
+    list_for_each (at, &a->watches)
+        waiting++;
+    metric(ret, "tongban_case_watches", "gauge", "Clients that wait for a change of a case.", waiting);
     metric(ret, "tongban_requests_failed_total", "counter", "Requests to peers without an answer.", r.requests_failed);
     app_material_metrics(a, ret);
     metric(ret, "tongban_resident_bytes", "gauge", "Memory in use.", s.rss_bytes);

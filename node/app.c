@@ -37,6 +37,8 @@ struct app *app_create(const struct app_parts *parts)
     list_init(&a->pulls);
     app_make_timers(a);
     app_reconcile_open(a);
+    a->calendar = parts->calendar;
+    app_deadlines_open(a);
     return a;
 }
 
@@ -65,6 +67,7 @@ void app_destroy(struct app *a)
     loop_timer_destroy(a->erase_timer);
     free(a->refold);
     free(a->unproven);
+    app_deadlines_close(a);
     xassert(a->requests.count == 0); /* each ended with its transaction */
     map_close(&a->requests);
     size_t at = 0;
@@ -81,6 +84,7 @@ void app_destroy(struct app *a)
 void app_resume(struct app *a)
 {
     app_publish_catalog(a);
+    app_deadlines_start(a);
 }
 
 void app_on_state(struct app *a, const struct err *e)
@@ -118,6 +122,7 @@ void app_case_changed(struct app *a, struct case_slot *slot, struct ledger_txn *
     case_row_of(slot->file, slot->id, slot->item_name, &row);
     ledger_txn_case(txn, &row);
     app_erase_ended(a, slot, txn);
+    app_due_changed(a, slot, txn);
 }
 
 void app_warn_case(struct app *a, const char *subject, struct err *e, const char *fmt, ...)
@@ -231,6 +236,7 @@ void app_on_stored(void *ctx, uint32_t peer, const struct sync_entry *entries, s
 {
     struct app *a = ctx;
     (void)peer;
+    app_calendars_stored(a);
     for (size_t i = 0; stored && i < count; i++) /* not stored: the cache was dropped with the ledger */
         if (leaf_is_case_event(&entries[i].leaf)) {
             app_material_stored(a, &entries[i]);
@@ -432,6 +438,13 @@ void app_metrics(struct app *a, struct buf *ret)
     metric(ret, "tongban_erasures_open", "gauge", "Participants that have not acknowledged an erasure.",
            s.erasures_open);
     metric(ret, "tongban_cases", "gauge", "Cases held.", s.case_count);
+    uint64_t red = 0, yellow = 0, all = 0;
+    if (app_count_dues(a, &red, &yellow, &all) == 0) {
+        metric(ret, "tongban_cases_overdue", "gauge", "Cases past their next deadline (red).", red);
+        metric(ret, "tongban_cases_due_soon", "gauge", "Cases that warn: a fifth of the time or less is left (yellow).",
+               yellow);
+        metric(ret, "tongban_cases_due", "gauge", "Cases with something due.", all);
+    }
     metric(ret, "tongban_peers", "gauge", "Members other than this node.", s.peer_count);
     metric(ret, "tongban_peers_connected", "gauge", "Of them, connected now.", s.peer_connected);
     metric(ret, "tongban_writer_ok", "gauge", "1 while the ledger can be written.", a->stopped.code == 0);

@@ -436,6 +436,19 @@ struct app_case_event_view {
     uint8_t content;         /* enum app_content */
 };
 
+struct app_due_view {
+    const char *kind;    /* "decide" */
+    const char *chinese; /* "决定" */
+    const char *source;  /* article; "" in lists */
+    const char *colour;  /* "green", "yellow", "red" */
+    uint32_t from, due;  /* yyyymmdd; due 0 while a special procedure runs */
+    uint32_t met;        /* yyyymmdd, 0 = not yet */
+    uint32_t days, stopped_days;
+    uint8_t unit;      /* enum case_unit */
+    int32_t days_left; /* of its unit, negative: too late; 0 when met or stopped. Not in lists */
+    bool is_stopped, is_provisional;
+};
+
 struct app_case_part_view { /* a part of 多地联办 or of a bundle */
     uint8_t case_id[CASE_ID_SIZE];
     uint8_t decision; /* enum case_decision: how it ended; 0 = open */
@@ -466,7 +479,11 @@ struct app_case_view {
     uint32_t pending_count;
     uint8_t digest[32]; /* equal on every node that holds the same events */
     uint64_t version;   /* grows with each change seen by this node: for app_watch */
+    bool has_due;
+    struct app_due_view due; /* what is due next; in lists and views */
     /* not in lists */
+    const struct app_due_view *deadlines; /* all that ran or run */
+    size_t deadline_count;
     uint32_t flags; /* enum case_flag */
     uint8_t grade, grade_deciding;
     uint16_t extend_days, lacking_days;
@@ -486,6 +503,7 @@ struct app_case_filter {
     const char *status;    /* status_name, NULL = any */
     const char *role;      /* "receiving", "deciding" or NULL: this node's part in it */
     const char *item_code; /* NULL = any */
+    bool overdue;          /* past due today, the longest first; with @role only, and @before counts rows */
     uint64_t before;       /* page */
     size_t limit;          /* 1..LIST_ROWS_MAX */
 };
@@ -509,6 +527,25 @@ int app_get_payload(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t
                     const char *purpose, struct arena *mem, struct bytes *ret, struct err *e) WARN_UNUSED;
 int app_list_cases(struct app *a, const struct app_case_filter *f, struct arena *mem, struct app_case_list *ret,
                    struct err *e) WARN_UNUSED;
+
+struct app_calendar_day {
+    uint32_t date; /* yyyymmdd */
+    bool is_working;
+};
+struct app_calendar_view {
+    uint32_t node, division, year;
+    bool is_published;   /* by the node; else the national table */
+    bool is_provisional; /* nobody knows that year yet: weekends */
+    uint32_t working_days;
+    struct app_calendar_day days[128]; /* that differ from their weekday */
+    size_t day_count;
+};
+/* How node @node (0 = this one) counts the days of @year for @division (0 = for all of it). */
+int app_get_calendar(struct app *a, uint32_t node, uint32_t division, uint32_t year, struct app_calendar_view *ret,
+                     struct err *e) WARN_UNUSED;
+/* Publishes the days off of this node, or (@division not 0) of one of its divisions: @days is the JSON of catalog/calendar.h.
+ * Open deadlines are made again here and at every node that holds the cases. */
+void app_import_calendar(struct app *a, uint32_t division, struct bytes days, app_command_cb cb, void *ctx);
 
 /* Calls @cb once when the case's version is above @after_version, or after @timeout_ms (changed = false). Returns a
  * ticket for app_unwatch(), which guarantees that @cb is not called any more. */

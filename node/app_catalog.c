@@ -210,7 +210,10 @@ void app_item_entry(struct app *a, const struct sync_entry *entry, struct ledger
         rc = item_row(entry, txn, &row, &e);
     else if (entry->leaf.event_type == PUBLIC_EVENT_ITEM_WITHDRAWN)
         rc = withdrawal_row(a, entry, txn, &row, &e);
-    else
+    else if (entry->leaf.event_type == PUBLIC_EVENT_CALENDAR) {
+        app_calendar_entry(a, entry, txn);
+        return;
+    } else
         return; /* a later version's public entry: kept in the ledger, not understood here */
     char peer[12];
     (void)snprintf(peer, sizeof peer, "%u", entry->leaf.origin);

@@ -722,6 +722,36 @@ void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct
 
 /* ---- what the deciding node does by itself ---- */
 
+static void accepted_by_law(void *ctx, const struct app_command_result *result, const struct err *e)
+{
+    struct app *a = ctx;
+    char hex[2 * CASE_ID_SIZE + 1];
+    hex_encode(result->case_id, CASE_ID_SIZE, hex);
+    if (e->code == 0)
+        log_warn(
+            "deadline", hex, "deadline.deemed",
+            "accepted by law: the applicant was not told in time what to correct (行政许可法第三十二条第一款第四项)");
+    else if (a->stopped.code == 0)
+        log_warn("deadline", hex, e->id, "cannot be accepted by law now: %s", e->message);
+}
+
+void app_accept_by_law(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
+{
+    struct case_slot *slot;
+    struct err e = {0};
+    if (case_cache_get(a->cases, a->ledger, case_id, &slot, &e) != 0)
+        return;
+    const struct case_state *state = casefile_state(slot->file);
+    bool waits = state->status == CASE_STATUS_ARRIVED || state->status == CASE_STATUS_CORRECTED;
+    if (!waits || state->lead != a->config->region || case_cache_in_flight(slot, a->ledger))
+        return; /* in flight: seen again in a minute */
+    struct draft d = {.command = {.self = a->config->region, .type = CASE_EVENT_ACCEPT, .role = CASE_ROLE_SYSTEM}};
+    struct command *c = command_create(a, NULL, accepted_by_law, a);
+    memcpy(c->result.case_id, case_id, CASE_ID_SIZE);
+    if (write_drafts(c, slot, &d, 1, NULL, &e) != 0)
+        fail_later(c, &e);
+}
+
 static int reaction(struct app *a, struct case_slot *slot, struct ledger_txn *txn, struct draft *d, struct err *e)
 {
     const struct case_state *state = casefile_state(slot->file);

@@ -65,6 +65,14 @@ struct app {
     unsigned verifying;             /* verifications running; one at a time */
     unsigned backing_up;            /* backups running; one at a time */
     atomic_bool verify_cancel;      /* the node stops; read by the worker */
+
+    /* app_deadline.c */
+    struct calendar *calendar;        /* national, as installed */
+    struct map calendars;             /* node and division -> struct node_calendar */
+    bool calendar_changed;            /* a peer's is on its way to the disk */
+    uint8_t (*refresh)[CASE_ID_SIZE]; /* cases whose deadlines are to be made again */
+    size_t refresh_count;
+    struct loop_timer *deadline_timer;
 };
 
 /* engine.c makes the parts and the app; the ledger and the replication report to these. */
@@ -73,7 +81,8 @@ struct app_parts {
     const struct members *members;
     const struct region_table *regions;
     struct loop *loop;
-    struct catalog *catalog; /* taken */
+    struct catalog *catalog;   /* taken */
+    struct calendar *calendar; /* taken */
     const char *origin;
     const struct crypto_hpke_key *seal_key;
     uint64_t certificate_not_after_s;
@@ -237,6 +246,23 @@ bool app_is_backing_up(const struct app *a);
 /* app_identity.c: the persons of an application and their numbers. *ret_division: the home division that is meant, 0 = none named. */
 int app_check_persons(struct app *a, const struct app_submission *s, uint32_t *ret_division,
                       struct app_command_result *result, struct err *e) WARN_UNUSED;
+/* app_deadline.c */
+struct deadline;
+struct deadlines;
+void app_deadlines_open(struct app *a);
+void app_deadlines_start(struct app *a); /* once everything is up: looks what has run out, then each minute */
+void app_deadlines_close(struct app *a);
+/* By the calendar of the deciding node. */
+void app_deadlines(struct app *a, struct casefile *file, struct deadlines *ret);
+/* Days of its unit from @today to its last day; negative: so many days too late. */
+int32_t app_days_left(struct app *a, const struct case_state *state, const struct deadline *d, uint32_t today);
+/* @slot has new events in @txn: what is due next goes with them, when it is another one than before. */
+void app_due_changed(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
+/* A peer's calendar, in the transaction that stores it; and when that is durable. */
+void app_calendar_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
+void app_calendars_stored(struct app *a);
+int app_count_dues(struct app *a, uint64_t *ret_red, uint64_t *ret_yellow, uint64_t *ret_all) WARN_UNUSED;
+
 /* app_terms.c */
 struct case_command;
 struct catalog_item;
@@ -251,6 +277,8 @@ void app_receipt_terms(struct app *a, const struct case_state *state, struct cas
 /* app_command.c */
 /* Every other node that has a part in the case, and the mirrors: ascending, as a leaf wants them. */
 size_t app_participants(const struct app *a, struct casefile *file, uint32_t peers[LEAF_RECIPIENTS_MAX]);
+/* 受理 by the node itself because nobody said a word in time; nothing when the case is not waiting for that any more. */
+void app_accept_by_law(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
 void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
 
 /* app.c: @slot has new events in @txn: its row goes with them. */

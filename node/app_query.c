@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "node/app_internal.h"
+#include "node/base/clock.h"
 #include "node/base/log.h"
 #include "node/base/xassert.h"
+#include "node/cases/deadline.h"
 #include "node/mask.h"
 
 int app_committed_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct casefile **ret,
@@ -78,6 +80,60 @@ static void row_view(const struct store_case *row, struct app_case_view *ret)
     memcpy(ret->number, row->number, sizeof ret->number);
     memcpy(ret->item_code, row->item_code, sizeof ret->item_code);
     memcpy(ret->item_name, row->item_name, sizeof ret->item_name);
+}
+
+/* The row that is kept of what is due next. */
+static void fill_due(struct app *a, uint32_t today, struct app_case_view *ret)
+{
+    struct store_due row;
+    if (store_read_due(ledger_reader(a->ledger), ret->case_id, &row, NULL) != 0)
+        return;
+    const struct deadline d = {.kind = row.kind, .due = row.due, .warn = row.warn};
+    ret->has_due = true;
+    ret->due = (struct app_due_view){.kind = deadline_name(row.kind),
+                                     .chinese = deadline_chinese(row.kind),
+                                     .source = "",
+                                     .colour = deadline_colour_name((uint8_t)deadline_colour(&d, today)),
+                                     .due = row.due,
+                                     .is_provisional = row.is_provisional};
+}
+
+static void due_view(struct app *a, const struct case_state *state, const struct deadline *d, uint32_t today,
+                     struct app_due_view *ret)
+{
+    bool runs = !d->is_met && !d->is_stopped;
+    *ret = (struct app_due_view){.kind = deadline_name(d->kind),
+                                 .chinese = deadline_chinese(d->kind),
+                                 .source = deadline_source(d->kind),
+                                 .colour = deadline_colour_name((uint8_t)deadline_colour(d, today)),
+                                 .from = d->from,
+                                 .due = d->due,
+                                 .met = d->met,
+                                 .days = d->days,
+                                 .stopped_days = d->stopped_days,
+                                 .unit = d->unit,
+                                 .days_left = runs ? app_days_left(a, state, d, today) : 0,
+                                 .is_stopped = d->is_stopped,
+                                 .is_provisional = d->is_provisional};
+}
+
+static void fill_deadlines(struct app *a, struct casefile *file, struct arena *mem, struct app_case_view *ret)
+{
+    struct deadlines all;
+    uint32_t today = clock_china_date(clock_wall_ms());
+    const struct case_state *state = casefile_state(file);
+    app_deadlines(a, file, &all);
+    struct app_due_view *list = arena_alloc(mem, (all.count + 1) * sizeof *list);
+    const struct deadline *next = deadline_next(&all);
+    for (unsigned i = 0; i < all.count; i++) {
+        due_view(a, state, &all.rows[i], today, &list[i]);
+        if (&all.rows[i] == next) {
+            ret->has_due = true;
+            ret->due = list[i];
+        }
+    }
+    ret->deadlines = list;
+    ret->deadline_count = all.count;
 }
 
 static int event_view(struct app *a, const struct case_effect *effect, struct arena *mem,
@@ -185,6 +241,7 @@ int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct aren
     const struct case_effect *effects;
     size_t count = casefile_effects(file, &effects);
     fill_custody(effects, count, mem, &view);
+    fill_deadlines(a, file, mem, &view);
     struct app_case_event_view *events = arena_alloc(mem, (count + 1) * sizeof *events);
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = event_view(a, &effects[i], mem, &events[i], e);
@@ -258,6 +315,31 @@ int app_find_case(struct app *a, const char *ref, uint8_t ret_case_id[CASE_ID_SI
     return rc;
 }
 
+/* Along what is due: the longest overdue first. */
+static int list_overdue(struct app *a, const struct app_case_filter *f, const struct store_case_filter *filter,
+                        struct arena *mem, struct app_case_list *ret, struct err *e)
+{
+    uint32_t today = clock_china_date(clock_wall_ms());
+    const struct store_due_filter due = {.before = today, .lead = filter->lead, .skip = f->before, .limit = f->limit};
+    struct store_due *rows;
+    size_t count = 0;
+    if (f->status != NULL || f->item_code != NULL)
+        return err_set(e, ERR_INVALID, "case.filter",
+                       "overdue cases can be chosen by role only, not by status or item");
+    int rc = store_list_dues(ledger_reader(a->ledger), &due, mem, &rows, &count, e);
+    *ret = (struct app_case_list){.rows = arena_alloc(mem, (count + 1) * sizeof *ret->rows)};
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct store_case row;
+        rc = store_read_case(ledger_reader(a->ledger), rows[i].case_id, &row, e);
+        if (rc != 0 || (filter->receiving != 0 && row.receiving != filter->receiving))
+            continue;
+        row_view(&row, &ret->rows[ret->count]);
+        fill_due(a, today, &ret->rows[ret->count++]);
+    }
+    ret->next_before = rc == 0 && count == f->limit ? f->before + count : 0;
+    return rc;
+}
+
 int app_list_cases(struct app *a, const struct app_case_filter *f, struct arena *mem, struct app_case_list *ret,
                    struct err *e)
 {
@@ -279,6 +361,9 @@ int app_list_cases(struct app *a, const struct app_case_filter *f, struct arena 
     if (f->item_code != NULL)
         (void)snprintf(filter.item_code, sizeof filter.item_code, "%s", f->item_code);
 
+    if (f->overdue)
+        return list_overdue(a, f, &filter, mem, ret, e);
+
     struct store_case_list list;
     rc = store_list_cases(ledger_reader(a->ledger), &filter, mem, &list, e);
     if (rc != 0)
@@ -286,7 +371,10 @@ int app_list_cases(struct app *a, const struct app_case_filter *f, struct arena 
     ret->rows = arena_alloc(mem, (list.count + 1) * sizeof *ret->rows);
     ret->count = list.count;
     ret->next_before = list.next_before_no;
-    for (size_t i = 0; i < list.count; i++)
+    uint32_t today = clock_china_date(clock_wall_ms());
+    for (size_t i = 0; i < list.count; i++) {
         row_view(&list.rows[i], &ret->rows[i]);
+        fill_due(a, today, &ret->rows[i]);
+    }
     return 0;
 }

@@ -24,6 +24,9 @@ struct case_slot {
     struct payload_key key; /* epoch 0: not looked up yet, or there is none */
     uint64_t key_asked_ms;  /* monotonic; 0 = the others were not asked for it */
     bool is_erased;         /* an erasure is on its way to the disk, or was since the slot was read */
+
+    struct store_due due; /* as written last, if due_known */
+    bool due_known;
 };
 
 /* An author whose entries from @common_size on are disputed (ledger/evidence.h): its events from there on count for nothing. */

@@ -240,6 +240,7 @@ int engine_open(struct engine *g, const struct engine_parts *parts, struct err *
                                             .regions = parts->regions,
                                             .loop = parts->loop,
                                             .catalog = parts->catalog,
+                                            .calendar = parts->calendar,
                                             .origin = parts->signer->key.name,
                                             .seal_key = parts->seal_key,
                                             .certificate_not_after_s = parts->certificate_not_after_s});

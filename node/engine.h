@@ -24,6 +24,7 @@ struct engine_parts {
     const struct config *config;
     const struct members *members; /* their content may be replaced, then call engine_members_changed() */
     const struct region_table *regions;
+    struct calendar *calendar;        /* taken; NULL = weekends only */
     struct catalog *catalog;          /* taken; NULL = publishes nothing */
     const struct note_signer *signer; /* of the own ledger */
     const struct note_signer *witness;

@@ -148,6 +148,14 @@ static int load_regions(const struct config *c, struct region_table **ret, struc
     return rc;
 }
 
+static int load_calendar(const struct config *c, struct calendar **ret, struct err *e)
+{
+    struct arena a = ARENA_INIT;
+    int rc = calendar_load(arena_printf(&a, "%s/holidays.json", c->data), ret, e);
+    arena_close(&a);
+    return rc;
+}
+
 static int load_catalog(const struct config *c, struct catalog **ret, struct err *e)
 {
     *ret = NULL;
@@ -340,19 +348,26 @@ static void dial_for_files(void *ctx, uint32_t peer)
 
 static int start_engine(struct node *n, struct err *e)
 {
-    struct catalog *catalog;
+    struct catalog *catalog = NULL;
+    struct calendar *calendar = NULL;
     struct tls_engine_status tls;
     int rc = load_catalog(n->config, &catalog, e);
     if (rc == 0)
+        rc = load_calendar(n->config, &calendar, e);
+    if (rc == 0)
         rc = load_more_logs(n, e);
-    if (rc != 0)
+    if (rc != 0) {
+        catalog_destroy(catalog);
+        calendar_destroy(calendar);
         return rc;
+    }
     if (n->more_logs.witness_count > 0)
         n->poster = poster_create(n->loop);
     tls_engine_status(n->tls, &tls);
     struct engine_parts parts = {.config = n->config,
                                  .members = &n->identity.members,
                                  .regions = n->regions,
+                                 .calendar = calendar,
                                  .catalog = catalog,
                                  .signer = &n->identity.signer,
                                  .witness = &n->identity.witness,
@@ -746,11 +761,14 @@ int node_check(const struct config *config, struct err *e)
 {
     struct node n = {.config = config, .link_lock = PTHREAD_MUTEX_INITIALIZER};
     struct catalog *catalog = NULL;
+    struct calendar *calendar = NULL;
     int rc = load_identity(config, &n.identity, e);
     if (rc == 0)
         rc = load_regions(config, &n.regions, e);
     if (rc == 0)
         rc = load_catalog(config, &catalog, e);
+    if (rc == 0)
+        rc = load_calendar(config, &calendar, e);
     if (rc == 0)
         rc = start_tls(&n, e);
     if (rc == 0)
@@ -761,6 +779,7 @@ int node_check(const struct config *config, struct err *e)
     tls_engine_destroy(n.tls);
     link_nng_end();
     catalog_destroy(catalog);
+    calendar_destroy(calendar);
     region_table_destroy(n.regions);
     close_identity(&n.identity);
     return rc;

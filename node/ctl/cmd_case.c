@@ -14,9 +14,23 @@ static const char *state_text(struct arena *mem, yyjson_val *o)
     return arena_printf(mem, "%s %s", output_text(mem, o, "status"), output_text(mem, o, "status_chinese"));
 }
 
+/* "decide 决定 2026-12-25 green, 20 days left"; NULL when nothing is due. */
+static const char *due_text(struct arena *mem, yyjson_val *due, bool whole)
+{
+    if (!yyjson_is_obj(due))
+        return NULL;
+    const char *text = arena_printf(mem, "%s %s%s", output_text(mem, due, "due"), output_text(mem, due, "colour"),
+                                    yyjson_get_bool(yyjson_obj_get(due, "provisional")) ? " (provisional)" : "");
+    if (!whole)
+        return text;
+    return arena_printf(mem, "%s %s %s, %s %s days left", output_text(mem, due, "kind"),
+                        output_text(mem, due, "chinese"), text, output_text(mem, due, "days_left"),
+                        output_text(mem, due, "unit"));
+}
+
 static void print_cases(struct ctl *c, yyjson_val *root)
 {
-    static const char *const header[] = {"CASE", "NUMBER", "STATE", "ITEM", "FROM", "BY", "UPDATED"};
+    static const char *const header[] = {"CASE", "NUMBER", "STATE", "ITEM", "FROM", "BY", "DUE", "UPDATED"};
     struct output_table t = output_table_open(&c->mem, header, array_count(header));
     yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "cases"));
     for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it)) {
@@ -26,6 +40,7 @@ static void print_cases(struct ctl *c, yyjson_val *root)
         output_cell(&t, output_field(&c->mem, o, "item_name"));
         output_cell(&t, output_field(&c->mem, o, "receiving"));
         output_cell(&t, output_field(&c->mem, o, "lead"));
+        output_cell(&t, due_text(&c->mem, yyjson_obj_get(o, "due"), false));
         output_cell(&t, output_time(&c->mem, o, "updated"));
     }
     output_table_print(&t, "no cases", c->out);
@@ -46,6 +61,7 @@ int cmd_case_list(struct ctl *c, struct err *e)
     cmd_put_param(&url, "status", ctl_option(c, "--status"));
     cmd_put_param(&url, "role", ctl_option(c, "--role"));
     cmd_put_param(&url, "item", ctl_option(c, "--item"));
+    cmd_put_param(&url, "overdue", ctl_option(c, "--overdue") != NULL ? "true" : NULL);
     cmd_put_param(&url, "limit", ctl_option(c, "--limit"));
     cmd_put_param(&url, "before", ctl_option(c, "--before"));
     if (rc == 0)
@@ -95,6 +111,7 @@ int cmd_case_show(struct ctl *c, struct err *e)
             {"received by", output_field(mem, o, "receiving")},
             {"decided by", output_field(mem, o, "lead")},
             {"division", output_field(mem, o, "division")},
+            {"due", due_text(mem, yyjson_obj_get(o, "due"), true)},
             {"created", output_time(mem, o, "created")},
             {"updated", output_time(mem, o, "updated")},
             {"digest", output_field(mem, o, "digest")},

@@ -89,6 +89,7 @@ static const struct ctl_option list_cases_options[] = {
     {"--status", "NAME", false, false, "only cases in this state, such as accepted"},
     {"--role", "ROLE", false, false, "only cases where this node is receiving or deciding"},
     {"--item", "CODE", false, false, "only cases of this item"},
+    {"--overdue", NULL, false, false, "only cases past their deadline, the longest first; with --role only"},
     OPTION_LIMIT,
     {"--before", "N", false, false, "the next page: what the last one named"},
     OPTION_END,
@@ -102,6 +103,13 @@ static const struct ctl_option import_options[] = {
 };
 static const struct ctl_option export_options[] = {{"--empty", NULL, false, false, "a template without items"},
                                                    OPTION_END};
+static const struct ctl_option calendar_show_options[] = {
+    {"--node", "CODE", false, false, "as this node counts (default: the own one)"},
+    {"--division", "CODE", false, false, "for one of its divisions"},
+    OPTION_END,
+};
+static const struct ctl_option calendar_import_options[] = {
+    {"--division", "CODE", false, false, "only for this division, such as one with holidays of its own"}, OPTION_END};
 static const struct ctl_option step_options[] = {OPTION_REASON, OPTION_NOTE, OPTION_WAIT_PEERS, OPTION_END};
 #define OPTION_OFFICIAL                                                                                                \
     {"--official", "NUMBER", false, false, "staff number of who acts: the participants see it, the ledger a pseudonym"}
@@ -487,6 +495,11 @@ const struct ctl_command ctl_commands[] = {
     {"policy", "", 0, 0, false, policy_options, cmd_policy,
      "print the policy by which receipts are judged: the node's, or one made from a member list",
      "tongban policy --members members.note --federation-key federation.pub"},
+    {"calendar show", "YEAR", 1, 1, false, calendar_show_options, cmd_calendar_show,
+     "working days and days off of a year, as deadlines are counted", "tongban calendar show 2026 --node 510000"},
+    {"calendar import", "FILE", 1, 1, false, calendar_import_options, cmd_calendar_import,
+     "publish the days off of this node; open deadlines are counted again everywhere",
+     "tongban calendar import holidays-2027.json"},
     {"backup", "", 0, 0, false, backup_options, cmd_backup, "copy the node's database while it works",
      "tongban backup --out /var/backups/tongban/ledger-2026-11-24.db"},
     {"restore", "", 0, 0, true, restore_options, cmd_restore,

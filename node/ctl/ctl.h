@@ -136,6 +136,8 @@ int cmd_case_erasure(struct ctl *c, struct err *e);
 int cmd_case_hold(struct ctl *c, struct err *e);
 int cmd_case_unhold(struct ctl *c, struct err *e);
 int cmd_erasure_list(struct ctl *c, struct err *e);
+int cmd_calendar_show(struct ctl *c, struct err *e);
+int cmd_calendar_import(struct ctl *c, struct err *e);
 int cmd_backup(struct ctl *c, struct err *e);
 int cmd_restore(struct ctl *c, struct err *e);
 int cmd_receipt_get(struct ctl *c, struct err *e);

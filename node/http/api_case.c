@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "node/base/date.h"
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
 #include "node/cases/casefile.h"
@@ -107,6 +108,33 @@ static void put_events(struct json_out *out, yyjson_mut_val *to, const struct ap
         put_event(out, json_put_object(out, list, NULL), &v->events[i]);
 }
 
+static void put_date(struct json_out *out, yyjson_mut_val *to, const char *key, uint32_t date)
+{
+    char text[DATE_TEXT_SIZE];
+    if (date != 0)
+        date_format(date, text);
+    json_put_string(out, to, key, date != 0 ? arena_strdup(out->mem, text) : NULL);
+}
+
+static void put_due(struct json_out *out, yyjson_mut_val *o, const struct app_due_view *v, bool whole)
+{
+    json_put_string(out, o, "kind", v->kind);
+    json_put_string(out, o, "chinese", v->chinese);
+    put_date(out, o, "due", v->due);
+    json_put_string(out, o, "colour", v->colour);
+    json_put_bool(out, o, "provisional", v->is_provisional);
+    if (!whole)
+        return;
+    put_date(out, o, "from", v->from);
+    put_date(out, o, "met", v->met);
+    json_put_u64(out, o, "days", v->days);
+    json_put_string(out, o, "unit", names_text(names_units, v->unit));
+    json_put_u64(out, o, "stopped_days", v->stopped_days);
+    json_put_bool(out, o, "stopped", v->is_stopped);
+    json_put_i64(out, o, "days_left", v->days_left);
+    json_put_string(out, o, "source", v->source);
+}
+
 static void put_case(struct json_out *out, yyjson_mut_val *to, const struct app_case_view *v)
 {
     json_put_hex(out, to, "case", v->case_id, sizeof v->case_id);
@@ -128,6 +156,10 @@ static void put_case(struct json_out *out, yyjson_mut_val *to, const struct app_
     json_put_u64(out, to, "pending_count", v->pending_count);
     json_put_hex(out, to, "digest", v->digest, sizeof v->digest);
     json_put_u64(out, to, "version", v->version);
+    if (v->has_due)
+        put_due(out, json_put_object(out, to, "due"), &v->due, v->deadlines != NULL);
+    else
+        json_put_null(out, to, "due");
 }
 
 static void put_flags(struct json_out *out, yyjson_mut_val *to, uint32_t flags)
@@ -167,6 +199,9 @@ static void put_facts(struct json_out *out, yyjson_mut_val *to, const struct app
         json_put_u64(out, to, "extend_days", v->extend_days);
     if (v->lacking_days != 0)
         json_put_u64(out, to, "lacking_days", v->lacking_days);
+    yyjson_mut_val *deadlines = json_put_array(out, to, "deadlines");
+    for (size_t i = 0; i < v->deadline_count; i++)
+        put_due(out, json_put_object(out, deadlines, NULL), &v->deadlines[i], true);
     if (v->has_parent)
         json_put_hex(out, to, "parent", v->parent, sizeof v->parent);
     yyjson_mut_val *parts = json_put_array(out, to, "parts");
@@ -227,6 +262,10 @@ int api_list_cases(struct request *r, struct err *e)
                        "parameter 'role' is '%.64s', it must be one of: receiving, deciding", f.role);
     if (f.item_code != NULL && f.item_code[0] == '\0')
         return err_set(e, ERR_INVALID, "http.parameter", "parameter 'item' is empty, it must be the code of an item");
+    const char *overdue = request_param(r, "overdue");
+    if (overdue != NULL && strcmp(overdue, "true") != 0)
+        return err_set(e, ERR_INVALID, "http.parameter", "parameter 'overdue' is '%.64s', it must be 'true'", overdue);
+    f.overdue = overdue != NULL;
     int rc = request_param_u64(r, "limit", 1, LIST_ROWS_MAX, &limit, e);
     if (rc == 0)
         rc = request_param_u64(r, "before", 1, UINT64_MAX, &f.before, e);

@@ -255,6 +255,17 @@ struct store_file_holder {
  * A case with an erasure row of this node in state STORE_ERASURE_DONE has no key and no payload: the row destroys them even
  * without a row in @destroys, and what comes for the case later is stored without payload, its keys not at all. */
 #define STORE_ERASURE_DONE 2u
+/* The deadline that a case meets next (node/cases/deadline.h), replaced by case_id; due 0 = none: the row goes. Derived from
+ * entries and a calendar; made again when either changes. */
+struct store_due {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint32_t due;  /* yyyymmdd */
+    uint32_t warn; /* yyyymmdd */
+    uint32_t lead; /* deciding node */
+    uint8_t kind;  /* enum deadline_kind */
+    bool is_provisional;
+};
+
 struct store_batch {
     const struct store_entry *entries;
     size_t entry_count;
@@ -292,6 +303,8 @@ struct store_batch {
     size_t pull_count;
     const struct store_fork *forks;
     size_t fork_count;
+    const struct store_due *dues;
+    size_t due_count;
     const struct store_destroy *destroys;
     size_t destroy_count;
     const struct store_file *files;
@@ -421,6 +434,23 @@ struct store_case_list {
 int store_list_cases(struct store_reader *r, const struct store_case_filter *f, struct arena *a,
                      struct store_case_list *ret, struct err *e) WARN_UNUSED;
 uint64_t store_count_cases(struct store_reader *r); /* 0 on error */
+
+/* ERR_NOT_FOUND: nothing is due in that case. */
+int store_read_due(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_SIZE], struct store_due *ret,
+                   struct err *e) WARN_UNUSED;
+struct store_due_filter {
+    uint32_t before; /* due before this day (yyyymmdd); 0 = any */
+    uint8_t kind;    /* 0 = any */
+    uint32_t lead;   /* 0 = any */
+    uint64_t skip;   /* page: so many rows before */
+    size_t limit;    /* 1..LIST_ROWS_MAX */
+};
+/* The longest overdue first. */
+int store_list_dues(struct store_reader *r, const struct store_due_filter *f, struct arena *a, struct store_due **ret,
+                    size_t *ret_count, struct err *e) WARN_UNUSED;
+/* How many are past due on @today, how many warn, how many are due at all. */
+int store_count_dues(struct store_reader *r, uint32_t today, uint64_t *ret_red, uint64_t *ret_yellow, uint64_t *ret_all,
+                     struct err *e) WARN_UNUSED;
 
 int store_read_item(struct store_reader *r, uint32_t node, const char *code, struct arena *a, struct store_item *ret,
                     struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */

@@ -14,6 +14,7 @@
 
 #include "node/base/xassert.h"
 #include "node/store/store_fact.h"
+#include "node/store/store_due.h"
 #include "node/store/store_heads.h"
 #include "node/store/store_keys.h"
 #include "node/store/store_proof.h"
@@ -154,6 +155,12 @@ static int visit_cover(struct walk *w, sqlite3_stmt *stmt, struct err *e)
     return store_cover_row(&w->r->sql, stmt, &row, e);
 }
 
+static int visit_due(struct walk *w, sqlite3_stmt *stmt, struct err *e)
+{
+    struct store_due row;
+    return store_due_row(&w->r->sql, stmt, &row, e);
+}
+
 /* Content is its entry's, whose check value covers it, or it was destroyed and is nothing but zeros. */
 static int visit_content(struct walk *w, sqlite3_stmt *stmt, struct err *e)
 {
@@ -180,6 +187,7 @@ static const struct {
     {STORE_ROW_COUNTER " ORDER BY name", visit_counter},
     {STORE_ROW_FACT " ORDER BY kind, key", visit_fact},
     {STORE_ROW_COVER " ORDER BY id", visit_cover},
+    {STORE_ROW_DUE " ORDER BY d.no", visit_due},
 };
 
 static int walk_table(struct walk *w, size_t table, struct err *e)

@@ -91,6 +91,9 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_ENTRY_STRIP] = "UPDATE entry SET content = NULL, ck = ?2 WHERE id = ?1",
     [STORE_WRITE_CASE_ENTRY_NEXT] = STORE_ROW_ENTRY " WHERE e.case_no = ?1 AND e.id > ?2 ORDER BY e.id LIMIT 1",
     [STORE_WRITE_REQUEST_FROM] = STORE_ROW_REQUEST " WHERE no >= ?1 ORDER BY no LIMIT 1",
+    [STORE_WRITE_DUE_PUT] = "INSERT OR REPLACE INTO due(no, due, warn, kind, lead, provisional, ck)"
+                            " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STORE_WRITE_DUE_DELETE] = "DELETE FROM due WHERE no = ?1",
     [STORE_WRITE_COVER_PUT] = "INSERT OR REPLACE INTO cover(id, size, ck, parts, note) VALUES(?1, ?2, ?3, ?4, ?5)",
     [STORE_WRITE_REQUEST_STRIP] = "UPDATE request SET body_hash = ?2, ck = ?3 WHERE no = ?1",
 };

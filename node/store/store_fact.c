@@ -1,4 +1,5 @@
 /* Small records (see store_fact.h): packing, writing within a batch's transaction, and the reading functions of store.h. */
+#include "node/store/store_due.h"
 #include "node/store/store_fact.h"
 
 #include <inttypes.h>
@@ -180,6 +181,8 @@ int store_fact_put_all(struct store_transaction *t, const struct store_batch *b)
         rc = put_evidence(t, &b->evidences[i]);
     if (rc == 0)
         rc = store_proof_put_all(t, b);
+    if (rc == 0)
+        rc = store_due_put_all(t, b);
     return rc == 0 ? store_file_put_all(t, b) : rc;
 }
 

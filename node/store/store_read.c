@@ -12,6 +12,7 @@
 #include "node/store/store_fact.h"
 #include "node/store/store_reader.h"
 #include "node/store/store_proof.h"
+#include "node/store/store_due.h"
 #include "node/store/store_row.h"
 
 #define SCAN_ROWS "1000"
@@ -75,6 +76,12 @@ static const char *const texts[STORE_READ_COUNT] = {
                                       " + (SELECT count(*) FROM request_key2 WHERE key = ?1 AND no = ?2)"),
     [STORE_READ_COUNTER] = STORE_ROW_COUNTER " WHERE name = ?1",
     [STORE_READ_COVERS] = STORE_ROW_COVER " WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT ?3",
+    [STORE_READ_DUE] = STORE_ROW_DUE " WHERE r.case_id = ?1",
+    [STORE_READ_DUES] = STORE_ROW_DUE " WHERE d.due < ?1 AND (?2 = 0 OR d.kind = ?2) AND (?3 = 0 OR d.lead = ?3)"
+                                      " ORDER BY d.due, d.no LIMIT ?4 OFFSET ?5",
+    [STORE_READ_DUE_COUNT] =
+        "SELECT count(*) FILTER (WHERE due < ?1), count(*) FILTER (WHERE due >= ?1 AND warn <= ?1),"
+        " count(*) FROM due",
     [STORE_READ_FACT] = STORE_ROW_FACT " WHERE kind = ?1 AND key = ?2",
     [STORE_READ_FACTS] = STORE_ROW_FACT " WHERE kind = ?1 AND key BETWEEN ?2 AND ?3 ORDER BY key LIMIT ?4",
 };

@@ -21,7 +21,7 @@
  * check value of the row that points at them.
  *
  * Derived from the entries, can be dropped and made again: addressed, tile, case_row, item, item_json,
- * item_version. Not derived:
+ * item_version, due. Not derived:
  * entry, content, node, case_ref, replica, ack, request, counter, meta, fact, head and witness in heads.db, key and secret
  * in keys.db.
  */
@@ -81,6 +81,10 @@ static const char *const ledger_migrations[] = {
     "CREATE TABLE item_version(node INTEGER NOT NULL, code TEXT NOT NULL, idx INTEGER NOT NULL,"
     " version INTEGER NOT NULL, withdrawn INTEGER NOT NULL, ck INTEGER NOT NULL,"
     " PRIMARY KEY(node, code, idx)) STRICT, WITHOUT ROWID;",
+    /* 4 -> 5: no is that of the case */
+    "CREATE TABLE due(no INTEGER PRIMARY KEY, due INTEGER NOT NULL, warn INTEGER NOT NULL, kind INTEGER NOT NULL,"
+    " lead INTEGER NOT NULL, provisional INTEGER NOT NULL, ck INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX due_day ON due(due);",
 };
 
 static const char *const heads_migrations[] = {

@@ -62,6 +62,8 @@ enum store_write_stmt {
     STORE_WRITE_REQUEST_FROM,
     STORE_WRITE_REQUEST_STRIP,
     STORE_WRITE_COVER_PUT,
+    STORE_WRITE_DUE_PUT,
+    STORE_WRITE_DUE_DELETE,
     STORE_WRITE_COUNT
 };
 extern const char *const store_write_texts[STORE_WRITE_COUNT];

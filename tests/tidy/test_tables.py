@@ -143,3 +143,12 @@ def test_attributes():
         else:
             expected = {"FORM_U64": "u64", "FORM_BYTES": f"{high} bytes"}.get(form, f"{form[5:].lower()} {low}..{high}")
         assert reader.ATTRIBUTES[tag] == (name, expected)
+
+
+def test_deadlines():
+    rows = reader.document_table(reader.CASES, "no", "deadline", "Chinese")
+    program = x_table("deadline.h", "DEADLINES")
+    assert [(no, name, chinese, source) for no, name, chinese, _, _, _, source in rows] == [
+        (number, text, chinese, source) for _, number, text, chinese, _, source in program]
+    for row, (*_, days, _) in zip(rows, program):
+        assert (int(row[5]) if row[5].isdigit() else 0) == int(days), row

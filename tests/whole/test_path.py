@@ -200,7 +200,7 @@ def test_every_command_for_looking(cluster):
                         "withdrawn")["of"] == "510000 四川省"
     assert shell.json("catalog", "show", ORPHAN, "--node", B)["item"]["code"] == ORPHAN
 
-    cases = assert_table(shell.text("case", "list"), "CASE", "NUMBER", "STATE", "ITEM", "FROM", "BY", "UPDATED")
+    cases = assert_table(shell.text("case", "list"), "CASE", "NUMBER", "STATE", "ITEM", "FROM", "BY", "DUE", "UPDATED")
     assert len(cases) == 2 and case.startswith(cases[1][0]), "the newest first"
     for id, row in ((case, cases[1]), (another, cases[0])):
         assert shell.json("case", "show", row[0])["case"] == id, "what the table shows is enough to find it again"
@@ -210,8 +210,8 @@ def test_every_command_for_looking(cluster):
     assert shell.text("case", "list", "--status", "accepted") == "no cases\n"
 
     shown = shell.text("case", "show", case)
-    pairs = assert_pairs(shown, "case", "number", "item", "state", "received by", "decided by", "division", "created",
-                         "updated", "digest")
+    pairs = assert_pairs(shown, "case", "number", "item", "state", "received by", "decided by", "division", "due",
+                         "created", "updated", "digest")
     assert pairs["state"].startswith("arrived 签收") and pairs["digest"] == view(a, case)["digest"]
     events = assert_table(shown.split("\n\n", 1)[1], "WRITTEN", "BY", "ENTRY", "EVENT", "EFFECT", "FINAL", "EXPLANATION")
     assert [row[3] for row in events] == ["submit 收件", "identity_check 身份核验", "form_check 形式审查", "forward 转出",

@@ -51,6 +51,8 @@ struct app {
     enum app_erase_basis basis;
     char hold[160];
     bool unheld, backup_keys;
+    uint32_t calendar_division;
+    char calendar_days[256];
     char backup_path[128];
     char material_name[64], material_code[64], material_type[20], consent[64];
     uint64_t material_size, put_offset;
@@ -257,6 +259,26 @@ static void fake_case(const struct app *a, struct app_case_view *v)
     memcpy(v->case_id, fake_case_id, CASE_ID_SIZE);
     FAKE_COPY(v->item_code, "000105001000");
     FAKE_COPY(v->item_name, "户口迁移");
+}
+
+int app_get_calendar(struct app *a, uint32_t node, uint32_t division, uint32_t year, struct app_calendar_view *ret,
+                     struct err *e)
+{
+    (void)a, (void)e;
+    *ret = (struct app_calendar_view){.node = node == 0 ? 510000 : node,
+                                      .division = division,
+                                      .year = year,
+                                      .working_days = 248,
+                                      .days = {{20261001, false}, {20261010, true}},
+                                      .day_count = 2};
+    return 0;
+}
+
+void app_import_calendar(struct app *a, uint32_t division, struct bytes days, app_command_cb cb, void *ctx)
+{
+    a->calendar_division = division;
+    (void)snprintf(a->calendar_days, sizeof a->calendar_days, "%.*s", (int)days.size, (const char *)days.data);
+    fake_wait(a, cb, NULL, NULL, ctx);
 }
 
 int app_case_remedies(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, const char **ret,

@@ -337,6 +337,31 @@ static void appends_events(void **state)
     assert_string_equal(a.event_payload[5], "{\"note\":\"x\"}");
 }
 
+static void shows_and_takes_calendars(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    struct answer answer = ask(&a, "GET", "/v1/calendar?year=2026&node=440000&division=440100", NULL);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.text, "{\"node\":440000,\"division\":440100,\"year\":2026,\"published\":false,"
+                                     "\"provisional\":false,\"working_days\":248,\"days\":["
+                                     "{\"date\":\"2026-10-01\",\"type\":\"holiday\"},"
+                                     "{\"date\":\"2026-10-10\",\"type\":\"workday\"}]}");
+    static const char *const bad[] = {"/v1/calendar", "/v1/calendar?year=1999", "/v1/calendar?year=2026&division=7",
+                                      "/v1/calendar?year=2026&node=x"};
+    for (size_t i = 0; i < array_count(bad); i++)
+        assert_int_equal(ask(&a, "GET", bad[i], NULL).status, 400);
+
+    answer = ask(&a, "POST", "/v1/calendar?division=510105", "{\"2027-01-01\": {\"type\":\"holiday\"}}");
+    assert_int_equal(answer.status, 201);
+    assert_int_equal(a.calendar_division, 510105);
+    assert_string_equal(a.calendar_days, "{\"2027-01-01\":{\"type\":\"holiday\"}}");
+    (void)err_set(&a.refusal, ERR_INVALID, "calendar.date", "no");
+    answer = ask(&a, "POST", "/v1/calendar", "{\"x\":1}");
+    assert_int_equal(answer.status, 400);
+    assert_has(answer.text, "calendar.date");
+}
+
 static void gives_receipts(void **state)
 {
     (void)state;
@@ -832,6 +857,7 @@ int main(void)
         cmocka_unit_test(fetches_a_case),
         cmocka_unit_test(events_of_the_law),
         cmocka_unit_test(events_have_a_count_limit),
+        cmocka_unit_test(shows_and_takes_calendars),
         cmocka_unit_test(gives_receipts),
         cmocka_unit_test(erases),
         cmocka_unit_test(backs_up),

@@ -187,6 +187,64 @@ static void lists_evidence_by_the_accused(void **state)
 
 /* ---- proofs ---- */
 
+static struct store_due due_row(uint8_t id, uint32_t due, uint8_t kind, uint32_t lead)
+{
+    struct store_due d = {.due = due, .warn = due - 3, .kind = kind, .lead = lead, .is_provisional = id == 2};
+    memset(d.case_id, id, sizeof d.case_id);
+    return d;
+}
+
+static void keeps_what_is_due(void **state)
+{
+    struct store_rig *rig = *state;
+    const struct store_due rows[] = {due_row(1, 20261204, 2, 510000), due_row(2, 20261203, 4, 510000),
+                                     due_row(3, 20261210, 2, 440000), due_row(4, 20261203, 2, 440000)};
+    struct store_case cases[4] = {
+        {.receiving = 440000}, {.receiving = 440000}, {.receiving = 440000}, {.receiving = 440000}};
+    for (size_t i = 0; i < 4; i++)
+        memset(cases[i].case_id, (int)i + 1, sizeof cases[i].case_id);
+    struct store_batch b = {.cases = cases, .case_count = 4, .dues = rows, .due_count = 4};
+    struct store_due got, *list;
+    size_t count;
+    uint64_t red, yellow, all;
+    rig_open(rig);
+    rig_commit(rig, &b);
+    rig_commit(rig, &b); /* again is fine */
+    rig_reopen(rig);
+    rig_ok(rig, store_read_due(rig->reader, rows[1].case_id, &got, &rig->e));
+    assert_true(got.due == 20261203 && got.warn == 20261200 && got.kind == 4 && got.lead == 510000);
+    assert_true(got.is_provisional);
+
+    /* the longest overdue first, of one day the older case; by kind, by node, page by page */
+    struct store_due_filter f = {.before = 20261205, .limit = 10};
+    rig_ok(rig, store_list_dues(rig->reader, &f, &rig->arena, &list, &count, &rig->e));
+    assert_int_equal(count, 3);
+    assert_true(list[0].case_id[0] == 2 && list[1].case_id[0] == 4 && list[2].case_id[0] == 1);
+    f.kind = 2;
+    f.lead = 510000;
+    rig_ok(rig, store_list_dues(rig->reader, &f, &rig->arena, &list, &count, &rig->e));
+    assert_true(count == 1 && list[0].case_id[0] == 1);
+    f = (struct store_due_filter){.skip = 3, .limit = 10};
+    rig_ok(rig, store_list_dues(rig->reader, &f, &rig->arena, &list, &count, &rig->e));
+    assert_true(count == 1 && list[0].case_id[0] == 3);
+    f.limit = 0;
+    assert_int_equal(store_list_dues(rig->reader, &f, &rig->arena, &list, &count, &rig->e), ERR_LIMIT);
+    rig_ok(rig, store_count_dues(rig->reader, 20261204, &red, &yellow, &all, &rig->e));
+    assert_true(red == 2 && yellow == 1 && all == 4);
+
+    /* done: the row goes */
+    const struct store_due done = due_row(1, 0, 0, 0);
+    b = (struct store_batch){.dues = &done, .due_count = 1};
+    rig_commit(rig, &b);
+    assert_int_equal(store_read_due(rig->reader, rows[0].case_id, &got, &rig->e), ERR_NOT_FOUND);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+    rig_close(rig);
+    rig_sql(rig, "ledger.db", "UPDATE due SET due = due + 1 WHERE due = 20261210");
+    rig_open(rig);
+    assert_int_equal(store_read_due(rig->reader, rows[2].case_id, &got, &rig->e), ERR_CORRUPT);
+    assert_int_equal(store_check(rig->reader, &rig->e), ERR_CORRUPT);
+}
+
 static void keeps_what_proves_a_peers_entries(void **state)
 {
     struct store_rig *rig = *state;
@@ -524,6 +582,7 @@ int main(void)
         TEST(lists_erasures_by_case_and_by_what_is_open),
         TEST(keeps_a_hold_until_it_is_taken_off),
         TEST(lists_evidence_by_the_accused),
+        TEST(keeps_what_is_due),
         TEST(keeps_what_proves_a_peers_entries),
         TEST(refuses_proofs_of_a_wrong_form),
         TEST(lists_cases_being_asked_for),

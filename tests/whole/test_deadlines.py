@@ -1,0 +1,172 @@
+"""Deadlines between two real provinces: the same day on both sides, in lists, colours and metrics; a calendar that is
+published and counted by everywhere; silence that becomes acceptance when the clock has moved on.
+
+A takes the application in (Guangdong), B decides it (Sichuan). Days are computed here a second time, from the same table.
+"""
+import datetime
+import json
+import os
+from pathlib import Path
+
+from cluster import TREE, wait_for
+from provinces import act, bring_to, start_provinces, submit, view, wait_status
+from test_path import Shell
+
+A, B = "440000", "510000"
+HOLIDAYS = json.loads((TREE / "catalog" / "data" / "holidays.json").read_text())
+CHINA = datetime.timezone(datetime.timedelta(hours=8))
+
+
+def today():
+    return datetime.datetime.now(CHINA).date()
+
+
+def add_working_days(day, count, table=HOLIDAYS):
+    while count > 0:
+        day += datetime.timedelta(days=1)
+        kind = table.get(day.isoformat(), {}).get("type")
+        count -= kind == "workday" or (kind is None and day.weekday() < 5)
+    return day
+
+
+def rows(node, case):
+    return {d["kind"]: d for d in view(node, case)["deadlines"]}
+
+
+def shifted(days):
+    """The environment of a daemon whose clock is @days ahead."""
+    library = Path(os.environ["TONGBAN_BIN"]) / "clockshift.so"
+    assert library.exists(), library
+    return {"LD_PRELOAD": str(library), "TONGBAN_TEST_CLOCK_SHIFT_S": str(days * 86400),
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+
+def restart_later(days, *nodes):
+    for node in nodes:
+        node.stop()
+    for node in nodes:
+        node.start(wait=False, env=shifted(days))
+    for node in nodes:
+        node.wait_ready()
+
+
+def test_both_sides_say_the_same_day(cluster):
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    day = today()
+    for node in (a, b):
+        due = view(node, case)["due"]
+        assert (due["kind"], due["chinese"], due["colour"]) == ("accept", "受理", "green")
+        assert due["due"] == add_working_days(day, 5).isoformat() and due["days"] == 5
+        assert due["source"] == "行政许可法第三十二条第一款第四项" and due["days_left"] == 5
+    act(b, case, "accept").ok()
+    wait_status(case, "accepted", a, b)
+    for node in (a, b):
+        found = rows(node, case)
+        assert (found["forward"]["days"], found["forward"]["colour"]) == (3, "green") and found["forward"]["met"]
+        assert found["first_review"]["days"] == 15 and found["decide"]["days"] == 30
+        assert found["decide"]["due"] == add_working_days(day, 30).isoformat()
+        assert view(node, case)["due"]["kind"] == "first_review"
+    act(b, case, "pause", pause_kind="hearing", expected_days=20).ok()
+    wait_status(case, "paused", a, b)
+    for node in (a, b):
+        assert rows(node, case)["decide"]["stopped"] and view(node, case)["due"] is None
+    act(b, case, "resume").ok()
+    act(b, case, "extend", extend_days=10, official="1001", reason_code="complex").ok()
+    act(b, case, "decide", decision="grant").ok()
+    act(b, case, "close").ok()
+    wait_status(case, "closed_granted", a, b)
+    assert rows(a, case) == rows(b, case)
+    assert rows(a, case)["decide"]["days"] == 40 and view(a, case)["due"]["kind"] == "deliver"
+
+
+def test_a_published_calendar_counts_for_everybody(cluster, tmp_path):
+    a, b = start_provinces(cluster, A, B)
+    case, local = submit(a), submit(a, serial=3)
+    for each in (case, local):
+        bring_to(each, a, b, "accepted")
+    table = dict(HOLIDAYS)
+    day = add_working_days(today(), 3)
+    table[day.isoformat()] = {"type": "holiday", "name": "地方节日"}
+    file = tmp_path / "holidays.json"
+    file.write_text(json.dumps(table, ensure_ascii=False))
+    at_b = Shell(b)
+    plain = add_working_days(today(), 30).isoformat()
+    assert rows(b, case)["decide"]["due"] == plain
+
+    # for one county: the cases of another one are counted as before
+    shown = at_b.json("calendar", "import", str(file), "--division", "510105")
+    assert shown["origin"] == int(B)
+    assert rows(b, case)["decide"]["due"] == plain, "the case is of 510104"
+    # for all of the province
+    at_b.json("calendar", "import", str(file))
+    later = add_working_days(today(), 30, table).isoformat()
+    assert later != plain
+    for node in (a, b):
+        wait_for(lambda: rows(node, case)["decide"]["due"] == later, what="the day to move")
+        listed = {c["case"]: c["due"] for c in node.get("/v1/cases").ok().json()["cases"]}
+        want = add_working_days(today(), 15, table).isoformat()
+        wait_for(lambda: {c["case"]: c["due"]["due"] for c in node.get("/v1/cases").ok().json()["cases"]}[case] == want,
+                 what="the rows to be made again")
+        assert listed[case]["kind"] == "first_review"
+    year = at_b.json("calendar", "show", str(day.year))
+    assert year["published"] and {"date": day.isoformat(), "type": "holiday"} in year["days"]
+    assert Shell(a).json("calendar", "show", str(day.year), "--node", B)["days"] == year["days"]
+    assert not Shell(a).json("calendar", "show", str(day.year))["published"]
+    future = at_b.json("calendar", "show", "2099")
+    assert future["provisional"] and future["days"] == []
+    assert "working days" in at_b.text("calendar", "show", str(day.year))
+
+    # what is no calendar, and what is not ours
+    file.write_text('{"2026-13-01": {"type": "holiday"}}')
+    bad = at_b.run("calendar", "import", str(file), check=False)
+    assert bad.returncode != 0 and "calendar.date" in bad.stderr and "2026-13-01" in bad.stderr
+    file.write_text('{"2027-01-01": {"type": "holiday"}}')
+    foreign = at_b.run("calendar", "import", str(file), "--division", "440100", check=False)
+    assert foreign.returncode != 0 and "calendar.division" in foreign.stderr
+    missing = at_b.run("calendar", "show", "1999", check=False)
+    assert missing.returncode != 0 and "year" in missing.stderr
+
+
+def test_silence_is_acceptance(cluster):
+    a, b = start_provinces(cluster, A, B)
+    case, corrected, decided = submit(a), submit(a, serial=3), submit(a, serial=4)
+    for each in (case, corrected, decided):
+        wait_status(each, "arrived", a, b)
+    act(b, corrected, "correct", reason_code="material.missing", reason="缺材料").ok()
+    act(b, decided, "accept").ok()
+    act(b, decided, "decide", decision="grant").ok()
+    act(b, decided, "close").ok()
+    wait_status(corrected, "correcting", a, b)
+    wait_status(decided, "closed_granted", a, b)
+    received = today()
+
+    restart_later(30, a, b)
+    wait_status(case, "accepted", a, b)
+    accept = [e for e in view(a, case)["events"] if e["type"] == "accept"]
+    assert len(accept) == 1 and accept[0]["role"] == "system" and "第三十二条第一款第四项" in accept[0]["explanation"]
+    assert "deemed" in view(a, case)["flags"] and rows(a, case)["decide"]["from"] == received.isoformat()
+    assert view(b, corrected)["status"] == "correcting", "who was told in time is waited for"
+    assert [w.id for w in b.wait_log("deadline.deemed")]
+
+    # overdue: in the list, the longest first; in the metrics; the same on both sides
+    for node in (a, b):
+        listed = node.get("/v1/cases?overdue=true").ok().json()["cases"]
+        assert [(c["case"], c["due"]["kind"], c["due"]["colour"]) for c in listed] == [
+            (decided, "deliver", "red"), (case, "first_review", "red")][: len(listed)]
+        assert decided in {c["case"] for c in listed}
+        assert view(node, decided)["due"]["days_left"] < 0
+    assert "tongban_cases_overdue " in b.get("/metrics").body.decode()
+    assert Shell(b).json("case", "list", "--overdue", "--role", "deciding")["cases"][0]["case"] == decided
+    wrong = Shell(b).run("case", "list", "--overdue", "--status", "granted", check=False)
+    assert wrong.returncode != 0 and "case.filter" in wrong.stderr
+    assert b.get("/v1/cases?overdue=perhaps").status == 400
+
+    # once more: nothing is written twice
+    restart_later(30, a, b)
+    wait_status(case, "accepted", a, b)
+    assert len([e for e in view(b, case)["events"] if e["type"] == "accept"]) == 1
+    act(a, decided, "deliver", channel="window").ok()
+    wait_status(decided, "delivered", a, b)
+    assert view(a, decided)["due"] is None and rows(a, decided)["deliver"]["colour"] == "red", "late stays late"

@@ -85,6 +85,7 @@ void app_resume(struct app *a)
 {
     app_publish_catalog(a);
     app_deadlines_start(a);
+    app_index_items(a);
 }
 
 void app_on_state(struct app *a, const struct err *e)

@@ -576,6 +576,22 @@ int app_list_items(struct app *a, const struct app_item_filter *f, struct arena 
 int app_get_item(struct app *a, uint32_t node, const char *code, struct arena *mem, struct app_item_view *ret,
                  struct err *e) WARN_UNUSED;
 
+struct app_search {
+    const char *text;       /* NULL: by the others alone */
+    uint32_t node;          /* 0: of every node */
+    uint32_t region;        /* 0: any; else what a division's people can apply for, and what lies in it */
+    const char *life_event; /* 生活事件; NULL: any */
+    size_t limit;           /* 1 to 100 */
+};
+struct app_search_hit {
+    struct app_item_view item;
+    const char *match; /* code, start, name, words, similar, filter: how it was found, best first */
+};
+/* Items of all nodes by name, part of a name, pinyin, initials, codes and more; best first. ERR_INVALID / ERR_LIMIT
+ * "search.text". */
+int app_search_items(struct app *a, const struct app_search *s, struct arena *mem, struct app_search_hit **ret,
+                     size_t *ret_count, struct err *e) WARN_UNUSED;
+
 /* An item as it was published under @version: cases keep the version they were made under. ERR_NOT_FOUND
  * "store.no-item-version". */
 int app_get_item_version(struct app *a, uint32_t node, const char *code, uint32_t version, struct arena *mem,

@@ -71,6 +71,7 @@ void app_put_item(struct app *a, struct ledger_txn *txn, const struct catalog_it
     (void)snprintf(row.code, sizeof row.code, "%s", item->code);
     (void)snprintf(row.name, sizeof row.name, "%s", item->name);
     row.index = append_public(txn, PUBLIC_EVENT_ITEM, item->code, item->version, item->canonical);
+    row.search = app_search_text(a, item, ledger_txn_arena(txn));
     ledger_txn_item(txn, &row);
 }
 
@@ -167,7 +168,8 @@ void app_publish_catalog(struct app *a)
 
 /* ---- a peer's items ---- */
 
-static int item_row(const struct sync_entry *entry, struct ledger_txn *txn, struct store_item *row, struct err *e)
+static int item_row(const struct app *a, const struct sync_entry *entry, struct ledger_txn *txn, struct store_item *row,
+                    struct err *e)
 {
     struct catalog_item *item;
     char where[32];
@@ -181,6 +183,7 @@ static int item_row(const struct sync_entry *entry, struct ledger_txn *txn, stru
     (void)snprintf(row->code, sizeof row->code, "%s", item->code);
     (void)snprintf(row->name, sizeof row->name, "%s", item->name);
     row->json = arena_bytes(ledger_txn_arena(txn), entry->payload);
+    row->search = app_search_text(a, item, ledger_txn_arena(txn));
     catalog_item_destroy(item);
     return 0;
 }
@@ -207,7 +210,7 @@ void app_item_entry(struct app *a, const struct sync_entry *entry, struct ledger
     struct err e = {0};
     int rc = 0;
     if (entry->leaf.event_type == PUBLIC_EVENT_ITEM)
-        rc = item_row(entry, txn, &row, &e);
+        rc = item_row(a, entry, txn, &row, &e);
     else if (entry->leaf.event_type == PUBLIC_EVENT_ITEM_WITHDRAWN)
         rc = withdrawal_row(a, entry, txn, &row, &e);
     else if (entry->leaf.event_type == PUBLIC_EVENT_CALENDAR) {

@@ -61,6 +61,7 @@ struct app {
     struct list readers;            /* struct app_material_reader */
     struct buf doomed;              /* case id 16, file id 32: to go when the case's erasure is durable */
     struct loop_timer *erase_timer; /* app_erase_remind() */
+    bool indexing;                  /* the search index is being made anew */
     bool importing;                 /* an import or export is at work; one at a time */
     unsigned verifying;             /* verifications running; one at a time */
     unsigned backing_up;            /* backups running; one at a time */
@@ -134,6 +135,11 @@ void app_withdraw_item(struct app *a, struct ledger_txn *txn, const struct store
 void app_put_catalog_version(struct ledger_txn *txn, uint32_t version);
 #define APP_CATALOG_VERSION "catalog/version" /* counter: version of the own catalog in force */
 #define APP_PUBLISH_ITEMS_MAX 500u            /* of one transaction */
+/* app_search.c: what @item is found by, in @mem. */
+const struct store_item_search *app_search_text(const struct app *a, const struct catalog_item *item,
+                                                struct arena *mem);
+/* Once at start and when the ledger works again: makes the search index anew when it is of another version of the program. */
+void app_index_items(struct app *a);
 bool app_is_importing(const struct app *a);
 /* The name of the item a case is about, found once and kept in the slot. */
 void app_fill_item_name(struct app *a, struct case_slot *slot);

@@ -1,6 +1,8 @@
 /* catalog list, search, show. */
 #include "node/ctl/cmd.h"
 
+#include <string.h>
+
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
 
@@ -23,13 +25,12 @@ static void print_items(struct ctl *c, yyjson_val *root)
         fprintf(c->out, "more: --after %s\n", output_clean(&c->mem, next));
 }
 
-static int list_items(struct ctl *c, const char *text, struct err *e)
+int cmd_catalog_list(struct ctl *c, struct err *e)
 {
     struct client_reply reply = {0};
     struct buf url = {0};
     uint64_t limit = 0, node = 0;
     buf_put_string(&url, "/v1/catalog");
-    cmd_put_param(&url, "text", text);
     cmd_put_param(&url, "node", ctl_option(c, "--node"));
     cmd_put_param(&url, "limit", ctl_option(c, "--limit"));
     cmd_put_param(&url, "after", ctl_option(c, "--after"));
@@ -45,14 +46,44 @@ static int list_items(struct ctl *c, const char *text, struct err *e)
     return rc;
 }
 
-int cmd_catalog_list(struct ctl *c, struct err *e)
+static void print_hits(struct ctl *c, yyjson_val *root)
 {
-    return list_items(c, NULL, e);
+    static const char *const header[] = {"NODE", "CODE", "NAME", "MATCH", "OF"};
+    struct output_table t = output_table_open(&c->mem, header, array_count(header));
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "items"));
+    for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it)) {
+        output_cell(&t, output_field(&c->mem, o, "node"));
+        output_cell(&t, output_field(&c->mem, o, "code"));
+        output_cell(&t, output_field(&c->mem, o, "name"));
+        output_cell(&t, output_field(&c->mem, o, "match"));
+        output_cell(&t, output_field(&c->mem, o, "node_name"));
+    }
+    output_table_print(&t, "nothing found", c->out);
 }
 
 int cmd_catalog_search(struct ctl *c, struct err *e)
 {
-    return list_items(c, c->args[0], e);
+    static const char *const names[] = {"node", "region", "life-event", "limit"};
+    struct client_reply reply = {0};
+    struct buf url = {0};
+    uint64_t n = 0;
+    buf_put_string(&url, "/v1/catalog/search");
+    cmd_put_param(&url, "text", c->arg_count > 0 ? c->args[0] : NULL);
+    for (size_t i = 0; i < array_count(names); i++)
+        cmd_put_param(&url, strcmp(names[i], "life-event") == 0 ? "life_event" : names[i],
+                      ctl_option(c, arena_printf(&c->mem, "--%s", names[i])));
+    int rc = ctl_option_u64(c, "--limit", 1, 100, &n, e);
+    if (rc == 0)
+        rc = ctl_option_u64(c, "--node", 100000, 999999, &n, e);
+    if (rc == 0)
+        rc = ctl_option_u64(c, "--region", 110000, 999999, &n, e);
+    if (rc == 0)
+        rc = cmd_get(c, buf_cstr(&url), &reply, e);
+    if (rc == 0 && !cmd_print_json(c, &reply))
+        print_hits(c, reply.root);
+    client_reply_close(&reply);
+    buf_close(&url);
+    return rc;
 }
 
 int cmd_catalog_show(struct ctl *c, struct err *e)

@@ -94,6 +94,13 @@ static const struct ctl_option list_cases_options[] = {
     {"--before", "N", false, false, "the next page: what the last one named"},
     OPTION_END,
 };
+static const struct ctl_option search_options[] = {
+    {"--node", "CODE", false, false, "only items of this node"},
+    {"--region", "CODE", false, false, "only items of this division, of what lies in it and of what it lies in"},
+    {"--life-event", "TEXT", false, false, "only items of this life event (生活事件), such as 出生"},
+    {"--limit", "N", false, false, "at most so many (default 20, at most 100)"},
+    OPTION_END,
+};
 static const struct ctl_option versions_options[] = {{"--node", "CODE", true, false, "the node that publishes it"},
                                                      OPTION_END};
 static const struct ctl_option import_options[] = {
@@ -356,8 +363,9 @@ const struct ctl_command ctl_commands[] = {
      "tongban peer list"},
     {"catalog list", "", 0, 0, false, list_items_options, cmd_catalog_list, "service items of all nodes",
      "tongban catalog list --node 510000"},
-    {"catalog search", "TEXT", 1, 1, false, list_items_options, cmd_catalog_search, "find service items by their text",
-     "tongban catalog search 户口迁移"},
+    {"catalog search", "[TEXT]", 0, 1, false, search_options, cmd_catalog_search,
+     "find service items by name, pinyin, initials (jmsfz), code, place or life event",
+     "tongban catalog search 户口迁移 --region 510104"},
     {"catalog show", "CODE", 1, 1, false, item_options, cmd_catalog_show, "one service item, whole",
      "tongban catalog show 11510000TEMP00013D20007KSTB0052 --node 510000"},
     {"catalog versions", "CODE", 1, 1, false, versions_options, cmd_catalog_versions,

@@ -7,6 +7,7 @@
 #include "node/base/limits.h"
 
 #define ROWS_DEFAULT 100
+#define SEARCH_ROWS_MAX 100
 
 static void put_summary(struct json_out *out, yyjson_mut_val *to, const struct app_item_view *v)
 {
@@ -129,6 +130,35 @@ int api_list_item_versions(struct request *r, struct err *e)
         json_put_u64(&out, row, "version", rows[i].version);
         json_put_u64(&out, row, "index", rows[i].index);
         json_put_bool(&out, row, "withdrawn", rows[i].withdrawn);
+    }
+    request_reply_json(r, 200, &out);
+    return 0;
+}
+
+int api_search_items(struct request *r, struct err *e)
+{
+    uint64_t node = 0, region = 0, limit = 20;
+    struct app_search s = {.text = request_param(r, "text"), .life_event = request_param(r, "life_event")};
+    struct app_search_hit *hits = NULL;
+    size_t count = 0;
+    int rc = request_param_u64(r, "node", 100000, 999999, &node, e);
+    if (rc == 0)
+        rc = request_param_u64(r, "region", 110000, 999999, &region, e);
+    if (rc == 0)
+        rc = request_param_u64(r, "limit", 1, SEARCH_ROWS_MAX, &limit, e);
+    s.node = (uint32_t)node;
+    s.region = (uint32_t)region;
+    s.limit = (size_t)limit;
+    if (rc == 0)
+        rc = app_search_items(r->app, &s, &r->mem, &hits, &count, e);
+    if (rc != 0)
+        return rc;
+    struct json_out out = json_out_open(&r->mem);
+    yyjson_mut_val *list = json_put_array(&out, out.root, "items");
+    for (size_t i = 0; i < count; i++) {
+        yyjson_mut_val *row = json_put_object(&out, list, NULL);
+        put_summary(&out, row, &hits[i].item);
+        json_put_string(&out, row, "match", hits[i].match);
     }
     request_reply_json(r, 200, &out);
     return 0;

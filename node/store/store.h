@@ -99,6 +99,10 @@ struct store_case {
 
 /* Published item, own or a peer's: newest per (node, code), that is the one with the highest ledger index; one that is
  * older than the stored one is left out without an error. */
+/* What an item is found by besides its name (catalog/search_text.h). */
+struct store_item_search {
+    const char *words, *pinyin, *codes, *events, *region;
+};
 struct store_item {
     uint32_t node;
     char code[48];
@@ -106,7 +110,8 @@ struct store_item {
     uint32_t version;
     uint64_t index; /* ledger position of the publishing entry */
     bool withdrawn;
-    struct bytes json; /* canonical bytes as published */
+    struct bytes json;                      /* canonical bytes as published */
+    const struct store_item_search *search; /* writing only; NULL: it is not found by searching */
 };
 
 /* One publication of an item: which version, in which entry of its node's ledger. */
@@ -464,6 +469,29 @@ struct store_item_filter {
 };
 int store_list_items(struct store_reader *r, const struct store_item_filter *f, struct arena *a,
                      struct store_item **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+#define STORE_SEARCH_ROWS_MAX 100u
+#define STORE_SEARCH_TEXT_MAX 200u /* bytes typed */
+#define STORE_SEARCH_WORD_MAX 32u  /* bytes of a word of pinyin in the index */
+struct store_search {
+    const char *text;       /* NULL: by the filters alone */
+    uint32_t node;          /* 0: of every node */
+    uint32_t region;        /* 0: any; else items of the division, of what lies in it and of what it lies in */
+    const char *life_event; /* NULL: any */
+    size_t limit;           /* 1 to STORE_SEARCH_ROWS_MAX */
+};
+struct store_search_hit {
+    uint32_t node;
+    char code[48];
+    char name[256];
+    uint32_t version;
+    const char *match; /* how it was found, best first: code, start, name, words, similar; filter */
+    struct bytes json;
+};
+/* Published items, best match first: part of the name in Chinese, pinyin or initials from any character on, codes, other names,
+ * departments, divisions. ERR_INVALID / ERR_LIMIT "search.text", "store.limit". */
+int store_search_items(struct store_reader *r, const struct store_search *wanted, struct arena *a,
+                       struct store_search_hit **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+
 /* What was published of an item, newest first, at most LIST_ROWS_MAX; empty when nothing is known. */
 int store_list_item_versions(struct store_reader *r, uint32_t node, const char *code, struct arena *a,
                              struct store_item_version **ret, size_t *ret_count, struct err *e) WARN_UNUSED;

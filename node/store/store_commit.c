@@ -65,13 +65,16 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_CASE_UPDATE_STATUS] = CASE_UPDATE_PLAIN ", status=?5 WHERE no=?1",
     [STORE_WRITE_CASE_UPDATE_ALL] =
         CASE_UPDATE_PLAIN ", status=?5, receiving=?2, lead=?3, number=?12, item_code=?13 WHERE no=?1",
-    [STORE_WRITE_ITEM_FIND] = "SELECT json_id, idx FROM item WHERE node = ?1 AND code = ?2",
+    [STORE_WRITE_ITEM_FIND] = "SELECT json_id, idx, name FROM item WHERE node = ?1 AND code = ?2",
     [STORE_WRITE_ITEM_PUT] = "INSERT OR REPLACE INTO item(node, code, name, version, idx, withdrawn, json_id, ck)"
                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [STORE_WRITE_ITEM_JSON_INSERT] = "INSERT INTO item_json(ck, json) VALUES(?1, ?2)",
     [STORE_WRITE_ITEM_JSON_UPDATE] = "UPDATE item_json SET ck = ?1, json = ?2 WHERE id = ?3",
     [STORE_WRITE_ITEM_VERSION_PUT] = "INSERT OR REPLACE INTO item_version(node, code, idx, version, withdrawn, ck)"
                                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [STORE_WRITE_SEARCH_PUT] = "INSERT INTO item_search(rowid, name, words, pinyin, codes, events, region)"
+                               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STORE_WRITE_SEARCH_DELETE] = "DELETE FROM item_search WHERE rowid = ?1",
     [STORE_WRITE_REQUEST_FIND] = STORE_ROW_REQUEST STORE_ROW_REQUEST_BY_KEY,
     [STORE_WRITE_REQUEST_INSERT] = ("INSERT INTO request(first_index, count, ck, key_hash, body_hash, case_id)"
                                     " VALUES(?1, ?2, ?3, ?4, ?5, ?6)"),

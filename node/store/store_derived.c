@@ -4,6 +4,7 @@
  * What costs here is not the rows but their indexes: see pick_case_stmt() and sweep_requests().
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "node/base/xassert.h"
@@ -67,7 +68,8 @@ static int put_case(struct store_transaction *t, const struct store_case *row)
 }
 
 /* Finds the item's JSON row (0 = none yet) and whether the stored version is newer than @item. */
-static int find_item(struct store_transaction *t, const struct store_item *item, uint64_t *ret_json_id, bool *ret_newer)
+static int find_item(struct store_transaction *t, const struct store_item *item, uint64_t *ret_json_id, bool *ret_newer,
+                     uint64_t *ret_search_id)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = store_commit_stmt(t, STORE_WRITE_ITEM_FIND, &stmt);
@@ -78,6 +80,9 @@ static int find_item(struct store_transaction *t, const struct store_item *item,
     rc = store_sql_step(&t->s->ledger, stmt, t->e);
     *ret_json_id = rc == 1 ? store_sql_u64(stmt, 0) : 0;
     *ret_newer = rc == 1 && store_sql_u64(stmt, 1) > item->index;
+    char name[sizeof item->name];
+    bool has_name = rc == 1 && store_sql_text(stmt, 2, name, sizeof name);
+    *ret_search_id = has_name ? store_row_search_id(name, *ret_json_id) : 0;
     store_sql_done(stmt);
     return rc < 0 ? rc : 0;
 }
@@ -98,14 +103,43 @@ static int put_item_version(struct store_transaction *t, const struct store_item
     return store_commit_run(t, stmt);
 }
 
+/* The row of the search index: the old one goes, the new one comes unless the item is withdrawn. */
+static int put_search(struct store_transaction *t, const struct store_item *item, uint64_t json_id, uint64_t old_id)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = 0;
+    if (old_id != 0) {
+        rc = store_commit_stmt(t, STORE_WRITE_SEARCH_DELETE, &stmt);
+        if (rc == 0) {
+            store_sql_bind_u64(stmt, 1, old_id);
+            rc = store_commit_run(t, stmt);
+        }
+    }
+    if (rc != 0 || item->withdrawn || item->search == NULL)
+        return rc;
+    rc = store_commit_stmt(t, STORE_WRITE_SEARCH_PUT, &stmt);
+    if (rc != 0)
+        return rc;
+    store_sql_bind_u64(stmt, 1, store_row_search_id(item->name, json_id));
+    store_sql_bind_text(stmt, 2, item->name);
+    store_sql_bind_text(stmt, 3, item->search->words);
+    store_sql_bind_text(stmt, 4, item->search->pinyin);
+    store_sql_bind_text(stmt, 5, item->search->codes);
+    store_sql_bind_text(stmt, 6, item->search->events);
+    char region[96];
+    (void)snprintf(region, sizeof region, "n%" PRIu32 " %s", item->node, item->search->region);
+    store_sql_bind_text(stmt, 7, region);
+    return store_commit_run(t, stmt);
+}
+
 static int put_item(struct store_transaction *t, const struct store_item *item)
 {
-    uint64_t json_id = 0;
+    uint64_t json_id = 0, search_id = 0;
     bool newer = false;
     sqlite3_stmt *stmt = NULL;
     int rc = put_item_version(t, item);
     if (rc == 0)
-        rc = find_item(t, item, &json_id, &newer);
+        rc = find_item(t, item, &json_id, &newer, &search_id);
     if (rc != 0 || newer)
         return rc;
 
@@ -119,6 +153,8 @@ static int put_item(struct store_transaction *t, const struct store_item *item)
     rc = store_commit_run(t, stmt);
     if (json_id == 0)
         json_id = (uint64_t)sqlite3_last_insert_rowid(t->s->ledger.db);
+    if (rc == 0)
+        rc = put_search(t, item, json_id, search_id);
 
     if (rc == 0)
         rc = store_commit_stmt(t, STORE_WRITE_ITEM_PUT, &stmt);

@@ -26,6 +26,11 @@
 #define CASE_PROBE(index, column)                                                                                      \
     "SELECT count(*) FROM (SELECT 1 FROM case_row INDEXED BY " index " WHERE " column " = ?1 LIMIT ?2)"
 
+/* The best ?2 rows that match ?1, in order, each with its item. */
+#define SEARCH(order)                                                                                                  \
+    "SELECT " STORE_ROW_ITEM_COLUMNS " FROM (SELECT rowid AS no FROM item_search WHERE item_search MATCH ?1"           \
+    " ORDER BY " order " LIMIT ?2) f CROSS JOIN item i ON i.json_id = f.no & 0xffffffffff"                             \
+    " JOIN item_json j ON j.id = i.json_id"
 static const char *const texts[STORE_READ_COUNT] = {
     [STORE_READ_BEGIN] = "BEGIN",
     [STORE_READ_END] = "COMMIT",
@@ -70,6 +75,10 @@ static const char *const texts[STORE_READ_COUNT] = {
     [STORE_READ_ITEM_COUNT] = "SELECT count(*) FILTER (WHERE NOT withdrawn), max(version) FROM item WHERE node = ?1",
     [STORE_READ_ITEM_COUNT_ALL] = "SELECT count(*) FILTER (WHERE NOT withdrawn), max(version) FROM item",
     [STORE_READ_ITEM_VERSIONS] = STORE_ROW_ITEM_VERSION " WHERE node = ?1 AND code = ?2 ORDER BY idx DESC LIMIT ?3",
+    [STORE_READ_SEARCH] = SEARCH("rowid"),
+    [STORE_READ_SEARCH_SIMILAR] = SEARCH("rank"),
+    [STORE_READ_SEARCH_COUNT] =
+        "SELECT count(*) FROM (SELECT rowid FROM item_search WHERE item_search MATCH ?1 LIMIT ?2)",
     [STORE_READ_REQUEST] = STORE_ROW_REQUEST STORE_ROW_REQUEST_BY_KEY,
     [STORE_READ_REQUEST_KEY_COUNT] = ("SELECT (SELECT count(*) FROM request_key0 WHERE key = ?1 AND no = ?2)"
                                       " + (SELECT count(*) FROM request_key1 WHERE key = ?1 AND no = ?2)"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "certs/crypto.h"
+#include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
 uint64_t store_row_entry_ck(uint64_t id, uint64_t case_no, const struct store_entry *entry)
@@ -59,6 +60,12 @@ uint64_t store_row_item_ck(const struct store_item *item, uint64_t json_id)
 uint64_t store_row_item_json_ck(struct bytes json)
 {
     return store_sql_check_value(STORE_TABLE_ITEM_JSON, NULL, 0, &json, 1);
+}
+
+uint64_t store_row_search_id(const char *name, uint64_t json_id)
+{
+    size_t length = min_of(utf8_count(name, strlen(name)), (size_t)255);
+    return (uint64_t)length << 40 | json_id;
 }
 
 uint64_t store_row_item_version_ck(uint32_t node, const char *code, const struct store_item_version *v)

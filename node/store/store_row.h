@@ -37,6 +37,8 @@ uint64_t store_row_ack_ck(uint64_t slot, const struct store_ack *a);
 uint64_t store_row_case_ck(uint64_t no, const struct store_case *row);
 uint64_t store_row_item_ck(const struct store_item *item, uint64_t json_id);
 uint64_t store_row_item_json_ck(struct bytes json);
+/* Row id of the search index: shorter names first. */
+uint64_t store_row_search_id(const char *name, uint64_t json_id);
 uint64_t store_row_item_version_ck(uint32_t node, const char *code, const struct store_item_version *v);
 uint64_t store_row_request_ck(const struct store_request *r);
 uint64_t store_row_counter_ck(const struct store_counter *c);
@@ -78,8 +80,9 @@ int store_row_addressed(struct store_sql *c, sqlite3_stmt *stmt, uint32_t recipi
 #define STORE_ROW_TILE "SELECT id, ck, hashes FROM tile"
 int store_row_tile(struct store_sql *c, sqlite3_stmt *stmt, struct bytes *ret_hashes, struct err *e) WARN_UNUSED;
 
+#define STORE_ROW_ITEM_COLUMNS "i.node, i.code, i.name, i.version, i.idx, i.withdrawn, i.json_id, i.ck, j.ck, j.json"
 #define STORE_ROW_ITEM                                                                                                 \
-    "SELECT i.node, i.code, i.name, i.version, i.idx, i.withdrawn, i.json_id, i.ck, j.ck, j.json FROM item i"          \
+    "SELECT " STORE_ROW_ITEM_COLUMNS " FROM item i"                                                                    \
     " LEFT JOIN item_json j ON j.id = i.json_id"
 int store_row_item(struct store_sql *c, sqlite3_stmt *stmt, struct store_item *ret, struct err *e) WARN_UNUSED;
 

@@ -21,7 +21,7 @@
  * check value of the row that points at them.
  *
  * Derived from the entries, can be dropped and made again: addressed, tile, case_row, item, item_json,
- * item_version, due. Not derived:
+ * item_version, item_search, due. Not derived:
  * entry, content, node, case_ref, replica, ack, request, counter, meta, fact, head and witness in heads.db, key and secret
  * in keys.db.
  */
@@ -85,6 +85,10 @@ static const char *const ledger_migrations[] = {
     "CREATE TABLE due(no INTEGER PRIMARY KEY, due INTEGER NOT NULL, warn INTEGER NOT NULL, kind INTEGER NOT NULL,"
     " lead INTEGER NOT NULL, provisional INTEGER NOT NULL, ck INTEGER NOT NULL) STRICT;"
     "CREATE INDEX due_day ON due(due);",
+    /* 5 -> 6: what items are found by (store_search.c); filled by the program, which notices that it is empty */
+    "CREATE VIRTUAL TABLE item_search USING fts5(name, words, pinyin, codes, events, region, content='',"
+    " contentless_delete=1, tokenize='chinese', prefix='1 2 3');"
+    "CREATE INDEX item_json_id ON item(json_id);",
 };
 
 static const char *const heads_migrations[] = {

@@ -13,6 +13,7 @@
 
 #include "certs/crypto.h"
 #include "node/base/xassert.h"
+#include "node/store/store_tokenizer.h"
 
 int store_sql_open(struct store_sql *c, const char *dir, const char *name, int flags, const char *const *texts,
                    size_t count, struct err *e)
@@ -33,9 +34,10 @@ int store_sql_open(struct store_sql *c, const char *dir, const char *name, int f
     if (rc == 0) {
         (void)sqlite3_busy_timeout(c->db, STORE_SQL_BUSY_MS);
         (void)sqlite3_limit(c->db, SQLITE_LIMIT_LENGTH, 1 << 20); /* no row is larger, whatever its header says */
-    } else {
-        store_sql_close(c, false);
+        rc = store_tokenizer_register(c, e);
     }
+    if (rc != 0)
+        store_sql_close(c, false);
     return rc;
 }
 

@@ -63,6 +63,7 @@ LIBRARIES = [
     (r"yyjson\.h$", r"node/http/|node/ctl/|catalog/|node/[a-z_]+\.c$"),
     (r"(protobuf-c/|.*\.pb-c\.h$)", r"federation/wire/(?:[a-z_]+\.c|wire_internal\.h)$"),
     (r"(freexl\.h$|minizip/)", r"catalog/xlsx\.c$"),
+    (r"unicode/", r"catalog/tools/make_pinyin\.c$"),
     (r"qrencode\.h$", r"node/receipt/receipt_qr\.c$"),
     (r"curl/", r"node/ctl/|node/(notify|poster)[a-z_]*\.c$"),
 ]

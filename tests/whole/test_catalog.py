@@ -105,6 +105,38 @@ def test_import(cluster, tmp_path):
     assert b.post("/v1/ledger/verify", timeout=120).ok().json()["result"] == "ok"
 
 
+def found(at, **query):
+    from urllib.parse import urlencode
+    reply = at.get("/v1/catalog/search?" + urlencode(query)).ok().json()
+    return [(i["node"], i["name"], i["match"]) for i in reply["items"]]
+
+
+def test_search(cluster):
+    a, b = start_provinces(cluster, A, B)
+    for node in (a, b):
+        names = [(510000, "首次申领居民身份证"), (440000, "首次申领居民身份证")]
+        assert [x[:2] for x in found(node, text="首次申领居民身份证")][:2] in (names, names[::-1])
+        for text, match in (("居民身份证", "start"), ("jmsfz", "start"), ("shenfenzheng", "start"), ("scsl", "start"),
+                            ("KSTB-060", "words"), ("身份证首次办理", "words"), ("残疾证换证", "words")):
+            hits = found(node, text=text)
+            assert hits and hits[0][2] == match, (text, hits)
+        assert {x[0] for x in found(node, text="孤儿", region=510104)} == {510000}
+        assert {x[0] for x in found(node, text="孤儿", node=440000)} == {440000}
+        assert found(node, life_event="办证件", limit=1) and found(node, text="孤儿领养认定")[0][2] == "similar"
+        assert found(node, text="没有的事") == []
+        for query, id in (("", "search.text"), ("text=%21", "search.text"), ("limit=101&text=a", "http.parameter"),
+                          ("region=5&text=a", "http.parameter"), ("text=" + "a" * 201, "search.text")):
+            assert node.get(f"/v1/catalog/search?{query}").json()["id"] == id, query
+    assert b.cli("catalog", "search", "hkqy", "--region", "510104", "--limit", "3")["items"][0]["name"].endswith("户口迁移")
+    assert b.cli("catalog", "search", "--life-event", "迁居")["items"]
+    # what changes is found as it is now, on both sides
+    b.post(f"/v1/catalog/{ORPHAN}/status", {"status": "暂停"}).ok()
+    imports(b, HEAD + ROW, mode="replace", publish=True).ok()
+    for node in (a, b):
+        wait_for(lambda: found(node, text="新生儿落户"), what="the new item to be found")
+        wait_for(lambda: found(node, text="孤儿认定", node=510000) == [], what="the withdrawn item to be gone")
+
+
 def test_command_line(cluster, tmp_path):
     a, b = start_provinces(cluster, A, B)
     template = tmp_path / "template.xlsx"

@@ -193,7 +193,7 @@ def test_every_command_for_looking(cluster):
     first = shell.json("catalog", "list", "--limit", "3")
     second = shell.json("catalog", "list", "--limit", "3", "--after", first["next"])
     assert len({i["code"] for page in (first, second) for i in page["items"]}) == 6
-    found = assert_table(shell.text("catalog", "search", "孤儿认定"), "NODE", "CODE", "NAME", "VERSION", "OF")
+    found = assert_table(shell.text("catalog", "search", "孤儿认定"), "NODE", "CODE", "NAME", "MATCH", "OF")
     assert {row[0] for row in found} == {A, B, C}
     assert shell.json("catalog", "search", "没有这样的事项")["items"] == []
     assert assert_pairs(shell.text("catalog", "show", ORPHAN), "item", "name", "of", "version",

@@ -576,6 +576,31 @@ int app_list_items(struct app *a, const struct app_item_filter *f, struct arena 
 int app_get_item(struct app *a, uint32_t node, const char *code, struct arena *mem, struct app_item_view *ret,
                  struct err *e) WARN_UNUSED;
 
+struct app_route_question {
+    const char *item;  /* code or basic code */
+    uint32_t division; /* of the matter; an abolished one leads to its successor */
+    uint32_t date;     /* yyyymmdd; 0: today in China */
+    uint32_t level;    /* 行使层级; 0: any */
+};
+struct app_route_step {
+    const char *rule, *source, *text;
+    bool passed; /* false: it left something out */
+};
+struct app_route {
+    uint32_t node; /* who decides; 0: nobody is known to */
+    const char *node_name, *code, *name, *department;
+    uint32_t item_division, level;
+    uint32_t division; /* of today */
+    const char *division_name;
+    uint32_t date;
+    const struct app_route_step *steps;
+    size_t step_count;
+};
+/* Who decides, and why: one step for the division and one for each published item that came into question (catalog/route.h).
+ * ERR_NOT_FOUND "route.division". */
+int app_explain_route(struct app *a, const struct app_route_question *q, struct arena *mem, struct app_route *ret,
+                      struct err *e) WARN_UNUSED;
+
 struct app_search {
     const char *text;       /* NULL: by the others alone */
     uint32_t node;          /* 0: of every node */

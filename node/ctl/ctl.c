@@ -101,6 +101,12 @@ static const struct ctl_option search_options[] = {
     {"--limit", "N", false, false, "at most so many (default 20, at most 100)"},
     OPTION_END,
 };
+static const struct ctl_option route_options[] = {
+    {"--division", "CODE", true, false, "division of the matter, such as 510104; an old one leads to its successor"},
+    {"--date", "DATE", false, false, "on this day, such as 2026-11-24 (default: today)"},
+    {"--level", "N", false, false, "only items of this level (行使层级), 1 to 6"},
+    OPTION_END,
+};
 static const struct ctl_option versions_options[] = {{"--node", "CODE", true, false, "the node that publishes it"},
                                                      OPTION_END};
 static const struct ctl_option import_options[] = {
@@ -368,6 +374,9 @@ const struct ctl_command ctl_commands[] = {
      "tongban catalog search 户口迁移 --region 510104"},
     {"catalog show", "CODE", 1, 1, false, item_options, cmd_catalog_show, "one service item, whole",
      "tongban catalog show 11510000TEMP00013D20007KSTB0052 --node 510000"},
+    {"route explain", "ITEM", 1, 1, false, route_options, cmd_route_explain,
+     "who decides an item (code or basic code) for a division, step by step",
+     "tongban route explain 0007KSTB0066 --division 510124 --date 2026-11-24"},
     {"catalog versions", "CODE", 1, 1, false, versions_options, cmd_catalog_versions,
      "what was published of an item, newest first",
      "tongban catalog versions 11510000TEMP00013D20007KSTB0052 --node 510000"},

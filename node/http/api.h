@@ -24,6 +24,7 @@ int api_list_items(struct request *r, struct err *e);
 int api_get_item(struct request *r, struct err *e);         /* {code} */
 int api_get_item_of_node(struct request *r, struct err *e); /* {node}/{code} */
 int api_list_item_versions(struct request *r, struct err *e);
+int api_get_route(struct request *r, struct err *e);
 int api_search_items(struct request *r, struct err *e);
 int api_post_import(struct request *r, struct err *e);
 int api_get_export(struct request *r, struct err *e);

@@ -32,6 +32,7 @@ static const struct route routes[] = {
     {"GET", "/v1/policy", "", BODY_NONE, api_get_policy},
     {"GET", "/v1/peers", "", BODY_NONE, api_list_peers},
     {"GET", "/v1/catalog", "node text limit after", BODY_NONE, api_list_items},
+    {"GET", "/v1/route", "item division date level", BODY_NONE, api_get_route},
     {"GET", "/v1/catalog/search", "text node region life_event limit", BODY_NONE, api_search_items},
     {"POST", "/v1/catalog/import", "format mode publish", BODY_FILE, api_post_import},
     {"GET", "/v1/catalog/export", "format empty", BODY_NONE, api_get_export},

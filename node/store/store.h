@@ -476,6 +476,7 @@ struct store_search {
     const char *text;       /* NULL: by the filters alone */
     uint32_t node;          /* 0: of every node */
     uint32_t region;        /* 0: any; else items of the division, of what lies in it and of what it lies in */
+    bool is_above;          /* with region: only of the division and of what it lies in */
     const char *life_event; /* NULL: any */
     size_t limit;           /* 1 to STORE_SEARCH_ROWS_MAX */
 };

@@ -121,7 +121,7 @@ static void put_filters(struct buf *b, const struct store_search *wanted)
         (void)snprintf(area, sizeof area, "%06" PRIu32, wanted->region % 1000000);
         for (size_t size = 6; size > 2 && area[size - 1] == '0' && area[size - 2] == '0'; size -= 2)
             area[size - 2] = '\0';
-        buf_printf(b, "%s(region : (c%s", b->size == 0 ? "" : " AND ", area);
+        buf_printf(b, "%s(region : (%c%s", b->size == 0 ? "" : " AND ", wanted->is_above ? 'e' : 'c', area);
         for (int size = 2; size < (int)strlen(area); size += 2)
             buf_printf(b, " OR e%.*s", size, area);
         buf_put_string(b, "))");

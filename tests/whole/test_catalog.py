@@ -137,6 +137,36 @@ def test_search(cluster):
         wait_for(lambda: found(node, text="孤儿认定", node=510000) == [], what="the withdrawn item to be gone")
 
 
+def test_route(cluster):
+    a, b = start_provinces(cluster, A, B)
+    county = "事项编码,基本编码,行政区划,事项名称,事项类型,行使层级,实施主体,服务对象,通办模式,事项状态,来源,来源可信度,计划取消日期\r\n" \
+             "K1,0007KSTB0066,510114,孤儿认定,行政确认,县级,新都区民政局,自然人,异地代收代办,在用,测试,未核实,2026-06-30\r\n"
+    imports(b, county, publish=True).ok()
+    wait_for(lambda: item_of(a, "K1").status == 200, what="the county's item at the peer")
+
+    def route(**query):
+        answer = a.get("/v1/route?" + "&".join(f"{k}={v}" for k, v in query.items())).ok().json()
+        assert answer == b.get("/v1/route?" + "&".join(f"{k}={v}" for k, v in query.items())).json()
+        return answer["decides"] and answer["decides"]["code"], [s["rule"] for s in answer["steps"]], answer
+
+    basic = "0007KSTB0066"
+    assert route(item=basic, division=510114, date="2026-06-30")[:2] == ("K1", ["succession", "decides", "longest"])
+    code, rules, answer = route(item=basic, division=510125, date="2026-06-30")  # 新都县, a district since
+    assert code == "K1" and answer["division"] == 510114 and "新都区" in answer["steps"][0]["text"]
+    assert route(item=basic, division=510114, date="2026-07-01")[:2] == (ORPHAN, ["succession", "valid", "decides"])
+    assert route(item=basic, division=510104)[0] == ORPHAN
+    assert route(item=basic, division=440300)[2]["decides"]["node"] == 440000
+    assert route(item=basic, division=510104, level=5)[0] is None
+    assert route(item=basic, division=650100)[1] == ["succession", "published"]
+    assert route(item="nothing", division=510104)[1] == ["succession", "published"]
+    for query, status in (("item=x", 400), ("division=510104", 400), ("item=x&division=5", 400), ("item=x&division=999999", 404),
+                          ("item=x&division=510104&date=never", 400), ("item=x&division=510104&level=7", 400)):
+        assert a.get(f"/v1/route?{query}").status == status, query
+    assert a.cli("route", "explain", basic, "--division", "510125", "--date", "2026-06-30")["decides"]["code"] == "K1"
+    text = cluster.cli("route", "explain", basic, "--division", "650100", env={"TONGBAN_DIR": str(a.dir)}).stdout
+    assert "nobody is known to decide" in text and "510000" in text
+
+
 def test_command_line(cluster, tmp_path):
     a, b = start_provinces(cluster, A, B)
     template = tmp_path / "template.xlsx"

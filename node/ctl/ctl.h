@@ -137,6 +137,7 @@ int cmd_case_erasure(struct ctl *c, struct err *e);
 int cmd_case_hold(struct ctl *c, struct err *e);
 int cmd_case_unhold(struct ctl *c, struct err *e);
 int cmd_erasure_list(struct ctl *c, struct err *e);
+int cmd_case_document(struct ctl *c, struct err *e);
 int cmd_calendar_show(struct ctl *c, struct err *e);
 int cmd_calendar_import(struct ctl *c, struct err *e);
 int cmd_backup(struct ctl *c, struct err *e);

@@ -77,6 +77,7 @@ int api_get_erasure(struct request *r, struct err *e);
 int api_list_erasures(struct request *r, struct err *e);
 
 /* api_backup.c */
+int api_get_document(struct request *r, struct err *e);
 int api_get_calendar(struct request *r, struct err *e);
 int api_post_calendar(struct request *r, struct err *e);
 int api_post_backup(struct request *r, struct err *e);

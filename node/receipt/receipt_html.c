@@ -43,7 +43,7 @@ static const char style[] =
 /* ---- escaping ---- */
 
 /* For text and for attributes in quotes. What moves the reading direction or is no UTF-8 becomes U+FFFD. */
-static void put_text(struct buf *out, const char *text)
+void receipt_html_put_text(struct buf *out, const char *text)
 {
     size_t size = strlen(text);
     for (size_t at = 0; at < size;) {
@@ -70,9 +70,9 @@ static void put_text(struct buf *out, const char *text)
 static void put_both(struct buf *out, const char *open, const struct receipt_line *line, const char *close)
 {
     buf_put_string(out, open);
-    put_text(out, line->zh);
+    receipt_html_put_text(out, line->zh);
     buf_put_string(out, "<br><span class=\"en\">");
-    put_text(out, line->en);
+    receipt_html_put_text(out, line->en);
     buf_printf(out, "</span>%s\n", close);
 }
 
@@ -82,7 +82,7 @@ static void put_row(struct buf *out, const char *zh, const char *en, const char 
     if (value == NULL || value[0] == '\0')
         return;
     buf_printf(out, "<tr><th>%s <span class=\"en\">%s</span></th><td>", zh, en);
-    put_text(out, value);
+    receipt_html_put_text(out, value);
     buf_put_string(out, "</td></tr>\n");
 }
 

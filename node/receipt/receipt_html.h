@@ -20,6 +20,9 @@ struct receipt_page {
 
 /* Appends the page. A receipt whose quorum is not reached gives a page that says so. Errors as receipt_open() and
  * receipt_facts_of(): what does not open is not printed. */
+/* Appends @text escaped, for text and for attributes in quotes. */
+void receipt_html_put_text(struct buf *out, const char *text);
+
 int receipt_html(const struct receipt_page *page, struct buf *out, struct err *e) WARN_UNUSED;
 
 #endif

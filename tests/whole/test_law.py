@@ -146,15 +146,14 @@ def test_each_side_gets_its_mark_and_answers_a_bad_one(sides):
 def test_parts_are_decided_before_the_whole(sides):
     a, b = sides
     whole = submit(a)
-    part = submit(a, serial=3, parent=whole)
+    part = submit(a, serial=3)  # names no parent: the clerk says that it belongs to the whole
     bring_to(part, a, b, "accepted")
-    assert view(b, part)["parent"] == whole
     Shell(a).json("case", "part", whole, "--part", part)
     bring_to(whole, a, b, "accepted")
     assert view(b, whole)["parts"] == [{"case": part, "decision": None}]
     refused(act(b, whole, "decide", decision="grant"), 409, "case.parts_open", "联办分件")
     refused(act(a, whole, "part_done", part=whole, decision="grant"), 409, "case.part_unknown")
-    refused(a.post("/v1/cases", {"item": "x", "parent": "zz"}), 400, "json.missing")
+    refused(act(a, whole, "part", part=part), 409, "case.already")
     act(b, part, "decide", decision="grant").ok()
     Shell(a).json("case", "part-done", whole, "--part", part, "--grant")
     wait_status(whole, "accepted", a, b)

@@ -22,6 +22,7 @@ struct verify {
     struct map streams; /* u32 recipient -> struct store_addressed: the last own entry addressed to it */
     const struct case_fork *forks;
     size_t fork_count;
+    uint64_t own_items; /* rows of the own catalog, withdrawn ones too */
 };
 
 static int check_cancel(const struct verify *v, struct err *e)
@@ -385,6 +386,7 @@ static int item_row(struct verify *v, const struct store_item *row, struct err *
                      row->node, (unsigned long long)row->index);
     arena_close(&a);
     v->out->items++;
+    v->own_items += row->node == v->in->self;
     return rc;
 }
 
@@ -410,14 +412,22 @@ static int items(struct verify *v, struct err *e)
     return rc;
 }
 
-/* The newest member list that was in use is noted at each start; without it an old one could come back. */
-static int check_floor(struct verify *v, struct err *e)
+/* Newest versions that were in use are noted; without the note an old member list or an old catalog file could come back. */
+static int check_floors(struct verify *v, struct err *e)
 {
-    uint64_t version = 0;
-    int rc = store_read_counter(v->reader, "trust/members", &version, e);
-    if (rc == 0 && v->in->members->version > 0 && version == 0)
-        rc = err_set(e, ERR_CORRUPT, "verify.counter", "table counter, key 'trust/members': the row is gone");
-    return rc;
+    const struct {
+        const char *key;
+        bool is_needed;
+    } floors[] = {{"trust/members", v->in->members->version > 0}, {"catalog/version", v->own_items > 0}};
+    for (size_t i = 0; i < array_count(floors); i++) {
+        uint64_t version = 0;
+        int rc = store_read_counter(v->reader, floors[i].key, &version, e);
+        if (rc != 0)
+            return rc;
+        if (floors[i].is_needed && version == 0)
+            return err_set(e, ERR_CORRUPT, "verify.counter", "table counter, key '%s': the row is gone", floors[i].key);
+    }
+    return 0;
 }
 
 /* The authors whose later entries the fold leaves out. */
@@ -454,7 +464,7 @@ int verify_store(const struct verify_input *in, struct verify_result *ret, struc
     if (rc == 0)
         rc = items(&v, e);
     if (rc == 0)
-        rc = check_floor(&v, e);
+        rc = check_floors(&v, e);
     if (rc == 0)
         rc = check_cancel(&v, e);
     if (rc == 0)

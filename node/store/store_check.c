@@ -104,6 +104,12 @@ static int visit_item(struct walk *w, sqlite3_stmt *stmt, struct err *e)
     return store_row_item(&w->r->sql, stmt, &row, e);
 }
 
+static int visit_item_version(struct walk *w, sqlite3_stmt *stmt, struct err *e)
+{
+    struct store_item_version row;
+    return store_row_item_version(&w->r->sql, stmt, &row, e);
+}
+
 /* The key must lead to the row exactly once, or the same request could be taken twice. */
 static int check_request_key(struct walk *w, const struct store_request *row, uint64_t no, struct err *e)
 {
@@ -183,6 +189,7 @@ static const struct {
     {STORE_ROW_ACK " ORDER BY a.slot", visit_ack},
     {STORE_ROW_CASE " ORDER BY c.no", visit_case},
     {STORE_ROW_ITEM " ORDER BY i.node, i.code", visit_item},
+    {STORE_ROW_ITEM_VERSION " ORDER BY node, code, idx", visit_item_version},
     {STORE_ROW_REQUEST " ORDER BY no", visit_request},
     {STORE_ROW_COUNTER " ORDER BY name", visit_counter},
     {STORE_ROW_FACT " ORDER BY kind, key", visit_fact},
@@ -218,6 +225,9 @@ static int check_counts(struct store_reader *r, struct err *e)
     } differences[] = {
         {"rows of item_json without an item, or the reverse",
          "SELECT (SELECT count(*) FROM item) <> (SELECT count(*) FROM item_json)"},
+        {"items whose version in force is not among their versions (table item_version)",
+         "SELECT count(*) FROM item i WHERE NOT EXISTS"
+         " (SELECT 1 FROM item_version v WHERE v.node = i.node AND v.code = i.code AND v.idx = i.idx)"},
         {"cases that the counter does not know, or the reverse",
          "SELECT (SELECT count(*) FROM case_row) <> (SELECT value FROM meta WHERE key = 'case_count')"},
         {"keys of requests without a request, or the reverse",

@@ -21,8 +21,9 @@ ROWS_PER_COLUMN = 4
 RAW_FLIPS = 250
 MAY_BE_EMPTY = ("request_key1", "request_key2")  # older stages of the look-up of requests: filled by thousands
 # What a peer has is asked again when it connects. The facts of this store are confirmed positions and cosigned checkpoints: both
-# are had again from the peers. Everything else that is gone must be noticed.
-MAY_GO = ("ack", "fact")
+# are had again from the peers. A cover only lets this node prove a peer's entries while that peer is away. Everything else
+# that is gone must be noticed.
+MAY_GO = ("ack", "fact", "cover")
 PLACE = re.compile(r"\b(entry|row|number|tile|page|Page|Tree|index|table|case|item|ledger of|ledger has|ledger\.db)\b.? ?\S")
 
 

@@ -12,6 +12,7 @@
 #include "node/app_internal.h"
 #include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/base/mutant.h"
 #include "node/base/xassert.h"
 
 struct app *app_create(const struct app_parts *parts)
@@ -167,7 +168,8 @@ void app_case_entry(struct app *a, const struct sync_entry *entry, struct ledger
 static bool is_first_of_case(const struct sync_entry *entries, size_t at)
 {
     for (size_t i = at; i-- > 0;)
-        if (leaf_is_case_event(&entries[i].leaf) && /* an erasure names the case, too, and speaks for nothing */
+        if ((leaf_is_case_event(&entries[i].leaf) ||
+             MUTANT(erasure_speaks)) && /* an erasure names the case, too, and speaks for nothing */
             memcmp(entries[i].leaf.case_id, entries[at].leaf.case_id, LEAF_CASE_ID_SIZE) == 0)
             return false;
     return true;

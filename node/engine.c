@@ -268,7 +268,7 @@ bool engine_ask(struct engine *g)
     if (g->parts.members->count <= 1 || g->parts.config->start_ask_ms == 0 || MUTANT(restore_unasked))
         return false;
     g->asking = true;
-    ledger_hold(g->ledger, true);
+    ledger_hold(g->ledger, !MUTANT(asking_writes));
     g->ask_timer = loop_timer_create(g->parts.loop, stop_asking, g);
     loop_timer_set(g->ask_timer, g->parts.config->start_ask_ms);
     return true;

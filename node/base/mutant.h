@@ -36,6 +36,9 @@
     X(digest_payload, "a case's digest depends on whether contents are held")                                          \
     X(wait_forever, "a follower that has to wait is not woken again")                                                  \
     X(restore_unasked, "a node writes before it has asked the others what they hold of its ledger")                    \
+    X(asking_writes, "what arrives while the others are asked is answered with own entries")                           \
+    X(erasure_speaks, "an event behind an erasure of its case does not change the case's row")                         \
+    X(frozen_stored, "the batch that shows a contradiction is stored")                                                 \
     X(command_unchecked, "acts that the rules do not allow are written (Byzantine author)")                            \
     X(clock_back, "entries carry a clock of long ago (Byzantine author)")
 

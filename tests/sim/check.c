@@ -171,7 +171,6 @@ void check_forked(struct sim_node *author)
         check.follows[i][the_sim.slot_count - 1] = check.follows[i][author->slot];
     }
     memcpy(check.proven[the_sim.slot_count - 1], check.proven[author->slot], sizeof check.proven[0]);
-    check.common_size = count;
 }
 
 /* ---- followers ---- */
@@ -594,6 +593,17 @@ static bool has_evidence(const struct sim_node *n, uint32_t accused, uint64_t *r
     return found;
 }
 
+/* Up to where the forker's copies are one ledger. (A copy may take back from others what the other one wrote.) */
+static uint64_t common_size(void)
+{
+    const struct truth *b = &check.truths[the_sim.slot_count - 1];
+    const struct truth *a = &check.truths[sim_by_code(the_sim.nodes[the_sim.slot_count - 1].code)->slot];
+    uint64_t at = 0;
+    while (at < a->count && at < b->count && memcmp(a->leaves[at].hash, b->leaves[at].hash, 32) == 0)
+        at++;
+    return at;
+}
+
 /* Whether heads of @a and @b leaves of ledgers that are the same below @common show that they differ: a perfect subtree that both
  * have holds more than that (federation/ledger/evidence.h). */
 static bool contradict(uint64_t a, uint64_t b, uint64_t common)
@@ -614,6 +624,7 @@ static bool fork_shows(void)
     uint64_t heads[2][SIM_NODES_MAX];
     size_t counts[2] = {0};
     unsigned second = the_sim.slot_count - 1;
+    uint64_t common = common_size();
     for (unsigned i = 0; i < the_sim.options.node_count; i++) {
         const struct store_replica *row = disk_replica(the_sim.nodes[i].disk, the_sim.nodes[second].code);
         uint32_t code;
@@ -622,12 +633,12 @@ static bool fork_shows(void)
         if (row == NULL || !is_live(&the_sim.nodes[i]) || !parse_head(row->note, &code, &size, &root))
             continue;
         bool is_second = root_at(&check.truths[second], size, &want) && merkle_hash_equal(&want, &root);
-        if (size > check.common_size)
+        if (size > common)
             heads[is_second][counts[is_second]++] = size;
     }
     for (size_t i = 0; i < counts[0]; i++)
         for (size_t k = 0; k < counts[1]; k++)
-            if (contradict(heads[0][i], heads[1][k], check.common_size))
+            if (contradict(heads[0][i], heads[1][k], common))
                 return true;
     return false;
 }
@@ -744,10 +755,10 @@ static void check_evidence_end(void)
             if (accused == NULL || !accused->is_forker)
                 sim_violation("E", "%s holds evidence against %u, which signed one history only", sim_name(n),
                               rows[k].accused);
-            else if (rows[k].common_size > check.common_size)
+            else if (rows[k].common_size > common_size())
                 sim_violation("E", "%s: the histories of %u are said to agree up to %llu; they part at %llu",
                               sim_name(n), rows[k].accused, (unsigned long long)rows[k].common_size,
-                              (unsigned long long)check.common_size);
+                              (unsigned long long)common_size());
         }
         the_sim.counts.frozen += count > 0;
     }

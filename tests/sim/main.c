@@ -20,14 +20,13 @@
 #define PROGRESS_S 30u
 
 static const char usage[] =
-    "sim [--first S] [--count N | --hours H | --seeds A..B | --seed S] [--jobs J] [--quiet] | --mutants | --scripts\n"
+    "sim [--first S] [--count N | --hours H | --seeds A..B | --seed S] [--jobs J] [--quiet] | --mutants\n"
     "  --seed S      one run, with its whole trace\n"
     "  --seeds A..B  these\n"
     "  --count N     N seeds from --first (1) on\n"
     "  --hours H     as many as fit into H hours, fractions are fine\n"
     "  --mutants     each fault of node/base/mutant.h must be found by its checker; --count seeds for each (600);\n"
     "                --part I --parts N: every Nth of them\n"
-    "  --scripts     the seeds that once found a bug\n"
     "  --commit C    stands in the line that repeats a failure\n";
 
 struct options {
@@ -35,7 +34,7 @@ struct options {
     double hours;
     unsigned jobs;
     uint64_t part, parts; /* of the mutants */
-    bool is_one, mutants, scripts, quiet;
+    bool is_one, mutants, quiet;
     const char *commit;
 };
 
@@ -80,10 +79,6 @@ static bool parse(int argc, char **argv, struct options *o)
         bool ok = true;
         if (strcmp(argv[i], "--mutants") == 0) {
             o->mutants = true;
-            continue;
-        }
-        if (strcmp(argv[i], "--scripts") == 0) {
-            o->scripts = true;
             continue;
         }
         if (strcmp(argv[i], "--quiet") == 0) {
@@ -245,42 +240,15 @@ static int run_one(const struct options *o)
     return !ok;
 }
 
-/* Seeds that found something, and what. They only repeat it as long as nothing changes what a seed means; each bug has a test of its own
- * besides, or a mutant that is like it. */
-static const struct {
-    uint64_t seed;
-    const char *what;
-} scripts[] = {
-    {439, "the disk refuses the evidence against a forker: it was never written again"},
-    {2039, "a node that starts after a fork does not compare what it is told with the heads it holds"},
-    {2667, "an erasure before an event of the same case in one batch: the case's row was not written anew"},
-    {3151, "the last node that is asked at a start knows of more entries: the start did not wait for its answer"},
-};
-
-static int run_scripts(void)
-{
-    int failed = 0;
-    for (size_t i = 0; i < array_count(scripts); i++) {
-        bool ok = sim_run(scripts[i].seed, 0, SIM_TRACE_KEEP);
-        printf("seed %-6llu %s: %s\n", (unsigned long long)scripts[i].seed, ok ? "passes" : "FAILS", scripts[i].what);
-        if (!ok)
-            sim_print_trace();
-        failed += !ok;
-    }
-    return failed > 0;
-}
-
 int main(int argc, char **argv)
 {
     struct options o = {.first = 1, .count = UINT64_MAX, .jobs = 1, .commit = "?", .parts = 1};
-    bool is_enough = parse(argc, argv, &o) && (o.count != UINT64_MAX || o.hours > 0 || o.mutants || o.scripts);
+    bool is_enough = parse(argc, argv, &o) && (o.count != UINT64_MAX || o.hours > 0 || o.mutants);
     if (!is_enough || o.part >= o.parts) {
         (void)fputs(usage, stderr);
         return 2;
     }
     if (o.mutants)
         return mutants_run(o.first, o.count == UINT64_MAX ? 600 : o.count, (unsigned)o.part, (unsigned)o.parts) > 0;
-    if (o.scripts)
-        return run_scripts();
     return o.is_one ? run_one(&o) : run_all(&o) > 0;
 }

@@ -196,7 +196,7 @@ void work_step(void)
         submit(n);
     } else if (work.case_count > 0) {
         const struct known_case *c = &work.cases[work.case_count - 1 - sim_below(min_of(work.case_count, (size_t)8))];
-        if (sim_chance(15))
+        if (sim_chance(40))
             erase(n, c->id);
         else
             act(n, c->id, CASE_EVENT_NONE);

@@ -169,10 +169,6 @@ static void on_asked(void *ctx)
     check_started(n);
     n->started = true;
     engine_start(&n->engine);
-    if (the_sim.rolled == n->slot) { /* it has asked everybody and knows */
-        the_sim.rolled = SIM_NONE;
-        the_sim.calm = the_sim.is_ending;
-    }
 }
 
 static struct catalog *make_catalog(uint32_t code)
@@ -297,7 +293,7 @@ static void draw_options(struct sim_options *o)
     o->skew_permille = draw(400, 60);
     o->restore_permille = draw(300, 60);
     o->has_forker = o->node_count >= 4 && sim_chance(180);
-    o->has_rollback = !o->has_forker && sim_chance(120);
+    o->has_rollback = !o->has_forker && sim_chance(220);
     o->has_omitter = sim_chance(200);
     o->has_replayer = sim_chance(150);
     o->has_clock_back = sim_chance(150);
@@ -504,6 +500,17 @@ static void roll_back(struct sim_node *n)
     the_sim.counts.restores++;
 }
 
+/* The faults go on when it writes again. (What it was told is in its memory only: if it stops once more before its entries are back,
+ * and those who know are cut off then, nothing can keep it from signing another history.) */
+static void end_roll_back(void)
+{
+    const struct sim_node *n = &the_sim.nodes[the_sim.rolled];
+    if (!n->started || ledger_check_writable(n->engine.ledger, NULL) != 0)
+        return;
+    the_sim.rolled = SIM_NONE;
+    the_sim.calm = the_sim.is_ending;
+}
+
 static void tick(void)
 {
     const struct sim_options *o = &the_sim.options;
@@ -528,7 +535,7 @@ static void tick(void)
         restore(n);
     if (o->has_rollback && (n->image == NULL || sim_chance(50)))
         n->image = disk_copy(n->disk, n, true);
-    else if (o->has_rollback && sim_chance(60))
+    else if (o->has_rollback && sim_chance(150))
         roll_back(n);
     if (o->has_forker && the_sim.now_ms > o->fault_ms / 4)
         fork_node();
@@ -589,6 +596,8 @@ static void handle(const struct sim_event *event)
         break;
     case SIM_WORLD:
         if (event->value == 0 && !the_sim.is_ending) {
+            if (the_sim.rolled != SIM_NONE)
+                end_roll_back();
             if (!the_sim.calm)
                 tick();
             sim_post(SIM_WORLD, TICK_MS, 0, NULL, 0);

@@ -355,6 +355,11 @@ uint64_t ledger_behind(const struct ledger *l)
     return l->stopped ? 0 : l->behind;
 }
 
+const struct checkpoint *ledger_signed_head(const struct ledger *l)
+{
+    return &l->on_disk;
+}
+
 uint64_t ledger_size(const struct ledger *l)
 {
     return l->tiles == NULL ? 0 : tiles_size(l->tiles);

@@ -68,6 +68,9 @@ void ledger_hold(struct ledger *l, bool held);
 /* Leaves that were signed once when the ledger holds fewer (restored from a backup); 0 = it is whole, or stopped. A ledger that is
  * behind takes nothing but ledger_txn_restore(), signs nothing and shows no head; ledger_check_writable() says so. */
 uint64_t ledger_behind(const struct ledger *l);
+/* The largest head that heads.db knows of; its note is made again from it. For recovery: others may hold the entries and not the
+ * checkpoint over the last ones. */
+const struct checkpoint *ledger_signed_head(const struct ledger *l);
 /* Own leaves in memory: sealed, queued or restored. */
 uint64_t ledger_size(const struct ledger *l);
 /* Somebody holds @size own leaves. */

@@ -187,6 +187,8 @@ static void start_hashing(struct recovery *r)
     r->generation++;
     r->asked = 0;
     r->base = r->next = ledger_size(r->ledger);
+    if (ledger_signed_head(r->ledger)->size > r->head.size)
+        r->head = *ledger_signed_head(r->ledger);
     buf_reset(&r->hashes);
     crange_init(&r->range);
     unsigned count = crange_decompose(0, r->base, parts);

@@ -469,7 +469,8 @@ static void cut_something(void)
 /* An older copy of the ledger comes back from the shelf, while the machine is off. */
 static void restore(struct sim_node *n)
 {
-    if (n->is_forker || n->backup == NULL)
+    if (n->is_forker || n->backup == NULL ||
+        n->heads_lost) /* after the latter not even heads.db knows what was signed */
         return;
     world_crash(n, "its disk is replaced by a backup");
     disk_restore(n->disk, n->backup);

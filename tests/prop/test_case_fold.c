@@ -6,6 +6,7 @@
  *   I3 prefix only grows      after each arrival                           I7 delivered is the end (but archive, revoke)
  *   I4 causality              a parent comes before its child              I9 clocks       matter among concurrent equals only
  *   I10 effects in the prefix never change
+ *   and what the law asks of each act beyond author and status (version 1), counted anew from the events before it
  *
  * and: folding as events arrive = folding once at the end. A failure prints the seed; run one with
  * `prop_case_fold SEED [COUNT]`. */
@@ -95,17 +96,44 @@ static void choose_parents(struct world *w, unsigned i)
         cite(w, i, chance(w, 60) ? i - 1 - pick(w, min_of(i, 3u)) : pick(w, i));
 }
 
-static const struct {
-    uint16_t type;
-    uint32_t origin;
-    uint16_t role;
-} ordinary_way[] = {
-    {CASE_EVENT_IDENTITY, A, CASE_ROLE_WINDOW},    {CASE_EVENT_FORM, A, CASE_ROLE_WINDOW},
-    {CASE_EVENT_FORWARD, A, CASE_ROLE_WINDOW},     {CASE_EVENT_RECEIPT, B, CASE_ROLE_SYSTEM},
-    {CASE_EVENT_ACCEPT, B, CASE_ROLE_DECIDER},     {CASE_EVENT_DECIDE, B, CASE_ROLE_DECIDER},
-    {CASE_EVENT_CLOSE, B, CASE_ROLE_DECIDER},      {CASE_EVENT_DELIVER, A, CASE_ROLE_WINDOW},
-    {CASE_EVENT_EVALUATE, A, CASE_ROLE_APPLICANT},
+/* Ways that a case goes, one for each world; 0 ends. */
+#define HANDED_IN CASE_EVENT_IDENTITY, CASE_EVENT_FORM, CASE_EVENT_FORWARD, CASE_EVENT_RECEIPT
+#define DONE CASE_EVENT_DECIDE, CASE_EVENT_CLOSE, CASE_EVENT_DELIVER, CASE_EVENT_EVALUATE
+static const uint16_t ordinary_ways[][16] = {
+    {HANDED_IN, CASE_EVENT_ACCEPT, DONE},
+    {HANDED_IN, CASE_EVENT_ACCEPT, CASE_EVENT_DECIDE, CASE_EVENT_CLOSE},
+    {HANDED_IN, CASE_EVENT_ACCEPT, DONE, CASE_EVENT_FOLLOW_UP, CASE_EVENT_FOLLOW_UP, CASE_EVENT_ARCHIVE},
+    {HANDED_IN, CASE_EVENT_CORRECT, CASE_EVENT_SUPPLEMENT, CASE_EVENT_ACCEPT, CASE_EVENT_PROCESS, DONE},
+    {HANDED_IN, CASE_EVENT_ACCEPT, CASE_EVENT_PAUSE, CASE_EVENT_RESUME, CASE_EVENT_EXTEND, CASE_EVENT_REVIEW, DONE},
+    {HANDED_IN, CASE_EVENT_ACCEPT, CASE_EVENT_SUPPLY, CASE_EVENT_DECIDE, CASE_EVENT_CLOSE, CASE_EVENT_FULFIL,
+     CASE_EVENT_DELIVER},
+    {HANDED_IN, CASE_EVENT_ACCEPT, CASE_EVENT_BREACH, DONE},
+    {HANDED_IN, CASE_EVENT_PART, CASE_EVENT_ACCEPT, CASE_EVENT_PART_DONE, DONE},
+    {HANDED_IN, CASE_EVENT_NOT_REQUIRED, CASE_EVENT_DELIVER, CASE_EVENT_EVALUATE, CASE_EVENT_FOLLOW_UP,
+     CASE_EVENT_FOLLOW_UP},
+    {HANDED_IN, CASE_EVENT_REFUSE, CASE_EVENT_DELIVER},
+    {HANDED_IN, CASE_EVENT_ACCEPT, CASE_EVENT_DECIDE, CASE_EVENT_CLOSE, CASE_EVENT_REVOKE},
+    {CASE_EVENT_IDENTITY, CASE_EVENT_RETURN},
 };
+
+static uint32_t usual_author(uint16_t type)
+{
+    switch (type) {
+    case CASE_EVENT_IDENTITY:
+    case CASE_EVENT_FORM:
+    case CASE_EVENT_FORWARD:
+    case CASE_EVENT_RETURN:
+    case CASE_EVENT_SUPPLEMENT:
+    case CASE_EVENT_SUPPLY:
+    case CASE_EVENT_PART:
+    case CASE_EVENT_PART_DONE:
+    case CASE_EVENT_DELIVER:
+    case CASE_EVENT_EVALUATE:
+        return A;
+    default:
+        return B;
+    }
+}
 
 static void choose_act(struct world *w, struct case_event *e)
 {
@@ -113,17 +141,20 @@ static void choose_act(struct world *w, struct case_event *e)
     static const uint16_t abstract_types[] = {CASE_EVENT_DECIDE,   CASE_EVENT_WITHDRAW,   CASE_EVENT_DELIVER,
                                               CASE_EVENT_HANDOVER, CASE_EVENT_SUPPLEMENT, CASE_EVENT_ACK,
                                               CASE_EVENT_NOTE,     CASE_EVENT_DECIDE,     CASE_EVENT_WITHDRAW};
-    if (w->rules_version == 1 && w->progress < array_count(ordinary_way) && chance(w, 60)) {
-        e->type = ordinary_way[w->progress].type;
-        e->origin = ordinary_way[w->progress].origin;
-        e->role = ordinary_way[w->progress].role;
+    const uint16_t *way = ordinary_ways[w->seed % array_count(ordinary_ways)];
+    if (w->rules_version == 1 && way[w->progress] != 0 && chance(w, 68)) {
+        e->type = way[w->progress];
+        e->origin = usual_author(e->type);
+        e->role = e->origin == A ? CASE_ROLE_WINDOW : chance(w, 20) ? CASE_ROLE_SYSTEM : CASE_ROLE_DECIDER;
+        if (e->role == CASE_ROLE_SYSTEM && e->type != CASE_EVENT_RECEIPT && e->type != CASE_EVENT_ACCEPT)
+            e->role = CASE_ROLE_DECIDER;
         w->progress++;
         return;
     }
     e->origin = nodes[pick(w, array_count(nodes))];
     e->role = e->origin == A ? CASE_ROLE_WINDOW : CASE_ROLE_DECIDER;
     e->type = w->rules_version == 0 ? abstract_types[pick(w, array_count(abstract_types))]
-                                    : (uint16_t)(2 + pick(w, CASE_EVENT_MATERIAL - 1));
+                                    : (uint16_t)(2 + pick(w, CASE_EVENT_LAST - 1));
     if (e->origin == A && chance(w, 30))
         e->type = CASE_EVENT_WITHDRAW;
     if (e->type == CASE_EVENT_SUPERVISE)
@@ -142,11 +173,26 @@ static void choose_attrs(struct world *w, struct case_event *e)
     if (e->type == CASE_EVENT_DECIDE && !chance(w, 5))
         e->decision = (uint8_t)(1 + pick(w, 2));
     if (e->type == CASE_EVENT_EVALUATE)
-        e->grade = (uint8_t)(1 + pick(w, 5));
+        e->grade = (uint8_t)(chance(w, 50) ? 1 : 1 + pick(w, 5));
     if (e->type == CASE_EVENT_PAUSE) {
         e->pause_kind = 1;
         e->expected_days = 20;
     }
+    e->told = (uint8_t)(chance(w, 85) ? 3 : pick(w, 3));
+    e->has_official = chance(w, 90);
+    e->official[0] = (uint8_t)pick(w, 2);
+    e->demands = e->type == CASE_EVENT_RECEIPT && chance(w, 15) ? CASE_DEMAND_REVIEW : 0;
+    e->lacking_days = e->type == CASE_EVENT_ACCEPT && chance(w, 25) ? 5 : 0;
+    e->extend_days = e->type == CASE_EVENT_EXTEND ? (uint16_t)(1 + pick(w, 20)) : 0;
+    e->review = e->type == CASE_EVENT_REVIEW ? (uint8_t)(1 + pick(w, 2)) : 0;
+    if (e->type == CASE_EVENT_EVALUATE || e->type == CASE_EVENT_FOLLOW_UP)
+        e->side = (uint8_t)(1 + pick(w, 2));
+    if (e->type == CASE_EVENT_FOLLOW_UP && chance(w, 90))
+        e->side = e->origin == A ? CASE_SIDE_RECEIVING : CASE_SIDE_DECIDING;
+    e->has_part = e->type == CASE_EVENT_PART || e->type == CASE_EVENT_PART_DONE;
+    e->part[0] = (uint8_t)pick(w, 2);
+    if (e->type == CASE_EVENT_PART_DONE)
+        e->decision = (uint8_t)(1 + pick(w, 2));
     e->has_file = e->type == CASE_EVENT_MATERIAL && !chance(w, 5);
     if (!chance(w, 5))
         memcpy(e->reason, "material", 9);
@@ -172,6 +218,7 @@ static void add_root(struct world *w, uint32_t origin, uint32_t lead)
     e->type = CASE_EVENT_SUBMIT;
     e->role = CASE_ROLE_WINDOW;
     e->lead = lead;
+    e->promise = chance(w, 50);
     memcpy(e->item_code, "item", 5);
     w->count++;
 }
@@ -608,7 +655,13 @@ static bool is_authors(const struct case_effect *f)
     case CASE_EVENT_EVALUATE:
     case CASE_EVENT_WITHDRAW:
     case CASE_EVENT_SUBMIT:
+    case CASE_EVENT_SUPPLY:
+    case CASE_EVENT_PART:
+    case CASE_EVENT_PART_DONE:
         return author == f->receiving;
+    case CASE_EVENT_FOLLOW_UP:
+        return author == (f->event->side == CASE_SIDE_DECIDING ? f->lead : f->receiving);
+
     case CASE_EVENT_DELIVER:
     case CASE_EVENT_NOTE:
     case CASE_EVENT_OBJECT:
@@ -618,6 +671,102 @@ static bool is_authors(const struct case_effect *f)
         return author == NATIONAL && f->event->role == CASE_ROLE_SUPERVISOR;
     default:
         return author == f->lead;
+    }
+}
+
+/* What the law asks of an effective act, beyond its author and the status: counted over all events before it, without the
+ * engine's flags. */
+struct law {
+    unsigned lacking, open_parts, denied_parts, marks[3], bad[3], followed[3], extended;
+    bool part_open[2], part_known[2], promised, breached, demanded;
+    const struct case_held *review;
+};
+
+static void law_of_decision(const struct world *w, const struct law *l, const struct case_held *e)
+{
+    bool is_grant = e->decision == CASE_DECISION_GRANT;
+    check(w, is_grant || (e->told & 3) == 3);
+    check(w, l->open_parts == 0);
+    check(w, !is_grant || (l->denied_parts == 0 && !l->breached));
+    check(w, !l->demanded || (l->review != NULL && e->has_official &&
+                              memcmp(e->official, l->review->official, sizeof e->official) != 0));
+}
+
+/* long: one row for each event that the law says more about */
+static void law_step(const struct world *w, struct law *l, const struct case_effect *f)
+{
+    const struct case_held *e = f->event;
+    switch (e->type) {
+    case CASE_EVENT_SUBMIT:
+        l->promised = e->promise != 0;
+        break;
+    case CASE_EVENT_RECEIPT:
+        l->demanded = l->demanded || e->demands != 0;
+        break;
+    case CASE_EVENT_ACCEPT:
+        l->lacking = e->lacking_days > 0;
+        check(w, (f->why == CASE_WHY_DEEMED) == (e->role == CASE_ROLE_SYSTEM));
+        break;
+    case CASE_EVENT_EXTEND:
+        check(w, l->extended++ == 0 && (e->told & 1) != 0);
+        break;
+    case CASE_EVENT_REVIEW:
+        l->review = e->review == CASE_REVIEW_PASS ? e : NULL;
+        break;
+    case CASE_EVENT_DECIDE:
+        law_of_decision(w, l, e);
+        break;
+    case CASE_EVENT_CLOSE:
+        check(w, (f->status_after == CASE_STATUS_CLOSED_LACKING) ==
+                     (f->status_before == CASE_STATUS_GRANTED && l->lacking > 0));
+        break;
+    case CASE_EVENT_DELIVER:
+        check(w, f->status_before != CASE_STATUS_CLOSED_LACKING || l->lacking == 0);
+        break;
+    case CASE_EVENT_SUPPLY:
+    case CASE_EVENT_FULFIL:
+        check(w, l->lacking > 0);
+        l->lacking = e->type == CASE_EVENT_FULFIL ? 0 : l->lacking;
+        break;
+    case CASE_EVENT_BREACH:
+        check(w, l->promised && !l->breached);
+        l->breached = true;
+        break;
+    case CASE_EVENT_EVALUATE:
+        check(w, l->marks[e->side]++ == 0);
+        l->bad[e->side] = e->grade <= 2;
+        break;
+    case CASE_EVENT_FOLLOW_UP:
+        check(w, l->bad[e->side] == 1 && l->followed[e->side]++ == 0);
+        break;
+    case CASE_EVENT_PART:
+        check(w, !l->part_known[e->part[0]]);
+        l->part_known[e->part[0]] = l->part_open[e->part[0]] = true;
+        l->open_parts++;
+        break;
+    case CASE_EVENT_PART_DONE:
+        check(w, l->part_open[e->part[0]]);
+        l->part_open[e->part[0]] = false;
+        l->open_parts--;
+        l->denied_parts += e->decision == CASE_DECISION_DENY;
+        break;
+    default:
+        break;
+    }
+}
+
+static unsigned law_seen[CASE_EVENT_LAST + 1];
+
+static void check_law(const struct world *w, struct casefile *file)
+{
+    const struct case_effect *effects;
+    struct law law = {0};
+    (void)casefile_effects(file, &effects);
+    for (unsigned i = 0; w->rules_version == 1 && i < casefile_state(file)->event_count; i++) {
+        if (effects[i].kind != CASE_EFFECT_OK)
+            continue;
+        law_step(w, &law, &effects[i]);
+        law_seen[effects[i].event->type]++;
     }
 }
 
@@ -719,6 +868,7 @@ static void deliver(struct world *w, struct casefile *file, enum way way)
     }
     check_against_oracle(w, file, held);
     check_invariants(w, file);
+    check_law(w, file);
     check(w, casefile_state(file)->pending_count == 0);
 }
 
@@ -814,6 +964,9 @@ static void test_random_cases(void **state)
             fail_msg("only %u cases end %s", statuses[reached[i]], case_status_name(reached[i]));
     for (uint8_t kind = CASE_EFFECT_OK; kind <= CASE_EFFECT_NOOP; kind++)
         assert_true(effects_seen[kind] > 500);
+    for (uint16_t type = CASE_EVENT_SUBMIT; type <= CASE_EVENT_LAST; type++)
+        if (type != CASE_EVENT_ACK && law_seen[type] < 10)
+            fail_msg("only %u effective %s", law_seen[type], case_event_name(type));
     assert_true(clocks > 2000);
     assert_true(voided > 200);
 }

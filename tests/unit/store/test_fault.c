@@ -72,7 +72,7 @@ static bool stands_in(struct store_rig *rig, const char *name, struct bytes what
     if (access(rig_path(rig, name), F_OK) != 0)
         return false;
     rig_ok(rig, file_read(rig_path(rig, name), 64 << 20, &file, &rig->e));
-    bool found = memmem(file.data, file.size, what.data, what.size) != NULL;
+    bool found = file.size > 0 && memmem(file.data, file.size, what.data, what.size) != NULL;
     buf_close(&file);
     return found;
 }

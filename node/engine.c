@@ -9,6 +9,7 @@
 #include "node/base/log.h"
 #include "node/base/mutant.h"
 #include "node/base/xassert.h"
+#include "node/claims.h"
 #include "node/heads_writer.h"
 
 /* ---- what the ledger tells ---- */
@@ -35,6 +36,7 @@ static void on_reload(void *ctx, const struct store_ledger_state *state)
     heads_writer_set_ledger(g->heads, g->ledger);
     witnessing_set_parts(g->witnessing, g->ledger, g->replication);
     recovery_set_parts(g->recovery, g->ledger, g->replication);
+    claims_set_parts(g->claims, g->ledger, g->replication);
     replication_reload(g->replication, state);
     witnessing_reload(g->witnessing);
     recovery_check(g->recovery);
@@ -55,6 +57,16 @@ static void witness_answered(void *ctx, unsigned status, const char *type, struc
     m.u.cosig = (struct wire_cosig){.status = status, .body = body};
     replication_answer(r->g->replication, r->handle, &m);
     free(r);
+}
+
+/* The largest checkpoint of @peer's ledger that was pulled or cosigned: what the size in HELLO speaks of. */
+static struct bytes newest_note(const struct engine *g, uint32_t peer)
+{
+    struct replication_peer view;
+    bool is_known = replication_peer(g->replication, peer, &view);
+    if (witnessing_cosigned_size(g->witnessing, peer) > (is_known ? view.known_size : 0))
+        return witnessing_cosigned_note(g->witnessing, peer);
+    return replication_note(g->replication, peer);
 }
 
 static void on_request(void *ctx, uint32_t peer, uint64_t handle, const struct wire_msg *m)
@@ -78,7 +90,7 @@ static void on_request(void *ctx, uint32_t peer, uint64_t handle, const struct w
     } else if (m->type == WIRE_CASES_PULL) {
         app_answer_cases_pull(g->app, peer, handle, &m->u.cases_pull);
     } else {
-        recovery_answer(g->recovery, peer, handle, &m->u.recover);
+        recovery_answer(g->recovery, peer, handle, &m->u.recover, newest_note(g, peer));
     }
 }
 
@@ -101,7 +113,14 @@ static void on_unproven(void *ctx, uint32_t code, uint64_t old_size, const struc
     watch_heads_unproven(g->watch, code, old_size, head, note, proof);
 }
 
+/* A word alone stops nothing. */
 static void on_behind(void *ctx, uint32_t code, uint64_t size)
+{
+    struct engine *g = ctx;
+    claims_add(g->claims, code, size);
+}
+
+static void on_proven(void *ctx, uint32_t code, uint64_t size)
 {
     struct engine *g = ctx;
     char peer[12];
@@ -123,21 +142,34 @@ static void on_link(void *ctx, uint32_t peer, bool up)
 
 static void stop_asking(void *ctx)
 {
-    engine_stop_asking(ctx);
+    struct engine *g = ctx;
+    g->ask_over = true;
+    if (claims_open(g->claims) == 0)
+        engine_stop_asking(g);
 }
 
-static void on_greeted(void *ctx, uint32_t peer)
+/* The wait before writing ends when all have said hello, or its time is over, and no claim is open. */
+static void on_judged(void *ctx)
 {
     struct engine *g = ctx;
-    (void)peer;
-    if (!g->asking)
+    if (!g->asking || claims_open(g->claims) > 0)
         return;
+    if (g->ask_over) {
+        engine_stop_asking(g);
+        return;
+    }
     for (size_t i = 0; i < g->parts.members->count; i++) {
         struct replication_peer view;
         if (replication_peer(g->replication, g->parts.members->list[i].code, &view) && view.skew_ms == INT64_MIN)
             return; /* not heard yet */
     }
     engine_stop_asking(g);
+}
+
+static void on_greeted(void *ctx, uint32_t peer)
+{
+    (void)peer;
+    on_judged(ctx);
 }
 
 static uint64_t cosigned_size(void *ctx, uint32_t peer)
@@ -227,6 +259,8 @@ static void make_parts(struct engine *g)
                                                                .ctx = g});
     g->recovery = recovery_create(&(struct recovery_config){
         .self = c->region, .loop = g->parts.loop, .members = members, .on_restored = app_on_restored, .ctx = g->app});
+    g->claims = claims_create(&(struct claims_config){
+        .self = c->region, .members = members, .on_proven = on_proven, .on_judged = on_judged, .ctx = g});
     watch_heads_set_replication(g->watch, g->replication);
     app_set_witnessing(g->app, g->witnessing, g->watch, g->recovery);
 }
@@ -334,6 +368,7 @@ void engine_stop(struct engine *g)
     witnessing_close(g->witnessing);
     watch_heads_close(g->watch);
     recovery_close(g->recovery);
+    claims_close(g->claims);
 }
 
 void engine_close(struct engine *g)
@@ -352,5 +387,6 @@ void engine_destroy(struct engine *g)
     witnessing_destroy(g->witnessing);
     watch_heads_destroy(g->watch);
     recovery_destroy(g->recovery);
+    claims_destroy(g->claims);
     replication_destroy(g->replication);
 }

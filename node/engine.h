@@ -46,8 +46,10 @@ struct engine {
     struct witnessing *witnessing;
     struct watch_heads *watch;
     struct recovery *recovery;
+    struct claims *claims;
     struct loop_timer *ask_timer;
     bool asking;          /* starting: waiting for the others to say what they hold of the own ledger */
+    bool ask_over;        /* its time is over: only claims are waited for */
     bool stopping;        /* set by the owner: a line about an older copy would only mislead */
     uint64_t told_behind; /* the size named in the last line about it */
 };

@@ -431,7 +431,8 @@ static int give_entry(void *ctx, const struct store_entry *entry, struct err *e)
     return 0;
 }
 
-void recovery_answer(struct recovery *r, uint32_t peer, uint64_t handle, const struct wire_recover *recover)
+void recovery_answer(struct recovery *r, uint32_t peer, uint64_t handle, const struct wire_recover *recover,
+                     struct bytes note)
 {
     struct arena a = ARENA_INIT;
     struct store_reader *reader = ledger_reader(r->ledger);
@@ -444,10 +445,8 @@ void recovery_answer(struct recovery *r, uint32_t peer, uint64_t handle, const s
         replication_answer_error(r->replication, handle, WIRE_ERROR_UNAVAILABLE, e.id, e.message);
     } else {
         struct wire_msg m = {.type = WIRE_RECOVERED};
-        m.u.recovered = (struct wire_recovered){.entries = g.rows,
-                                                .entry_count = g.count,
-                                                .checkpoint = replication_note(r->replication, peer),
-                                                .more = g.more};
+        m.u.recovered =
+            (struct wire_recovered){.entries = g.rows, .entry_count = g.count, .checkpoint = note, .more = g.more};
         replication_answer(r->replication, handle, &m);
     }
     arena_close(&a);

@@ -34,7 +34,8 @@ void recovery_close(struct recovery *r);
 /* "recovering: 120 of 500 entries; missing …", or "" when the ledger is whole. */
 const char *recovery_state(const struct recovery *r);
 
-/* A peer's RECOVER: what this node holds of its ledger. */
-void recovery_answer(struct recovery *r, uint32_t peer, uint64_t handle, const struct wire_recover *recover);
+/* A peer's RECOVER: what this node holds of its ledger, and @note, its newest checkpoint. */
+void recovery_answer(struct recovery *r, uint32_t peer, uint64_t handle, const struct wire_recover *recover,
+                     struct bytes note);
 
 #endif

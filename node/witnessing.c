@@ -649,6 +649,13 @@ uint64_t witnessing_cosigned_size(const struct witnessing *w, uint32_t code)
     return log == NULL ? 0 : log->state.size;
 }
 
+struct bytes witnessing_cosigned_note(const struct witnessing *w, uint32_t code)
+{
+    const struct member *m = members_find(w->config.members, code);
+    const struct witnessed *log = m == NULL ? NULL : find_log(w, m->key.name);
+    return log == NULL ? bytes_of(NULL, 0) : buf_bytes(&log->note);
+}
+
 /* ---- life ---- */
 
 static void make_collector(struct witnessing *w)

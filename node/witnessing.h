@@ -63,6 +63,8 @@ int witnessing_checkpoint(struct witnessing *w, const uint8_t origin_hash[CRYPTO
                           struct err *e) WARN_UNUSED;
 /* Largest size of @code's ledger that was cosigned here. */
 uint64_t witnessing_cosigned_size(const struct witnessing *w, uint32_t code);
+/* The checkpoint of that size as its author signed it; empty = none. Until the next one is cosigned. */
+struct bytes witnessing_cosigned_note(const struct witnessing *w, uint32_t code);
 
 /* The policy that a receipt of this node's entries (@own) satisfies, with the external witnesses; or one of a peer's entries, of
  * members alone: which others its author asks is not known here. */

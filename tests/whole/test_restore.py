@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 
+import sp_client as sp
 from cluster import wait_for
 from provinces import (
     act, assert_whole, bring_to, ledger_size, start_provinces, submit, view, wait_met, wait_status,
@@ -222,3 +223,24 @@ def test_heads_lost_too(cluster, tmp_path):
     wait_status(case, "processing", a, b)
     assert_whole(a, b)
     a.expect_error("ledger.behind")
+
+
+def test_a_word_alone_stops_nobody(cluster):
+    """A member with a good certificate says in HELLO and in PULL that it holds far more of this ledger than there is. It has no
+    checkpoint to show: an alarm, and writing goes on, also after a restart."""
+    a, b, c = start_provinces(cluster, A, B, C)
+    a.expect_error("ledger.unproven")
+    for start in (1, 2**40, 2**63):
+        hostile = sp.SpClient("127.0.0.1", a.federation_port, c.dir)
+        assert hostile.ask(sp.hello(int(C), your_size=start + 10_000))[0] == sp.HELLO
+        kind, answer = hostile.ask(sp.pull(int(A), start + 10_000, bytes(32)))
+        assert (kind, answer[1]) == (sp.ERROR, [503]), answer
+        hostile.close()
+    alarms = lambda: [x for x in a.get("/v1/alarms").ok().json()["alarms"] if x["id"] == "ledger.unproven"]
+    assert wait_for(alarms, what="the alarm about the claim")[0]["about"] == int(C)
+    bring_to(submit(a), a, b, "accepted")
+    assert writer(a) == "ok"
+    a.stop()
+    a.start()
+    bring_to(submit(a, serial=3), a, b, "accepted")
+    assert_whole(a, b)

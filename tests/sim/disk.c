@@ -51,7 +51,8 @@ struct disk *disk_create(struct sim_node *owner)
     X(covers)                                                                                                          \
     X(proofs)                                                                                                          \
     X(pulls)                                                                                                           \
-    X(forks)
+    X(forks)                                                                                                           \
+    X(dues)
 
 static void copy_rows(void **rows, size_t count, size_t *capacity, size_t size)
 {
@@ -447,6 +448,8 @@ static void apply_main(struct disk *d, const struct store_batch *b)
     for (size_t i = 0; i < b->evidence_count; i++)
         UPSERT(d, evidences, b->evidences[i], SAME_EVIDENCE);
     apply_proofs(d, b);
+    for (size_t i = 0; i < b->due_count; i++)
+        UPSERT(d, dues, b->dues[i], SAME_CASE);
     for (size_t i = 0; i < b->destroy_count; i++)
         destroy_content(d, b->destroys[i].case_id);
 }

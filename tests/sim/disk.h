@@ -43,6 +43,7 @@ struct disk {
     DISK_TABLE(struct store_proof) proofs;
     DISK_TABLE(struct store_pull) pulls;
     DISK_TABLE(struct store_fork) forks;
+    DISK_TABLE(struct store_due) dues;
     /* heads.db */
     struct store_head head;
     DISK_TABLE(struct store_witness) witnesses;

@@ -25,6 +25,19 @@ void store_reader_close(struct store_reader *r)
     free(r);
 }
 
+/* One thread: nothing is written between two reads of a turn. */
+int store_read_begin(struct store_reader *r, struct err *e)
+{
+    (void)r;
+    (void)e;
+    return 0;
+}
+
+void store_read_end(struct store_reader *r)
+{
+    (void)r;
+}
+
 static struct store_entry copy_entry(const struct store_entry *in, struct arena *a)
 {
     struct store_entry row = *in;
@@ -378,6 +391,53 @@ int store_read_erasures(struct store_reader *r, const uint8_t case_id[16], struc
     for (size_t i = 0; i < r->disk->erasures.count; i++)
         if (memcmp(r->disk->erasures.rows[i].case_id, case_id, 16) == 0)
             (*ret)[(*ret_count)++] = r->disk->erasures.rows[i];
+    return 0;
+}
+
+int store_list_erasures_open(struct store_reader *r, size_t limit, struct arena *a, struct store_erasure **ret,
+                             size_t *ret_count, struct err *e)
+{
+    (void)e;
+    *ret = arena_alloc(a, (r->disk->erasures.count + 1) * sizeof **ret);
+    *ret_count = 0;
+    for (size_t i = 0; i < r->disk->erasures.count && *ret_count < limit; i++)
+        if (r->disk->erasures.rows[i].state != STORE_ERASURE_DONE)
+            (*ret)[(*ret_count)++] = r->disk->erasures.rows[i];
+    return 0;
+}
+
+static int by_due(const void *a, const void *b)
+{
+    const struct store_due *x = a, *y = b;
+    return x->due < y->due ? -1 : x->due > y->due;
+}
+
+int store_read_due(struct store_reader *r, const uint8_t case_id[16], struct store_due *ret, struct err *e)
+{
+    for (size_t i = 0; i < r->disk->dues.count; i++)
+        if (memcmp(r->disk->dues.rows[i].case_id, case_id, 16) == 0 && r->disk->dues.rows[i].due > 0) {
+            *ret = r->disk->dues.rows[i];
+            return 0;
+        }
+    return err_set(e, ERR_NOT_FOUND, "store.no-due", "nothing is due");
+}
+
+int store_list_dues(struct store_reader *r, const struct store_due_filter *f, struct arena *a, struct store_due **ret,
+                    size_t *ret_count, struct err *e)
+{
+    size_t count = 0;
+    (void)e;
+    *ret = arena_alloc(a, (r->disk->dues.count + 1) * sizeof **ret);
+    for (size_t i = 0; i < r->disk->dues.count; i++) {
+        const struct store_due *row = &r->disk->dues.rows[i];
+        if (row->due > 0 && (f->before == 0 || row->due < f->before) && (f->kind == 0 || row->kind == f->kind) &&
+            (f->lead == 0 || row->lead == f->lead))
+            (*ret)[count++] = *row;
+    }
+    qsort(*ret, count, sizeof **ret, by_due);
+    size_t skip = (size_t)min_of(f->skip, (uint64_t)count);
+    *ret += skip;
+    *ret_count = min_of(count - skip, f->limit);
     return 0;
 }
 

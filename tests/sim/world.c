@@ -15,6 +15,7 @@
 
 #define TICK_MS 400u
 #define FINAL_EVERY_MS 1000u
+#define STEPS_MAX 3000000u /* a run has some thousands */
 
 struct sim the_sim;
 
@@ -323,6 +324,7 @@ static void make_node(unsigned slot, uint32_t code)
                                 .policy = "",
                                 .witness_http = "",
                                 .reconcile_hour = 24,
+                                .erase_alarm_s = 604800,
                                 .uscc_check = "warn",
                                 .uscc_org_check = "warn",
                                 .unknown_division = "warn",
@@ -618,6 +620,9 @@ static void run_until(uint64_t until_ms)
         s->now_ms = event.at_ms;
         s->step_count++;
         handle(&event);
+        if (s->step_count > STEPS_MAX)
+            sim_violation("X", "%llu steps and no end: somebody does something again and again",
+                          (unsigned long long)s->step_count);
     }
     s->now_ms = max_of(s->now_ms, until_ms);
 }

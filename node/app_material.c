@@ -365,16 +365,33 @@ struct finishing {
     void *ctx;
     uint8_t upload[APP_UPLOAD_ID_SIZE];
     bool has_upload;
-    uint8_t file[FILE_ID_SIZE];
+    bool has_blob; /* the file has its name; what follows are it and its case */
+    uint8_t file[FILE_ID_SIZE], case_id[CASE_ID_SIZE];
     char *idempotency_key;
     struct app_request request;
     struct app_command_result result;
     struct err error;
 };
 
+/* The case was erased between the naming of the file and the end of its event: whoever erased it did not find the file. */
+static void remove_if_erased(struct finishing *x)
+{
+    struct casefile *file, *apart = NULL;
+    struct case_slot *slot;
+    bool is_known = app_committed_case(x->app, x->case_id, &file, &apart, &slot, NULL) == 0;
+    casefile_destroy(apart);
+    if (!is_known || (!slot->is_erased && !app_is_erased(x->app, x->case_id)))
+        return;
+    buf_put(&x->app->doomed, x->case_id, CASE_ID_SIZE);
+    buf_put(&x->app->doomed, x->file, FILE_ID_SIZE);
+    app_materials_sweep(x->app);
+}
+
 static void finishing_end(struct finishing *x, const struct app_command_result *result, const struct err *e)
 {
     struct app_command_result r = *result;
+    if (x->has_blob)
+        remove_if_erased(x);
     if (e->code == 0) {
         r.has_file = true;
         memcpy(r.file, x->file, sizeof r.file);
@@ -450,6 +467,11 @@ static void content_checked(void *ctx, struct upload *up, const struct err *e)
     struct payload_key key = {0};
     uint8_t wrap[FILE_WRAP_SIZE];
     x->error = *e;
+    if (e->code == 0) {
+        x->has_blob = true;
+        memcpy(x->file, s->file, sizeof x->file);
+        memcpy(x->case_id, s->spec.case_id, sizeof x->case_id);
+    }
     if (e->code != 0 || open_case(a, s->spec.case_id, &slot, &key, &x->error) != 0) {
         finishing_post(x);
         return;

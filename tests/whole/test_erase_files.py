@@ -1,10 +1,11 @@
 """Erasure and the files of a case: they go with it, at every participant; what the idempotency store keeps of its requests goes, too."""
 import sqlite3
+import threading
 
 from cluster import wait_for
 from provinces import assert_whole, bring_to, citizen_number, start_provinces, submit
 from test_erase import erase, found, keys_of, plain, wait_erased
-from test_materials import add, content_of, materials
+from test_materials import add, begin, content_of, finish, materials, send
 
 A, B = "440000", "510000"
 NAME = "户口簿-李小满.pdf"
@@ -62,3 +63,23 @@ def test_files_and_requests(cluster):
     erase(a, again).ok()
     wait_erased(again, a, b)
     wait_for(lambda: not any(n.startswith(third) for n in blobs(a)), what="the file to go")
+
+
+def test_an_erasure_beside_the_end_of_an_upload(cluster):
+    """Whichever is first, and also when both are in one transaction: nothing of the file is left, without a restart."""
+    a, b = start_provinces(cluster, A, B)
+    for serial in range(2, 8):
+        case = submit(a, serial=serial)
+        bring_to(case, a, b, "closed_granted")
+        content = content_of(2_500_000, seed=serial)
+        upload = begin(a, case, content).ok().json()["upload"]
+        send(a, upload, content)
+        both = [threading.Thread(target=finish, args=(a, upload)), threading.Thread(target=erase, args=(a, case))]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+        wait_erased(case, a, b)
+        sealed = lambda: [f.name for n in (a, b) for f in (n.dir / "files").iterdir() if f.is_file()]
+        wait_for(lambda: not sealed(), what="the file of the erased case to go")
+    assert_whole(a, b)

@@ -226,7 +226,9 @@ static int check_counts(struct store_reader *r, struct err *e)
         {"rows of item_json without an item, or the reverse",
          "SELECT (SELECT count(*) FROM item) <> (SELECT count(*) FROM item_json)"},
         {"items whose version in force is not among their versions (table item_version)",
-         "SELECT count(*) FROM item i WHERE NOT EXISTS"
+         "SELECT count(*) FROM item i WHERE EXISTS (SELECT 1 FROM item_version v WHERE v.node = i.node AND v.code = "
+         "i.code)"
+         " AND NOT EXISTS"
          " (SELECT 1 FROM item_version v WHERE v.node = i.node AND v.code = i.code AND v.idx = i.idx)"},
         {"cases that the counter does not know, or the reverse",
          "SELECT (SELECT count(*) FROM case_row) <> (SELECT value FROM meta WHERE key = 'case_count')"},

@@ -53,14 +53,16 @@ int store_due_row(struct store_sql *c, sqlite3_stmt *stmt, struct store_due *ret
 {
     uint64_t no = store_sql_u64(stmt, 0);
     struct bytes id = store_sql_bytes(stmt, 7);
-    uint64_t due = store_sql_u64(stmt, 1), warn = store_sql_u64(stmt, 2);
-    if (id.size != STORE_CASE_ID_SIZE || due > DATE_MAX || warn > DATE_MAX)
+    uint64_t due = store_sql_u64(stmt, 1), warn = store_sql_u64(stmt, 2), kind = store_sql_u64(stmt, 3);
+    uint64_t lead = store_sql_u64(stmt, 4), provisional = store_sql_u64(stmt, 5);
+    if (id.size != STORE_CASE_ID_SIZE || due > DATE_MAX || warn > DATE_MAX || kind > UINT8_MAX || lead > UINT32_MAX ||
+        provisional > 1)
         return store_row_corrupt(c, "due", no, e);
     *ret = (struct store_due){.due = (uint32_t)due,
                               .warn = (uint32_t)warn,
-                              .kind = (uint8_t)store_sql_u64(stmt, 3),
-                              .lead = (uint32_t)store_sql_u64(stmt, 4),
-                              .is_provisional = store_sql_u64(stmt, 5) != 0};
+                              .kind = (uint8_t)kind,
+                              .lead = (uint32_t)lead,
+                              .is_provisional = provisional != 0};
     memcpy(ret->case_id, id.data, sizeof ret->case_id);
     return due_ck(no, ret) == store_sql_u64(stmt, 6) ? 0 : store_row_corrupt(c, "due", no, e);
 }

@@ -7,7 +7,7 @@
 
 #define STORE_ROW_DUE                                                                                                  \
     "SELECT d.no, d.due, d.warn, d.kind, d.lead, d.provisional, d.ck, r.case_id"                                       \
-    " FROM due d JOIN case_ref r ON r.no = d.no"
+    " FROM due d LEFT JOIN case_ref r ON r.no = d.no"
 
 int store_due_put_all(struct store_transaction *t, const struct store_batch *b) WARN_UNUSED;
 /* The row that a statement over STORE_ROW_DUE stands on. */

@@ -77,7 +77,7 @@ static const char *const ledger_migrations[] = {
     /* 2 -> 3: id is that of the entry at which the batch begins */
     "CREATE TABLE cover(id INTEGER PRIMARY KEY, size INTEGER NOT NULL, ck INTEGER NOT NULL, parts BLOB NOT NULL,"
     " note BLOB NOT NULL) STRICT;",
-    /* 3 -> 4: where each version of an item was published; a database of before has no rows for its items, and verification says so */
+    /* 3 -> 4: where each version of an item was published; items of before have a row in `item` only */
     "CREATE TABLE item_version(node INTEGER NOT NULL, code TEXT NOT NULL, idx INTEGER NOT NULL,"
     " version INTEGER NOT NULL, withdrawn INTEGER NOT NULL, ck INTEGER NOT NULL,"
     " PRIMARY KEY(node, code, idx)) STRICT, WITHOUT ROWID;",

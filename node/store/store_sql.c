@@ -134,10 +134,13 @@ int store_sql_check_pages(struct store_sql *c, bool quick, struct err *e)
     sqlite3_stmt *stmt = NULL;
     const char *sql = quick ? "PRAGMA quick_check(1)" : "PRAGMA integrity_check(1)";
     int rc = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
-    if (rc != SQLITE_OK)
-        return store_sql_error(c, rc, sql, e);
-    rc = store_sql_step(c, stmt, e);
-    if (rc == 1) {
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ERROR) { /* the text of a table's definition is not what it was */
+        rc = err_set(e, ERR_CORRUPT, "store.corrupt", "%s: table definition: %s", c->name, sqlite3_errmsg(c->db));
+    } else if (rc != SQLITE_ROW) {
+        rc = store_sql_error(c, rc, sql, e);
+    } else {
         struct bytes text = store_sql_bytes(stmt, 0);
         rc = bytes_equal(text, bytes_of_string("ok")) ? 0
                                                       : err_set(e, ERR_CORRUPT, "store.corrupt", "%s: %.*s", c->name,

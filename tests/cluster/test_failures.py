@@ -43,7 +43,7 @@ def test_pause_and_cut_together(federation):
 
 def test_full_disk(federation):
     """The desk's volume fills up: it says so, loses nothing, and goes on by itself when there is room."""
-    desk = federation.add_node("510000", "四川省", catalog="sichuan.json", volume_bytes=48 << 20)
+    desk = federation.add_node("510000", "四川省", catalog="sichuan.json", volume_bytes=128 << 20)
     window = federation.add_node("440000", "广东省")
     federation.start()
     wait_whole([desk, window])

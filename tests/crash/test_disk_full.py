@@ -14,7 +14,7 @@ import pytest
 from cluster import wait_for
 from load import Load, check_ledgers, find_item, three_provinces, verify_all, view
 
-DISK_BYTES = 48 << 20
+DISK_BYTES = 128 << 20
 RESUME_SECONDS = 10  # the store is tried once a second
 MS_RDONLY, MS_REMOUNT = 1, 32
 

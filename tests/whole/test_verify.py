@@ -20,10 +20,12 @@ SEED = 20261124
 ROWS_PER_COLUMN = 4
 RAW_FLIPS = 250
 MAY_BE_EMPTY = ("request_key1", "request_key2")  # older stages of the look-up of requests: filled by thousands
-# What a peer has is asked again when it connects. The facts of this store are confirmed positions and cosigned checkpoints: both
-# are had again from the peers. A cover only lets this node prove a peer's entries while that peer is away. Everything else
-# that is gone must be noticed.
-MAY_GO = ("ack", "fact", "cover")
+# What is made again, or had again from the peers: what a peer has of ours; confirmed positions and cosigned checkpoints (facts);
+# what proves a peer's entries while it is away (cover); when older versions of items were published (item_version; the entries
+# stand in the ledgers); deadlines (due), which follow each event of their case. All else that is gone must be noticed.
+MAY_GO = ("ack", "fact", "cover", "item_version", "due")
+# The index of the catalog search: made from the items, holds nothing of its own, needs the program's tokenizer to be opened.
+DERIVED = "item_search"
 PLACE = re.compile(r"\b(entry|row|number|tile|page|Page|Tree|index|table|case|item|ledger of|ledger has|ledger\.db)\b.? ?\S")
 
 
@@ -64,7 +66,8 @@ def dump(path):
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as db:
             db.text_factory = bytes
             tables = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name").fetchall()
-            rows = [tables]
+            tables = [row for row in tables if DERIVED.encode() not in b" ".join(x or b"" for x in row)]
+            rows = [[row[:3] for row in tables]]  # a letter in a definition that changes no content may go unnoticed
             for kind, name, _, _ in tables:
                 if kind == b"table":
                     rows.append(db.execute(f'SELECT * FROM "{name.decode()}"').fetchall())
@@ -103,6 +106,7 @@ def healthy(tmp_path_factory):
 def tables_of(path):
     with database(path) as db:
         names = [n for (n,) in db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%'")]
+        names = [n for n in names if not n.startswith(DERIVED)]
         return {n: [row[1] for row in db.execute(f'PRAGMA table_info("{n}")')] for n in names}
 
 
@@ -179,9 +183,11 @@ def test_a_row_less_or_emptied(healthy):
     failures, count = [], 0
     for table, columns in tables_of(path).items():
         key = columns[0]
+        # the version of the search index: without it the index is made again
+        rows = f"\"{table}\" WHERE {key} <> 'catalog/search'" if table == "counter" else f'"{table}"'
         for which in ("min", "max"):
             with database(path) as db:
-                db.execute(f'DELETE FROM "{table}" WHERE {key} = (SELECT {which}({key}) FROM "{table}")')
+                db.execute(f'DELETE FROM "{table}" WHERE {key} = (SELECT {which}({key}) FROM {rows})')
                 changed = db.total_changes
             if changed and table not in MAY_GO:
                 count += 1
@@ -211,6 +217,9 @@ def test_bits_of_the_file(healthy):
         if len(failures) > before and same and failures[-1].endswith("not noticed"):
             failures.pop()
             harmless += 1
+        elif len(failures) > before:
+            now = dump(path)
+            failures[-1] += repr([(a, b) for x, y in zip(healthy.dump, now) for a, b in zip(x, y) if a != b])[:500]
         healthy.put_back()
     print(f"{len(places)} flips, {harmless} without effect on the content")
     assert not failures, f"{len(failures)} of {len(places)}:\n" + "\n".join(failures)

@@ -356,9 +356,12 @@ static void test_wrong(void **state)
         r.kind = HONEST;
         run_until(&r, is_told);
         check_whole(&r);
-        if (rows[i].kind == WRONG_BYTE) /* what was right is not asked for again */
+        if (rows[i].kind == WRONG_BYTE) { /* what was right is not asked for again; what was under way may come twice */
+            unsigned all = 0;
             for (uint32_t k = 0; k < COUNT; k++)
-                assert_int_equal(r.asked[k], k == 2 ? 2 : 1);
+                all += r.asked[k];
+            assert_true(all > COUNT && all <= COUNT + FILE_WINDOW);
+        }
         teardown(&r);
     }
 }

@@ -78,6 +78,8 @@ def test_two_copies_of_one_node(cluster, tmp_path):
     refused = act(a, case, "withdraw")
     assert refused.status == 409 and refused.json()["id"] == "case.frozen"
 
+    for node, other_node in ((s, a), (c, a), (s, c)):
+        wait_for(lambda n=node, o=other_node: peer_of(n, o.region)["state"] == "connected", 60, f"{node} to reach {other_node}")
     # the superior names another deciding node; the case goes on there from the last entry that counts
     s.cli("case", "supervise", case, "--lead", C, "--reason-code", "lead.forked")
     wait_for(lambda: not view(a, case)["frozen"], what="the case to thaw")

@@ -1,5 +1,5 @@
-/* Claims (see claims.h). A claim that cannot be judged, because the member is gone or silent, is dropped: it says so again with the
- * next HELLO. */
+/* Claims (see claims.h). A member that cannot be reached is asked when it greets; one that is gone or silent for longer is dropped: it
+ * says so again with the next HELLO. */
 #include "node/claims.h"
 
 #include <inttypes.h>
@@ -22,8 +22,10 @@ struct claims {
 struct claim {
     struct list link;
     struct claims *claims;
+    struct loop_timer *timer; /* how long it stays open */
     uint32_t peer;
     uint64_t size;
+    bool is_asked, is_over;
 };
 
 /* Own entries that @note shows, 0 = none: it is not signed by the own key. */
@@ -36,16 +38,25 @@ static uint64_t shown_by(const struct claims *c, struct bytes note)
     return opened.head.size;
 }
 
+static void drop(struct claim *claim)
+{
+    list_remove(&claim->link);
+    claim->claims->count--;
+    loop_timer_destroy(claim->timer);
+    free(claim);
+}
+
 static void judge(void *ctx, const struct wire_msg *answer, const struct err *e)
 {
     struct claim *claim = ctx;
     struct claims *c = claim->claims;
     uint64_t said = claim->size;
     uint32_t peer = claim->peer;
-    (void)e;
-    list_remove(&claim->link);
-    c->count--;
-    free(claim);
+    bool is_cut_off = answer == NULL && e->code == ERR_CLOSED && !claim->is_over;
+    claim->is_asked = false;
+    if (is_cut_off && !c->closed)
+        return; /* until claims_greeted(), or over */
+    drop(claim);
     if (c->closed)
         return;
     uint64_t size = ledger_size(c->ledger);
@@ -64,6 +75,35 @@ static void judge(void *ctx, const struct wire_msg *answer, const struct err *e)
     c->config.on_judged(c->config.ctx);
 }
 
+static void ask(struct claim *claim)
+{
+    struct claims *c = claim->claims;
+    struct wire_msg m = {.type = WIRE_RECOVER};
+    m.u.recover = (struct wire_recover){.from = ledger_size(c->ledger), .max_bytes = 1};
+    claim->is_asked = true;
+    replication_ask(c->replication, claim->peer, &m, PROOF_MS, judge, claim);
+}
+
+static void over_cb(void *ctx)
+{
+    struct claim *claim = ctx;
+    struct claims *c = claim->claims;
+    claim->is_over = true;
+    if (claim->is_asked || c->closed)
+        return;
+    drop(claim);
+    c->config.on_judged(c->config.ctx);
+}
+
+void claims_greeted(struct claims *c, uint32_t peer)
+{
+    list_for_each (at, &c->open) {
+        struct claim *claim = container_of(at, struct claim, link);
+        if (claim->peer == peer && !claim->is_asked && !c->closed)
+            ask(claim);
+    }
+}
+
 void claims_add(struct claims *c, uint32_t peer, uint64_t size)
 {
     if (c->closed)
@@ -73,11 +113,11 @@ void claims_add(struct claims *c, uint32_t peer, uint64_t size)
             return;
     struct claim *claim = xcalloc(1, sizeof *claim);
     *claim = (struct claim){.claims = c, .peer = peer, .size = size};
+    claim->timer = loop_timer_create(c->config.loop, over_cb, claim);
+    loop_timer_set(claim->timer, PROOF_MS);
     list_append(&c->open, &claim->link);
     c->count++;
-    struct wire_msg m = {.type = WIRE_RECOVER};
-    m.u.recover = (struct wire_recover){.from = ledger_size(c->ledger), .max_bytes = 1};
-    replication_ask(c->replication, peer, &m, PROOF_MS, judge, claim);
+    ask(claim);
 }
 
 size_t claims_open(const struct claims *c)
@@ -102,14 +142,15 @@ void claims_set_parts(struct claims *c, struct ledger *ledger, struct replicatio
 void claims_close(struct claims *c)
 {
     c->closed = true;
+    list_for_each (at, &c->open)
+        loop_timer_cancel(container_of(at, struct claim, link)->timer);
 }
 
 void claims_destroy(struct claims *c)
 {
-    struct list *at;
     if (c == NULL)
         return;
-    while ((at = list_pop_first(&c->open)) != NULL)
-        free(container_of(at, struct claim, link));
+    while (!list_is_empty(&c->open))
+        drop(container_of(c->open.next, struct claim, link));
     free(c);
 }

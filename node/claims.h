@@ -12,6 +12,7 @@ struct claims;
 
 struct claims_config {
     uint32_t self;
+    struct loop *loop;
     const struct members *members;
     /* @peer has shown a checkpoint of @size own entries, more than there are. */
     void (*on_proven)(void *ctx, uint32_t peer, uint64_t size);
@@ -26,7 +27,9 @@ void claims_set_parts(struct claims *c, struct ledger *ledger, struct replicatio
 
 /* @peer claims to hold @size own entries. Nothing, while an earlier claim of it is open. */
 void claims_add(struct claims *c, uint32_t peer, uint64_t size);
-/* Claims that are not judged yet; each is, in 10 s at most. */
+/* @peer can be asked now: a claim of it that waits for that is asked about. */
+void claims_greeted(struct claims *c, uint32_t peer);
+/* Claims that are not judged yet; each is asked about within 10 s or dropped, and answered within 10 s more. */
 size_t claims_open(const struct claims *c);
 
 #endif

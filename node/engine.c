@@ -168,7 +168,8 @@ static void on_judged(void *ctx)
 
 static void on_greeted(void *ctx, uint32_t peer)
 {
-    (void)peer;
+    struct engine *g = ctx;
+    claims_greeted(g->claims, peer);
     on_judged(ctx);
 }
 
@@ -259,8 +260,12 @@ static void make_parts(struct engine *g)
                                                                .ctx = g});
     g->recovery = recovery_create(&(struct recovery_config){
         .self = c->region, .loop = g->parts.loop, .members = members, .on_restored = app_on_restored, .ctx = g->app});
-    g->claims = claims_create(&(struct claims_config){
-        .self = c->region, .members = members, .on_proven = on_proven, .on_judged = on_judged, .ctx = g});
+    g->claims = claims_create(&(struct claims_config){.self = c->region,
+                                                      .loop = g->parts.loop,
+                                                      .members = members,
+                                                      .on_proven = on_proven,
+                                                      .on_judged = on_judged,
+                                                      .ctx = g});
     watch_heads_set_replication(g->watch, g->replication);
     app_set_witnessing(g->app, g->witnessing, g->watch, g->recovery);
 }

@@ -98,7 +98,8 @@ void app_on_state(struct app *a, const struct err *e)
                   e->message, e->hint[0] != '\0' ? "; " : "", e->hint);
     } else {
         a->stopped = (struct err){0};
-        case_cache_clear(a->cases); /* read while nobody knew what the disk holds */
+        case_cache_clear(a->cases);        /* read while nobody knew what the disk holds */
+        case_cache_forget_forks(a->cases); /* nor whether their evidence is there */
         app_load_evidence(a);
         app_load_pulls(a);
         log_info("ledger", NULL, "ledger.resumed", "writing again");
@@ -402,7 +403,7 @@ int app_list_peers(struct app *a, struct arena *mem, struct app_peer_view **ret,
                                                .name = m->name,
                                                .url = m->url,
                                                .confirmed_size = peer.confirmed_size,
-                                               .disputed = app_is_disputed(a, m->code, NULL),
+                                               .disputed = app_is_disputed(a, m->code),
                                                .state = peer.halted               ? "frozen"
                                                         : peer.connected          ? "connected"
                                                         : peer.last_heard_ms == 0 ? "connecting"

@@ -20,18 +20,29 @@
 
 #define REFOLD_AT_ONCE 64u
 
-bool app_is_disputed(const struct app *a, uint32_t code, uint64_t *ret_common_size)
+/* Two views that contradict each other come again with each gossip. Without this list the first attempt would be the only
+ * one: if the disk refused the evidence, nobody else would ever get it. */
+static bool is_unproven(const struct app *a, uint32_t accused)
+{
+    for (size_t i = 0; i < a->unproven_count; i++)
+        if (a->unproven[i] == accused)
+            return true;
+    return false;
+}
+
+static bool is_forked(const struct app *a, uint32_t code, uint64_t common_size)
 {
     const struct case_fork *forks;
     size_t count = case_cache_forks(a->cases, &forks);
-    for (size_t i = 0; i < count; i++) {
-        if (forks[i].origin != code)
-            continue;
-        if (ret_common_size != NULL)
-            *ret_common_size = forks[i].common_size;
-        return true;
-    }
+    for (size_t i = 0; i < count; i++)
+        if (forks[i].origin == code && forks[i].common_size <= common_size)
+            return true;
     return false;
+}
+
+bool app_is_disputed(const struct app *a, uint32_t code)
+{
+    return is_unproven(a, code) || is_forked(a, code, UINT64_MAX);
 }
 
 /* ---- folding again ---- */
@@ -106,14 +117,10 @@ void app_make_timers(struct app *a)
 
 /* ---- freezing ---- */
 
-static void freeze(struct app *a, uint32_t accused, uint64_t common_size, bool is_news)
+static void stop_following(struct app *a, uint32_t accused, uint64_t common_size, bool is_news)
 {
     char code[12], text[256];
-    uint64_t known = UINT64_MAX;
-    if ((app_is_disputed(a, accused, &known) && known <= common_size) || MUTANT(freeze_ignored))
-        return;
     (void)snprintf(code, sizeof code, "%u", accused);
-    case_cache_fork(a->cases, &(struct case_fork){.origin = accused, .common_size = common_size});
     (void)snprintf(
         text, sizeof text,
         "its ledger has two signed histories that agree up to entry %llu only: nothing behind it is taken or counts",
@@ -130,6 +137,15 @@ static void freeze(struct app *a, uint32_t accused, uint64_t common_size, bool i
             "admits it anew",
             code);
     }
+}
+
+/* With evidence that is durable, or is before the cases in the order of writing: a row of a case never says more than the disk. */
+static void freeze(struct app *a, uint32_t accused, uint64_t common_size, bool is_news)
+{
+    if (is_forked(a, accused, common_size) || MUTANT(freeze_ignored))
+        return;
+    case_cache_fork(a->cases, &(struct case_fork){.origin = accused, .common_size = common_size});
+    stop_following(a, accused, common_size, is_news);
     refold_cases(a, accused);
 }
 
@@ -152,16 +168,6 @@ void app_load_evidence(struct app *a)
 }
 
 /* ---- evidence seen here ---- */
-
-/* Two views that contradict each other come again with each gossip. Without this list the first attempt would be the only
- * one: the node counts as disputed from then on, and if the disk refused the evidence, nobody else would ever get it. */
-static bool is_unproven(const struct app *a, uint32_t accused)
-{
-    for (size_t i = 0; i < a->unproven_count; i++)
-        if (a->unproven[i] == accused)
-            return true;
-    return false;
-}
 
 static void set_unproven(struct app *a, uint32_t accused, bool unproven)
 {
@@ -197,31 +203,39 @@ static struct store_evidence evidence_row(uint32_t accused, uint64_t common, uin
     return (struct store_evidence){.accused = accused, .common_size = common, .origin = origin, .index = index};
 }
 
+static void write_evidence(struct app *a, uint32_t accused, struct bytes evidence, uint64_t common_size)
+{
+    uint8_t code_value[4], size_value[8];
+    struct leaf leaf = {.kind = LEAF_KIND_EVIDENCE, .attr_count = 2};
+    struct merkle_hash hash;
+    uint32_t everyone = LEAF_NODE_ALL;
+    put_be32(code_value, accused);
+    put_be64(size_value, common_size);
+    leaf.attrs[0] = (struct leaf_attr){.tag = EVIDENCE_ATTR_ACCUSED, .value = bytes_of(code_value, 4)};
+    leaf.attrs[1] = (struct leaf_attr){.tag = EVIDENCE_ATTR_COMMON_SIZE, .value = bytes_of(size_value, 8)};
+    struct ledger_txn *txn = ledger_txn_create(a->ledger);
+    ledger_txn_append(txn, &leaf, UINT64_MAX, &everyone, 1, evidence, NULL, &hash);
+    struct store_evidence row = evidence_row(accused, common_size, a->config->region, leaf.index);
+    ledger_txn_evidence(txn, &row);
+    struct accusing *accusing = xcalloc(1, sizeof *accusing);
+    *accusing = (struct accusing){.app = a, .accused = accused};
+    ledger_commit(txn, accused_saved, accusing);
+}
+
 void app_accuse(struct app *a, uint32_t accused, struct bytes evidence, uint64_t common_size)
 {
-    uint64_t known;
-    bool is_known = app_is_disputed(a, accused, &known) && known <= common_size && !is_unproven(a, accused);
-    if (is_known || evidence.size > PAYLOAD_BYTES_MAX)
+    bool was_unproven = is_unproven(a, accused);
+    if ((is_forked(a, accused, common_size) && !was_unproven) || evidence.size > PAYLOAD_BYTES_MAX)
         return;
-    set_unproven(a, accused, ledger_check_writable(a->ledger, NULL) != 0);
-    if (!is_unproven(a, accused)) {
-        uint8_t code_value[4], size_value[8];
-        struct leaf leaf = {.kind = LEAF_KIND_EVIDENCE, .attr_count = 2};
-        struct merkle_hash hash;
-        uint32_t everyone = LEAF_NODE_ALL;
-        put_be32(code_value, accused);
-        put_be64(size_value, common_size);
-        leaf.attrs[0] = (struct leaf_attr){.tag = EVIDENCE_ATTR_ACCUSED, .value = bytes_of(code_value, 4)};
-        leaf.attrs[1] = (struct leaf_attr){.tag = EVIDENCE_ATTR_COMMON_SIZE, .value = bytes_of(size_value, 8)};
-        struct ledger_txn *txn = ledger_txn_create(a->ledger);
-        ledger_txn_append(txn, &leaf, UINT64_MAX, &everyone, 1, evidence, NULL, &hash);
-        struct store_evidence row = evidence_row(accused, common_size, a->config->region, leaf.index);
-        ledger_txn_evidence(txn, &row);
-        struct accusing *accusing = xcalloc(1, sizeof *accusing);
-        *accusing = (struct accusing){.app = a, .accused = accused};
-        ledger_commit(txn, accused_saved, accusing);
+    if (ledger_check_writable(a->ledger, NULL) != 0) {
+        set_unproven(a, accused, true);
+        if (!was_unproven)
+            stop_following(a, accused, common_size, true);
+        return;
     }
-    freeze(a, accused, common_size, true);
+    set_unproven(a, accused, false);
+    write_evidence(a, accused, evidence, common_size);
+    freeze(a, accused, common_size, !was_unproven);
 }
 
 /* ---- evidence of a peer ---- */

@@ -216,11 +216,12 @@ void app_erase_restored(struct app *a, const struct sync_entry *entry, struct le
 /* app_evidence.c */
 /* A peer's evidence leaf. */
 void app_evidence_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
-/* Two contradicting views of @accused's ledger were seen here: the evidence becomes an own entry for everybody. */
+/* Two contradicting views of @accused's ledger were seen here: the evidence becomes an own entry for everybody. While nothing can
+ * be written, it is not followed any more, and its cases freeze when the views come again with the next gossip. */
 void app_accuse(struct app *a, uint32_t accused, struct bytes evidence, uint64_t common_size);
 void app_make_timers(struct app *a);
-void app_load_evidence(struct app *a); /* at start, and after each reload */
-bool app_is_disputed(const struct app *a, uint32_t code, uint64_t *ret_common_size);
+void app_load_evidence(struct app *a);                    /* at start, and after each reload */
+bool app_is_disputed(const struct app *a, uint32_t code); /* proven, or the proof waits to be written */
 
 /* app_receipt.c */
 void app_receipts_cosigned(struct app *a); /* a larger own checkpoint has a quorum */

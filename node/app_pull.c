@@ -174,8 +174,7 @@ static void find_parties(struct case_pull *p)
 /* Nothing more is to be had of a node that left or is disputed. */
 static bool is_settled(struct case_pull *p, const struct party *party)
 {
-    return party->is_done || members_find(p->app->members, party->code) == NULL ||
-           app_is_disputed(p->app, party->code, NULL);
+    return party->is_done || members_find(p->app->members, party->code) == NULL || app_is_disputed(p->app, party->code);
 }
 
 /* The newest entry that gives this node its part: of another node, or its own supervise. */

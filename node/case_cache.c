@@ -179,6 +179,12 @@ void case_cache_fork(struct case_cache *c, const struct case_fork *fork)
         case_forks_apply(&c->forks[at], 1, container_of(link, struct case_slot, lru)->file);
 }
 
+void case_cache_forget_forks(struct case_cache *c)
+{
+    xassert(c->count == 0);
+    c->fork_count = 0;
+}
+
 size_t case_cache_forks(const struct case_cache *c, const struct case_fork **ret)
 {
     *ret = c->forks;

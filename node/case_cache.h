@@ -43,6 +43,8 @@ void case_cache_clear(struct case_cache *c);
 
 /* Takes note of a disputed author: every case read from now on is folded accordingly; slots in the cache are, too. */
 void case_cache_fork(struct case_cache *c, const struct case_fork *fork);
+/* Forgets them again; the cache must be empty. */
+void case_cache_forget_forks(struct case_cache *c);
 /* The disputed authors, for files of one's own. */
 size_t case_cache_forks(const struct case_cache *c, const struct case_fork **ret);
 

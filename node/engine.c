@@ -188,7 +188,7 @@ static void on_cosigned(void *ctx)
 static bool is_disputed(void *ctx, uint32_t code)
 {
     struct engine *g = ctx;
-    return app_is_disputed(g->app, code, NULL);
+    return app_is_disputed(g->app, code);
 }
 
 static void on_contradiction(void *ctx, uint32_t accused, struct bytes evidence, uint64_t common_size)

@@ -217,7 +217,7 @@ static void supervise(struct sim_node *n, const uint8_t id[CASE_ID_SIZE])
     struct app_event event = {.type = CASE_EVENT_SUPERVISE, .reason_code = "forked"};
     do
         event.lead = any_province();
-    while (app_is_disputed(a, event.lead, NULL));
+    while (app_is_disputed(a, event.lead));
     struct app_request r = {.idempotency_key = NULL};
     sim_trace("%s: supervise %02x%02x, %u leads", sim_name(n), id[14], id[15], event.lead);
     the_sim.counts.supervised++;

@@ -64,9 +64,9 @@ def check_order(load, nodes):
     return compared
 
 
-def check(load, nodes):
-    """Everything above; {what: how many}."""
-    entries = check_ledgers(load, nodes)
+def check(load, nodes, other_cases=()):
+    """Everything above; {what: how many}. @other_cases: handed in beside the load."""
+    entries = check_ledgers(load, nodes, other_cases)
     pairs = check_order(load, nodes)
     verify_all(nodes)
     return {"requests answered": load.count, "entries": entries, "ordered pairs": pairs,

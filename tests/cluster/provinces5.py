@@ -37,11 +37,11 @@ def start_load(federation, desk, windows, **options):
     return load
 
 
-def finish(federation, load, nodes, seconds=120):
+def finish(federation, load, nodes, seconds=120, other_cases=()):
     """Heals, waits until all have met, lets the load end, checks everything."""
     federation.heal()
     wait_whole(nodes)
     assert load.wait_answers(10, 60), "no answers after the lines were mended"
     load.finish(seconds)
-    federation.timeline.results = check(load, nodes)
+    federation.timeline.results = check(load, nodes, other_cases)
     return federation.timeline.results

@@ -43,5 +43,5 @@ def test_restore_from_backup(federation):
     wait_for(lambda: lost.get("/v1/status").ok().json()["writer"] == "ok", 60, what="its entries to come back")
     for case, digest in digests.items():
         wait_for(lambda c=case, d=digest: view(lost, c)["digest"] == d, 60, what=f"case {case} as before")
-    hand_in(lost, desk, load.item, 1)
-    finish(federation, load, [desk, *windows])
+    digests |= hand_in(lost, desk, load.item, 1)
+    finish(federation, load, [desk, *windows], other_cases=digests)

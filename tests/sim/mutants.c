@@ -40,7 +40,7 @@ static const struct {
     ROW(restore_unasked, "L2"),
     /* Bugs that the simulator has found, put back: it has to find them again. */
     ROW(asking_writes, "L2 L6"),
-    RARE(erasure_speaks, "I1 I8", 800),
+    RARE(erasure_speaks, "I1 I8", 1400),
     ROW(frozen_stored, "E"),
 #undef ROW
 #undef RARE

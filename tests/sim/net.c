@@ -30,7 +30,7 @@ static struct {
     size_t call_count, call_capacity;
     bool cut[SIM_SLOTS_MAX][SIM_SLOTS_MAX];
     bool up[SIM_SLOTS_MAX][SIM_SLOTS_MAX];          /* [from][to]: from's connection stands */
-    bool dialling[SIM_SLOTS_MAX][SIM_SLOTS_MAX];    /* an event will try */
+    uint64_t dial_ms[SIM_SLOTS_MAX][SIM_SLOTS_MAX]; /* when an event will try next, 0 = none will */
     uint32_t second_group;                          /* slots that talk with the forker's second copy */
     struct bytes old[SIM_SLOTS_MAX][SIM_SLOTS_MAX]; /* replayer: an answer it gave before */
 } net;
@@ -113,11 +113,13 @@ static bool is_line_whole(unsigned a, unsigned b)
     return !net.cut[a][b] && !net.cut[b][a] && the_sim.nodes[a].alive && the_sim.nodes[b].alive && knows(a, b);
 }
 
+/* The earliest counts: a program that starts dials at once, whatever the one before it waited for. */
 static void dial(unsigned from, unsigned to, uint64_t delay_ms)
 {
-    if (net.dialling[from][to])
+    uint64_t due = the_sim.now_ms + delay_ms;
+    if (net.dial_ms[from][to] != 0 && net.dial_ms[from][to] <= due)
         return;
-    net.dialling[from][to] = true;
+    net.dial_ms[from][to] = due;
     sim_post(SIM_LINK, delay_ms, from, NULL, to);
 }
 
@@ -239,7 +241,8 @@ void net_down(struct sim_node *n)
 
 static void try_line(unsigned from, unsigned to)
 {
-    net.dialling[from][to] = false;
+    if (net.dial_ms[from][to] <= the_sim.now_ms)
+        net.dial_ms[from][to] = 0;
     if (!the_sim.nodes[from].alive)
         return;
     bool whole = is_line_whole(from, to);

@@ -100,6 +100,8 @@ void watch_heads_seen(struct watch_heads *w, uint32_t code, const struct checkpo
     struct view v = {.head = *head, .note = note, .has_range = range != NULL};
     if (range != NULL)
         v.range = *range;
+    else /* a tree of 2^n leaves is one subtree: its range is its root */
+        v.has_range = crange_init_nodes(head->size, &head->root, 1, &v.range, NULL) == 0;
     for (size_t i = 0; i < l->count; i++) {
         uint64_t common;
         if (view_contradicts(&l->views[i].view, &v, &common) && !MUTANT(accuse_silent)) {

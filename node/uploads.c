@@ -70,7 +70,8 @@ struct job {
     struct crypto_sha256 *hash;
     struct file_type_probe probe;
     struct file_scan *scan;
-    bool is_fed; /* all of it */
+    unsigned pass_chunks; /* of the next turn of the worker */
+    bool is_fed;          /* all of it */
 };
 
 const struct upload_state *upload_state(const struct upload *up)
@@ -536,9 +537,9 @@ static bool read_chunk(struct job *j)
 static void pass_work(void *ctx)
 {
     struct job *j = ctx;
-    unsigned count = j->scan != NULL ? 1 : PASS_CHUNKS;
-    while (count-- > 0 && j->index < j->up->blob->count && read_chunk(j)) {
-    }
+    for (unsigned i = 0; i < j->pass_chunks && j->index < j->up->blob->count; i++)
+        if (!read_chunk(j))
+            break;
 }
 
 static void finish_work(void *ctx)
@@ -600,6 +601,12 @@ static void pass_done(void *ctx)
         pass_next(j);
 }
 
+static void start_pass(struct job *j)
+{
+    j->pass_chunks = j->scan != NULL ? 1 : PASS_CHUNKS; /* here: the scanner may end while the worker reads */
+    loop_work(j->up->owner->config.loop, pass_work, pass_done, j);
+}
+
 static void pass_next(struct job *j)
 {
     struct loop *loop = j->up->owner->config.loop;
@@ -610,7 +617,7 @@ static void pass_next(struct job *j)
                       "the scanner takes the file for harmful: it was thrown away and goes nowhere");
     bool is_over = j->error.code != 0 || j->index == j->up->blob->count;
     if (!is_over) {
-        loop_work(loop, pass_work, pass_done, j);
+        start_pass(j);
     } else if (j->scan != NULL) { /* scan_done() goes on */
         j->is_fed = true;
         if (j->error.code != 0)
@@ -642,7 +649,7 @@ void upload_finish(struct upload *up, upload_cb cb, void *ctx)
     up->state.scan = APP_SCAN_OFF;
     if (c->scanner != NULL)
         j->scan = file_scan_start(c->loop, c->scanner, c->scanner_ms, scan_done, j);
-    loop_work(c->loop, pass_work, pass_done, j);
+    start_pass(j);
 }
 
 /* ---- life ---- */

@@ -134,7 +134,7 @@ int csv_read(struct bytes text, struct sheet_book *ret, struct err *e)
     if (rc == 0)
         rc = sheet_book_add(ret, "", "", &c.sheet, e);
     c.at = (const char *)text.data;
-    c.end = c.at + text.size;
+    c.end = text.size > 0 ? c.at + text.size : c.at; /* an empty text may have no address */
     while (rc == 0 && c.at < c.end) {
         uint32_t line = c.line;
         rc = read_row(&c, e);

@@ -52,6 +52,7 @@ class ContainerNode(Node):
         self.volume_bytes = volume_bytes
         self.clock_dir = self.dir.with_suffix(".clock")
         self.line_container = self.container = self.address = self.volume = None
+        self._old_logs = ""  # of containers that use_image() replaced
         self.line = self  # what Cluster asks for before it cuts
 
     # -- containers
@@ -190,7 +191,7 @@ class ContainerNode(Node):
         return json.loads(self.execute("tongban", *arguments, "--json"))
 
     def log_text(self):
-        return getattr(self, "_old_logs", "") + (self.engine.logs(self.container) if self.container else "")
+        return self._old_logs + (self.engine.logs(self.container) if self.container else "")
 
     def check(self):
         found = super().check()
@@ -236,7 +237,6 @@ class ContainerCluster(Cluster):
         remove_leftovers(self.engine)
         self.network = self.engine.create_network(self.tag) and self.tag
         os.chmod(self.dir, 0o755)
-        self.has_netem = None
 
     def add_node(self, region, name, catalog=None, clock=False, volume_bytes=0, ledger=None, days=None):
         """@catalog: file of the image's share folder. @clock: set_clock() works. @volume_bytes: a disk of that size instead

@@ -77,15 +77,9 @@ class Engine:
     def inspect(self, container):
         return self.call("GET", f"/containers/{container}/json")
 
-    def wait(self, container, seconds):
-        return self.call("POST", f"/containers/{container}/wait", timeout=seconds)["StatusCode"]
-
     def logs(self, container):
         _, raw = self.request("GET", f"/containers/{container}/logs?stdout=1&stderr=1")
         return _unframe(raw).decode(errors="replace")
-
-    def stats(self, container):
-        return self.call("GET", f"/containers/{container}/stats?stream=false&one-shot=true")
 
     def execute(self, container, command, user="", privileged=False, timeout=60):
         """Runs @command inside: (exit status, its output)."""

@@ -8,63 +8,19 @@
  *
  * Private to the loop thread; the writer sees only its job.
  */
-#include "node/ledger.h"
+#include "node/ledger_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "federation/ledger/heads.h"
 #include "node/base/clock.h"
-#include "node/base/map.h"
 #include "node/base/mutant.h"
 #include "node/base/xassert.h"
-#include "node/recent.h"
-#include "node/txn.h"
 
 #define REOPEN_MS 1000
-#define ROOM_BYTES (8u << 20) /* free space before a node that was full goes on: two WALs at their usual largest */
-#define HLC_AHEAD_MAX ((uint64_t)10000 << 16) /* 10 s */
-#define BATCH_ENTRIES_MAX 8192u               /* bounds one transaction; the rest is the next batch */
-
-struct ledger {
-    struct ledger_config config;
-
-    /* live state, valid while !stopped */
-    struct store_reader *reader;
-    struct ledger_writer *writer;
-    struct tiles *tiles;
-    struct ledger_txn *appending; /* txn whose arena takes tiles that fill up */
-    struct list unsaved;          /* unsaved_tile: full, but not committed yet */
-    struct map recipients;        /* u32 -> struct store_addressed, ours */
-    struct recent *recent;
-    uint64_t hlc;
-    struct ledger_head head;
-    struct buf head_note;
-    uint64_t behind;           /* > 0: this many own leaves were signed once, the store holds fewer: an old copy */
-    uint64_t known_elsewhere;  /* what peers have said they hold of it */
-    struct checkpoint on_disk; /* what heads.db holds */
-
-    /* queue and job */
-    struct list queue; /* ledger_txn */
-    struct list running;
-    struct ledger_txn *merged; /* rows of the running job */
-    struct ledger_writer_job job;
-    bool job_running;
-    size_t one_by_one; /* transactions at the head of the queue that go alone: the store refused one of them */
-
-    /* stopped */
-    bool stopped, stopped_for_good;
-    bool was_full;     /* the disk, when it stopped */
-    bool found_behind; /* while a job runs: stop when it has ended */
-    bool recovered;    /* not behind any more, but the head over what came back is not sealed yet */
-    bool held;         /* starting: what others hold of it is not known yet */
-    struct err why;
-    struct loop_timer *reopen_timer;
-
-    uint64_t txn_made, txn_done; /* numbers */
-    struct ledger_stats stats;
-};
+#define ROOM_BYTES (8u << 20)   /* free space before a node that was full goes on: two WALs at their usual largest */
+#define BATCH_ENTRIES_MAX 8192u /* bounds one transaction; the rest is the next batch */
 
 /* A tile that filled up in a transaction that is still queued: the store does not have it yet, and a batch for a peer may
  * need its inner nodes already. */
@@ -115,16 +71,6 @@ static int tile_load(void *ctx, unsigned level, uint64_t index, uint8_t out[TILE
         }
     }
     return store_read_tile(l->reader, (uint8_t)level, index, out, e);
-}
-
-static void set_recipient(struct ledger *l, const struct store_addressed *a)
-{
-    struct store_addressed *slot = map_get(&l->recipients, &a->recipient, sizeof a->recipient);
-    if (slot == NULL) {
-        slot = xcalloc(1, sizeof *slot);
-        (void)map_put(&l->recipients, &a->recipient, sizeof a->recipient, slot);
-    }
-    *slot = *a;
 }
 
 static int restore_tree(struct ledger *l, uint64_t size, struct err *e)
@@ -277,8 +223,8 @@ static int load_live(struct ledger *l, struct err *e)
         goto out;
     }
     for (size_t i = 0; i < state.recipient_count; i++)
-        set_recipient(l, &state.recipients[i]);
-    l->hlc = min_of(state.hlc_max, (clock_wall_ms() << 16) + HLC_AHEAD_MAX);
+        ledger_set_recipient(l, &state.recipients[i]);
+    l->hlc = min_of(state.hlc_max, (clock_wall_ms() << 16) + LEDGER_HLC_AHEAD_MAX);
     l->writer = ledger_writer_start(store, l->config.loop);
     l->stopped = false;
     l->config.on_reload(l->config.ctx, &state);
@@ -311,374 +257,6 @@ int ledger_open(const struct ledger_config *config, struct ledger **ret, struct 
     }
     l->reopen_timer = loop_timer_create(config->loop, reopen_cb, l);
     return 0;
-}
-
-/* ---- reading ---- */
-
-int ledger_check_shown(const struct ledger *l, struct err *e)
-{
-    if (l->stopped) {
-        if (e != NULL)
-            *e = l->why;
-        return l->why.code;
-    }
-    if (l->recovered)
-        return err_set(e, ERR_CLOSED, "ledger.behind",
-                       "the missing entries of this ledger are back and are being signed");
-    if (l->behind == 0)
-        return 0;
-    (void)err_set(
-        e, ERR_CLOSED, "ledger.behind",
-        "this ledger holds %llu entries, but %llu have been signed: it is an older copy and writes nothing until "
-        "the missing ones are back",
-        (unsigned long long)tiles_size(l->tiles), (unsigned long long)l->behind);
-    err_hint(e, "they are fetched from the other nodes; 'tongban status' says how far that is");
-    return ERR_CLOSED;
-}
-
-int ledger_check_writable(const struct ledger *l, struct err *e)
-{
-    int rc = ledger_check_shown(l, e);
-    if (rc == 0 && l->held)
-        rc = err_set(e, ERR_CLOSED, "ledger.asking",
-                     "starting: the other nodes are being asked what they hold of this ledger, nothing is written yet");
-    return rc;
-}
-
-void ledger_hold(struct ledger *l, bool held)
-{
-    l->held = held;
-}
-
-uint64_t ledger_behind(const struct ledger *l)
-{
-    return l->stopped ? 0 : l->behind;
-}
-
-const struct checkpoint *ledger_signed_head(const struct ledger *l)
-{
-    return &l->on_disk;
-}
-
-uint64_t ledger_size(const struct ledger *l)
-{
-    return l->tiles == NULL ? 0 : tiles_size(l->tiles);
-}
-
-const struct ledger_head *ledger_head(const struct ledger *l)
-{
-    return &l->head;
-}
-
-struct store_reader *ledger_reader(struct ledger *l)
-{
-    return l->reader;
-}
-
-struct merkle_source ledger_source(struct ledger *l)
-{
-    xassert(l->tiles != NULL);
-    return tiles_source(l->tiles);
-}
-
-int ledger_root_at(struct ledger *l, uint64_t size, struct merkle_hash *ret, struct err *e)
-{
-    if (l->tiles == NULL)
-        return err_set(e, ERR_CLOSED, "ledger.stopped", "the ledger is stopped");
-    struct merkle_source source = tiles_source(l->tiles);
-    return merkle_root(&source, size, ret, e);
-}
-
-struct store_addressed ledger_last_addressed(const struct ledger *l, uint32_t recipient)
-{
-    const struct store_addressed *slot = map_get(&l->recipients, &recipient, sizeof recipient);
-    return slot == NULL ? (struct store_addressed){.recipient = recipient} : *slot;
-}
-
-int ledger_read_entry(struct ledger *l, uint64_t index, struct arena *a, struct bytes *ret_leaf,
-                      struct bytes *ret_payload, bool *ret_held, struct err *e)
-{
-    if (l->stopped)
-        return err_set(e, ERR_CLOSED, "ledger.stopped", "the ledger is stopped");
-    const struct recent_entry *recent = recent_get(l->recent, index);
-    if (recent != NULL) {
-        *ret_leaf = recent->leaf; /* valid until the next append: the caller encodes within this turn */
-        *ret_payload = recent->payload;
-        *ret_held = recent->payload_held;
-        return 0;
-    }
-    struct store_entry entry;
-    int rc = store_read_entry(l->reader, l->config.self, index, a, &entry, e);
-    if (rc != 0)
-        return rc;
-    *ret_leaf = entry.leaf;
-    *ret_payload = entry.payload;
-    *ret_held = entry.payload_held;
-    return 0;
-}
-
-static bool recent_is_for(const struct recent_entry *entry, uint32_t recipient)
-{
-    for (unsigned i = 0; i < entry->recipient_count; i++)
-        if (entry->recipients[i] == recipient || entry->recipients[i] == LEAF_NODE_ALL)
-            return true;
-    return false;
-}
-
-/* Two ascending lists into one; both belong to the same leaf at most once. */
-static size_t merge_indexes(const struct store_addressed *a, size_t a_count, const struct store_addressed *b,
-                            size_t b_count, uint64_t below, size_t limit, uint64_t *out)
-{
-    size_t i = 0, k = 0, n = 0;
-    while (n < limit && (i < a_count || k < b_count)) {
-        bool first = k == b_count || (i < a_count && a[i].index <= b[k].index);
-        uint64_t index = first ? a[i].index : b[k].index;
-        i += first;
-        k += !first || (k < b_count && b[k].index == index);
-        if (index >= below)
-            break;
-        out[n++] = index;
-    }
-    return n;
-}
-
-int ledger_read_addressed(struct ledger *l, uint32_t recipient, uint64_t from, uint64_t below, size_t limit,
-                          struct arena *a, uint64_t **ret, size_t *ret_count, struct err *e)
-{
-    if (l->stopped)
-        return err_set(e, ERR_CLOSED, "ledger.stopped", "the ledger is stopped");
-    uint64_t *out = arena_alloc(a, limit * sizeof *out);
-    size_t count = 0;
-    if (from >= recent_first(l->recent)) {
-        for (uint64_t index = from; index < below && count < limit; index++) {
-            const struct recent_entry *entry = recent_get(l->recent, index);
-            xassert(entry != NULL);
-            if (recent_is_for(entry, recipient))
-                out[count++] = index;
-        }
-    } else {
-        struct store_addressed *own, *everyone;
-        size_t own_count, everyone_count;
-        int rc = store_read_addressed(l->reader, recipient, from, limit, a, &own, &own_count, e);
-        if (rc == 0)
-            rc = store_read_addressed(l->reader, LEAF_NODE_ALL, from, limit, a, &everyone, &everyone_count, e);
-        if (rc != 0)
-            return rc;
-        count = merge_indexes(own, own_count, everyone, everyone_count, below, limit, out);
-    }
-    *ret = out;
-    *ret_count = count;
-    return 0;
-}
-
-bool ledger_last_heads(struct ledger *l, uint64_t from, uint64_t below, uint64_t *ret_index)
-{
-    struct store_addressed last = ledger_last_addressed(l, STORE_NODE_HEADS);
-    if (l->stopped || last.seq == 0 || last.index < from)
-        return false;
-    *ret_index = last.index;
-    if (last.index < below)
-        return true;
-    struct arena a = ARENA_INIT;
-    struct store_addressed *rows;
-    size_t count = 0, i = 0;
-    if (store_read_addressed(l->reader, STORE_NODE_HEADS, from, BATCH_LEAVES_MAX, &a, &rows, &count, NULL) != 0)
-        count = 0; /* left out this time: the reader complains where it matters */
-    while (i < count && rows[i].index < below)
-        *ret_index = rows[i++].index;
-    arena_close(&a);
-    return i > 0;
-}
-
-/* ---- appending ---- */
-
-static struct ledger_txn *txn_alloc(struct ledger *l)
-{
-    struct ledger_txn *t = xcalloc(1, sizeof *t);
-    list_init(&t->link);
-    t->ledger = l;
-    return t;
-}
-
-struct ledger_txn *ledger_txn_create(struct ledger *l)
-{
-    struct ledger_txn *t = txn_alloc(l);
-    t->number = ++l->txn_made;
-    return t;
-}
-
-uint64_t ledger_txn_number(const struct ledger_txn *t)
-{
-    return t->number;
-}
-
-uint64_t ledger_done_number(const struct ledger *l)
-{
-    return l->txn_done;
-}
-
-struct arena *ledger_txn_arena(struct ledger_txn *t)
-{
-    return &t->arena;
-}
-
-/* Later than every event that is cited, whatever clock its author had; but an author whose clock runs far ahead does not
- * drag this node's clock along for its other events. */
-static uint64_t next_hlc(struct ledger *l, uint64_t parents_hlc_max)
-{
-    uint64_t now = clock_wall_ms() << 16;
-    uint64_t own = max_of(now, l->hlc + 1);
-    uint64_t hlc = parents_hlc_max == UINT64_MAX ? own : max_of(own, parents_hlc_max + 1);
-    l->hlc = hlc > now + HLC_AHEAD_MAX ? own : hlc;
-    return MUTANT(clock_back) ? 1 : hlc;
-}
-
-static void set_recipients(struct ledger_txn *t, struct leaf *leaf, const uint32_t *recipients, size_t count)
-{
-    xassert(count <= LEAF_RECIPIENTS_MAX);
-    leaf->recipient_count = (uint8_t)count;
-    for (size_t i = 0; i < count; i++) {
-        struct store_addressed a = ledger_last_addressed(t->ledger, recipients[i]);
-        a.seq++;
-        a.index = leaf->index;
-        leaf->recipients[i] = (struct leaf_recipient){.node = recipients[i], .seq = a.seq};
-        set_recipient(t->ledger, &a);
-        txn_addressed(t, &a);
-    }
-}
-
-/* Everything of a new leaf but its payload fields and recipients. */
-static void begin_leaf(struct ledger *l, struct leaf *leaf, uint64_t parents_hlc_max)
-{
-    leaf->suite = LEAF_SUITE_SHA256_ED25519_AES256GCM;
-    leaf->origin = l->config.self;
-    leaf->index = tiles_size(l->tiles);
-    leaf->hlc = next_hlc(l, parents_hlc_max);
-    crypto_random(leaf->salt, sizeof leaf->salt);
-}
-
-static void carry_open(struct leaf *leaf, struct bytes payload)
-{
-    leaf->ct_len = (uint32_t)payload.size;
-    memset(&leaf->ct_hash, 0, sizeof leaf->ct_hash);
-    if (payload.size > 0)
-        crypto_sha256_one(payload.data, payload.size, leaf->ct_hash.b);
-}
-
-/* The row, the tree and the memory for peers' batches. @bytes and @payload live in the txn's arena. */
-static void take_leaf(struct ledger_txn *t, const struct leaf *leaf, struct bytes bytes, struct bytes payload,
-                      bool payload_held, struct merkle_hash *ret_hash)
-{
-    struct ledger *l = t->ledger;
-    struct store_entry entry = {.origin = leaf->origin,
-                                .index = leaf->index,
-                                .leaf = bytes,
-                                .payload = payload,
-                                .payload_held = payload_held,
-                                .stored_ms = clock_wall_ms()};
-    leaf_hash(bytes, ret_hash);
-    memcpy(entry.hash, ret_hash->b, sizeof entry.hash);
-    entry.has_case = leaf_is_case_event(leaf);
-    memcpy(entry.case_id, leaf->case_id, sizeof entry.case_id);
-    ledger_txn_entry(t, &entry);
-
-    l->appending = t;
-    int rc = tiles_append(l->tiles, ret_hash, NULL);
-    l->appending = NULL;
-    xassert(rc == 0); /* tile_save() cannot fail */
-    t->own_count++;
-
-    struct recent_entry recent = {
-        .index = leaf->index, .leaf = bytes, .payload = payload, .payload_held = payload_held};
-    recent.recipient_count = leaf->recipient_count;
-    for (unsigned i = 0; i < leaf->recipient_count; i++)
-        recent.recipients[i] = leaf->recipients[i].node;
-    recent_put(l->recent, &recent);
-}
-
-static void encode_leaf(struct ledger_txn *t, const struct leaf *leaf, struct bytes payload,
-                        struct merkle_hash *ret_hash)
-{
-    struct buf encoded = {0};
-    int rc = leaf_encode(leaf, &encoded, NULL);
-    xassert(rc == 0);
-    struct bytes bytes = arena_bytes(&t->arena, buf_bytes(&encoded));
-    buf_close(&encoded);
-    take_leaf(t, leaf, bytes, arena_bytes(&t->arena, payload), true, ret_hash);
-}
-
-void ledger_txn_append(struct ledger_txn *t, struct leaf *leaf, uint64_t parents_hlc_max, const uint32_t *recipients,
-                       size_t recipient_count, struct bytes payload, const struct payload_key *key,
-                       struct merkle_hash *ret_hash)
-{
-    struct ledger *l = t->ledger;
-    xassert(!l->stopped && l->behind == 0);
-    begin_leaf(l, leaf, parents_hlc_max);
-    set_recipients(t, leaf, recipients, recipient_count);
-    struct buf sealed = {0};
-    if (key != NULL && payload.size > 0) {
-        payload_seal(leaf, key, payload, &sealed);
-        payload = buf_bytes(&sealed);
-    } else {
-        carry_open(leaf, payload);
-    }
-    xassert(payload.size <= PAYLOAD_BYTES_MAX);
-    encode_leaf(t, leaf, payload, ret_hash);
-    buf_close(&sealed);
-}
-
-/* Numbered like what is addressed to a recipient, so that the last one below a size is found the same way. */
-static void number_heads(struct ledger_txn *t, uint64_t index)
-{
-    struct store_addressed a = ledger_last_addressed(t->ledger, STORE_NODE_HEADS);
-    a.seq++;
-    a.index = index;
-    set_recipient(t->ledger, &a);
-    txn_addressed(t, &a);
-}
-
-void ledger_txn_heads(struct ledger_txn *t, const uint32_t *codes, size_t count)
-{
-    struct ledger *l = t->ledger;
-    xassert(!l->stopped && l->behind == 0 && count <= HEADS_ROWS_MAX);
-    struct heads_row *rows = arena_alloc(&t->arena, (count + 1) * sizeof *rows);
-    for (size_t i = 0; i < count; i++) {
-        struct store_addressed last = ledger_last_addressed(l, codes[i]);
-        rows[i] = (struct heads_row){.recipient = codes[i], .last_seq = last.seq, .last_index = last.index};
-        crypto_random(rows[i].salt, sizeof rows[i].salt);
-    }
-    struct buf vector = {0};
-    struct heads_summary summary = {0};
-    heads_vector(rows, count, &vector, &summary);
-    summary.public_seq = ledger_last_addressed(l, LEAF_NODE_ALL).seq;
-
-    uint8_t storage[HEADS_STORAGE_SIZE];
-    struct leaf leaf = {0};
-    struct merkle_hash hash;
-    heads_to_leaf(&summary, storage, &leaf);
-    begin_leaf(l, &leaf, UINT64_MAX);
-    carry_open(&leaf, buf_bytes(&vector));
-    encode_leaf(t, &leaf, buf_bytes(&vector), &hash);
-    number_heads(t, leaf.index);
-    buf_close(&vector);
-}
-
-void ledger_txn_restore(struct ledger_txn *t, const struct leaf *leaf, struct bytes bytes, struct bytes payload,
-                        bool payload_held)
-{
-    struct ledger *l = t->ledger;
-    struct merkle_hash hash;
-    xassert(l->behind > 0 && leaf->origin == l->config.self && leaf->index == tiles_size(l->tiles));
-    for (unsigned i = 0; i < leaf->recipient_count; i++) {
-        struct store_addressed a = {
-            .recipient = leaf->recipients[i].node, .index = leaf->index, .seq = leaf->recipients[i].seq};
-        set_recipient(l, &a);
-        txn_addressed(t, &a);
-    }
-    if (leaf->kind == LEAF_KIND_HEADS)
-        number_heads(t, leaf->index);
-    l->hlc = max_of(l->hlc, leaf->hlc);
-    take_leaf(t, leaf, arena_bytes(&t->arena, bytes), arena_bytes(&t->arena, payload), payload_held, &hash);
 }
 
 /* ---- group commit ---- */
@@ -725,7 +303,7 @@ static void start_batch(struct ledger *l)
 {
     if (l->job_running || l->stopped || list_is_empty(&l->queue))
         return;
-    l->merged = txn_alloc(l);
+    l->merged = ledger_txn_alloc(l);
     uint64_t own_count;
     take_queue(l, &own_count);
 

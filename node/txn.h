@@ -1,4 +1,4 @@
-/* Txn: the growing form of a store_batch, in an arena. Private to node/ledger.c and its tests. */
+/* Txn: the growing form of a store_batch, in an arena. Private to node/ledger*.c and tests. */
 #ifndef TB_NODE_TXN_H
 #define TB_NODE_TXN_H
 

@@ -562,6 +562,8 @@ static int check_form(struct app *a, const struct app_submission *s, const struc
         err_hint(e, "give the home division of the matter in 'division' when it is not the one of the identity number");
     } else
         rc = check_mode(item, s->mode, &ret->mode, e);
+    if (rc == 0 && s->promise)
+        rc = app_check_promise(item, e);
     if (rc == 0)
         app_item_terms(item, ret->mode, ret);
     catalog_item_destroy(item);
@@ -694,6 +696,9 @@ static int draft_of(struct app *a, struct case_slot *slot, const struct app_even
         memcpy(cmd->part, in->part, sizeof cmd->part);
     cmd->has_official = in->official != NULL;
     int rc = in->official == NULL ? 0 : app_official(a, slot, in->official, cmd->official, e);
+    bool accepts_lacking = in->type == CASE_EVENT_ACCEPT && in->lacking_days != 0;
+    if (rc == 0 && accepts_lacking && state->lead == cmd->self) /* else the rules refuse it: not this node's act */
+        rc = app_check_lacking(state, e);
     if (rc != 0)
         return rc;
     if (cmd->role == CASE_ROLE_DECIDER && state->lead != cmd->self)

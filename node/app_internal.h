@@ -278,8 +278,11 @@ int app_official(struct app *a, struct case_slot *slot, const char *number, uint
                  struct err *e) WARN_UNUSED;
 /* The limits that @item gives to a case in @mode: has_limits and limits of @ret. */
 void app_item_terms(const struct catalog_item *item, uint8_t mode, struct case_command *ret);
-/* Limits and demands of the own item that a case to be received (签收) here is about. */
+/* Limits, demands and terms of the own item that a case to be received (签收) here is about. */
 void app_receipt_terms(struct app *a, const struct case_state *state, struct case_command *ret);
+/* ERR_CONFLICT "case.lacking-unallowed", "case.promise-unallowed": the item of the case does not allow it. */
+int app_check_lacking(const struct case_state *state, struct err *e) WARN_UNUSED;
+int app_check_promise(const struct catalog_item *item, struct err *e) WARN_UNUSED;
 
 /* app_command.c */
 /* Every other node that has a part in the case, and the mirrors: ascending, as a leaf wants them. */

@@ -119,14 +119,67 @@ void app_item_terms(const struct catalog_item *item, uint8_t mode, struct case_c
     ret->has_limits = memcmp(ret->limits, none, sizeof none) != 0;
 }
 
+/* What the item is and allows. */
+static uint8_t terms_of(const struct catalog_item *item)
+{
+    bool is_licence = item->type == CATALOG_TYPE_LICENCE;
+    bool may_lack = item->deferral != NULL && item->deferral->is_allowed;
+    bool may_promise = item->promise != NULL && item->promise->is_allowed;
+    return (uint8_t)((is_licence ? CASE_TERM_LICENCE : 0) | (may_lack ? CASE_TERM_LACKING : 0) |
+                     (may_promise ? CASE_TERM_PROMISE : 0));
+}
+
+/* The version that a case was made under, out of the own ledger; NULL when it was never published. */
+static struct catalog_item *read_version(struct app *a, const struct case_state *state)
+{
+    struct arena mem = ARENA_INIT;
+    struct app_item_view view;
+    struct catalog_item *item = NULL;
+    int rc = app_get_item_version(a, a->config->region, state->item_code, state->item_version, &mem, &view, NULL);
+    if (rc == 0)
+        rc = catalog_item_parse(view.json, view.node, view.code, &item, NULL);
+    if (rc != 0)
+        item = NULL; /* allows nothing */
+    arena_close(&mem);
+    return item;
+}
+
 void app_receipt_terms(struct app *a, const struct case_state *state, struct case_command *ret)
 {
-    const struct catalog_item *item = a->catalog == NULL ? NULL : catalog_find(a->catalog, state->item_code);
-    if (item == NULL)
-        return; /* taken off since: the case keeps what it was made under */
-    if (item->version == state->item_version)
+    struct catalog_item *old = NULL;
+    const struct catalog_item *now = a->catalog == NULL ? NULL : catalog_find(a->catalog, state->item_code);
+    const struct catalog_item *item = now;
+    if (now == NULL || now->version != state->item_version)
+        item = old = read_version(a, state);
+    if (now != NULL && now == item)
         app_item_terms(item, state->mode, ret);
-    ret->demands = item->needs_legal_review ? CASE_DEMAND_REVIEW : 0;
+    ret->demands = now != NULL && now->needs_legal_review ? CASE_DEMAND_REVIEW : 0;
+    ret->terms = item == NULL ? 0 : terms_of(item);
+    catalog_item_destroy(old);
+}
+
+int app_check_lacking(const struct case_state *state, struct err *e)
+{
+    if ((state->terms & CASE_TERM_LACKING) != 0)
+        return 0;
+    err_set(e, ERR_CONFLICT, "case.lacking-unallowed",
+            "item '%s', version %u, does not allow to accept while something is lacking (容缺受理: deferral.allowed)",
+            state->item_code, state->item_version);
+    err_hint(e, "ask for all that is missing at once (补正告知, 行政许可法第三十二条第一款第四项), or accept without "
+                "lacking_days");
+    return e->code;
+}
+
+int app_check_promise(const struct catalog_item *item, struct err *e)
+{
+    if ((terms_of(item) & CASE_TERM_PROMISE) != 0)
+        return 0;
+    err_set(e, ERR_CONFLICT, "case.promise-unallowed",
+            "item '%s', version %u, does not allow a promise in place of a certificate (告知承诺: promise.allowed, "
+            "国办发〔2020〕42号)",
+            item->code, item->version);
+    err_hint(e, "take the application in without the promise: the ordinary procedure");
+    return e->code;
 }
 
 /* ---- remedies ---- */

@@ -104,6 +104,7 @@ void case_event_of_held(const struct case_held *h, struct case_event *ret)
                                .extend_days = h->extend_days,
                                .lacking_days = h->lacking_days,
                                .demands = h->demands,
+                               .terms = h->terms,
                                .promise = h->promise,
                                .told = h->told,
                                .side = h->side,

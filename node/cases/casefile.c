@@ -92,6 +92,7 @@ const struct case_state *casefile_state(struct casefile *c)
     };
     c->state.extend_days = f->extend_days;
     c->state.lacking_days = f->lacking_days;
+    c->state.terms = f->terms;
     c->state.limits = f->limits;
     c->state.grade_deciding = f->grade_deciding;
     c->state.part_count = f->part_count;

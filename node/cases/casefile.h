@@ -52,6 +52,7 @@ struct case_held {
     uint8_t channel;
     uint8_t pause_kind;
     uint8_t demands;
+    uint8_t terms;
     uint8_t promise;
     uint8_t told;
     uint8_t side;
@@ -100,6 +101,8 @@ const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
     X(CASE_WHY_SECOND_CORRECTION, "second_correction") /* ok, but against art. 32(4) */                                \
     X(CASE_WHY_DEEMED, "deemed")                       /* ok: not told in time, art. 32(4) */                          \
     X(CASE_WHY_EXTENSION_OVER, "extension_over")       /* ok, but longer than art. 42 gives */                         \
+    X(CASE_WHY_LACKING_UNALLOWED, "lacking_unallowed") /* ok, but the item does not allow 容缺 */                      \
+    X(CASE_WHY_PROMISE_UNALLOWED, "promise_unallowed") /* ok, but the item does not allow the 告知承诺 */              \
     X(CASE_WHY_PARENT_MISSING, "parent_missing")                                                                       \
     X(CASE_WHY_NO_ROOT, "no_root")                                                                                     \
     X(CASE_WHY_SECOND_ROOT, "second_root")                                                                             \
@@ -121,6 +124,7 @@ const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
     X(CASE_WHY_ONCE, "once")                     /* evaluated already */                                               \
     X(CASE_WHY_NOT_GRANTED, "not_granted")       /* revoke without a grant */                                          \
     X(CASE_WHY_SAME_LEAD, "same_lead")           /* handover to the node that leads already */                         \
+    X(CASE_WHY_NOT_DEEMED, "not_deemed")         /* accept by silence of what is no licence */                         \
     X(CASE_WHY_REASONS_UNTOLD, "reasons_untold") /* refusal or extension without what the applicant is to be told */   \
     X(CASE_WHY_REVIEW_MISSING, "review_missing") /* decide before 法制审核 passed */                                   \
     X(CASE_WHY_SAME_OFFICIAL, "same_official")   /* decided by who reviewed */                                         \
@@ -199,7 +203,9 @@ enum case_level {
     X(CASE_FLAG_REVIEWED, 21, "reviewed") /* 法制审核 passed */                                                        \
     X(CASE_FLAG_EVALUATED_DECIDING, 22, "evaluated_deciding")                                                          \
     X(CASE_FLAG_FOLLOWED_UP_RECEIVING, 23, "followed_up_receiving") /* 差评整改 done */                                \
-    X(CASE_FLAG_FOLLOWED_UP_DECIDING, 24, "followed_up_deciding")
+    X(CASE_FLAG_FOLLOWED_UP_DECIDING, 24, "followed_up_deciding")                                                      \
+    X(CASE_FLAG_LACKING_UNALLOWED, 25, "lacking_unallowed") /* accepted with 容缺 against the item */                  \
+    X(CASE_FLAG_PROMISE_UNALLOWED, 26, "promise_unallowed") /* promised against the item */
 
 enum case_flag {
 #define X(name, bit, text) name = 1u << bit,
@@ -240,6 +246,7 @@ struct case_state {
     uint16_t expected_days; /* of the last pause */
     uint16_t extend_days;   /* of the extension */
     uint16_t lacking_days;  /* of the acceptance with 容缺 */
+    uint8_t terms;          /* enum case_term, as the last receipt says */
     const uint8_t *limits;  /* CASE_LIMITS_SIZE bytes, NULL = nobody said */
     const uint8_t *parent;  /* the case that this one is a part of, or NULL */
     struct case_part parts[CASE_PARTS_MAX];

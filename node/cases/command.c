@@ -22,6 +22,7 @@ static void fill_draft(struct casefile *c, const struct case_command *command, s
         .extend_days = command->extend_days,
         .lacking_days = command->lacking_days,
         .demands = command->demands,
+        .terms = command->terms,
         .promise = command->promise,
         .told = command->told,
         .side = command->side,

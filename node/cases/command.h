@@ -20,6 +20,7 @@ struct case_command {
     uint16_t extend_days;
     uint16_t lacking_days;
     uint8_t demands;
+    uint8_t terms;
     uint8_t promise;
     uint8_t told;
     uint8_t side;

@@ -139,6 +139,7 @@ void dag_view(const struct case_event *from, struct case_held *ret)
         .extend_days = from->extend_days,
         .lacking_days = from->lacking_days,
         .demands = from->demands,
+        .terms = from->terms,
         .promise = from->promise,
         .told = from->told,
         .side = from->side,

@@ -65,6 +65,7 @@ struct history {
     unsigned pause_count;
     uint32_t received; /* day of 签收, from which a deemed acceptance counts */
     uint16_t pause_days;
+    bool is_licence;
 };
 
 static void begin(struct history *h, enum deadline_kind kind, uint32_t day)
@@ -82,6 +83,11 @@ static void meet_all(struct history *h, uint32_t day)
 {
     for (unsigned kind = 1; kind < array_count(kinds); kind++)
         meet(h, (enum deadline_kind)kind, day);
+}
+
+static enum deadline_kind accept_kind(const struct history *h)
+{
+    return h->is_licence ? DEADLINE_ACCEPT : DEADLINE_ACCEPT_OTHER;
 }
 
 static void end_pause(struct history *h, uint32_t day)
@@ -102,7 +108,7 @@ static void note_pause(struct history *h, const struct case_held *e, uint32_t da
 static void note_accept(struct history *h, const struct case_effect *f, uint32_t day)
 {
     uint32_t from = f->why == CASE_WHY_DEEMED && h->received != 0 ? h->received : day;
-    meet(h, DEADLINE_ACCEPT, day);
+    meet(h, accept_kind(h), day);
     begin(h, DEADLINE_FIRST, from);
     begin(h, DEADLINE_DECIDE, from);
     if (f->event->lacking_days != 0)
@@ -135,12 +141,16 @@ static void note_effect(struct history *h, const struct case_effect *f)
         meet(h, DEADLINE_FORWARD, day);
         break;
     case CASE_EVENT_RECEIPT:
+        h->is_licence = (e->terms & CASE_TERM_LICENCE) != 0;
+        h->received = day;
+        begin(h, accept_kind(h), day);
+        break;
     case CASE_EVENT_SUPPLEMENT:
         h->received = day;
-        begin(h, DEADLINE_ACCEPT, day);
+        begin(h, accept_kind(h), day);
         break;
     case CASE_EVENT_CORRECT:
-        meet(h, DEADLINE_ACCEPT, day);
+        meet(h, accept_kind(h), day);
         break;
     case CASE_EVENT_ACCEPT:
         note_accept(h, f, day);
@@ -193,6 +203,7 @@ static unsigned limit_kind(unsigned kind)
     case DEADLINE_FORWARD:
         return CASE_LIMIT_FORWARD;
     case DEADLINE_ACCEPT:
+    case DEADLINE_ACCEPT_OTHER:
         return CASE_LIMIT_ACCEPT;
     case DEADLINE_FIRST:
         return CASE_LIMIT_FIRST;

@@ -19,7 +19,8 @@ struct deadline_calendar {
     const void *ctx;
 };
 
-/* name, value, wire name, Chinese term, working days by law when the item says nothing (0 = none), source */
+/* The fourth of a licence (CASE_TERM_LICENCE) has 受理 by silence as its consequence, that of any other item is a mere target.
+ * name, value, wire name, Chinese term, working days by law when the item says nothing (0 = none), source */
 #define DEADLINES(X)                                                                                                   \
     X(DEADLINE_FORWARD, 1, "forward", "转出", 0, "国办发〔2020〕35号 异地代收代办")                                    \
     X(DEADLINE_ACCEPT, 2, "accept", "受理", 5, "行政许可法第三十二条第一款第四项")                                     \
@@ -29,14 +30,15 @@ struct deadline_calendar {
     X(DEADLINE_LACKING, 6, "lacking", "容缺补齐", 0, "容缺受理 (地方规定)")                                            \
     X(DEADLINE_FOLLOW_UP_RECEIVING, 7, "follow_up_receiving", "差评整改", 15, "国办发〔2019〕51号 好差评")             \
     X(DEADLINE_FOLLOW_UP_DECIDING, 8, "follow_up_deciding", "差评整改", 15, "国办发〔2019〕51号 好差评")               \
-    X(DEADLINE_PAUSE, 9, "pause", "特别程序", 0, "行政许可法第四十五条")
+    X(DEADLINE_PAUSE, 9, "pause", "特别程序", 0, "行政许可法第四十五条")                                               \
+    X(DEADLINE_ACCEPT_OTHER, 10, "accept", "受理", 5, "比照行政许可法第三十二条 (逾期不视为受理)")
 
 enum deadline_kind {
 #define X(name, value, text, chinese, days, source) name = value,
     DEADLINES(X)
 #undef X
 };
-#define DEADLINES_MAX 9u
+#define DEADLINES_MAX 10u
 
 enum deadline_colour { DEADLINE_GREEN = 1, DEADLINE_YELLOW = 2, DEADLINE_RED = 3 };
 

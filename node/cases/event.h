@@ -112,7 +112,8 @@ enum case_role {
     X(CASE_ATTR_REVIEW, 23, "review")               /* u8 enum case_review: REVIEW */                                  \
     X(CASE_ATTR_PARENT, 24, "parent")               /* 16 bytes: SUBMIT of a part, the case it belongs to */           \
     X(CASE_ATTR_PART, 25, "part")                   /* 16 bytes: case id: PART, PART_DONE */                           \
-    X(CASE_ATTR_DEMANDS, 26, "demands")             /* u8 set of enum case_demand: RECEIPT */
+    X(CASE_ATTR_DEMANDS, 26, "demands")             /* u8 set of enum case_demand: RECEIPT */                          \
+    X(CASE_ATTR_TERMS, 27, "terms")                 /* u8 set of enum case_term: RECEIPT */
 
 enum case_attr_tag {
 #define X(name, value, text) name = value,
@@ -127,6 +128,12 @@ enum case_mode {
 };
 enum case_decision { CASE_DECISION_GRANT = 1 /* 准予 */, CASE_DECISION_DENY = 2 /* 不予 */ };
 enum case_demand { CASE_DEMAND_REVIEW = 1 /* 法制审核 before the decision */ };
+/* What the item is, in the version that the case was made under, and what it allows. */
+enum case_term {
+    CASE_TERM_LACKING = 1, /* 容缺受理 */
+    CASE_TERM_PROMISE = 2, /* 告知承诺 */
+    CASE_TERM_LICENCE = 4  /* 行政许可: what 行政许可法 alone has, 视为受理, 双公示, goes for it */
+};
 enum case_told { CASE_TOLD_REASONS = 1 /* 理由 */, CASE_TOLD_REMEDIES = 2 /* 行政复议、行政诉讼 */ };
 enum case_side { CASE_SIDE_RECEIVING = 1, CASE_SIDE_DECIDING = 2 };
 enum case_review { CASE_REVIEW_PASS = 1, CASE_REVIEW_RETURN = 2 };
@@ -206,6 +213,7 @@ struct case_event {
     uint16_t extend_days;
     uint16_t lacking_days;
     uint8_t demands;
+    uint8_t terms;
     uint8_t promise;
     uint8_t told;
     uint8_t side;
@@ -238,7 +246,7 @@ int case_event_parse_attrs(const struct case_attr *attrs, size_t count, struct c
 
 /* The inverse: the attributes of @event that are present, tags strictly increasing. The values lie in @storage (reset
  * here) and live as long as it is not written. @max must be CASE_EVENT_ATTRS_MAX or more. */
-#define CASE_EVENT_ATTRS_MAX 26u
+#define CASE_EVENT_ATTRS_MAX 27u
 void case_event_encode_attrs(const struct case_event *event, struct buf *storage, struct case_attr *ret, unsigned max,
                              unsigned *ret_count);
 

@@ -139,6 +139,19 @@ static void explain_ok(const struct case_effect *f, const char *what, char *out,
                        "several authorities act together; the case stays %s",
                        what, author, f->event->extend_days, after);
         break;
+    case CASE_WHY_LACKING_UNALLOWED:
+        (void)snprintf(out, size,
+                       "done, but against the item, which does not allow to accept while something is lacking "
+                       "(容缺受理): %s by %u gives %u days for it; the case is %s",
+                       what, author, f->event->lacking_days, after);
+        break;
+    case CASE_WHY_PROMISE_UNALLOWED:
+        (void)snprintf(
+            out, size,
+            "done: %s by %u; the applicant's promise (告知承诺) is against the item, which does not allow one "
+            "(国办发〔2020〕42号); the case is %s",
+            what, author, after);
+        break;
     case CASE_WHY_RECORDED:
         if (f->event->type == CASE_EVENT_HANDOVER || f->event->type == CASE_EVENT_SUPERVISE)
             (void)snprintf(out, size, "done: %s by %u, the deciding node is %u instead of %u", what, author,
@@ -203,6 +216,9 @@ static const char *plain_text(uint8_t why)
         return "refused: %s needs a decision that grants (准予), there is none";
     case CASE_WHY_SAME_LEAD:
         return "refused: %s names the node that decides already";
+    case CASE_WHY_NOT_DEEMED:
+        return "refused: %s by silence (视为受理) is for licences (行政许可), the item is none; "
+               "rule: 行政许可法第三十二条第一款第四项";
     case CASE_WHY_REASONS_UNTOLD:
         return "refused: %s needs the reason told to the applicant, and a refusal also the ways of appeal "
                "(复议、诉讼); "

@@ -305,20 +305,33 @@ static void op_receipt(struct step *s)
 {
     s->f->number = s->e->held.number;
     s->f->flags |= (s->e->held.demands & CASE_DEMAND_REVIEW) != 0 ? CASE_FLAG_REVIEW_DEMANDED : 0;
+    s->f->terms = s->e->held.terms;
     take_limits(s);
     move_to(s, s->row->after);
+    if ((s->f->flags & CASE_FLAG_PROMISED) == 0 || (s->f->terms & CASE_TERM_PROMISE) != 0)
+        return;
+    s->f->flags |= CASE_FLAG_PROMISE_UNALLOWED;
+    s->ret->why = CASE_WHY_PROMISE_UNALLOWED;
 }
 
-/* Accepted by the node itself: nobody had told the applicant anything in time, art. 32(4). */
+/* By the system: nobody had told the applicant anything in time, art. 32(4), which the law has for licences. With 容缺 that the
+ * item does not allow it stands all the same, the applicant relies on it, and shows. */
 static void op_accept(struct step *s)
 {
-    bool is_deemed = s->e->held.role == CASE_ROLE_SYSTEM;
-    s->f->flags |= is_deemed ? CASE_FLAG_DEEMED : 0;
-    s->f->flags |= s->e->held.lacking_days != 0 ? CASE_FLAG_LACKING : 0;
+    bool is_deemed = s->e->held.role == CASE_ROLE_SYSTEM, is_lacking = s->e->held.lacking_days != 0;
+    if (is_deemed && (s->f->terms & CASE_TERM_LICENCE) == 0) {
+        refuse(s, CASE_WHY_NOT_DEEMED);
+        return;
+    }
+    s->f->flags |= (is_deemed ? CASE_FLAG_DEEMED : 0u) | (is_lacking ? CASE_FLAG_LACKING : 0u);
     s->f->lacking_days = s->e->held.lacking_days;
     move_to(s, s->row->after);
     if (is_deemed)
         s->ret->why = CASE_WHY_DEEMED;
+    if (is_lacking && (s->f->terms & CASE_TERM_LACKING) == 0) {
+        s->f->flags |= CASE_FLAG_LACKING_UNALLOWED;
+        s->ret->why = CASE_WHY_LACKING_UNALLOWED;
+    }
 }
 
 static void op_correct(struct step *s)

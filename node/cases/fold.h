@@ -27,6 +27,7 @@ struct fold {
     uint8_t grade;
     uint8_t grade_deciding;
     uint8_t pause_kind;
+    uint8_t terms; /* enum case_term of the last receipt */
     uint8_t part_count;
     uint8_t part_decisions[CASE_PARTS_MAX]; /* 0 while open */
     const struct dag_event *parts[CASE_PARTS_MAX];

@@ -62,6 +62,8 @@ static void put_attrs(struct json_out *out, yyjson_mut_val *to, const struct cas
         json_put_string(out, to, "review", names_text(names_reviews, a->review));
     if (a->demands != 0)
         json_put_u64(out, to, "demands", a->demands);
+    if (a->terms != 0)
+        json_put_u64(out, to, "terms", a->terms);
     if (a->told != 0)
         json_put_u64(out, to, "told", a->told);
     if (a->has_official)

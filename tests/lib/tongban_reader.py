@@ -485,6 +485,7 @@ class State:
         self.review = None
         self.parts = {}  # case id -> decision, 0 while open
         self.limits = None
+        self.terms = 0
         self.number = self.reason = ""
 
     def has(self, flag):
@@ -750,15 +751,24 @@ class Case:
         self._take_limits(event)
         if event.attributes.get("demands", 0) & 1:
             self._mark("review_demanded")
-        return self._move(event, rule.then, place)
+        self.state.terms = event.attributes.get("terms", 0)
+        unallowed = self.state.has("promised") and not self.state.terms & 2
+        if unallowed:
+            self._mark("promise_unallowed")
+        return self._move(event, rule.then, place, "promise_unallowed" if unallowed else "applied")
 
     def _do_accept(self, event, rule, place):
-        deemed = event.role == ROLES["sy"]
+        deemed, lacking = event.role == ROLES["sy"], "lacking_days" in event.attributes
+        if deemed and not self.state.terms & 4:
+            return "guard", "not_deemed"
         if deemed:
             self._mark("deemed")
-        if "lacking_days" in event.attributes:
+        if lacking:
             self._mark("lacking")
-        return self._move(event, rule.then, place, "deemed" if deemed else "applied")
+        unallowed = lacking and not self.state.terms & 1
+        if unallowed:
+            self._mark("lacking_unallowed")
+        return self._move(event, rule.then, place, "lacking_unallowed" if unallowed else "deemed" if deemed else "applied")
 
     def _do_correct(self, event, rule, place):
         second = self.state.has("correction")

@@ -182,6 +182,7 @@ static void choose_attrs(struct world *w, struct case_event *e)
     e->has_official = chance(w, 90);
     e->official[0] = (uint8_t)pick(w, 2);
     e->demands = e->type == CASE_EVENT_RECEIPT && chance(w, 15) ? CASE_DEMAND_REVIEW : 0;
+    e->terms = e->type == CASE_EVENT_RECEIPT ? (uint8_t)(chance(w, 70) ? 7 : pick(w, 8)) : 0;
     e->lacking_days = e->type == CASE_EVENT_ACCEPT && chance(w, 25) ? 5 : 0;
     e->extend_days = e->type == CASE_EVENT_EXTEND ? (uint16_t)(1 + pick(w, 20)) : 0;
     e->review = e->type == CASE_EVENT_REVIEW ? (uint8_t)(1 + pick(w, 2)) : 0;
@@ -679,6 +680,7 @@ static bool is_authors(const struct case_effect *f)
 struct law {
     unsigned lacking, open_parts, denied_parts, marks[3], bad[3], followed[3], extended;
     bool part_open[2], part_known[2], promised, breached, demanded;
+    uint8_t terms;
     const struct case_held *review;
 };
 
@@ -702,10 +704,14 @@ static void law_step(const struct world *w, struct law *l, const struct case_eff
         break;
     case CASE_EVENT_RECEIPT:
         l->demanded = l->demanded || e->demands != 0;
+        l->terms = e->terms;
+        check(w, (f->why == CASE_WHY_PROMISE_UNALLOWED) == (l->promised && (l->terms & 2) == 0));
         break;
     case CASE_EVENT_ACCEPT:
         l->lacking = e->lacking_days > 0;
-        check(w, (f->why == CASE_WHY_DEEMED) == (e->role == CASE_ROLE_SYSTEM));
+        check(w, e->role != CASE_ROLE_SYSTEM || (l->terms & 4) != 0);
+        check(w, (f->why == CASE_WHY_LACKING_UNALLOWED) == (e->lacking_days > 0 && (l->terms & 1) == 0));
+        check(w, f->why == CASE_WHY_LACKING_UNALLOWED || (f->why == CASE_WHY_DEEMED) == (e->role == CASE_ROLE_SYSTEM));
         break;
     case CASE_EVENT_EXTEND:
         check(w, l->extended++ == 0 && (e->told & 1) != 0);

@@ -88,6 +88,7 @@ static void add_event(struct world *w, struct casefile *file, uint16_t type)
     e->pause_kind = type == CASE_EVENT_PAUSE;
     e->expected_days = type == CASE_EVENT_PAUSE ? (uint16_t)(1 + pick(w, 30)) : 0;
     e->extend_days = type == CASE_EVENT_EXTEND ? (uint16_t)(1 + pick(w, 20)) : 0;
+    e->terms = type == CASE_EVENT_RECEIPT ? (uint8_t)pick(w, 8) : 0;
     e->lacking_days = type == CASE_EVENT_ACCEPT && pick(w, 3) == 0 ? 5 : 0;
     if (type == CASE_EVENT_ACCEPT && pick(w, 3) == 0)
         e->role = CASE_ROLE_SYSTEM;

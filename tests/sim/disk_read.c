@@ -298,6 +298,17 @@ int store_read_item(struct store_reader *r, uint32_t node, const char *code, str
     return err_set(e, ERR_NOT_FOUND, "store.no-item", "node %u publishes no item '%s'", node, code);
 }
 
+/* The newest version only: an item of a simulated province changes seldom, and a case of an older one then allows nothing. */
+int store_read_item_version(struct store_reader *r, uint32_t node, const char *code, uint32_t version, struct arena *a,
+                            struct store_item *ret, struct err *e)
+{
+    int rc = store_read_item(r, node, code, a, ret, e);
+    if (rc == 0 && ret->version != version)
+        rc = err_set(e, ERR_NOT_FOUND, "store.no-item-version", "node %u has no version %u of '%s'", node, version,
+                     code);
+    return rc;
+}
+
 /* The engine lists its own items only, page by page. */
 int store_list_items(struct store_reader *r, const struct store_item_filter *f, struct arena *a,
                      struct store_item **ret, size_t *ret_count, struct err *e)

@@ -104,7 +104,7 @@ def test_statuses_roles_effects_flags():
         "supervisor": reader.ROLES["su"], "system": reader.ROLES["sy"]}
     assert reader.EFFECTS == {text: int(number) for _, number, text in x_table("casefile.h", "CASE_EFFECTS")}
     flags = x_table("casefile.h", "CASE_FLAGS")
-    assert reader.FLAGS == {text: 1 << int(bit) for _, bit, text in flags} and len(flags) == 25
+    assert reader.FLAGS == {text: 1 << int(bit) for _, bit, text in flags} and len(flags) == 27
     assert all(macro == "CASE_FLAG_" + text.upper() for macro, _, text in flags)
 
 
@@ -116,7 +116,7 @@ def test_whys():
     told = {why for row in rows for why in re.findall(r"\b[a-z_]{4,}\b", row[2])}
     assert told - {"case", "marked", "else"} <= codes, "the document names reasons that the program does not know"
     silent = {"applied", "recorded", "voids_decision", "second_correction", "parent_missing", "deemed",
-              "extension_over"}  # of effect ok and pending
+              "extension_over", "lacking_unallowed", "promise_unallowed"}  # of effect ok and pending
     assert all(re.search(rf"\b{code}\b", text) for code in codes - silent)
 
 

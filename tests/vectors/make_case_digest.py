@@ -42,7 +42,7 @@ def attributes(d, type):
     """What an event of @type may say besides what it needs."""
     some = {
         "submit": {"promise": 1} if d.chance(50) else {},
-        "receipt": {"demands": 1, "limits": bytes([1, 0, 3] * 6)} if d.chance(40) else {"number": "N1"},
+        "receipt": {"demands": 1, "limits": bytes([1, 0, 3] * 6)} if d.chance(40) else {"number": "N1", "terms": 1 + d.below(7)},
         "accept": {"lacking_days": 5} if d.chance(40) else {},
         "decide": {"decision": 1 + d.below(2), "told": 3, "official": bytes([d.below(2)] * 16)},
         "extend": {"extend_days": d.pick([5, 10, 12, 20]), "told": 1, "official": bytes([7] * 16)},

@@ -467,7 +467,8 @@ REFUSALS = [
     ("processing", B, "decide", {"decision": 2}, ("guard", "reasons_untold")),
     ("processing", B, "decide", {"decision": 2, "told": 1}, ("guard", "reasons_untold")),
     ("processing", B, "decide", {"decision": 2, "told": 3}, ("ok", "applied")),
-    ("arrived", B, "accept", {"role": 5}, ("ok", "deemed")),
+    ("arrived", B, "accept", {"role": 5}, ("guard", "not_deemed")),
+    ("arrived", B, "accept", {"lacking_days": 5}, ("ok", "lacking_unallowed")),
     ("processing", B, "extend", {}, ("guard", "reasons_untold")),
     ("processing", B, "extend", {"told": 1, "extend_days": 10}, ("ok", "recorded")),
     ("processing", B, "extend", {"told": 1, "extend_days": 11}, ("ok", "extension_over")),
@@ -498,6 +499,15 @@ def test_review_takes_two_officials():
     whys = {name: why for name, _, why, _ in h.names(h.fold())}
     assert [whys[n] for n in ("too early", "returned", "nobody", "same", "decide")] == [
         "review_missing", "review_missing", "official_missing", "same_official", "applied"]
+
+
+def test_what_the_item_allows():
+    h = History().upto("forwarded").add("receipt", B, "receipt", terms=7)
+    h.add("silence", B, "accept", role=5)
+    assert h.names(h.fold())[-1][1:3] == ("ok", "deemed")
+    h = History().upto("forwarded").add("receipt", B, "receipt", terms=1).add("accept", B, "accept", lacking_days=5)
+    assert h.names(h.fold())[-1][1:3] == ("ok", "applied")
+    assert not h.fold().state.has("lacking_unallowed")
 
 
 def test_lacking_material_holds_the_delivery():

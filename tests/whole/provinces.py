@@ -32,6 +32,12 @@ def application(item=ORPHAN, serial=2, **fields):
     return {k: v for k, v in whole.items() if v is not None}
 
 
+def item_of(province, name):
+    """The code of the first item of catalog/data with @name in its name."""
+    items = json.loads((CATALOGS / f"{PROVINCES[province][1]}.json").read_text())["items"]
+    return next(i["code"] for i in items if name in i["name"])
+
+
 # ---- nodes -----------------------------------------------------------------------------------------------------------
 
 

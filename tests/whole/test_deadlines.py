@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from cluster import TREE, wait_for
-from provinces import act, bring_to, start_provinces, submit, view, wait_status
+from provinces import act, bring_to, item_of, start_provinces, submit, view, wait_status
 from test_path import Shell
 
 A, B = "440000", "510000"
@@ -59,7 +59,7 @@ def test_both_sides_say_the_same_day(cluster):
         due = view(node, case)["due"]
         assert (due["kind"], due["chinese"], due["colour"]) == ("accept", "受理", "green")
         assert due["due"] == add_working_days(day, 5).isoformat() and due["days"] == 5
-        assert due["source"] == "行政许可法第三十二条第一款第四项" and due["days_left"] == 5
+        assert due["source"] == "比照行政许可法第三十二条 (逾期不视为受理)" and due["days_left"] == 5
     act(b, case, "accept").ok()
     wait_status(case, "accepted", a, b)
     for node in (a, b):
@@ -131,8 +131,10 @@ def test_a_published_calendar_counts_for_everybody(cluster, tmp_path):
 
 def test_silence_is_acceptance(cluster):
     a, b = start_provinces(cluster, A, B)
-    case, corrected, decided = submit(a), submit(a, serial=3), submit(a, serial=4)
-    for each in (case, corrected, decided):
+    licence = item_of(B, "从业资格证补发")
+    case, corrected = submit(a, item=licence), submit(a, item=licence, serial=3)
+    decided, no_licence = submit(a, serial=4), submit(a, serial=5)
+    for each in (case, corrected, decided, no_licence):
         wait_status(each, "arrived", a, b)
     act(b, corrected, "correct", reason_code="material.missing", reason="缺材料").ok()
     act(b, decided, "accept").ok()
@@ -148,13 +150,16 @@ def test_silence_is_acceptance(cluster):
     assert len(accept) == 1 and accept[0]["role"] == "system" and "第三十二条第一款第四项" in accept[0]["explanation"]
     assert "deemed" in view(a, case)["flags"] and rows(a, case)["decide"]["from"] == received.isoformat()
     assert view(b, corrected)["status"] == "correcting", "who was told in time is waited for"
+    assert view(b, no_licence)["status"] == "arrived", "the law has it for licences alone"
+    late, = [d for d in view(a, no_licence)["deadlines"] if d["kind"] == "accept"]
+    assert late["colour"] == "red" and "不视为受理" in late["source"]
     assert [w.id for w in b.wait_log("deadline.deemed")]
 
     # overdue: in the list, the longest first; in the metrics; the same on both sides
     for node in (a, b):
         listed = node.get("/v1/cases?overdue=true").ok().json()["cases"]
         assert [(c["case"], c["due"]["kind"], c["due"]["colour"]) for c in listed] == [
-            (decided, "deliver", "red"), (case, "first_review", "red")][: len(listed)]
+            (decided, "deliver", "red"), (no_licence, "accept", "red"), (case, "decide", "red")][: len(listed)]
         assert decided in {c["case"] for c in listed}
         assert view(node, decided)["due"]["days_left"] < 0
     assert "tongban_cases_overdue " in b.get("/metrics").body.decode()

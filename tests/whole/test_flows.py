@@ -4,19 +4,12 @@ to each side (catalog/data: 孤儿认定, 困难残疾人生活补贴, 户口迁
 A is the window elsewhere (广东), B decides (四川), C is 浙江, and 510104 a county of Sichuan with a node of its own.
 """
 import datetime
-import json
 
-from cluster import TREE, wait_for
-from provinces import PROVINCES, act, add_provinces, start_provinces, submit, view, wait_met, wait_status
+from cluster import wait_for
+from provinces import act, add_provinces, item_of, start_provinces, submit, view, wait_met, wait_status
 from test_deadlines import add_working_days, today
 
 A, B, C, COUNTY = "440000", "510000", "330000", "510104"
-ITEMS = {p: json.loads((TREE / "catalog" / "data" / f"{stem}.json").read_text())["items"] for p, (_, stem) in PROVINCES.items()}
-
-
-def item_of(province, name):
-    return next(i["code"] for i in ITEMS[province] if name in i["name"])
-
 
 def rows(node, case):
     return {d["kind"]: d for d in view(node, case)["deadlines"]}

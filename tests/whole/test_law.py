@@ -5,7 +5,7 @@ A takes the application in (Guangdong), B decides it (Sichuan).
 """
 import pytest
 
-from provinces import act, bring_to, start_provinces, submit, view, wait_status
+from provinces import act, application, bring_to, item_of, start_provinces, submit, view, wait_status
 from test_path import Shell
 
 A, B = "440000", "510000"
@@ -109,10 +109,35 @@ def test_lacking_material_holds_the_result(sides):
     wait_status(case, "delivered", a, b)
 
 
+def test_what_the_item_does_not_allow_is_refused(sides):
+    """容缺受理 (local rules) and 告知承诺 (国办发〔2020〕42号): by the item's version that the case was made under."""
+    a, b = sides
+    orphan, plain = submit(a), submit(a, item=item_of(B, "驾驶证遗失补证"), serial=3)
+    for case in (orphan, plain):
+        wait_status(case, "arrived", a, b)
+    code = view(b, plain)["item_code"]
+    refused(act(b, plain, "accept", lacking_days=5), 409, "case.lacking-unallowed", code, "version 1", "容缺受理")
+    wrong = Shell(b).run("case", "accept", plain, "--lacking-days", "5", check=False)
+    assert wrong.returncode != 0 and "case.lacking-unallowed" in wrong.stderr and code in wrong.stderr
+    refused(act(a, plain, "accept", lacking_days=5), 403, "case.node")
+    assert view(b, plain)["status"] == "arrived", "nothing was written"
+    act(b, orphan, "accept", lacking_days=5).ok()
+    act(b, plain, "accept").ok()
+    for case in (orphan, plain):
+        wait_status(case, "accepted", a, b)
+        assert "lacking_unallowed" not in view(a, case)["flags"]
+    assert [x["terms"] for x in attributes(a, orphan, "receipt")] == [1]
+    before = a.get("/v1/cases").ok().json()["cases"]
+    reply = a.post("/v1/cases", application(promise=True, serial=4))
+    refused(reply, 409, "case.promise-unallowed", view(a, orphan)["item_code"], "version 1", "国办发〔2020〕42号")
+    assert len(a.get("/v1/cases").ok().json()["cases"]) == len(before)
+
+
 def test_a_false_promise_gets_no_grant(sides):
     a, b = sides
-    case = submit(a, promise=True)
-    plain = submit(a, serial=3)
+    card = item_of(B, "首次申领居民身份证")
+    case = submit(a, item=card, promise=True)
+    plain = submit(a, item=card, serial=3)
     for each in (case, plain):
         bring_to(each, a, b, "accepted")
     assert "promised" in view(b, case)["flags"]

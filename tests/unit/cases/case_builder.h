@@ -69,6 +69,7 @@ static inline struct case_event builder_event(uint16_t type)
         .grade = type == CASE_EVENT_EVALUATE ? 5 : 0,
         .has_file = type == CASE_EVENT_MATERIAL,
         .reason = "material.missing",
+        .terms = type == CASE_EVENT_RECEIPT ? CASE_TERM_LACKING | CASE_TERM_PROMISE | CASE_TERM_LICENCE : 0,
     };
     if (type == CASE_EVENT_HANDOVER || type == CASE_EVENT_SUPERVISE)
         e.lead = OTHER;

@@ -386,7 +386,7 @@ static void test_every_explanation(void **state)
         assert_non_null(case_why_code(why));
         for (uint16_t type = 0; type <= CASE_EVENT_LAST; type++)
             for (uint8_t kind = CASE_EFFECT_PENDING; kind <= CASE_EFFECT_NOOP; kind++) {
-                bool is_ok_why = why <= CASE_WHY_EXTENSION_OVER;
+                bool is_ok_why = why <= CASE_WHY_PROMISE_UNALLOWED;
                 if (is_ok_why != (kind == CASE_EFFECT_OK))
                     continue;
                 held.type = type;

@@ -101,6 +101,26 @@ static void test_accept(void **state)
     casefile_destroy(file);
 }
 
+/* The same days for what is no licence, but another deadline: nothing follows from it by law. */
+static void test_accept_of_what_is_no_licence(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_FORWARDED);
+    struct case_event receipt = builder_event(CASE_EVENT_RECEIPT);
+    receipt.terms = CASE_TERM_LACKING | CASE_TERM_PROMISE;
+    (void)on(file, 20260930, receipt);
+    struct deadline d = only(file, DEADLINE_ACCEPT_OTHER);
+    assert_int_equal(d.due, 20261013);
+    assert_string_equal(deadline_name(d.kind), deadline_name(DEADLINE_ACCEPT));
+    step(file, 20261012, CASE_EVENT_CORRECT);
+    assert_true(only(file, DEADLINE_ACCEPT_OTHER).is_met);
+    step(file, 20261020, CASE_EVENT_SUPPLEMENT);
+    assert_int_equal(only(file, DEADLINE_ACCEPT_OTHER).due, 20261027);
+    step(file, 20261021, CASE_EVENT_ACCEPT);
+    assert_true(only(file, DEADLINE_ACCEPT_OTHER).is_met);
+    casefile_destroy(file);
+}
+
 /* Silence: the limit to decide counts from the day the material came, not from the day the node wrote it down. */
 static void test_deemed_counts_from_receipt(void **state)
 {
@@ -294,7 +314,7 @@ static void test_colours(void **state)
     assert_null(deadline_colour_name(0));
     assert_null(deadline_colour_name(4));
     assert_null(deadline_name(0));
-    assert_null(deadline_chinese(10));
+    assert_null(deadline_chinese(DEADLINES_MAX + 1));
 }
 
 /* Every kind names its source. */
@@ -310,7 +330,8 @@ static void test_sources(void **state)
                                           "容缺受理 (地方规定)",
                                           "国办发〔2019〕51号 好差评",
                                           "国办发〔2019〕51号 好差评",
-                                          "行政许可法第四十五条"};
+                                          "行政许可法第四十五条",
+                                          "比照行政许可法第三十二条 (逾期不视为受理)"};
     for (uint8_t kind = 1; kind <= DEADLINES_MAX; kind++)
         assert_string_equal(deadline_source(kind), sources[kind]);
     assert_null(deadline_source(0));
@@ -324,6 +345,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accept),
+        cmocka_unit_test(test_accept_of_what_is_no_licence),
         cmocka_unit_test(test_deemed_counts_from_receipt),
         cmocka_unit_test(test_counting),
         cmocka_unit_test(test_pause_and_extension),

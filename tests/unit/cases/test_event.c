@@ -113,6 +113,7 @@ static void test_bad_values(void **state)
         {CASE_ATTR_OFFICIAL, long_text, 15, "case.attribute_size"},
         {CASE_ATTR_OFFICIAL, long_text, 17, "case.attribute_size"},
         {CASE_ATTR_DEMANDS, "\0", 1, "case.attribute_range"},
+        {CASE_ATTR_TERMS, "\0", 1, "case.attribute_range"},
         {CASE_ATTR_LIMITS, long_text, 17, "case.attribute_size"},
         {CASE_ATTR_EXTEND_DAYS, "\0\0", 2, "case.attribute_range"},
         {CASE_ATTR_LACKING_DAYS, "\0\0", 2, "case.attribute_range"},
@@ -188,6 +189,7 @@ static void random_attrs(struct prng *p, struct case_event *event)
     event->extend_days = (uint16_t)prng_below(p, 3);
     event->lacking_days = (uint16_t)prng_below(p, 3);
     event->demands = (uint8_t)prng_below(p, 2);
+    event->terms = (uint8_t)prng_below(p, 8);
     event->promise = (uint8_t)prng_below(p, 2);
     event->told = (uint8_t)prng_below(p, 4);
     event->side = (uint8_t)prng_below(p, 3);
@@ -247,6 +249,7 @@ static void test_round_trip(void **state)
         assert_int_equal(parsed.extend_days, event.extend_days);
         assert_int_equal(parsed.lacking_days, event.lacking_days);
         assert_int_equal(parsed.demands, event.demands);
+        assert_int_equal(parsed.terms, event.terms);
         assert_int_equal(parsed.promise, event.promise);
         assert_int_equal(parsed.told, event.told);
         assert_int_equal(parsed.side, event.side);

@@ -627,6 +627,52 @@ static void test_deemed(void **state)
     casefile_destroy(file);
 }
 
+/* A case forwarded, then received by an item with these terms. */
+static struct casefile *received_with(uint8_t terms, bool promise)
+{
+    struct casefile *file = builder_case_with(CASE_STATUS_FORWARDED, (struct builder_more){.promise = promise});
+    struct case_event receipt = builder_event(CASE_EVENT_RECEIPT);
+    receipt.terms = terms;
+    bool flagged = promise && (terms & CASE_TERM_PROMISE) == 0;
+    assert_int_equal(act(file, &receipt)->why, flagged ? CASE_WHY_PROMISE_UNALLOWED : CASE_WHY_APPLIED);
+    assert_int_equal((casefile_state(file)->flags & CASE_FLAG_PROMISE_UNALLOWED) != 0, flagged);
+    assert_int_equal(casefile_state(file)->status, CASE_STATUS_ARRIVED);
+    return file;
+}
+
+/* What the item of the case does not allow: silence is acceptance of licences only (行政许可法第三十二条第一款第四项); 容缺 and a
+ * promise (国办发〔2020〕42号) stand, the applicant relies on them, and show. */
+static void test_terms(void **state)
+{
+    (void)state;
+    char text[CASE_EXPLAIN_SIZE];
+    for (uint8_t terms = 0; terms < 8; terms++) {
+        for (int promise = 0; promise < 2; promise++) {
+            struct casefile *file = received_with(terms, promise != 0);
+            assert_int_equal(casefile_state(file)->terms, terms);
+            struct case_event silence = builder_event(CASE_EVENT_ACCEPT);
+            silence.role = CASE_ROLE_SYSTEM;
+            bool is_licence = (terms & CASE_TERM_LICENCE) != 0;
+            const struct case_effect *f = act(file, &silence);
+            assert_int_equal(f->why, is_licence ? CASE_WHY_DEEMED : CASE_WHY_NOT_DEEMED);
+            assert_int_equal(f->kind, is_licence ? CASE_EFFECT_OK : CASE_EFFECT_GUARD);
+            assert_non_null(strstr(case_effect_explain(f, text, sizeof text), "第三十二条第一款第四项"));
+            casefile_destroy(file);
+
+            file = received_with(terms, promise != 0);
+            struct case_event accept = builder_event(CASE_EVENT_ACCEPT);
+            accept.lacking_days = 5;
+            bool may_lack = (terms & CASE_TERM_LACKING) != 0;
+            f = act(file, &accept);
+            assert_int_equal(f->why, may_lack ? CASE_WHY_APPLIED : CASE_WHY_LACKING_UNALLOWED);
+            assert_int_equal(casefile_state(file)->status, CASE_STATUS_ACCEPTED);
+            assert_int_equal((casefile_state(file)->flags & CASE_FLAG_LACKING_UNALLOWED) != 0, !may_lack);
+            assert_int_equal(strstr(case_effect_explain(f, text, sizeof text), "容缺受理") != NULL, !may_lack);
+            casefile_destroy(file);
+        }
+    }
+}
+
 static void test_handover(void **state)
 {
     (void)state;
@@ -731,6 +777,7 @@ int main(void)
         cmocka_unit_test(test_marks_of_both_sides),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_deemed),
+        cmocka_unit_test(test_terms),
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_roles),

@@ -178,6 +178,28 @@ static void check_bundle(struct shape_walk *w, const struct bundle *b)
                       b->valid_from);
 }
 
+struct bundle *bundle_read(struct shape_walk *w, struct yyjson_val *value)
+{
+    size_t problems = w->problems->count;
+    struct bundle *b = xcalloc(1, sizeof *b);
+    struct buf canonical;
+    buf_init(&canonical, CATALOG_ITEM_BYTES_MAX);
+    shape_read(w, &bundle_shape, value, b, &b->arena, &canonical);
+    bool is_read = w->problems->count == problems && !shape_is_full(w);
+    if (is_read && canonical.failed)
+        shape_problem(w, ERR_LIMIT, "bundle.size", "", "the bundle has more than %u bytes", CATALOG_ITEM_BYTES_MAX);
+    if (is_read)
+        check_bundle(w, b);
+    if (is_read && w->problems->count == problems) {
+        b->canonical = arena_bytes(&b->arena, buf_bytes(&canonical));
+    } else {
+        bundle_destroy(b);
+        b = NULL;
+    }
+    buf_close(&canonical);
+    return b;
+}
+
 int bundle_parse(struct bytes json, const char *where, struct bundle **ret, struct err *e)
 {
     yyjson_doc *doc = NULL;
@@ -187,25 +209,33 @@ int bundle_parse(struct bytes json, const char *where, struct bundle **ret, stru
     int rc = document_parse(json, where, CATALOG_ITEM_BYTES_MAX, &doc, e);
     if (rc != 0)
         return rc;
-    struct bundle *b = xcalloc(1, sizeof *b);
     struct shape_problems *problems = xcalloc(1, sizeof *problems);
     struct shape_walk w = {.document = where, .problems = problems};
-    struct buf canonical;
-    buf_init(&canonical, CATALOG_ITEM_BYTES_MAX);
-    shape_read(&w, &bundle_shape, yyjson_doc_get_root(doc), b, &b->arena, &canonical);
-    if (problems->count == 0)
-        check_bundle(&w, b);
-    if (problems->count == 0) {
-        b->canonical = arena_bytes(&b->arena, buf_bytes(&canonical));
+    struct bundle *b = bundle_read(&w, yyjson_doc_get_root(doc));
+    if (b != NULL)
         *ret = b;
-    } else {
+    else
         rc = shape_problems_to_err(problems, e);
-        bundle_destroy(b);
-    }
-    buf_close(&canonical);
     free(problems);
     yyjson_doc_free(doc);
     return rc;
+}
+
+int bundle_parse_published(struct bytes json, const char *where, struct bundle **ret, struct err *e)
+{
+    struct bundle *b = NULL;
+    int rc = bundle_parse(json, where, &b, e);
+    if (rc != 0)
+        return rc;
+    if (!bytes_equal(b->canonical, json)) {
+        rc = err_set(e, ERR_INVALID, "bundle.not-canonical",
+                     "%s: bundle '%s' is not in canonical form (%zu bytes, %zu expected)", where, b->code, json.size,
+                     b->canonical.size);
+        bundle_destroy(b);
+        return rc;
+    }
+    *ret = b;
+    return 0;
 }
 
 void bundle_destroy(struct bundle *b)

@@ -17,6 +17,7 @@
 
 struct catalog_item;
 struct catalog_material;
+struct yyjson_val;
 
 #define BUNDLE_MEMBERS_MAX 32u
 #define BUNDLE_QUESTIONS_MAX 32u
@@ -80,6 +81,10 @@ extern const struct shape bundle_shape;
  * destroys @ret. Errors of shape.h, and ERR_INVALID "bundle.duplicate", "bundle.unknown", "bundle.answer", "bundle.order",
  * "bundle.validity"; ERR_LIMIT "bundle.size" over CATALOG_ITEM_BYTES_MAX. */
 int bundle_parse(struct bytes json, const char *where, struct bundle **ret, struct err *e) WARN_UNUSED;
+/* The same for bytes that came from a ledger: they must be the canonical ones, ERR_INVALID "bundle.not-canonical". */
+int bundle_parse_published(struct bytes json, const char *where, struct bundle **ret, struct err *e) WARN_UNUSED;
+/* One bundle out of a larger document: NULL when it is not in order, what is wrong is added to @w. */
+struct bundle *bundle_read(struct shape_walk *w, struct yyjson_val *value);
 void bundle_destroy(struct bundle *b); /* NULL is fine */
 
 /* One thing to bring. */

@@ -134,7 +134,7 @@ static void value_at(struct bytes text, const struct document_cursor *c, uint32_
     utf8_trim_partial(out);
 }
 
-static void add_json_problems(struct json_import *j, const struct shape_walk *w, const struct document_cursor *c)
+void import_add_json_problems(struct import_result *r, const struct shape_walk *w, const struct document_cursor *c)
 {
     for (size_t i = 0; i < w->problems->count; i++) {
         char value[IMPORT_VALUE_SIZE] = "";
@@ -148,7 +148,7 @@ static void add_json_problems(struct json_import *j, const struct shape_walk *w,
             document_cursor_locate(c, p.field, &p.line, &p.column);
             value_at(c->text, c, p.line, p.column, value, sizeof value);
         }
-        import_add_problem(j->result, &p);
+        import_add_problem(r, &p);
     }
 }
 
@@ -179,7 +179,7 @@ static void read_json_items(struct json_import *j, struct bytes text, yyjson_val
         problems->count = 0;
         j->places[index] = c;
         struct catalog_item *item = catalog_item_read(&w, value, j->node);
-        add_json_problems(j, &w, &c);
+        import_add_json_problems(j->result, &w, &c);
         document_cursor_next(&c);
         if (item == NULL)
             continue;
@@ -206,7 +206,7 @@ static int import_json(struct bytes text, uint32_t node, struct import_result *r
     struct shape_walk w = {.document = "file", .problems = problems};
     struct json_import j = {.result = ret, .node = node};
     bool is_head = catalog_load_head(&w, yyjson_doc_get_root(doc), &(struct load_expect){.node = node}, &arena, &head);
-    add_json_problems(&j, &w, NULL);
+    import_add_json_problems(ret, &w, NULL);
     j.version = is_head ? head.version : 0;
     if (is_head)
         read_json_items(&j, text, head.items);

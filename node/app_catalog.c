@@ -11,6 +11,7 @@
 #include "node/app_internal.h"
 #include "node/base/log.h"
 #include "node/base/xassert.h"
+#include "node/bundle_row.h"
 
 /* ---- publishing ---- */
 
@@ -215,6 +216,9 @@ void app_item_entry(struct app *a, const struct sync_entry *entry, struct ledger
         rc = withdrawal_row(a, entry, txn, &row, &e);
     else if (entry->leaf.event_type == PUBLIC_EVENT_CALENDAR) {
         app_calendar_entry(a, entry, txn);
+        return;
+    } else if (bundle_row_is_about(&entry->leaf)) {
+        app_bundle_entry(entry, txn);
         return;
     } else
         return; /* a later version's public entry: kept in the ledger, not understood here */

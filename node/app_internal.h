@@ -135,6 +135,8 @@ void app_withdraw_item(struct app *a, struct ledger_txn *txn, const struct store
 void app_put_catalog_version(struct ledger_txn *txn, uint32_t version);
 #define APP_CATALOG_VERSION "catalog/version" /* counter: version of the own catalog in force */
 #define APP_PUBLISH_ITEMS_MAX 500u            /* of one transaction */
+/* app_bundle.c: a peer's bundle, or own one that came back, in the transaction that stores it. */
+void app_bundle_entry(const struct sync_entry *entry, struct ledger_txn *txn);
 /* app_search.c: what @item is found by, in @mem. */
 const struct store_item_search *app_search_text(const struct app *a, const struct catalog_item *item,
                                                 struct arena *mem);

@@ -123,6 +123,7 @@ void ledger_txn_replica(struct ledger_txn *t, const struct store_replica *row);
 void ledger_txn_ack(struct ledger_txn *t, const struct store_ack *row);
 void ledger_txn_case(struct ledger_txn *t, const struct store_case *row);
 void ledger_txn_item(struct ledger_txn *t, const struct store_item *row);
+void ledger_txn_bundle(struct ledger_txn *t, const struct store_bundle *row);
 void ledger_txn_request(struct ledger_txn *t, const struct store_request *row);
 void ledger_txn_counter(struct ledger_txn *t, const struct store_counter *row);
 void ledger_txn_key(struct ledger_txn *t, const struct store_key *row);

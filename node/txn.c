@@ -28,6 +28,7 @@ void *txn_grow(struct arena *a, const void **array, size_t *count, size_t *capac
     X(acks, ack_count, struct store_ack, ledger_txn_ack)                                                               \
     X(cases, case_count, struct store_case, ledger_txn_case)                                                           \
     X(items, item_count, struct store_item, ledger_txn_item)                                                           \
+    X(bundles, bundle_count, struct store_bundle, ledger_txn_bundle)                                                   \
     X(requests, request_count, struct store_request, ledger_txn_request)                                               \
     X(counters, counter_count, struct store_counter, ledger_txn_counter)                                               \
     X(keys, key_count, struct store_key, ledger_txn_key)                                                               \

@@ -11,6 +11,7 @@
 #include "federation/ledger/tiles.h"
 #include "node/base/map.h"
 #include "node/base/xassert.h"
+#include "node/bundle_row.h"
 #include "node/case_cache.h"
 
 struct verify {
@@ -53,6 +54,23 @@ static int check_erasure(struct verify *v, const struct leaf *leaf, uint32_t nod
     return rc;
 }
 
+/* An entry about a bundle has its row, unless it says nothing that could be shown. */
+static int check_bundle(struct verify *v, const struct store_entry *entry, const struct leaf *leaf, struct err *e)
+{
+    struct store_bundle row, stored;
+    if (bundle_row_of_entry(leaf, entry->payload, entry->payload_held, &row, NULL) != 0)
+        return 0;
+    int rc = store_read_bundle(v->reader, row.node, row.code, row.index, &stored, e);
+    if (rc != 0 && rc != ERR_NOT_FOUND)
+        return rc;
+    bool same = rc == 0 && stored.version == row.version && stored.withdrawn == row.withdrawn &&
+                stored.status == row.status && stored.valid_from == row.valid_from && stored.valid_to == row.valid_to &&
+                strcmp(stored.name, row.name) == 0 && strcmp(stored.life_event, row.life_event) == 0;
+    return same ? 0
+                : err_set(e, ERR_CORRUPT, "verify.bundle", "bundle '%s' of node %u is not what entry %llu published",
+                          row.code, row.node, (unsigned long long)row.index);
+}
+
 /* @leaf is filled when the stored bytes decode. */
 static int check_entry(struct verify *v, const struct store_entry *entry, struct leaf *leaf, struct err *e)
 {
@@ -77,6 +95,9 @@ static int check_entry(struct verify *v, const struct store_entry *entry, struct
                        entry->origin, (unsigned long long)entry->index);
     if (leaf->kind == LEAF_KIND_ERASE)
         return check_erasure(v, leaf, leaf->origin, e);
+    rc = bundle_row_is_about(leaf) ? check_bundle(v, entry, leaf, e) : 0;
+    if (rc != 0)
+        return rc;
     /* A peer may never have given a content; that an empty one, or an own one, is gone is the work of this node. */
     if (!entry->payload_held && (leaf->ct_len == 0 || entry->origin == v->in->self))
         return check_erasure(v, leaf, v->in->self, e);

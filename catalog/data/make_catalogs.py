@@ -121,7 +121,26 @@ def material(code, name, form="either", necessity="required", source="applicant"
 
 ID_CARD = material("M01", "居民身份证", source="authority", originals=1, copies=1, sensitive=True, trust_level="A")
 HOUSEHOLD = material("M02", "居民户口簿", source="authority", originals=1, copies=1, sensitive=True, trust_level="B")
+BIRTH_CERTIFICATE = material("M01", "出生医学证明", source="authority", originals=1, copies=1, sensitive=True, trust_level="A")
 MATERIALS = {
+    "KSTB-006": [ID_CARD],
+    "KSTB-010": [BIRTH_CERTIFICATE],
+    "KSTB-013": [ID_CARD],
+    "KSTB-027": [ID_CARD],
+    "KSTB-053": [
+        material("M01", "结婚证", source="authority", originals=1, copies=1, sensitive=True, trust_level="A"),
+        HOUSEHOLD,
+    ],
+    "KSTB-061": [
+        BIRTH_CERTIFICATE,
+        material("M02", "父母居民身份证", source="authority", originals=1, copies=1, sensitive=True, trust_level="A"),
+        material("M03", "出生登记申请表", originals=1),
+    ],
+    "KSTB-072": [BIRTH_CERTIFICATE],
+    "KSTB-075": [
+        BIRTH_CERTIFICATE,
+        material("M02", "父母居民身份证", source="authority", originals=1, copies=1, sensitive=True, trust_level="A"),
+    ],
     "KSTB-060": [
         HOUSEHOLD,
         material("M03", "异地申领居民身份证书面承诺书", form="paper", originals=1),

@@ -66,9 +66,11 @@ enum case_event_type {
 
 /* Public entries of a ledger that are no case events share the number space from 1000 on. */
 enum public_event_type {
-    PUBLIC_EVENT_ITEM = 1000,           /* payload: catalog item JSON */
-    PUBLIC_EVENT_ITEM_WITHDRAWN = 1001, /* attribute ITEM_CODE */
-    PUBLIC_EVENT_CALENDAR = 1002        /* payload: days off (catalog/calendar.h); attribute DIVISION or none */
+    PUBLIC_EVENT_ITEM = 1000,            /* payload: catalog item JSON */
+    PUBLIC_EVENT_ITEM_WITHDRAWN = 1001,  /* attribute ITEM_CODE */
+    PUBLIC_EVENT_CALENDAR = 1002,        /* payload: days off (catalog/calendar.h); attribute DIVISION or none */
+    PUBLIC_EVENT_BUNDLE = 1003,          /* payload: bundle JSON (catalog/bundle.h) */
+    PUBLIC_EVENT_BUNDLE_WITHDRAWN = 1004 /* attribute ITEM_CODE */
 };
 
 #define CASE_ROLES(X)                                                                                                  \

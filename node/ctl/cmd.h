@@ -20,6 +20,11 @@ void cmd_print_pairs(struct ctl *c, const struct output_pair *pairs, size_t coun
 /* cmd_identity.c: "agent" and "guardian" of an application, from the options of case submit. */
 int cmd_put_persons(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e) WARN_UNUSED;
 
+/* cmd_import.c: the problems of a report, a row each; nothing when there is none. */
+void cmd_print_problems(struct ctl *c, yyjson_val *root);
+/* cmd_bundle.c: rows of "bundles". */
+void cmd_print_bundles(struct ctl *c, yyjson_val *list, const char *if_none);
+
 /* Waits, or less when a signal comes. */
 void cmd_pause(uint32_t ms);
 

@@ -79,8 +79,13 @@ int cmd_catalog_search(struct ctl *c, struct err *e)
         rc = ctl_option_u64(c, "--region", 110000, 999999, &n, e);
     if (rc == 0)
         rc = cmd_get(c, buf_cstr(&url), &reply, e);
-    if (rc == 0 && !cmd_print_json(c, &reply))
+    if (rc == 0 && !cmd_print_json(c, &reply)) {
+        yyjson_val *bundles = yyjson_obj_get(reply.root, "bundles");
         print_hits(c, reply.root);
+        if (yyjson_arr_size(bundles) > 0)
+            fputs("\nbundles (一件事):\n", c->out);
+        cmd_print_bundles(c, bundles, "");
+    }
     client_reply_close(&reply);
     buf_close(&url);
     return rc;

@@ -95,7 +95,7 @@ static int read_files(struct ctl *c, struct buf *body, const char **ret_format, 
     return rc;
 }
 
-static void print_problems(struct ctl *c, yyjson_val *root)
+void cmd_print_problems(struct ctl *c, yyjson_val *root)
 {
     static const char *const header[] = {"FILE", "SHEET", "LINE", "COLUMN", "FIELD", "VALUE", "RULE"};
     yyjson_val *list = yyjson_obj_get(root, "problems");
@@ -139,7 +139,7 @@ static void print_changes(struct ctl *c, yyjson_val *root, const char *name)
 
 static void print_report(struct ctl *c, yyjson_val *root)
 {
-    print_problems(c, root);
+    cmd_print_problems(c, root);
     print_changes(c, root, "added");
     print_changes(c, root, "changed");
     print_changes(c, root, "withdrawn");

@@ -107,6 +107,23 @@ static const struct ctl_option route_options[] = {
     {"--level", "N", false, false, "only items of this level (行使层级), 1 to 6"},
     OPTION_END,
 };
+static const struct ctl_option list_bundles_options[] = {
+    {"--node", "CODE", false, false, "only bundles of this node"},
+    {"--text", "TEXT", false, false, "only those with this in name, code or life event"},
+    {"--life-event", "TEXT", false, false, "only bundles of this life event (生活事件), such as 出生"},
+    {"--date", "DATE", false, false, "the versions in force on this day (default: today)"},
+    OPTION_LIMIT,
+    {"--after", "TOKEN", false, false, "the next page: what the last one named"},
+    OPTION_END,
+};
+static const struct ctl_option bundle_options[] = {
+    {"--node", "CODE", false, false, "the node that publishes it, when several do"},
+    {"--version", "N", false, false, "this version of it (default: the one in force)"},
+    {"--date", "DATE", false, false, "the version in force on this day (default: today)"},
+    OPTION_END,
+};
+static const struct ctl_option import_bundles_options[] = {
+    {"--publish", NULL, false, false, "publish when nothing is wrong (without: only the report)"}, OPTION_END};
 static const struct ctl_option versions_options[] = {{"--node", "CODE", true, false, "the node that publishes it"},
                                                      OPTION_END};
 static const struct ctl_option import_options[] = {
@@ -394,6 +411,16 @@ const struct ctl_command ctl_commands[] = {
      "the own catalog, or an empty template, as .json, .csv or .xlsx", "tongban catalog export template.xlsx --empty"},
     {"catalog status", "CODE STATUS", 2, 2, false, no_options, cmd_catalog_status,
      "set an own item's status: 在用, 暂停 or 取消", "tongban catalog status 11510000TEMP00013D20007KSTB0052 暂停"},
+    {"bundle list", "", 0, 0, false, list_bundles_options, cmd_bundle_list, "bundles (一件事一次办) of all nodes",
+     "tongban bundle list --life-event 出生"},
+    {"bundle show", "CODE", 1, 1, false, bundle_options, cmd_bundle_show, "one bundle, whole",
+     "tongban bundle show BIRTH --node 510000"},
+    {"bundle versions", "CODE", 1, 1, false, versions_options, cmd_bundle_versions,
+     "what was published of a bundle, newest first", "tongban bundle versions BIRTH --node 510000"},
+    {"bundle import", "FILE", 1, 1, false, import_bundles_options, cmd_bundle_import,
+     "report on a .json file of own bundles; --publish publishes them", "tongban bundle import 一件事.json --publish"},
+    {"bundle withdraw", "CODE", 1, 1, false, no_options, cmd_bundle_withdraw,
+     "take an own bundle back: cases made from it go on", "tongban bundle withdraw BIRTH"},
     {"case submit", "", 0, 0, false, submit_options, cmd_case_submit, "take in an application (收件) and forward it",
      "tongban case submit --item 11510000TEMP00013D20007KSTB0052 --name 张三 --id 510104190507290029"},
     {"demo-peer", "", 0, 0, false, demo_peer_options, cmd_demo_peer,

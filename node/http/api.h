@@ -30,6 +30,23 @@ int api_post_import(struct request *r, struct err *e);
 int api_get_export(struct request *r, struct err *e);
 int api_post_item_status(struct request *r, struct err *e);
 
+/* A report's "problems" and "problem_count". */
+struct import_problem;
+void api_put_problems(struct json_out *out, const struct import_problem *problems, size_t count, size_t total);
+/* A parameter of one of two words; absent: false. */
+int api_param_either(const struct request *r, const char *name, const char *no, const char *yes, bool *ret,
+                     struct err *e) WARN_UNUSED;
+
+/* api_bundle.c */
+int api_list_bundles(struct request *r, struct err *e);
+int api_get_bundle(struct request *r, struct err *e);         /* {code} */
+int api_get_bundle_of_node(struct request *r, struct err *e); /* {node}/{code} */
+int api_list_bundle_versions(struct request *r, struct err *e);
+int api_post_bundles(struct request *r, struct err *e);
+int api_post_bundle_withdraw(struct request *r, struct err *e); /* {code} */
+/* Bundles that a search finds, as "bundles" of the answer. */
+int api_put_bundles(struct request *r, const struct app_search *s, struct json_out *out, struct err *e) WARN_UNUSED;
+
 /* api_reconcile.c */
 int api_post_reconcile(struct request *r, struct err *e);
 int api_list_reconciles(struct request *r, struct err *e);

@@ -160,6 +160,9 @@ int api_search_items(struct request *r, struct err *e)
         put_summary(&out, row, &hits[i].item);
         json_put_string(&out, row, "match", hits[i].match);
     }
+    rc = api_put_bundles(r, &s, &out, e);
+    if (rc != 0)
+        return rc;
     request_reply_json(r, 200, &out);
     return 0;
 }

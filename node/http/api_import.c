@@ -23,9 +23,8 @@ static int param_format(const struct request *r, enum import_format *ret, struct
     return 0;
 }
 
-/* One of two words; absent: false. */
-static int param_either(const struct request *r, const char *name, const char *no, const char *yes, bool *ret,
-                        struct err *e)
+int api_param_either(const struct request *r, const char *name, const char *no, const char *yes, bool *ret,
+                     struct err *e)
 {
     const char *value = request_param(r, name);
     *ret = value != NULL && strcmp(value, yes) == 0;
@@ -35,11 +34,11 @@ static int param_either(const struct request *r, const char *name, const char *n
                    yes);
 }
 
-static void put_problems(struct json_out *out, const struct app_import_result *r)
+void api_put_problems(struct json_out *out, const struct import_problem *problems, size_t count, size_t total)
 {
     yyjson_mut_val *list = json_put_array(out, out->root, "problems");
-    for (size_t i = 0; i < r->problem_count; i++) {
-        const struct import_problem *p = &r->problems[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct import_problem *p = &problems[i];
         yyjson_mut_val *row = json_put_object(out, list, NULL);
         json_put_string(out, row, "file", p->file);
         json_put_string(out, row, "sheet", p->sheet);
@@ -51,7 +50,7 @@ static void put_problems(struct json_out *out, const struct app_import_result *r
         json_put_string(out, row, "rule", p->rule);
         json_put_string(out, row, "source", p->source);
     }
-    json_put_u64(out, out->root, "problem_count", r->problem_total);
+    json_put_u64(out, out->root, "problem_count", total);
 }
 
 static void put_changes(struct json_out *out, const char *name, const struct app_item_change *changes, size_t count)
@@ -86,7 +85,7 @@ static void import_cb(void *ctx, const struct app_import_result *result, const s
     json_put_u64(&out, out.root, "version", result->version);
     json_put_u64(&out, out.root, "items", result->item_count);
     json_put_u64(&out, out.root, "unchanged_count", result->unchanged_count);
-    put_problems(&out, result);
+    api_put_problems(&out, result->problems, result->problem_count, result->problem_total);
     put_changes(&out, "added", result->added, result->added_count);
     put_changes(&out, "changed", result->changed, result->changed_count);
     put_changes(&out, "withdrawn", result->withdrawn, result->withdrawn_count);
@@ -100,9 +99,9 @@ int api_post_import(struct request *r, struct err *e)
     struct app_import i = {.file = buf_bytes(&r->body)};
     int rc = param_format(r, &format, e);
     if (rc == 0)
-        rc = param_either(r, "mode", "merge", "replace", &i.replace, e);
+        rc = api_param_either(r, "mode", "merge", "replace", &i.replace, e);
     if (rc == 0)
-        rc = param_either(r, "publish", "false", "true", &i.publish, e);
+        rc = api_param_either(r, "publish", "false", "true", &i.publish, e);
     if (rc != 0)
         return rc;
     i.format = (int)format;
@@ -156,7 +155,7 @@ int api_get_export(struct request *r, struct err *e)
     bool empty = false;
     int rc = param_format(r, &format, e);
     if (rc == 0)
-        rc = param_either(r, "empty", "false", "true", &empty, e);
+        rc = api_param_either(r, "empty", "false", "true", &empty, e);
     if (rc != 0)
         return rc;
     request_wait(r);

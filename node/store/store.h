@@ -121,6 +121,19 @@ struct store_item_version {
     bool withdrawn;
 };
 
+/* A publication of a bundle (一件事), or its withdrawal. Inserted or replaced by (node, code, index). */
+struct store_bundle {
+    uint32_t node;
+    char code[48];
+    uint64_t index; /* ledger position of the entry, which has the bundle itself */
+    uint32_t version;
+    bool withdrawn;
+    uint8_t status;                /* enum catalog_status */
+    uint32_t valid_from, valid_to; /* yyyymmdd, 0: not bounded */
+    char name[301];
+    char life_event[301];
+};
+
 /* Idempotency-Key, kept for ever. */
 struct store_request {
     uint8_t key_hash[32];  /* SHA-256 of client-visible key, see node/http */
@@ -286,6 +299,8 @@ struct store_batch {
     size_t case_count;
     const struct store_item *items;
     size_t item_count;
+    const struct store_bundle *bundles;
+    size_t bundle_count;
     const struct store_request *requests;
     size_t request_count;
     const struct store_counter *counters;
@@ -503,6 +518,23 @@ int store_read_item_version(struct store_reader *r, uint32_t node, const char *c
 /* Items that are not withdrawn, and the highest version of all. @node 0: of every node. */
 int store_count_items(struct store_reader *r, uint32_t node, uint64_t *ret_count, uint32_t *ret_version_max,
                       struct err *e) WARN_UNUSED;
+
+int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, uint64_t index, struct store_bundle *ret,
+                      struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+/* Publications and withdrawals of one bundle, newest first, at most LIST_ROWS_MAX. */
+int store_list_bundle_versions(struct store_reader *r, uint32_t node, const char *code, struct arena *a,
+                               struct store_bundle **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+struct store_bundle_filter {
+    uint32_t node;          /* 0 = any */
+    const char *text;       /* NULL = any; part of name, code or life event, ASCII letters without case */
+    const char *life_event; /* NULL = any; part of it */
+    const char *after_code; /* page: rows after (after_node, after_code); NULL = first */
+    uint32_t after_node;
+    size_t limit; /* 1..LIST_ROWS_MAX */
+};
+/* The newest publication of each bundle that is not withdrawn, by node and code. */
+int store_list_bundles(struct store_reader *r, const struct store_bundle_filter *f, struct arena *a,
+                       struct store_bundle **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
 
 int store_read_request(struct store_reader *r, const uint8_t key_hash[32], struct store_request *ret,
                        struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */

@@ -5,6 +5,7 @@
 
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
+#include "node/store/store_bundle.h"
 #include "node/store/store_row.h"
 #include "node/store/store_writer.h"
 
@@ -112,6 +113,8 @@ static int check_derived_rows(const struct store_batch *b, struct err *e)
     }
     for (size_t i = 0; rc == 0 && i < b->item_count; i++)
         rc = check_item(&b->items[i], e);
+    for (size_t i = 0; rc == 0 && i < b->bundle_count; i++)
+        rc = store_bundle_check(&b->bundles[i], e);
     for (size_t i = 0; rc == 0 && i < b->counter_count; i++)
         rc = check_text("counter name", b->counters[i].name, sizeof b->counters[i].name, false, e);
     return rc;

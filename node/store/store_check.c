@@ -14,6 +14,7 @@
 
 #include "node/base/xassert.h"
 #include "node/store/store_fact.h"
+#include "node/store/store_bundle.h"
 #include "node/store/store_due.h"
 #include "node/store/store_heads.h"
 #include "node/store/store_keys.h"
@@ -161,6 +162,12 @@ static int visit_cover(struct walk *w, sqlite3_stmt *stmt, struct err *e)
     return store_cover_row(&w->r->sql, stmt, &row, e);
 }
 
+static int visit_bundle(struct walk *w, sqlite3_stmt *stmt, struct err *e)
+{
+    struct store_bundle row;
+    return store_bundle_row(&w->r->sql, stmt, &row, e);
+}
+
 static int visit_due(struct walk *w, sqlite3_stmt *stmt, struct err *e)
 {
     struct store_due row;
@@ -195,6 +202,7 @@ static const struct {
     {STORE_ROW_FACT " ORDER BY kind, key", visit_fact},
     {STORE_ROW_COVER " ORDER BY id", visit_cover},
     {STORE_ROW_DUE " ORDER BY d.no", visit_due},
+    {STORE_ROW_BUNDLE " ORDER BY b.node, b.code, b.idx", visit_bundle},
 };
 
 static int walk_table(struct walk *w, size_t table, struct err *e)
@@ -230,6 +238,9 @@ static int check_counts(struct store_reader *r, struct err *e)
          "i.code)"
          " AND NOT EXISTS"
          " (SELECT 1 FROM item_version v WHERE v.node = i.node AND v.code = i.code AND v.idx = i.idx)"},
+        {"bundles without the entry that published them",
+         "SELECT count(*) FROM bundle b WHERE NOT EXISTS"
+         " (SELECT 1 FROM node n JOIN entry e ON e.id = (n.slot << 40) + b.idx WHERE n.node = b.node)"},
         {"cases that the counter does not know, or the reverse",
          "SELECT (SELECT count(*) FROM case_row) <> (SELECT value FROM meta WHERE key = 'case_count')"},
         {"keys of requests without a request, or the reverse",

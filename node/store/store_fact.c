@@ -1,4 +1,5 @@
 /* Small records (see store_fact.h): packing, writing within a batch's transaction, and the reading functions of store.h. */
+#include "node/store/store_bundle.h"
 #include "node/store/store_due.h"
 #include "node/store/store_fact.h"
 
@@ -183,6 +184,8 @@ int store_fact_put_all(struct store_transaction *t, const struct store_batch *b)
         rc = store_proof_put_all(t, b);
     if (rc == 0)
         rc = store_due_put_all(t, b);
+    if (rc == 0)
+        rc = store_bundle_put_all(t, b);
     return rc == 0 ? store_file_put_all(t, b) : rc;
 }
 

@@ -12,6 +12,7 @@
 #include "node/store/store_fact.h"
 #include "node/store/store_reader.h"
 #include "node/store/store_proof.h"
+#include "node/store/store_bundle.h"
 #include "node/store/store_due.h"
 #include "node/store/store_row.h"
 
@@ -85,6 +86,14 @@ static const char *const texts[STORE_READ_COUNT] = {
                                       " + (SELECT count(*) FROM request_key2 WHERE key = ?1 AND no = ?2)"),
     [STORE_READ_COUNTER] = STORE_ROW_COUNTER " WHERE name = ?1",
     [STORE_READ_COVERS] = STORE_ROW_COVER " WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT ?3",
+    [STORE_READ_BUNDLE] = STORE_ROW_BUNDLE " WHERE b.node = ?1 AND b.code = ?2 AND b.idx = ?3",
+    [STORE_READ_BUNDLES] =
+        STORE_ROW_BUNDLE " WHERE (b.node, b.code) > (?1, ?2) AND b.node <= ?3 AND NOT b.withdrawn AND NOT EXISTS"
+                         " (SELECT 1 FROM bundle n WHERE n.node = b.node AND n.code = b.code AND n.idx > b.idx)"
+                         " AND (?4 = '' OR instr(lower(b.name), lower(?4)) > 0 OR instr(lower(b.code), lower(?4)) > 0"
+                         "  OR instr(lower(b.life_event), lower(?4)) > 0) AND (?5 = '' OR instr(b.life_event, ?5) > 0)"
+                         " ORDER BY b.node, b.code LIMIT ?6",
+    [STORE_READ_BUNDLE_VERSIONS] = STORE_ROW_BUNDLE " WHERE b.node = ?1 AND b.code = ?2 ORDER BY b.idx DESC LIMIT ?3",
     [STORE_READ_DUE] = STORE_ROW_DUE " WHERE r.case_id = ?1",
     [STORE_READ_DUES] = STORE_ROW_DUE " WHERE d.due < ?1 AND (?2 = 0 OR d.kind = ?2) AND (?3 = 0 OR d.lead = ?3)"
                                       " ORDER BY d.due, d.no LIMIT ?4 OFFSET ?5",

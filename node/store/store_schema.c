@@ -21,7 +21,7 @@
  * check value of the row that points at them.
  *
  * Derived from the entries, can be dropped and made again: addressed, tile, case_row, item, item_json,
- * item_version, item_search, due. Not derived:
+ * item_version, item_search, bundle, due. Not derived:
  * entry, content, node, case_ref, replica, ack, request, counter, meta, fact, head and witness in heads.db, key and secret
  * in keys.db.
  */
@@ -89,6 +89,11 @@ static const char *const ledger_migrations[] = {
     "CREATE VIRTUAL TABLE item_search USING fts5(name, words, pinyin, codes, events, region, content='',"
     " contentless_delete=1, tokenize='chinese', prefix='1 2 3');"
     "CREATE INDEX item_json_id ON item(json_id);",
+    /* 6 -> 7: each publication and withdrawal of a bundle (一件事); what it says stands in its entry */
+    "CREATE TABLE bundle(node INTEGER NOT NULL, code TEXT NOT NULL, idx INTEGER NOT NULL, version INTEGER NOT NULL,"
+    " withdrawn INTEGER NOT NULL, status INTEGER NOT NULL, valid_from INTEGER NOT NULL, valid_to INTEGER NOT NULL,"
+    " name TEXT NOT NULL, life_event TEXT NOT NULL, ck INTEGER NOT NULL,"
+    " PRIMARY KEY(node, code, idx)) STRICT, WITHOUT ROWID;",
 };
 
 static const char *const heads_migrations[] = {

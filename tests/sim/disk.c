@@ -41,6 +41,7 @@ struct disk *disk_create(struct sim_node *owner)
     X(acks)                                                                                                            \
     X(cases)                                                                                                           \
     X(items)                                                                                                           \
+    X(bundles)                                                                                                         \
     X(requests)                                                                                                        \
     X(counters)                                                                                                        \
     X(keys)                                                                                                            \
@@ -339,6 +340,7 @@ static void put_addressed(struct disk *d, const struct store_addressed *in)
 #define SAME_EVIDENCE(a, b) ((a).accused == (b).accused && (a).origin == (b).origin && (a).index == (b).index)
 #define SAME_TILE(a, b) ((a).level == (b).level && (a).number == (b).number)
 #define SAME_ITEM(a, b) ((a).node == (b).node && strcmp((a).code, (b).code) == 0)
+#define SAME_BUNDLE(a, b) ((a).node == (b).node && (a).index == (b).index && strcmp((a).code, (b).code) == 0)
 #define SAME_LOG(a, b) (strcmp((a).origin, (b).origin) == 0)
 
 #define SAME_COVER(a, b) ((a).origin == (b).origin && (a).from == (b).from)
@@ -429,6 +431,8 @@ static void apply_main(struct disk *d, const struct store_batch *b)
         UPSERT(d, cases, b->cases[i], SAME_CASE);
     for (size_t i = 0; i < b->item_count; i++)
         put_item(d, &b->items[i]);
+    for (size_t i = 0; i < b->bundle_count; i++)
+        UPSERT(d, bundles, b->bundles[i], SAME_BUNDLE);
     for (size_t i = 0; i < b->request_count; i++)
         UPSERT(d, requests, b->requests[i], SAME_REQUEST);
     for (size_t i = 0; i < b->counter_count; i++)

@@ -32,6 +32,7 @@ struct disk {
     DISK_TABLE(struct store_ack) acks;
     DISK_TABLE(struct store_case) cases;
     DISK_TABLE(struct store_item) items;
+    DISK_TABLE(struct store_bundle) bundles;
     DISK_TABLE(struct store_request) requests;
     DISK_TABLE(struct store_counter) counters;
     DISK_TABLE(struct store_key) keys;

@@ -322,6 +322,49 @@ int store_list_items(struct store_reader *r, const struct store_item_filter *f, 
     return 0;
 }
 
+static struct store_bundle *bundle_rows(const struct disk *d, struct arena *a)
+{
+    struct store_bundle *rows = arena_alloc(a, (d->bundles.count + 1) * sizeof *rows);
+    if (d->bundles.count > 0)
+        memcpy(rows, d->bundles.rows, d->bundles.count * sizeof *rows);
+    return rows;
+}
+
+static int newest_bundle_first(const void *a, const void *b)
+{
+    const struct store_bundle *x = a, *y = b;
+    return x->index > y->index ? -1 : x->index < y->index;
+}
+
+int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, uint64_t index, struct store_bundle *ret,
+                      struct err *e)
+{
+    for (size_t i = 0; i < r->disk->bundles.count; i++) {
+        const struct store_bundle *row = &r->disk->bundles.rows[i];
+        if (row->node != node || row->index != index || strcmp(row->code, code) != 0)
+            continue;
+        *ret = *row;
+        return 0;
+    }
+    return err_set(e, ERR_NOT_FOUND, "store.no-bundle", "entry %llu of node %u is about no bundle",
+                   (unsigned long long)index, node);
+}
+
+int store_list_bundle_versions(struct store_reader *r, uint32_t node, const char *code, struct arena *a,
+                               struct store_bundle **ret, size_t *ret_count, struct err *e)
+{
+    struct store_bundle *rows = bundle_rows(r->disk, a);
+    size_t count = 0;
+    (void)e;
+    for (size_t i = 0; i < r->disk->bundles.count; i++)
+        if (rows[i].node == node && strcmp(rows[i].code, code) == 0)
+            rows[count++] = rows[i];
+    qsort(rows, count, sizeof *rows, newest_bundle_first);
+    *ret = rows;
+    *ret_count = count;
+    return 0;
+}
+
 int store_count_items(struct store_reader *r, uint32_t node, uint64_t *ret_count, uint32_t *ret_version_max,
                       struct err *e)
 {

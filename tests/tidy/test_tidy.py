@@ -45,7 +45,7 @@ BOXES = [
         r"node/http/",
         [
             r"node/base/", r"certs/", r"catalog/", r"node/cases/", r"node/receipt/", r"federation/ledger/",
-            r"node/app\.h",
+            r"node/app\.h", r"node/app_bundle\.h",
         ],
     ),
     (r"node/ctl/cmd_restore\.c", [r"node/base/", r"node/ctl/", r"node/store/store\.h"]),

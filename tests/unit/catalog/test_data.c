@@ -124,6 +124,7 @@ static void test_generated(void **state)
 {
     (void)state;
     assert_int_equal(system("PYTHONDONTWRITEBYTECODE=1 python3 " FOLDER "data/make_catalogs.py --check"), 0);
+    assert_int_equal(system("PYTHONDONTWRITEBYTECODE=1 python3 " FOLDER "data/make_bundles.py --check"), 0);
 }
 
 static void check_field(const struct shape_field *f, yyjson_val *property);

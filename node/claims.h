@@ -1,6 +1,6 @@
 /* Claims: a member says that it holds more of the own ledger than there is (HELLO, PULL, a witness's 409). If that is so, this is
  * an older copy and must write nothing; but anybody can say a number. So the member is asked (RECOVER) for the checkpoint that
- * shows it: only one that the own key has signed counts. Loop thread only.
+ * shows it, as often as it gives no answer: only one that the own key has signed counts. Loop thread only.
  */
 #ifndef TB_NODE_CLAIMS_H
 #define TB_NODE_CLAIMS_H
@@ -14,7 +14,8 @@ struct claims_config {
     uint32_t self;
     struct loop *loop;
     const struct members *members;
-    /* @peer has shown a checkpoint of @size own entries, more than there are. */
+    uint32_t open_ms, again_ms; /* 0 = 10 s, 1 s */
+    /* @peer has shown a checkpoint over @size own entries, more than there are. */
     void (*on_proven)(void *ctx, uint32_t peer, uint64_t size);
     void (*on_judged)(void *ctx); /* one claim less is open; after on_proven */
     void *ctx;
@@ -29,7 +30,7 @@ void claims_set_parts(struct claims *c, struct ledger *ledger, struct replicatio
 void claims_add(struct claims *c, uint32_t peer, uint64_t size);
 /* @peer can be asked now: a claim of it that waits for that is asked about. */
 void claims_greeted(struct claims *c, uint32_t peer);
-/* Claims that are not judged yet; each is asked about within 10 s or dropped, and answered within 10 s more. */
+/* Claims that are not judged yet: none longer than `open_ms` and the time of one question more (5 s). */
 size_t claims_open(const struct claims *c);
 
 #endif

@@ -59,14 +59,21 @@ static void witness_answered(void *ctx, unsigned status, const char *type, struc
     free(r);
 }
 
-/* The largest checkpoint of @peer's ledger that was pulled or cosigned: what the size in HELLO speaks of. */
-static struct bytes newest_note(const struct engine *g, uint32_t peer)
+/* The largest checkpoint of @peer's ledger that was pulled, cosigned or only seen: what the size in HELLO speaks of. Seen counts although
+ * it is not durable, so that a node whose disk refuses, and which is behind its own disk or what it was shown, does not say less to
+ * an author who is an older copy of itself. */
+static uint64_t newest_seen(const struct engine *g, uint32_t peer, struct bytes *ret_note)
 {
     struct replication_peer view;
-    bool is_known = replication_peer(g->replication, peer, &view);
-    if (witnessing_cosigned_size(g->witnessing, peer) > (is_known ? view.known_size : 0))
-        return witnessing_cosigned_note(g->witnessing, peer);
-    return replication_note(g->replication, peer);
+    uint64_t size = watch_heads_size(g->watch, peer, ret_note);
+    uint64_t pulled = replication_peer(g->replication, peer, &view) ? view.known_size : 0;
+    uint64_t cosigned = witnessing_cosigned_size(g->witnessing, peer);
+    if (pulled > size)
+        *ret_note = replication_note(g->replication, peer);
+    size = max_of(size, pulled);
+    if (cosigned > size)
+        *ret_note = witnessing_cosigned_note(g->witnessing, peer);
+    return max_of(size, cosigned);
 }
 
 static void on_request(void *ctx, uint32_t peer, uint64_t handle, const struct wire_msg *m)
@@ -90,7 +97,9 @@ static void on_request(void *ctx, uint32_t peer, uint64_t handle, const struct w
     } else if (m->type == WIRE_CASES_PULL) {
         app_answer_cases_pull(g->app, peer, handle, &m->u.cases_pull);
     } else {
-        recovery_answer(g->recovery, peer, handle, &m->u.recover, newest_note(g, peer));
+        struct bytes note;
+        (void)newest_seen(g, peer, &note);
+        recovery_answer(g->recovery, peer, handle, &m->u.recover, note);
     }
 }
 
@@ -117,7 +126,8 @@ static void on_unproven(void *ctx, uint32_t code, uint64_t old_size, const struc
 static void on_behind(void *ctx, uint32_t code, uint64_t size)
 {
     struct engine *g = ctx;
-    claims_add(g->claims, code, size);
+    if (!MUTANT(behind_ignored))
+        claims_add(g->claims, code, size);
 }
 
 static void on_proven(void *ctx, uint32_t code, uint64_t size)
@@ -129,8 +139,8 @@ static void on_proven(void *ctx, uint32_t code, uint64_t size)
         return;
     g->told_behind = size;
     log_error("ledger", peer, "ledger.behind",
-              "it holds %llu entries of this ledger, which has %llu: this is an older copy", (unsigned long long)size,
-              (unsigned long long)ledger_size(g->ledger));
+              "it shows a checkpoint over %llu entries of this ledger, which has %llu: this is an older copy",
+              (unsigned long long)size, (unsigned long long)ledger_size(g->ledger));
     ledger_set_behind(g->ledger, size);
 }
 
@@ -173,10 +183,10 @@ static void on_greeted(void *ctx, uint32_t peer)
     on_judged(ctx);
 }
 
-static uint64_t cosigned_size(void *ctx, uint32_t peer)
+static uint64_t seen_size(void *ctx, uint32_t peer)
 {
-    struct engine *g = ctx;
-    return witnessing_cosigned_size(g->witnessing, peer);
+    struct bytes note;
+    return newest_seen(ctx, peer, &note);
 }
 
 static void on_cosigned(void *ctx)
@@ -230,7 +240,7 @@ static void make_parts(struct engine *g)
                                                                      .on_behind = on_behind,
                                                                      .on_link = on_link,
                                                                      .on_greeted = on_greeted,
-                                                                     .cosigned_size = cosigned_size,
+                                                                     .seen_size = seen_size,
                                                                      .node_ctx = g});
     g->heads = heads_writer_create(&(struct heads_writer_config){.self = c->region,
                                                                  .loop = g->parts.loop,

@@ -400,9 +400,10 @@ static void stop_behind(struct ledger *l)
 {
     struct err why;
     l->found_behind = false;
-    (void)err_set(&why, ERR_CLOSED, "ledger.behind",
-                  "another node holds %llu entries of this ledger, which has %llu: it is an older copy",
-                  (unsigned long long)l->known_elsewhere, (unsigned long long)ledger_size(l));
+    (void)err_set(
+        &why, ERR_CLOSED, "ledger.behind",
+        "another node shows a checkpoint over %llu entries of this ledger, which has %llu: it is an older copy",
+        (unsigned long long)l->known_elsewhere, (unsigned long long)ledger_size(l));
     stop(l, &why, false);
 }
 

@@ -2,7 +2,8 @@
  *
  * A round asks every connected member at once from the same index on; when all have answered or failed, whatever runs on without
  * a gap is taken, and the next round begins behind it. Failure modes: nobody holds the next entry -> the round is repeated
- * every few seconds, since others may be reached later; the root does not fit -> somebody gave a wrong entry: all is forgotten
+ * every few seconds, since others may be reached later; one that cannot read its store gives its checkpoint only, and
+ * nothing counts as missing because of it; the root does not fit -> somebody gave a wrong entry: all is forgotten
  * and asked again; a disk that refuses -> the ledger stops, and recovery_check() begins anew after its reload.
  *
  *   IDLE -> HASHING -> RESTORING -> IDLE        HASHING keeps 32 bytes per entry; RESTORING writes chunk by chunk
@@ -39,6 +40,7 @@ struct recovery {
     bool closed;
     unsigned asked;      /* of the round, not answered yet */
     unsigned reached;    /* answers of the round */
+    unsigned unread;     /* and those of members that cannot read now what they hold */
     unsigned generation; /* of the whole attempt: late answers are dropped */
     struct list answers;
     uint64_t base, next;
@@ -124,9 +126,12 @@ static void answered(void *ctx, const struct wire_msg *message, const struct err
     if (is_late)
         return;
     if (message != NULL && message->type == WIRE_RECOVERED) {
-        r->reached++;
         take_note(r, message->u.recovered.checkpoint);
-        copy_answer(r, &message->u.recovered);
+        if (message->u.recovered.unavailable)
+            r->unread++;
+        else
+            copy_answer(r, &message->u.recovered);
+        r->reached += !message->u.recovered.unavailable;
     }
     if (--r->asked == 0)
         end_round(r);
@@ -135,7 +140,7 @@ static void answered(void *ctx, const struct wire_msg *message, const struct err
 static void begin_round(struct recovery *r)
 {
     drop_answers(r);
-    r->reached = 0;
+    r->reached = r->unread = 0;
     for (size_t i = 0; i < r->config.members->count; i++) {
         struct replication_peer peer;
         uint32_t code = r->config.members->list[i].code;
@@ -232,10 +237,13 @@ static void missing(struct recovery *r)
         if (a->at < a->message.entry_count && leaf_decode(a->message.entries[a->at].leaf, &leaf, NULL) == 0)
             end = min_of(end, leaf.index);
     }
-    (void)snprintf(what, sizeof what, "entries %llu to %llu are held by none of the %u nodes that answered",
-                   (unsigned long long)r->next, (unsigned long long)(end == 0 ? 0 : end - 1), r->reached);
+    int size = snprintf(what, sizeof what, "entries %llu to %llu are held by none of the %u nodes that answered",
+                        (unsigned long long)r->next, (unsigned long long)(end == 0 ? 0 : end - 1), r->reached);
+    if (r->unread > 0)
+        (void)snprintf(what + size, sizeof what - (size_t)size, "; %u cannot read now what they hold", r->unread);
     say(r, what);
-    if (r->reached > 0 && strcmp(old, r->state) != 0) { /* once for each thing to say, not with every round */
+    if (r->reached > 0 && r->unread == 0 &&
+        strcmp(old, r->state) != 0) { /* once for each thing to say, not with every round */
         (void)snprintf(text, sizeof text,
                        "%s; nothing is signed here meanwhile. Bring up the nodes that are away; if all have answered, "
                        "they are lost: "
@@ -439,15 +447,15 @@ void recovery_answer(struct recovery *r, uint32_t peer, uint64_t handle, const s
     struct giving g = {.arena = &a, .bytes_max = min_of(recover->max_bytes, BATCH_BYTES_MAX)};
     struct err e = {0};
     g.rows = arena_alloc(&a, BATCH_LEAVES_MAX * sizeof *g.rows);
-    int rc = reader == NULL ? err_set(&e, ERR_CLOSED, "sync.unavailable", "the ledger cannot be read now")
-                            : store_scan_entries(reader, peer, recover->from, give_entry, &g, &e);
-    if (rc < 0) {
-        replication_answer_error(r->replication, handle, WIRE_ERROR_UNAVAILABLE, e.id, e.message);
+    /* The checkpoint is in memory: whoever is behind hears it although the disk here refuses. */
+    struct wire_msg m = {.type = WIRE_RECOVERED};
+    m.u.recovered = (struct wire_recovered){.entries = g.rows, .checkpoint = note};
+    if (reader == NULL || store_scan_entries(reader, peer, recover->from, give_entry, &g, &e) < 0) {
+        m.u.recovered.unavailable = true;
     } else {
-        struct wire_msg m = {.type = WIRE_RECOVERED};
-        m.u.recovered =
-            (struct wire_recovered){.entries = g.rows, .entry_count = g.count, .checkpoint = note, .more = g.more};
-        replication_answer(r->replication, handle, &m);
+        m.u.recovered.entry_count = g.count;
+        m.u.recovered.more = g.more;
     }
+    replication_answer(r->replication, handle, &m);
     arena_close(&a);
 }

@@ -75,9 +75,7 @@ static uint64_t host_addressed_end(void *ctx, uint32_t peer, uint64_t *ret_seq, 
 static uint64_t host_known_size(void *ctx, uint32_t peer)
 {
     struct replication *r = ctx;
-    struct sync_peer_info info = {0};
-    (void)sync_peer_info(r->sync, peer, &info);
-    return max_of(info.head_size, r->config.cosigned_size(r->config.node_ctx, peer));
+    return r->config.seen_size(r->config.node_ctx, peer);
 }
 
 /* ---- actions ---- */

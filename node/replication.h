@@ -48,8 +48,8 @@ struct replication_config {
     void (*on_link)(void *ctx, uint32_t peer, bool up);
     /* @peer has said hello: what it holds of the own ledger is known. */
     void (*on_greeted)(void *ctx, uint32_t peer);
-    /* Largest size of @peer's ledger that was cosigned here. */
-    uint64_t (*cosigned_size)(void *ctx, uint32_t peer);
+    /* Largest size of @peer's ledger that a signed checkpoint was seen of here, durable or not: what HELLO says to it. */
+    uint64_t (*seen_size)(void *ctx, uint32_t peer);
     void *node_ctx; /* of these */
 };
 

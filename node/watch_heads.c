@@ -20,8 +20,9 @@ struct watched {
     uint32_t code;
     struct kept views[VIEWS_KEPT]; /* a ring: the next one replaces views[next] */
     size_t count, next;
-    size_t told;   /* older views are told in turn */
-    uint64_t size; /* largest seen */
+    size_t told;       /* older views are told in turn */
+    uint64_t size;     /* largest seen */
+    struct buf newest; /* its note: the ring may have passed it */
 };
 
 struct watch_heads {
@@ -88,7 +89,11 @@ static void keep(struct watched *l, const struct view *v)
     buf_put(&slot->note, v->note.data, v->note.size);
     slot->view = *v;
     slot->view.note = buf_bytes(&slot->note);
-    l->size = max_of(l->size, v->head.size);
+    if (v->head.size <= l->size)
+        return;
+    l->size = v->head.size;
+    buf_reset(&l->newest);
+    buf_put(&l->newest, v->note.data, v->note.size);
 }
 
 void watch_heads_seen(struct watch_heads *w, uint32_t code, const struct checkpoint *head, struct bytes note,
@@ -182,9 +187,10 @@ void watch_heads_load(struct watch_heads *w, const struct store_ledger_state *st
     }
 }
 
-uint64_t watch_heads_size(const struct watch_heads *w, uint32_t code)
+uint64_t watch_heads_size(const struct watch_heads *w, uint32_t code, struct bytes *ret_note)
 {
     const struct watched *l = find(w, code);
+    *ret_note = l == NULL ? bytes_of(NULL, 0) : buf_bytes(&l->newest);
     return l == NULL ? 0 : l->size;
 }
 
@@ -306,6 +312,7 @@ void watch_heads_destroy(struct watch_heads *w)
         struct watched *l = value;
         for (size_t i = 0; i < VIEWS_KEPT; i++)
             buf_close(&l->views[i].note);
+        buf_close(&l->newest);
         free(l);
     }
     map_close(&w->ledgers);

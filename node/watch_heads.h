@@ -46,7 +46,7 @@ void watch_heads_load(struct watch_heads *w, const struct store_ledger_state *st
                       const struct store_witness *witnesses, size_t witness_count);
 /* A peer's gossip: nothing in it is trusted before it is verified. */
 void watch_heads_gossip(struct watch_heads *w, const struct wire_gossip *gossip);
-/* The largest head seen of @code's ledger; 0 = none. */
-uint64_t watch_heads_size(const struct watch_heads *w, uint32_t code);
+/* The largest head seen of @code's ledger, durable here or not; 0 = none. Its note in @ret_note, borrowed until the next is seen. */
+uint64_t watch_heads_size(const struct watch_heads *w, uint32_t code, struct bytes *ret_note);
 
 #endif

@@ -66,8 +66,8 @@ struct wire_hello {
     uint64_t wall_ms;         /* the sender's clock */
     uint64_t ledger_size;     /* sealed size of the sender's ledger */
     uint64_t members_version; /* of the member list it uses */
-    uint64_t your_size;       /* the largest size of the receiver's ledger that the sender holds or has cosigned */
-    uint32_t files_port;      /* where the sender listens for files, 0 = nowhere; up to 65535 */
+    uint64_t your_size;  /* largest size of the receiver's ledger of which the sender has seen a signed checkpoint */
+    uint32_t files_port; /* where the sender listens for files, 0 = nowhere; up to 65535 */
 };
 
 struct wire_hint {
@@ -174,8 +174,9 @@ struct wire_recovered_entry {
 struct wire_recovered {
     const struct wire_recovered_entry *entries;
     size_t entry_count;      /* up to BATCH_LEAVES_MAX */
-    struct bytes checkpoint; /* up to NOTE_BYTES_MAX; empty = none held */
+    struct bytes checkpoint; /* up to NOTE_BYTES_MAX; empty = none seen */
     bool more;
+    bool unavailable; /* what it holds cannot be read now: no entries, which says nothing */
 };
 
 struct wire_case_pull {

@@ -121,6 +121,7 @@ static void fill_recovered(const struct wire_recovered *r, struct outgoing *o, s
     o->u.recovered.entries = pointers;
     o->u.recovered.checkpoint = blob(r->checkpoint);
     o->u.recovered.more = r->more;
+    o->u.recovered.unavailable = r->unavailable;
     o->envelope.recovered = &o->u.recovered;
 }
 
@@ -233,7 +234,8 @@ static int take_recovered(const Tbwire__Recovered *in, struct arena *arena, stru
     *ret = (struct wire_recovered){.entries = entries,
                                    .entry_count = in->n_entries,
                                    .checkpoint = wire_span_of(&in->checkpoint),
-                                   .more = in->more};
+                                   .more = in->more,
+                                   .unavailable = in->unavailable};
     return 0;
 }
 

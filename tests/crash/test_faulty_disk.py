@@ -5,40 +5,14 @@ itself when the disk works again.
 The failures are made in front of libc (tests/preload/faultdisk.c). unit_store_fault does the same at every single operation of the
 store; here it is the whole node that has to cope.
 """
-import os
-from pathlib import Path
-
 from cluster import wait_for
+from faulty_disk import Faults
 from load import Load, check_ledgers, find_item, verify_all
 
 KINDS = ("write_io", "write_full", "write_short", "sync_io")
 DATABASES = ("ledger.db", "heads.db", "keys.db")
 PLACES = (0, 1, 2)  # operations that still pass
 STOPPED = ("store.io", "store.full", "store.stopped", "store.corrupt", "store.busy", "store.internal")
-
-
-class Faults:
-    """The faulty disk of one node."""
-
-    def __init__(self, node):
-        self.path = node.dir.with_suffix(".fault")
-        self.fired_path = Path(f"{self.path}.fired")
-        self.sequence = 0
-        self.set("none", "x", 0)
-
-    def environment(self):
-        library = Path(os.environ["TONGBAN_BIN"]) / "faultdisk.so"
-        assert library.exists(), library
-        return {"LD_PRELOAD": str(library), "TONGBAN_TEST_FAULT": str(self.path)}
-
-    def set(self, kind, name, count):
-        self.sequence += 1
-        new = Path(f"{self.path}.new")
-        new.write_text(f"{self.sequence} {kind} {name} {count}\n")
-        new.rename(self.path)  # never half a line
-
-    def has_fired(self):
-        return self.fired_path.exists() and str(self.sequence) in self.fired_path.read_text().split()
 
 
 def writes(node):

@@ -31,8 +31,8 @@ static const struct {
     ROW(accuse_silent, "L7"),
     ROW(authority_unchecked, "I5"),
     ROW(decide_twice, "I6"),
-    RARE(deliver_reopens, "I7", 400),
-    RARE(order_by_clock, "I9", 180),
+    RARE(deliver_reopens, "I7", 900),
+    RARE(order_by_clock, "I9", 350),
     RARE(order_by_arrival, "I1 I2", 180),
     ROW(sequence_all, "I3 I10"),
     ROW(digest_payload, "I8"),
@@ -40,7 +40,7 @@ static const struct {
     ROW(restore_unasked, "L2"),
     /* Bugs that the simulator has found, put back: it has to find them again. */
     ROW(asking_writes, "L2 L6"),
-    RARE(erasure_speaks, "I1 I8", 1400),
+    RARE(erasure_speaks, "I1 I8", 1500),
     ROW(frozen_stored, "E"),
 #undef ROW
 #undef RARE

@@ -432,6 +432,8 @@ static void fork_node(void)
     copy->witness = n->witness;
     copy->disk = disk_copy(n->disk, copy, true);
     n->is_forker = n->is_byzantine = copy->is_forker = copy->is_byzantine = true;
+    n->mutants |= UINT64_C(1) << MUTANT_behind_ignored; /* what others hold of the other one stops neither */
+    copy->mutants = n->mutants;
     the_sim.slot_count++;
     check_forked(n);
     sim_trace("%s is there twice, from entry %llu on", sim_name(n), (unsigned long long)disk_head(n->disk)->size);

@@ -448,6 +448,34 @@ static void test_decode_limits(void **state)
     expect_no_decode(1, &b, ERR_LIMIT, "wire.hello-suites");
 }
 
+static void test_recovered(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT;
+    struct buf out = {0};
+    const struct wire_recovered_entry rows[] = {
+        {.leaf = bytes_of("first", 5), .payload = bytes_of("content", 7), .payload_held = true},
+        {.leaf = bytes_of("second", 6)},
+    };
+    struct wire_msg m = {.type = WIRE_RECOVERED};
+    m.u.recovered = (struct wire_recovered){
+        .entries = rows, .entry_count = 2, .checkpoint = bytes_of("a checkpoint", 12), .more = true};
+    encoded(&m, &out);
+    struct wire_recovered got = decoded(buf_bytes(&out), &arena).u.recovered;
+    assert_int_equal(got.entry_count, 2);
+    assert_true(got.more && !got.unavailable && bytes_equal(got.checkpoint, m.u.recovered.checkpoint));
+    assert_true(bytes_equal(got.entries[0].leaf, rows[0].leaf) && bytes_equal(got.entries[0].payload, rows[0].payload));
+    assert_true(got.entries[0].payload_held && !got.entries[1].payload_held);
+
+    m.u.recovered = (struct wire_recovered){.checkpoint = bytes_of("a checkpoint", 12), .unavailable = true};
+    buf_reset(&out);
+    encoded(&m, &out);
+    got = decoded(buf_bytes(&out), &arena).u.recovered;
+    assert_true(got.entry_count == 0 && got.unavailable && !got.more && got.checkpoint.size == 12);
+    buf_close(&out);
+    arena_close(&arena);
+}
+
 static void test_case_pull(void **state)
 {
     (void)state;
@@ -798,6 +826,7 @@ int main(void)
         cmocka_unit_test(test_encode_limits),
         cmocka_unit_test(test_decode_bad_items),
         cmocka_unit_test(test_decode_limits),
+        cmocka_unit_test(test_recovered),
         cmocka_unit_test(test_case_pull),
         cmocka_unit_test(test_case_entries),
         cmocka_unit_test(test_reconcile_round_trip),

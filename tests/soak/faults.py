@@ -1,0 +1,316 @@
+"""What is done to the federation during a soak: a plan from a seed, and what carries it out.
+
+Every kind comes once, in mixed order, before the dice decide; no node has two faults of its own at a time. The nodes of KEPT are
+killed during warm-up only: what grows in them afterwards, grows (rules.py).
+"""
+import ctypes
+import heapq
+import itertools
+import os
+import random
+import shutil
+import subprocess
+import threading
+
+import rules
+
+KEPT = {"510000", "520000"}  # the busiest desk; a window with a small disk
+SMALL_DISKS = ("520000", "500000")
+KINDS = {  # how often, against the others; longest duration in seconds
+    "kill": (5, 15), "kill_at_start": (2, 3), "restart": (1, 3), "pause": (4, 20), "cut": (6, 60), "isolate": (3, 40), "flap": (2, 20),
+    "full": (2, 20), "backup": (2, 0), "reload": (1, 0), "renew": (1, 0),
+}
+DEADLY = {"kill", "kill_at_start", "restart"}
+WAYS = ("stall", "drop", "reset")
+DISK_BYTES = 512 << 20  # of a small disk at the start: a node begins no file that leaves less than 256 MiB free
+SETTLE_S = 5  # a fault without a length of its own is not over sooner
+APART_S = 3  # between two faults of one node
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Fault:
+    def __init__(self, at, kind, targets, seconds, way=None):
+        self.at, self.kind, self.targets, self.seconds, self.way = at, kind, targets, seconds, way
+
+    def __repr__(self):
+        way = f" {self.way}" if self.way else ""
+        return f"{self.kind}{way} {' '.join(self.targets)} {self.seconds:.1f} s"
+
+
+def plan(seed, length, every, regions, disks, longest=60):
+    """The faults of a run of @length seconds, one about every @every; @disks: who can have a full one; @longest: of one, in seconds."""
+    dice = random.Random(f"{seed}/faults")
+    first, found, free, at = [k for k in KINDS if k != "full" or disks], [], dict.fromkeys(regions, 0.0), 0.0
+    dice.shuffle(first)
+    warm = length * rules.WARM_UP_PART
+    while True:
+        at += dice.uniform(0.5, 1.5) * every
+        kind = first[-1] if first else dice.choices(list(KINDS), [w for w, _ in KINDS.values()])[0]
+        if at > length:
+            return found
+        can = [r for r in (disks if kind == "full" else regions) if free[r] <= at and not (kind in DEADLY and r in KEPT and at > warm)]
+        wanted = 2 if kind in ("cut", "flap") else 1
+        if len(can) < wanted:
+            first = first[-1:] + first[:-1]
+            continue
+        first = first[:-1]
+        targets = dice.sample(can, wanted)
+        seconds = min(KINDS[kind][1], longest) * dice.uniform(0.1, 1.0)
+        found.append(Fault(at, kind, targets, seconds, dice.choice(WAYS) if wanted == 2 or kind == "isolate" else None))
+        for region in targets:
+            free[region] = at + seconds + APART_S
+
+
+# ---- small disks -----------------------------------------------------------------------------------------------------
+
+
+def own_mounts():
+    """Mounts of this process and its children are theirs alone from now on; False where the kernel does not let us. Before any thread."""
+    uid, gid = os.getuid(), os.getgid()
+    try:
+        os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNS)
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with open(f"/proc/self/{name}", "w") as f:
+                f.write(text)
+        return True
+    except OSError:
+        return False
+
+
+class SmallDisk:
+    """A file system of its own under a node's folder, that is full when we say so."""
+
+    def __init__(self, node, size):
+        before = node.dir.with_suffix(".before")
+        node.dir.rename(before)
+        node.dir.mkdir(mode=0o700)
+        if libc.mount(b"tmpfs", str(node.dir).encode(), b"tmpfs", 0, f"size={size},mode=0700".encode()) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(node.dir))
+        shutil.copytree(before, node.dir, dirs_exist_ok=True)
+        self.filler = node.dir / "filler"
+
+    def fill(self):
+        with open(self.filler, "ab", buffering=0) as f:
+            room = os.statvfs(self.filler)
+            try:
+                os.posix_fallocate(f.fileno(), 0, max(1, (room.f_bavail - 16) * room.f_frsize))
+                while True:
+                    f.write(bytes(1 << 16))
+            except OSError:
+                pass
+
+    def free(self):
+        self.filler.unlink()
+
+
+# ---- carrying it out -------------------------------------------------------------------------------------------------
+
+
+class Executor:
+    """Carries out a plan. Everything here happens on the main thread: a daemon dies with the thread that has started it."""
+
+    def __init__(self, cluster, nodes, disks, faults, journal, seconds, dice):
+        self.cluster, self.disks, self.journal, self.seconds, self.dice = cluster, disks, journal, seconds, dice
+        self.nodes = {node.region: node for node in nodes}
+        self.problems = []
+        self.done = {}  # kind -> count
+        self.quiet = set()  # regions that do not answer by our doing
+        self.backups = 0
+        self._due, self._order = [], itertools.count()
+        for fault in faults:
+            self._later(fault.at, lambda f=fault: self._begin(f))
+
+    def finish(self):
+        """No new faults; everything is mended and runs when this returns."""
+        for disk in self.disks.values():
+            disk.filler.unlink(missing_ok=True)
+        self.cluster.heal()
+        for region, node in self.nodes.items():
+            if node.process is None:
+                node.start(wait=False)
+            node.resume()
+        for node in self.nodes.values():
+            node.wait_ready(120)
+        self.quiet.clear()
+
+    def step(self):
+        """Does what is due."""
+        self._look_after()
+        while self._due and self._due[0][0] <= self.seconds():
+            action = heapq.heappop(self._due)[2]
+            try:
+                action()
+            except Exception as e:
+                self._problem(f"{type(e).__name__}: {e}")
+
+    # -- inside
+
+    def _later(self, at, action):
+        heapq.heappush(self._due, (at, next(self._order), action))
+
+    def _problem(self, text):
+        self.problems.append(text)
+        self.journal.write(t="problem", at=round(self.seconds(), 3), text=text)
+
+    def _look_after(self):
+        """A daemon that has ended of itself is a finding; the run goes on with a new one."""
+        for node in self.nodes.values():
+            if node.process is not None and node.process.poll() is not None:
+                self._problem(f"{node} ended of itself, status {node.process.returncode}: {node.log_tail(3)}")
+                node.process = None
+                node.start(wait=False)
+
+    def _begin(self, fault):
+        self.journal.write(t="fault", at=round(self.seconds(), 3), kind=fault.kind, targets=fault.targets, seconds=round(fault.seconds, 1), way=fault.way)
+        self.done[fault.kind] = self.done.get(fault.kind, 0) + 1
+
+        def end():
+            self.journal.write(t="mended", at=round(self.seconds(), 3), kind=fault.kind, targets=fault.targets)
+
+        getattr(self, f"_{fault.kind}")(fault, end)
+
+    def _up(self, node, end):
+        """Starts @node; end() when it answers."""
+        node.start(wait=False)
+        self._until_ready(node, end, self.seconds() + 60)
+
+    def _until_ready(self, node, end, deadline):
+        try:
+            ready = node.get("/healthz", timeout=2).status == 200
+        except Exception:
+            ready = False
+        if ready:
+            self.quiet.discard(node.region)
+            end()
+        elif self.seconds() > deadline:
+            self._problem(f"{node} does not answer 60 s after its start: {node.log_tail(3)}")
+        else:
+            self._later(self.seconds() + 0.2, lambda: self._until_ready(node, end, deadline))
+
+    def _kill(self, fault, end):
+        node = self.nodes[fault.targets[0]]
+        self.quiet.add(node.region)
+        node.kill()
+        self._later(self.seconds() + fault.seconds, lambda: self._up(node, end))
+
+    def _kill_at_start(self, fault, end):
+        """Killed, started, killed again somewhere on its way up, up to three times."""
+        node = self.nodes[fault.targets[0]]
+        self.quiet.add(node.region)
+        node.kill()
+
+        def again(left):
+            node.start(wait=False)
+            if left == 0:
+                self._until_ready(node, end, self.seconds() + 60)
+                return
+            self._later(self.seconds() + self.dice.uniform(0.01, 0.6), lambda: (node.kill(), again(left - 1)))
+
+        again(self.dice.randint(1, 3))
+
+    def _restart(self, fault, end):
+        node = self.nodes[fault.targets[0]]
+        self.quiet.add(node.region)
+        node.stop()
+        self.problems += [f"{node} {x}" for x in node.problems]
+        node.problems.clear()
+        self._later(self.seconds() + fault.seconds, lambda: self._up(node, end))
+
+    def _pause(self, fault, end):
+        node = self.nodes[fault.targets[0]]
+        self.quiet.add(node.region)
+        node.pause()
+
+        def resume():
+            node.resume()
+            self.quiet.discard(node.region)
+            end()
+
+        self._later(self.seconds() + fault.seconds, resume)
+
+    def _cut(self, fault, end):
+        a, b = (self.nodes[r] for r in fault.targets)
+        self.cluster.cut(a, b, fault.way)
+        self._later(self.seconds() + fault.seconds, lambda: (self.cluster.heal(a, b), end()))
+
+    def _isolate(self, fault, end):
+        node = self.nodes[fault.targets[0]]
+        others = [x for x in self.nodes.values() if x is not node]
+        self.cluster.isolate(node, fault.way)
+        self._later(self.seconds() + fault.seconds, lambda: ([self.cluster.heal(node, x) for x in others], end()))
+
+    def _flap(self, fault, end):
+        """A line that comes and goes."""
+        a, b = (self.nodes[r] for r in fault.targets)
+        last = self.seconds() + fault.seconds
+
+        def turn(is_cut):
+            if is_cut:
+                self.cluster.heal(a, b)
+            else:
+                self.cluster.cut(a, b, fault.way)
+            if is_cut and self.seconds() > last:
+                end()
+                return
+            self._later(self.seconds() + self.dice.uniform(0.1, 2.0), lambda: turn(not is_cut))
+
+        turn(False)
+
+    def _full(self, fault, end):
+        disk = self.disks[fault.targets[0]]
+        disk.fill()
+        self._later(self.seconds() + fault.seconds, lambda: (disk.free(), self._publish(), end()))
+
+    def _backup(self, fault, end):
+        """A copy of the working node must verify by itself, in a folder of its own. The command runs beside."""
+        node = self.nodes[fault.targets[0]]
+        self.backups += 1
+        folder = self.cluster.dir / f"copy{self.backups}"
+
+        def work():
+            try:
+                shutil.copytree(node.dir, folder, ignore=shutil.ignore_patterns("*.db*", "*.sock", "files", "filler", "writer.lock"))
+                env = {"TONGBAN_DIR": str(node.dir)}
+                self.cluster.cli("backup", "--out", folder / "ledger.db", env=env, timeout=120)
+                self.cluster.cli("backup", "--out", folder / "keys.db", "--keys", env=env, timeout=120)
+                shutil.copytree(node.dir / "files", folder / "files", dirs_exist_ok=True)
+                verify(self.cluster, folder)
+            except Exception as e:
+                self._problem(f"backup of {node}: {type(e).__name__}: {e}")
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+        threading.Thread(target=work, name="backup", daemon=True).start()
+        self._later(self.seconds() + SETTLE_S, end)
+
+    def _publish(self):
+        """The CA's files to all nodes whose disk takes them; the others get them when theirs does."""
+        nodes = [x for r, x in self.nodes.items() if r not in self.disks or not self.disks[r].filler.exists()]
+        self.cluster.cli("ca", "publish", "--dir", self.cluster.ca_dir, *[node.dir for node in nodes])
+        for node in nodes:
+            if node.is_running and node.region not in self.quiet:  # while it starts, SIGHUP would end it
+                node.reload()
+
+    def _reload(self, fault, end):
+        self._publish()
+        self._later(self.seconds() + SETTLE_S, end)
+
+    def _renew(self, fault, end):
+        """A new certificate for a node, published and read by all while they work."""
+        self.cluster.cli("ca", "issue", "--dir", self.cluster.ca_dir, "--node", self.nodes[fault.targets[0]].dir)
+        self._reload(fault, end)
+
+
+def verify(cluster, folder):
+    """`tongband --verify` of a folder that no daemon uses."""
+    command = [str(cluster.program("tongband")), "--config", str(folder / "node.json"), "--verify"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    if done.returncode != 0 or "all verified" not in done.stdout:
+        raise AssertionError(f"tongband --verify: status {done.returncode}: {(done.stderr + done.stdout)[-500:]}")
+    return done.stdout
+
+
+def calm(times, nodes, begin, end):
+    """No fault of @nodes stood between the seconds @begin and @end, nor the moment before. @times: (from, to, targets)."""
+    return not any(a <= end and begin <= b + APART_S and not set(nodes).isdisjoint(targets) for a, b, targets in times)

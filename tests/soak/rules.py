@@ -1,0 +1,53 @@
+"""What a soak allows, in one place, and the rule by which growth is judged."""
+from statistics import median
+
+# (name, limit, unit, why). Growth is judged on the processes that live through the whole run (KEPT in faults.py): a restart
+# would hide a leak.
+LIMITS = {
+    "memory_growth": (8.0, "MiB/h", "RssAnon; a node holds about 10 MiB, and 100 bytes kept of each request would be 10 MiB an hour; caches fill"
+                                    " during warm-up"),
+    "descriptor_growth": (4.0, "/h", "each of five peers has two connections; one descriptor lost per fault would be 100 an hour"),
+    "thread_growth": (2.0, "/h", "the number of threads is fixed at the start"),
+    "wal_growth": (8.0, "MiB/h", "a WAL is used again from its beginning after 2000 pages (8 MiB)"),
+    "wal_max": (64.0, "MiB", "journal_size_limit of the store; more means a reader that never ends"),
+    "bytes_per_entry": (8192.0, "bytes", "growth of ledger.db for each entry held, own or of others, with its payload, indexes and case rows"),
+    "catch_up": (120.0, "s", "from the last repair until every node holds every ledger"),
+    "drain": (180.0, "s", "from the last repair until every request of every case has its answer"),
+    "lag_p99_calm": (5000.0, "ms", "an event visible at the other side, where neither has a fault of its own; the machine may be busy"),
+}
+JUDGED_FROM_S = 600  # shorter runs have no growth to speak of: it is shown, not judged
+WARM_UP_PART = 1 / 6  # of the run: caches fill, every node is killed at least once
+
+# Error lines that a fault explains; any other one fails the run.
+ERRORS_OF_FAULTS = {
+    "full": {"store.full"},
+}
+
+# What reconciliation may find between nodes that are cut off and behind: it waits, and nothing was wrong.
+RECONCILE_WAITS = {"lag_there", "lag_here", "third_there", "pending"}
+
+# What a node writes of its own accord, as role system.
+BY_ITSELF = {"receipt", "ack", "part", "part_done"}
+
+
+def limit(name):
+    return LIMITS[name][0]
+
+
+def windows(begin, end):
+    """(first quarter, second half) of what comes after warm-up."""
+    warm = begin + (end - begin) * WARM_UP_PART
+    length = end - warm
+    return (warm, warm + length / 4), (warm + length / 2, end)
+
+
+def growth(points, begin, end):
+    """Growth an hour of [(second, value)]: the median of the second half against that of the first quarter, by the hours between
+    their middles; None without points in both. Medians: a fault's peak is no growth."""
+    (a0, a1), (b0, b1) = windows(begin, end)
+    first = [(t, v) for t, v in points if a0 <= t <= a1]
+    second = [(t, v) for t, v in points if b0 <= t <= b1]
+    if not first or not second:
+        return None
+    hours = (median(t for t, _ in second) - median(t for t, _ in first)) / 3600
+    return (median(v for _, v in second) - median(v for _, v in first)) / hours

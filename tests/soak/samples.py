@@ -1,0 +1,99 @@
+"""Every few seconds, of each daemon: memory, descriptors, threads, processor time, the sizes of its databases, what it holds of the
+others' ledgers, and what its log said since."""
+import http.client
+import os
+import threading
+import time
+
+from cluster import LogLine
+
+TICKS = os.sysconf("SC_CLK_TCK")
+FILES = ("ledger.db", "ledger.db-wal", "heads.db", "heads.db-wal", "keys.db", "keys.db-wal")
+
+
+def process(pid):
+    """Figures of /proc; None when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as f:
+            status = dict(line.split(":", 1) for line in f)
+        with open(f"/proc/{pid}/stat") as f:
+            stat = f.read().rsplit(")", 1)[1].split()
+        return {"rss_kib": int(status["VmRSS"].split()[0]), "anon_kib": int(status["RssAnon"].split()[0]), "threads": int(status["Threads"]),
+                "fds": len(os.listdir(f"/proc/{pid}/fd")), "cpu_s": (int(stat[11]) + int(stat[12])) / TICKS}
+    except (OSError, KeyError, IndexError):
+        return None
+
+
+class LogTail:
+    """Counts the lines that a growing log has gained, by level and id."""
+
+    def __init__(self, path):
+        self.path, self.offset, self.rest = path, 0, b""
+
+    def counts(self):
+        found = {}
+        try:
+            with open(self.path, "rb") as f:
+                f.seek(self.offset)
+                data = self.rest + f.read()
+                self.offset = f.tell()
+        except OSError:
+            return found
+        *lines, self.rest = data.split(b"\n")
+        for text in lines:
+            line = LogLine.parse(text.decode(errors="replace"))
+            if line and line.level in ("error", "warn"):
+                key = f"{line.level} {line.id}"
+                found[key] = found.get(key, 0) + 1
+        return found
+
+
+class Sampler:
+    def __init__(self, nodes, journal, seconds, every, quiet):
+        self.nodes, self.journal, self.seconds, self.every, self.quiet = nodes, journal, seconds, every, quiet
+        self.problems = []
+        self.tails = {node.region: LogTail(node.log_path) for node in nodes}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="samples", daemon=True)
+
+    def start(self):
+        self._thread.start()
+
+    def finish(self):
+        self._stop.set()
+        self._thread.join()
+        self.take()
+
+    def _run(self):
+        while not self._stop.wait(self.every):
+            try:
+                self.take()
+            except Exception as e:
+                self.problems.append(f"sample: {type(e).__name__}: {e}")
+
+    def take(self):
+        for node in self.nodes:
+            row = {"t": "sample", "at": round(self.seconds(), 2), "node": node.region, "pid": node.pid, "log": self.tails[node.region].counts()}
+            row |= process(node.pid) or {}
+            for name in FILES:
+                try:
+                    row[name] = os.stat(node.dir / name).st_size
+                except OSError:
+                    row[name] = 0
+            if node.region not in self.quiet:
+                row |= self._ask(node)
+            self.journal.write(**row)
+
+    @staticmethod
+    def _ask(node):
+        """What the node says of itself and of what it holds; {} when it does not answer."""
+        try:
+            begin = time.monotonic()
+            status = node.get("/v1/status", timeout=3).ok().json()
+            took = (time.monotonic() - begin) * 1000
+            peers = node.get("/v1/peers", timeout=3).ok().json()["peers"]
+        except (OSError, http.client.HTTPException, AssertionError):
+            return {}
+        return {"status_ms": round(took, 1), "size": status["ledger_size"], "cases": status["cases"], "connected": status["peers_connected"],
+                "alarms": status["alarms"], "held": {str(p["code"]): p["held_size"] for p in peers},
+                "backlog": {str(p["code"]): p["backlog"] for p in peers}}

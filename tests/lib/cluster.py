@@ -196,7 +196,8 @@ class Node:
 
     @property
     def is_running(self):
-        return self.process is not None and self.process.poll() is None
+        process = self.process  # lines ask from their own threads
+        return process is not None and process.poll() is None
 
     def start(self, wait=True, env=None, arguments=()):
         """Starts the daemon; with @wait returns when its API answers."""

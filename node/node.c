@@ -638,11 +638,9 @@ static void signal_cb(void *ctx, int number)
     struct node *n = ctx;
     if (n->stopping)
         return;
-    if (n->engine
-            .asking) { /* starting: everything has just been read, and nothing runs yet that would have to be stopped */
-        n->stopping = n->engine.stopping = number != SIGHUP;
-        if (n->stopping)
-            engine_stop_asking(&n->engine);
+    if (n->engine.asking) { /* starting: nothing runs yet that would have to be stopped, and SIGHUP is held back */
+        n->stopping = n->engine.stopping = true;
+        engine_stop_asking(&n->engine);
         return;
     }
     if (number == SIGHUP) {
@@ -689,8 +687,20 @@ static int start_parts(struct node *n, struct err *e)
     return rc;
 }
 
+/* Until the loop takes it, SIGHUP would end the process: a hook that has renewed a certificate does not know that the node is just
+ * starting. It waits, so that what was changed after it was read is read again. */
+static void hold_hangup(int how)
+{
+    sigset_t hangup;
+    (void)sigemptyset(&hangup);
+    (void)sigaddset(&hangup, SIGHUP);
+    int rc = pthread_sigmask(how, &hangup, NULL);
+    xassert(rc == 0);
+}
+
 int node_start(const struct config *config, struct node **ret, struct err *e)
 {
+    hold_hangup(SIG_BLOCK);
     struct node *n = xcalloc(1, sizeof *n);
     n->config = config;
     int mutex = pthread_mutex_init(&n->link_lock, NULL);
@@ -712,6 +722,7 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
     note_floor(n);
     app_materials_start(n->engine.app);
     engine_start(&n->engine);
+    hold_hangup(SIG_UNBLOCK);
     *ret = n;
     return 0;
 }

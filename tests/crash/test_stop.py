@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of things: under load, with requests that wait, with a verification under way.
+"""Signals in the middle of things: SIGTERM under load, with requests that wait, with a verification under way; SIGHUP at start.
 
 The daemon ends with status 0 and nothing to report to a sanitizer (cluster.py checks both), and nothing that was answered
 is lost: a client that was told "shutting down" asks the next one with the same key.
@@ -24,6 +24,22 @@ def test_stop_under_load(cluster):
     nodes = [desk, *windows]
     check_ledgers(load, nodes)
     verify_all(nodes)
+
+
+def test_reload_while_starting(cluster):
+    """A hook that has renewed a certificate may meet a node on its way up: it stays, and reads again what it had read already."""
+    node = cluster.add_node("510000", "四川省", catalog="catalog/data/sichuan.json", proxied=False)
+    cluster.start()
+    item = find_item(node, node)
+    in_parallel(lambda i: submit(node, item), range(200))  # so that there is something to read at the start
+    for _ in range(5):
+        node.kill()
+        said = len(node.log_lines("node.reloaded"))
+        node.start(wait=False)
+        wait_for(lambda: (node.dir / "writer.lock").read_text().strip() == str(node.pid), what="the node to open its store")
+        node.reload()
+        node.wait_ready()
+        node.wait_log("node.reloaded", count=said + 1)
 
 
 class Asking(threading.Thread):

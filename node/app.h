@@ -129,7 +129,7 @@ int app_check_identity(struct app *a, const char *id_type, const char *number, s
 /* Everything is copied before the call returns. A refusal comes through @cb too. */
 void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb,
                 void *ctx);
-/* @count (1..16) events appended together, in this order, or none. */
+/* @count (1..CASE_EVENTS_PER_REQUEST_MAX) events appended together, in this order, or none. */
 void app_append(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_event *events, size_t count,
                 const struct app_request *r, app_command_cb cb, void *ctx);
 

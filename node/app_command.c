@@ -19,7 +19,6 @@
 #include "node/base/xassert.h"
 #include "node/cases/command.h"
 
-#define DRAFTS_MAX 16u
 #define PEER_WAIT_MS 5000u
 
 /* One event to be written. */
@@ -744,10 +743,10 @@ static int append(struct command *c, const uint8_t case_id[CASE_ID_SIZE], const 
 {
     struct app *a = c->app;
     struct case_slot *slot;
-    struct draft drafts[DRAFTS_MAX] = {0};
-    if (count == 0 || count > DRAFTS_MAX)
+    struct draft drafts[CASE_EVENTS_PER_REQUEST_MAX] = {0};
+    if (count == 0 || count > CASE_EVENTS_PER_REQUEST_MAX)
         return err_set(e, ERR_LIMIT, "case.events-of-request", "%zu events in one request, allowed are 1 to %u", count,
-                       DRAFTS_MAX);
+                       CASE_EVENTS_PER_REQUEST_MAX);
     int rc = case_cache_get(a->cases, a->ledger, case_id, &slot, e);
     if (rc != 0)
         return rc;

@@ -43,8 +43,9 @@
 
 /* cases */
 /* Per author, whose events come in order everywhere: every node leaves out the same ones, whatever arrives first (fold). */
-#define CASE_EVENTS_PER_NODE_MAX 500u /* events of one node in one case that count: its first ones */
-#define CASE_NODES_MAX 16u            /* nodes that write on one case */
+#define CASE_EVENTS_PER_NODE_MAX 500u    /* events of one node in one case that count: its first ones */
+#define CASE_EVENTS_PER_REQUEST_MAX 100u /* appended together, or not at all */
+#define CASE_NODES_MAX 16u               /* nodes that write on one case */
 #define CASE_EVENTS_MAX (CASE_EVENTS_PER_NODE_MAX * CASE_NODES_MAX)
 
 /* files (wire, disk: FORMATS.md "Files") */

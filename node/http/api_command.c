@@ -17,7 +17,6 @@
 #include "node/http/names.h"
 #include "node/http/person.h"
 
-#define EVENTS_MAX 16 /* of one request: app_append() */
 #define MATERIALS_MAX 64
 #define TEXT_BYTES_MAX 4096 /* reason and note in words */
 #define NAME_BYTES_MAX 256
@@ -358,9 +357,9 @@ static int decode_event(const struct json_object *o, struct app_event *v, struct
     return rc;
 }
 
-/* One event object, or {"events": [1..16 of them]}. */
-static int decode_events(const struct json_object *body, struct app_event events[EVENTS_MAX], size_t *ret_count,
-                         struct err *e)
+/* One event object, or {"events": [1..CASE_EVENTS_PER_REQUEST_MAX of them]}. */
+static int decode_events(const struct json_object *body, struct app_event events[CASE_EVENTS_PER_REQUEST_MAX],
+                         size_t *ret_count, struct err *e)
 {
     static const char *const fields[] = {"events"};
     if (yyjson_obj_get(body->value, "events") == NULL) {
@@ -371,11 +370,12 @@ static int decode_events(const struct json_object *body, struct app_event events
     yyjson_val *list = NULL;
     int rc = json_check_fields(body, fields, array_count(fields), e);
     if (rc == 0)
-        rc = json_get_array(body, "events", EVENTS_MAX, &list, e);
+        rc = json_get_array(body, "events", CASE_EVENTS_PER_REQUEST_MAX, &list, e);
     if (rc != 0)
         return rc;
     if (yyjson_arr_size(list) == 0)
-        return err_set(e, ERR_INVALID, "json.missing", "'events' is empty, 1 to %d events are expected", EVENTS_MAX);
+        return err_set(e, ERR_INVALID, "json.missing", "'events' is empty, 1 to %u events are expected",
+                       CASE_EVENTS_PER_REQUEST_MAX);
     yyjson_arr_iter it = yyjson_arr_iter_with(list);
     for (size_t i = 0; rc == 0 && yyjson_arr_iter_has_next(&it); i++) {
         struct json_object o;
@@ -424,7 +424,7 @@ static int add_remedies(struct request *r, struct app_event *v, struct err *e)
 
 int api_post_case_events(struct request *r, struct err *e)
 {
-    struct app_event events[EVENTS_MAX] = {{0}};
+    struct app_event events[CASE_EVENTS_PER_REQUEST_MAX] = {{0}};
     struct app_request frame = {0};
     struct json_object o;
     yyjson_val *root = NULL;

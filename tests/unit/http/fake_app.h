@@ -24,7 +24,7 @@ struct app {
     bool has_key, wait_peers;
     uint32_t wait_ms;
     uint8_t body_hash[32];
-    struct app_event events[16];
+    struct app_event events[CASE_EVENTS_PER_REQUEST_MAX];
     char event_reason[16][80];
     char event_payload[16][512];
     size_t event_count;

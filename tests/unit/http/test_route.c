@@ -522,11 +522,11 @@ static void events_of_the_law(void **state)
     }
 }
 
-/* 16 events pass, 17 do not. */
+/* As many events as a request may hold pass, one more does not. */
 static void events_have_a_count_limit(void **state)
 {
     (void)state;
-    for (size_t count = 16; count <= 17; count++) {
+    for (size_t count = CASE_EVENTS_PER_REQUEST_MAX; count <= CASE_EVENTS_PER_REQUEST_MAX + 1; count++) {
         struct app a = fresh();
         struct buf body = {0};
         buf_put_string(&body, "{\"events\":[");
@@ -534,8 +534,8 @@ static void events_have_a_count_limit(void **state)
             buf_printf(&body, "%s{\"type\":\"note\"}", i > 0 ? "," : "");
         buf_put_string(&body, "]}");
         struct answer answer = ask(&a, "POST", "/v1/cases/c0/events", buf_cstr(&body));
-        assert_int_equal(answer.status, count == 16 ? 201 : 400);
-        assert_int_equal(a.event_count, count == 16 ? 16 : 0);
+        assert_int_equal(answer.status, count == CASE_EVENTS_PER_REQUEST_MAX ? 201 : 400);
+        assert_int_equal(a.event_count, count == CASE_EVENTS_PER_REQUEST_MAX ? CASE_EVENTS_PER_REQUEST_MAX : 0);
         buf_close(&body);
     }
 }

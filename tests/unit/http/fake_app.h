@@ -25,8 +25,8 @@ struct app {
     uint32_t wait_ms;
     uint8_t body_hash[32];
     struct app_event events[CASE_EVENTS_PER_REQUEST_MAX];
-    char event_reason[16][80];
-    char event_payload[16][512];
+    char event_reason[CASE_EVENTS_PER_REQUEST_MAX][80];
+    char event_payload[CASE_EVENTS_PER_REQUEST_MAX][512];
     size_t event_count;
     uint8_t case_id[CASE_ID_SIZE];
     struct app_case_filter filter;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "node/base/clock.h"
+#include "node/base/mutant.h"
 #include "node/base/xassert.h"
 #include "node/replication_internal.h"
 
@@ -84,6 +85,11 @@ static void load_cursor(struct replication *r, const struct store_replica *row, 
     ret->seq_public = row->seq_public;
     ret->confirmed.seq_me = row->confirmed_seq_me;
     ret->confirmed.seq_public = row->confirmed_seq_public;
+    if (MUTANT(start_forgets)) {
+        ret->range = ret->confirmed.range;
+        ret->seq_me = ret->confirmed.seq_me;
+        ret->seq_public = ret->confirmed.seq_public;
+    }
     if (row->note.size > 0) {
         ret->head_size = head.size;
         ret->head_root = head.root;

@@ -32,9 +32,12 @@
     X(deliver_reopens, "a delivered case can be decided again")                                                        \
     X(order_by_clock, "concurrent events are ordered by their authors' clocks first")                                  \
     X(order_by_arrival, "concurrent events are ordered as they arrive")                                                \
+    X(causes_ignored, "an event may stand before one that it cites")                                                   \
     X(sequence_all, "what the lead has not cited counts as sequenced")                                                 \
+    X(effects_rewritten, "a decision that is made void later counts as never made")                                    \
     X(digest_payload, "a case's digest depends on whether contents are held")                                          \
     X(wait_forever, "a follower that has to wait is not woken again")                                                  \
+    X(start_forgets, "a follower starts at the last confirmed position, not at the durable one")                       \
     X(restore_unasked, "a node writes before it has asked the others what they hold of its ledger")                    \
     X(asking_writes, "what arrives while the others are asked is answered with own entries")                           \
     X(erasure_speaks, "an event behind an erasure of its case does not change the case's row")                         \

@@ -92,7 +92,7 @@ void order_sort(struct dag *d, uint16_t *slots, unsigned count, uint16_t rules_v
         order_rank(member, rules_version);
         member->open_in_sort = 0;
         for (unsigned k = 0; k < member->held.parent_count; k++)
-            if (d->events[member->links[k].parent]->mark == d->mark)
+            if (d->events[member->links[k].parent]->mark == d->mark && !MUTANT(causes_ignored))
                 member->open_in_sort++;
     }
     for (unsigned i = 0; i < count; i++)

@@ -42,6 +42,9 @@ static void apply(struct replay *r, struct dag_event *e)
 {
     replay_reserve(r, r->order_count + 1);
     fold_apply(&r->current, &r->dag, e, r->order_count, &r->order[r->order_count]);
+    for (uint32_t i = 0; MUTANT(effects_rewritten) && i < r->order_count; i++)
+        if (r->order[i].event == r->order[r->order_count].voids)
+            r->order[i].kind = CASE_EFFECT_NOOP;
     e->position = r->order_count++;
 }
 

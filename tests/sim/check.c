@@ -303,6 +303,7 @@ uint64_t check_unseen(const struct sim_node *n)
 void check_restored(struct sim_node *n)
 {
     memset(check.proven[n->slot], 0, sizeof check.proven[n->slot]);
+    check_case_restored(n);
     for (unsigned i = 0; i < the_sim.slot_count; i++) {
         struct follow *f = &check.follows[n->slot][i];
         const struct store_replica *row = disk_replica(n->disk, the_sim.nodes[i].code);
@@ -488,6 +489,32 @@ static void ack_row(struct sim_node *n, const struct store_ack *row)
                       sim_name(peer), (unsigned long long)row->size, (unsigned long long)held);
 }
 
+/* ---- evidence ---- */
+
+/* Up to where the forker's copies are one ledger. (A copy may take back from others what the other one wrote.) */
+static uint64_t common_size(void)
+{
+    const struct truth *b = &check.truths[the_sim.slot_count - 1];
+    const struct truth *a = &check.truths[sim_by_code(the_sim.nodes[the_sim.slot_count - 1].code)->slot];
+    uint64_t at = 0;
+    while (at < a->count && at < b->count && memcmp(a->leaves[at].hash, b->leaves[at].hash, 32) == 0)
+        at++;
+    return at;
+}
+
+/* E: nobody is accused who signed one history, and the common part is not said to be longer than it is. */
+static void evidence_row(const struct sim_node *n, const struct store_evidence *row)
+{
+    const struct sim_node *accused = sim_by_code(row->accused);
+    if (accused == NULL || !accused->is_forker)
+        sim_violation("E", "%s holds evidence against %u, which signed one history only", sim_name(n), row->accused);
+    else if (row->common_size > common_size())
+        sim_violation("E", "%s: the histories of %u are said to agree up to %llu; they part at %llu", sim_name(n),
+                      row->accused, (unsigned long long)row->common_size, (unsigned long long)common_size());
+    else
+        check.proven[n->slot][accused->slot] = true;
+}
+
 /* ---- a commit ---- */
 
 void check_commit(struct sim_node *n, const struct store_batch *b)
@@ -501,18 +528,9 @@ void check_commit(struct sim_node *n, const struct store_batch *b)
         ack_row(n, &b->acks[i]);
     for (size_t i = 0; i < b->note_count; i++)
         note_row(n, &b->notes[i]);
-    for (size_t i = 0; i < b->evidence_count; i++) {
-        const struct sim_node *accused = sim_by_code(b->evidences[i].accused);
-        if (accused != NULL)
-            check.proven[n->slot][accused->slot] = true;
-    }
-    for (size_t i = 0; i < b->case_count; i++) {
-        bool is_last = true; /* several transactions in one: the last row stays */
-        for (size_t k = i + 1; k < b->case_count; k++)
-            is_last = is_last && memcmp(b->cases[k].case_id, b->cases[i].case_id, sizeof b->cases[i].case_id) != 0;
-        if (is_last)
-            check_case_commit(n, &b->cases[i]);
-    }
+    for (size_t i = 0; i < b->evidence_count; i++)
+        evidence_row(n, &b->evidences[i]);
+    check_case_commit(n, b);
 }
 
 /* ---- a start ---- */
@@ -591,17 +609,6 @@ static bool has_evidence(const struct sim_node *n, uint32_t accused, uint64_t *r
             found = true;
         }
     return found;
-}
-
-/* Up to where the forker's copies are one ledger. (A copy may take back from others what the other one wrote.) */
-static uint64_t common_size(void)
-{
-    const struct truth *b = &check.truths[the_sim.slot_count - 1];
-    const struct truth *a = &check.truths[sim_by_code(the_sim.nodes[the_sim.slot_count - 1].code)->slot];
-    uint64_t at = 0;
-    while (at < a->count && at < b->count && memcmp(a->leaves[at].hash, b->leaves[at].hash, 32) == 0)
-        at++;
-    return at;
 }
 
 /* Whether heads of @a and @b leaves of ledgers that are the same below @common show that they differ: a perfect subtree that both
@@ -750,16 +757,8 @@ static void check_evidence_end(void)
         const struct store_evidence *rows;
         const struct sim_node *n = &the_sim.nodes[i];
         size_t count = disk_evidence(n->disk, &rows);
-        for (size_t k = 0; k < count; k++) {
-            const struct sim_node *accused = sim_by_code(rows[k].accused);
-            if (accused == NULL || !accused->is_forker)
-                sim_violation("E", "%s holds evidence against %u, which signed one history only", sim_name(n),
-                              rows[k].accused);
-            else if (rows[k].common_size > common_size())
-                sim_violation("E", "%s: the histories of %u are said to agree up to %llu; they part at %llu",
-                              sim_name(n), rows[k].accused, (unsigned long long)rows[k].common_size,
-                              (unsigned long long)common_size());
-        }
+        for (size_t k = 0; k < count; k++)
+            evidence_row(n, &rows[k]);
         the_sim.counts.frozen += count > 0;
     }
 }

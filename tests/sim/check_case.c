@@ -1,6 +1,8 @@
-/* The invariants of cases (I1 to I10) on what the nodes of a run hold. Two times: whenever a node's row of a case becomes durable
- * (I1 the row is what its entries give; I3, I10 the sequenced prefix), and at the end over all nodes. What an act needs is written down here
- * a second time, from the law's table (node/cases/CASES.md), so that the fold does not judge itself. */
+/* The invariants of cases (I1 to I10) on what the nodes of a run hold. A node's case changes with what becomes durable there: each time
+ * everything is looked at that this changed, the row and the sequenced prefix, the effects, the fold in other orders and with other
+ * clocks, and the nodes that hold the same events. At the end once more, all cases of all nodes. What an act needs is written down here a
+ * second time, from the law's table (node/cases/CASES.md), so that the fold does not judge itself. Chance is drawn here from a generator of
+ * its own: what is checked changes no run. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,10 +14,19 @@
 #define CASES_MAX 128u
 #define EVENTS_MAX 256u
 
-/* The sequenced prefix of a case as a node last had it. */
-struct prefix {
+/* What a node's disk has of a case, as far as others can be compared with it. */
+struct held {
+    uint8_t set[32];    /* hash over the ids of all events held, in order of (origin, index) */
+    uint8_t forks[32];  /* and over who is disputed */
+    uint8_t digest[32]; /* of the fold */
+};
+
+/* A case as a node last had it. */
+struct known {
     uint8_t case_id[CASE_ID_SIZE];
-    unsigned count;
+    bool is_held; /* `held` is of the disk as it is */
+    struct held held;
+    unsigned count; /* of the sequenced prefix */
     struct {
         uint8_t id[32];
         uint8_t kind;
@@ -23,13 +34,20 @@ struct prefix {
 };
 
 static struct {
-    struct prefix *prefixes[SIM_SLOTS_MAX][CASES_MAX];
+    struct known *cases[SIM_SLOTS_MAX][CASES_MAX];
     size_t counts[SIM_SLOTS_MAX];
+    struct prng prng;
 } seen;
 
 void check_case_reset(void)
 {
     memset(&seen, 0, sizeof seen);
+    prng_init(&seen.prng, the_sim.seed);
+}
+
+static bool chance(uint32_t permille)
+{
+    return prng_below(&seen.prng, 1000) < permille;
 }
 
 /* ---- reading a case ---- */
@@ -74,16 +92,22 @@ static void digest_of(struct casefile *file, uint8_t ret[32])
 
 /* ---- when a row becomes durable ---- */
 
-static struct prefix *prefix_of(const struct sim_node *n, const uint8_t case_id[CASE_ID_SIZE])
+static struct known *find_known(const struct sim_node *n, const uint8_t case_id[CASE_ID_SIZE])
 {
     for (size_t i = 0; i < seen.counts[n->slot]; i++)
-        if (memcmp(seen.prefixes[n->slot][i]->case_id, case_id, CASE_ID_SIZE) == 0)
-            return seen.prefixes[n->slot][i];
-    if (seen.counts[n->slot] == CASES_MAX)
-        return NULL;
-    struct prefix *p = sim_alloc(sizeof *p);
+        if (memcmp(seen.cases[n->slot][i]->case_id, case_id, CASE_ID_SIZE) == 0)
+            return seen.cases[n->slot][i];
+    return NULL;
+}
+
+static struct known *make_known(const struct sim_node *n, const uint8_t case_id[CASE_ID_SIZE])
+{
+    struct known *p = find_known(n, case_id);
+    if (p != NULL || seen.counts[n->slot] == CASES_MAX)
+        return p;
+    p = sim_alloc(sizeof *p);
     memcpy(p->case_id, case_id, CASE_ID_SIZE);
-    seen.prefixes[n->slot][seen.counts[n->slot]++] = p;
+    seen.cases[n->slot][seen.counts[n->slot]++] = p;
     return p;
 }
 
@@ -94,7 +118,7 @@ static void check_prefix(struct sim_node *n, const uint8_t case_id[CASE_ID_SIZE]
     const struct case_effect *effects;
     const struct case_state *state = casefile_state(file);
     size_t count = casefile_effects(file, &effects);
-    struct prefix *p = prefix_of(n, case_id);
+    struct known *p = make_known(n, case_id);
     unsigned sequenced = min_of(state->sequenced_count, EVENTS_MAX);
     if (p == NULL || count < sequenced)
         return;
@@ -115,36 +139,20 @@ static void check_prefix(struct sim_node *n, const uint8_t case_id[CASE_ID_SIZE]
     }
 }
 
-void check_case_commit(struct sim_node *n, const struct store_case *row)
+/* I1, I8: the row is what the entries give. */
+static void check_row(struct sim_node *n, const struct store_case *row, struct casefile *file)
 {
     struct case_fork forks[SIM_SLOTS_MAX];
     uint8_t digest[32];
-    struct casefile *file = load(n, row->case_id);
-    if (file == NULL)
-        return;
     digest_of(file, digest);
-    check_prefix(n, row->case_id, file);
     bool is_disputed = forks_of(n, forks, array_count(forks)) > 0;
     if (!is_disputed && memcmp(digest, row->digest, 32) != 0)
         sim_violation(disk_is_erased(n->disk, row->case_id) ? "I8" : "I1",
                       "%s: the row of case %02x%02x is not what its %u entries give", sim_name(n), row->case_id[14],
                       row->case_id[15], row->event_count);
-    casefile_destroy(file);
 }
 
-void check_case_rows(struct sim_node *n)
-{
-    const struct store_case *rows;
-    struct sim_heap *heap = sim_heap_use(NULL);
-    size_t count = disk_cases(n->disk, &rows);
-    for (size_t i = 0; i < count; i++) {
-        struct store_case row = rows[i];
-        check_case_commit(n, &row);
-    }
-    (void)sim_heap_use(heap);
-}
-
-/* ---- at the end ---- */
+/* ---- one case of one node ---- */
 
 static bool is_before(const struct case_effect *effects, size_t at, const uint8_t id[32])
 {
@@ -180,7 +188,8 @@ static bool is_authorised(const struct case_effect *x)
 }
 
 /* I4 to I7 on one fold. */
-static void check_effects(const struct sim_node *n, const uint8_t id[CASE_ID_SIZE], struct casefile *file)
+static void check_effects(const struct sim_node *n, const uint8_t id[CASE_ID_SIZE], struct casefile *file,
+                          struct sim_counts *counts)
 {
     const struct case_effect *effects;
     size_t count = casefile_effects(file, &effects);
@@ -189,20 +198,20 @@ static void check_effects(const struct sim_node *n, const uint8_t id[CASE_ID_SIZ
     bool is_delivered = false;
     for (size_t i = 0; i < count; i++) {
         const struct case_effect *x = &effects[i];
-        bool counts = x->kind == CASE_EFFECT_OK;
-        the_sim.counts.effects++;
+        bool is_ok = x->kind == CASE_EFFECT_OK;
+        counts->effects++;
         for (unsigned k = 0; k < x->event->parent_count; k++)
             if (!is_before(effects, i, x->event->parents[k].id))
                 sim_violation("I4", "%s: case %02x%02x: event %zu stands before one that it cites", sim_name(n), id[14],
                               id[15], i);
-        if (!counts)
+        if (!is_ok)
             continue;
         if (!is_authorised(x))
             sim_violation("I5", "%s: case %02x%02x: %s by %u counts; the case is %u's, received by %u", sim_name(n),
                           id[14], id[15], case_event_name(x->event->type), x->event->origin, x->lead, x->receiving);
         standing -= x->voids != NULL;
         standing += x->event->type == CASE_EVENT_DECIDE;
-        the_sim.counts.decisions += x->event->type == CASE_EVENT_DECIDE;
+        counts->decisions += x->event->type == CASE_EVENT_DECIDE;
         if (standing > 1)
             sim_violation("I6", "%s: case %02x%02x has %d decisions that stand", sim_name(n), id[14], id[15], standing);
         if (is_delivered && x->status_after != x->status_before && x->event->type != CASE_EVENT_ARCHIVE &&
@@ -211,7 +220,7 @@ static void check_effects(const struct sim_node *n, const uint8_t id[CASE_ID_SIZ
                           case_event_name(x->event->type));
         is_delivered = is_delivered || x->event->type == CASE_EVENT_DELIVER;
     }
-    the_sim.counts.delivered += is_delivered;
+    counts->delivered += is_delivered;
 }
 
 /* The events of @file once more, in another order, some twice; with @shifted its author's clock moved by @shift. */
@@ -224,7 +233,7 @@ static struct casefile *refold(struct casefile *file, const uint8_t id[CASE_ID_S
     struct casefile *copy = casefile_create(id);
     bool *taken = xcalloc(count + 1, sizeof *taken);
     while (left > 0) {
-        size_t at = sim_below(count);
+        size_t at = prng_below(&seen.prng, count);
         struct case_event event;
         while (taken[at])
             at = (at + 1) % count;
@@ -236,9 +245,9 @@ static struct casefile *refold(struct casefile *file, const uint8_t id[CASE_ID_S
         if (event.origin == shifted)
             event.hlc = (uint64_t)((int64_t)event.hlc + (shift << 16));
         int rc = casefile_add(copy, &event, NULL); /* a fork is held, too */
-        if (rc >= 0 && sim_chance(200))
+        if (rc >= 0 && chance(200))
             rc = casefile_add(copy, &event, NULL);
-        if (sim_chance(300))
+        if (chance(300))
             (void)casefile_state(copy); /* folded on the way */
         taken[at] = true;
         left--;
@@ -304,7 +313,7 @@ static void check_clocks(struct sim_node *n, const uint8_t id[CASE_ID_SIZE], str
             has_written = has_written || effects[k].event->origin == author;
         if (!has_written)
             continue;
-        struct casefile *copy = refold(file, id, n, author, (int64_t)sim_below(86400000));
+        struct casefile *copy = refold(file, id, n, author, (int64_t)prng_below(&seen.prng, 86400000));
         if (!is_same_order(file, copy))
             sim_violation("I9",
                           "%s: case %02x%02x folds otherwise when the clock of %u is shifted, and no concurrent "
@@ -327,11 +336,15 @@ static void check_refolds(struct sim_node *n, const uint8_t id[CASE_ID_SIZE], st
     check_clocks(n, id, file);
 }
 
-struct held {
-    uint8_t set[32];    /* hash over the ids of all events held, in order of (origin, index) */
-    uint8_t forks[32];  /* and over who is disputed */
-    uint8_t digest[32]; /* of the fold */
-};
+static const struct store_case *find_row(const struct sim_node *n, const uint8_t id[CASE_ID_SIZE])
+{
+    const struct store_case *rows;
+    size_t count = disk_cases(n->disk, &rows);
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(rows[i].case_id, id, CASE_ID_SIZE) == 0)
+            return &rows[i];
+    return NULL;
+}
 
 static void describe(struct sim_node *n, const uint8_t id[CASE_ID_SIZE], struct casefile *file, struct held *ret)
 {
@@ -357,44 +370,119 @@ static void describe(struct sim_node *n, const uint8_t id[CASE_ID_SIZE], struct 
 }
 
 /* I1, I8: nodes that hold the same events have the same case, whatever else they hold or have erased. */
-static void check_agreement(struct sim_node *n, const uint8_t id[CASE_ID_SIZE], const struct held *mine)
+static void check_agreement(const struct sim_node *n, const uint8_t id[CASE_ID_SIZE], const struct held *mine)
 {
-    for (unsigned i = 0; i < n->slot; i++) {
-        struct sim_node *other = &the_sim.nodes[i];
-        struct held theirs;
-        struct casefile *file = other->used ? load(other, id) : NULL;
-        if (file == NULL)
+    for (unsigned i = 0; i < the_sim.slot_count; i++) {
+        const struct sim_node *other = &the_sim.nodes[i];
+        const struct known *theirs = i == n->slot ? NULL : find_known(other, id);
+        if (theirs == NULL || !theirs->is_held)
             continue;
-        describe(other, id, file, &theirs);
-        if (memcmp(theirs.set, mine->set, 32) == 0 && memcmp(theirs.forks, mine->forks, 32) == 0 &&
-            memcmp(theirs.digest, mine->digest, 32) != 0)
+        if (memcmp(theirs->held.set, mine->set, 32) == 0 && memcmp(theirs->held.forks, mine->forks, 32) == 0 &&
+            memcmp(theirs->held.digest, mine->digest, 32) != 0)
             sim_violation(disk_is_erased(n->disk, id) != disk_is_erased(other->disk, id) ? "I8" : "I1",
                           "%s and %s hold the same events of case %02x%02x and fold them differently", sim_name(n),
                           sim_name(other), id[14], id[15]);
-        casefile_destroy(file);
     }
 }
+
+/* Everything about the case @id of @n, as its disk has it now. What the fold draws of the node's chance is given back. */
+static void check_case(struct sim_node *n, const uint8_t id[CASE_ID_SIZE], struct sim_counts *counts)
+{
+    const struct prng chance_before = n->chance, prng_before = the_sim.prng;
+    const struct store_case *row = find_row(n, id);
+    struct known *known = make_known(n, id);
+    struct casefile *file = load(n, id);
+    if (file == NULL)
+        return;
+    check_prefix(n, id, file);
+    if (row != NULL)
+        check_row(n, row, file);
+    check_effects(n, id, file, counts);
+    check_refolds(n, id, file);
+    if (known != NULL) {
+        describe(n, id, file, &known->held);
+        known->is_held = true;
+        check_agreement(n, id, &known->held);
+    }
+    casefile_destroy(file);
+    n->chance = chance_before;
+    the_sim.prng = prng_before;
+}
+
+/* ---- when something becomes durable ---- */
+
+struct touched {
+    const uint8_t *ids[CASES_MAX];
+    size_t count;
+};
+
+static void touch(struct touched *t, const uint8_t *id)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (memcmp(t->ids[i], id, CASE_ID_SIZE) == 0)
+            return;
+    if (t->count < CASES_MAX)
+        t->ids[t->count++] = id;
+}
+
+static void touch_all(struct touched *t, const struct sim_node *n)
+{
+    const struct store_case *rows;
+    size_t count = disk_cases(n->disk, &rows);
+    for (size_t i = 0; i < count; i++)
+        touch(t, rows[i].case_id);
+}
+
+void check_case_commit(struct sim_node *n, const struct store_batch *b)
+{
+    struct touched t = {.count = 0};
+    struct sim_counts counts = {0};
+    for (size_t i = 0; i < b->entry_count; i++)
+        if (b->entries[i].has_case)
+            touch(&t, b->entries[i].case_id);
+    for (size_t i = 0; i < b->case_count; i++)
+        touch(&t, b->cases[i].case_id);
+    for (size_t i = 0; i < b->erasure_count; i++)
+        touch(&t, b->erasures[i].case_id);
+    for (size_t i = 0; i < b->destroy_count; i++)
+        touch(&t, b->destroys[i].case_id);
+    for (size_t i = 0; i < b->fork_count; i++)
+        touch(&t, b->forks[i].case_id);
+    if (b->evidence_count > 0)
+        touch_all(&t, n);
+    for (size_t i = 0; i < t.count && !the_sim.failed; i++)
+        check_case(n, t.ids[i], &counts);
+}
+
+void check_case_rows(struct sim_node *n)
+{
+    struct touched t = {.count = 0};
+    struct sim_counts counts = {0};
+    struct sim_heap *heap = sim_heap_use(NULL);
+    touch_all(&t, n);
+    for (size_t i = 0; i < t.count && !the_sim.failed; i++)
+        check_case(n, t.ids[i], &counts);
+    (void)sim_heap_use(heap);
+}
+
+void check_case_restored(const struct sim_node *n)
+{
+    for (size_t i = 0; i < seen.counts[n->slot]; i++)
+        seen.cases[n->slot][i]->is_held = false;
+}
+
+/* ---- at the end ---- */
 
 void check_case_end(void)
 {
     for (unsigned i = 0; i < the_sim.slot_count; i++) {
         struct sim_node *n = &the_sim.nodes[i];
-        const struct store_case *rows;
-        size_t count = disk_cases(n->disk, &rows);
-        for (size_t k = 0; k < count && !the_sim.failed; k++) {
-            struct held mine;
-            uint8_t id[CASE_ID_SIZE];
-            memcpy(id, rows[k].case_id, sizeof id);
-            struct casefile *file = load(n, id);
-            if (file == NULL)
-                return;
+        struct touched t = {.count = 0};
+        touch_all(&t, n);
+        for (size_t k = 0; k < t.count && !the_sim.failed; k++) {
             the_sim.counts.cases++;
-            the_sim.counts.erased += disk_is_erased(n->disk, id);
-            check_effects(n, id, file);
-            check_refolds(n, id, file);
-            describe(n, id, file, &mine);
-            check_agreement(n, id, &mine);
-            casefile_destroy(file);
+            the_sim.counts.erased += disk_is_erased(n->disk, t.ids[k]);
+            check_case(n, t.ids[k], &the_sim.counts);
         }
     }
 }

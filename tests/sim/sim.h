@@ -253,8 +253,9 @@ uint64_t check_unseen(const struct sim_node *n); /* signed own entries that no r
 /* ---- check_case.c ---- */
 
 void check_case_reset(void);
-void check_case_commit(struct sim_node *n, const struct store_case *row);
+void check_case_commit(struct sim_node *n, const struct store_batch *b);
 void check_case_rows(struct sim_node *n);
+void check_case_restored(const struct sim_node *n);
 void check_case_end(void);
 
 #endif

@@ -18,6 +18,7 @@
 #include "node/app_internal.h"
 #include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/base/utf8.h"
 #include "node/base/xassert.h"
 #include "node/bundle_row.h"
 
@@ -209,6 +210,35 @@ int app_list_bundle_versions(struct app *a, uint32_t node, const char *code, str
         (*ret)[i].is_in_force = in_force && &rows[i] == best;
     }
     return 0;
+}
+
+static bool find_today(struct app *a, uint32_t node, const char *code, struct store_bundle *ret, bool *ret_in_force)
+{
+    struct arena mem = ARENA_INIT;
+    struct store_bundle *rows = NULL;
+    size_t count = 0;
+    const struct store_bundle *best = NULL;
+    if (store_list_bundle_versions(ledger_reader(a->ledger), node, code, &mem, &rows, &count, NULL) == 0)
+        best = pick(rows, count, day_of(0), ret_in_force);
+    if (best != NULL)
+        *ret = *best;
+    arena_close(&mem);
+    return best != NULL;
+}
+
+void app_bundle_name(struct app *a, uint32_t node, const char *code, char *ret, size_t ret_size)
+{
+    struct store_bundle row;
+    bool in_force;
+    (void)snprintf(ret, ret_size, "%s", find_today(a, node, code, &row, &in_force) ? row.name : "");
+    utf8_trim_partial(ret);
+}
+
+uint32_t app_bundle_version(struct app *a, uint32_t node, const char *code)
+{
+    struct store_bundle row;
+    bool in_force = false;
+    return find_today(a, node, code, &row, &in_force) && in_force && !row.withdrawn ? row.version : 0;
 }
 
 /* ---- import: on the worker ---- */

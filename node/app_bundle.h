@@ -47,6 +47,76 @@ int app_get_bundle(struct app *a, const struct app_bundle_question *q, struct ar
 int app_list_bundle_versions(struct app *a, uint32_t node, const char *code, struct arena *mem,
                              struct app_bundle_view **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
 
+/* ---- applications ---- */
+
+/* What is asked of a bundle: which parts an applicant needs, who decides each, what to bring. */
+struct app_bundle_division {
+    const char *member;
+    uint32_t division;
+};
+struct app_bundle_request {
+    struct app_bundle_question which;
+    const char *const *answers; /* "question=answer" */
+    size_t answer_count;
+    uint32_t division;                           /* home division of the matter; 0: by @persons */
+    const struct app_bundle_division *divisions; /* of single members instead */
+    size_t division_count;
+    const struct app_submission *persons; /* whose application it is going to be; NULL: nobody's yet */
+};
+struct app_bundle_part {
+    const char *member, *text; /* text NULL: none */
+    const char *item, *item_name;
+    uint32_t node, division; /* node 0: nobody is known to decide */
+    const char *node_name;
+    const char *why;     /* node 0: in one sentence */
+    bool is_joint;       /* 多地联办 is offered */
+    const size_t *after; /* parts that must be granted before this one is sent on */
+    size_t after_count;
+    uint8_t case_id[CASE_ID_SIZE]; /* of the case that it becomes */
+};
+struct app_bundle_need { /* one thing to bring */
+    const char *code, *name;
+    const char *necessity;    /* required, conditional, deferrable; NULL when shared */
+    const char *member;       /* NULL: shared */
+    const size_t *parts;      /* that it is for */
+    const char *const *codes; /* and its code in each */
+    size_t part_count;
+};
+struct app_bundle_open {
+    const char *code, *text;
+    const char *const *answers;
+    size_t answer_count;
+};
+struct app_bundle_plan {
+    struct app_bundle_view bundle;
+    uint32_t division;             /* 0: not known */
+    uint8_t case_id[CASE_ID_SIZE]; /* of the whole */
+    const struct app_bundle_part *parts;
+    size_t part_count;
+    const struct app_bundle_open *open; /* questions to ask first */
+    size_t open_count;
+    const struct app_bundle_need *needs;
+    size_t need_count;
+};
+/* In @mem. Refusals name what is wrong: "bundle.answer", "bundle.member" and those of app_get_bundle(); with @is_final, before an
+ * application, also "bundle.not-in-force", "bundle.unanswered", "bundle.route", "bundle.parts" (none, or more than CASE_PARTS_MAX). */
+int app_plan_bundle(struct app *a, const struct app_bundle_request *q, bool is_final, struct arena *mem,
+                    struct app_bundle_plan *ret, struct err *e) WARN_UNUSED;
+
+/* An application from a final plan of the same turn of the loop: the whole and its parts are opened in one transaction, all or none. The
+ * parts are routed as planned; one that waits for others stays received and is sent on by the node. Parts and contents are copied.
+ * The result is about the whole. */
+struct app_bundle_submission {
+    const struct app_bundle_plan *plan;
+    const struct app_submission *persons;
+    struct bytes payload;         /* of the whole: it must have "parts", see CASES.md */
+    const struct bytes *payloads; /* of each part */
+};
+void app_submit_bundle(struct app *a, const struct app_bundle_submission *s, const struct app_request *r,
+                       app_command_cb cb, void *ctx);
+/* What this request did before, so that it need not be planned again. */
+bool app_find_bundle_request(struct app *a, const struct app_request *r, struct app_command_result *ret);
+
 /* ---- publishing ---- */
 
 struct import_problem;

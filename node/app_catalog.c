@@ -338,7 +338,11 @@ void app_fill_item_name(struct app *a, struct case_slot *slot)
         return;
     struct arena mem = ARENA_INIT;
     struct store_item row;
-    if (store_read_item(ledger_reader(a->ledger), state->root->lead, state->item_code, &mem, &row, NULL) == 0)
+    uint32_t node;
+    const char *code;
+    if (app_bundle_of_item(state->item_code, &node, &code))
+        app_bundle_name(a, node, code, slot->item_name, sizeof slot->item_name);
+    else if (store_read_item(ledger_reader(a->ledger), state->root->lead, state->item_code, &mem, &row, NULL) == 0)
         (void)snprintf(slot->item_name, sizeof slot->item_name, "%s", row.name);
     arena_close(&mem);
 }

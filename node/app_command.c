@@ -13,19 +13,13 @@
 
 #include "catalog/item.h"
 #include "catalog/service.h"
+#include "node/app_command.h"
 #include "node/app_internal.h"
 #include "node/base/clock.h"
 #include "node/base/log.h"
 #include "node/base/xassert.h"
-#include "node/cases/command.h"
 
 #define PEER_WAIT_MS 5000u
-
-/* One event to be written. */
-struct draft {
-    struct case_command command;
-    struct bytes payload; /* JSON; empty = none */
-};
 
 /* A request with an Idempotency-Key that is on its way: the same again waits for the same end. */
 struct request_flight {
@@ -130,7 +124,7 @@ static int check_open(struct app *a, struct err *e)
 
 /* ---- idempotency ---- */
 
-static size_t participants(const struct app *a, struct casefile *file, const struct draft *drafts, size_t count,
+static size_t participants(const struct app *a, struct casefile *file, const struct app_draft *drafts, size_t count,
                            uint32_t peers[LEAF_RECIPIENTS_MAX]);
 
 /* Whom a request that was done before has to wait for. */
@@ -268,7 +262,7 @@ static void add_peer(const struct app *a, uint32_t code, uint32_t *peers, size_t
 }
 
 /* Every other node that has a part in the case: ascending, as the leaf wants them. */
-static size_t participants(const struct app *a, struct casefile *file, const struct draft *drafts, size_t count,
+static size_t participants(const struct app *a, struct casefile *file, const struct app_draft *drafts, size_t count,
                            uint32_t peers[LEAF_RECIPIENTS_MAX])
 {
     size_t n = 0;
@@ -294,7 +288,7 @@ size_t app_participants(const struct app *a, struct casefile *file, uint32_t pee
 }
 
 /* Whether all drafts would be accepted one after the other; on a copy, with made-up ids. */
-static int rehearse(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], const struct draft *drafts,
+static int rehearse(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], const struct app_draft *drafts,
                     size_t count, struct err *e)
 {
     struct casefile *copy = casefile_create(case_id);
@@ -320,7 +314,7 @@ static int rehearse(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], 
 }
 
 /* Checks, appends, and takes one draft into the case file. */
-static int append_draft(struct app *a, struct case_slot *slot, const struct draft *d, const struct payload_key *key,
+static int append_draft(struct app *a, struct case_slot *slot, const struct app_draft *d, const struct payload_key *key,
                         const uint32_t *peers, size_t peer_count, struct ledger_txn *txn, uint64_t *ret_index,
                         struct err *e)
 {
@@ -361,7 +355,7 @@ static int append_draft(struct app *a, struct case_slot *slot, const struct draf
     return rc;
 }
 
-static int check_room(struct app *a, const struct draft *drafts, size_t count, struct casefile *file, struct err *e)
+static int check_room(struct app *a, const struct app_draft *drafts, size_t count, struct casefile *file, struct err *e)
 {
     int rc = ledger_check_writable(a->ledger, e);
     if (rc != 0)
@@ -373,7 +367,7 @@ static int check_room(struct app *a, const struct draft *drafts, size_t count, s
     return casefile_check_room(file, a->config->region, (unsigned)count, e);
 }
 
-static bool has_content(const struct draft *drafts, size_t count)
+static bool has_content(const struct app_draft *drafts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (drafts[i].payload.size > 0)
@@ -381,23 +375,64 @@ static bool has_content(const struct draft *drafts, size_t count)
     return false;
 }
 
-/* Writes @drafts on @slot's case, with @counter when not NULL. @c ends with the transaction. */
-static int write_drafts(struct command *c, struct case_slot *slot, const struct draft *drafts, size_t count,
-                        const struct store_counter *counter, struct err *e)
+/* Whether all of @drafts may be written on @slot's case, one after the other. */
+static int check_drafts(struct app *a, struct case_slot *slot, const struct app_draft *drafts, size_t count,
+                        struct err *e)
 {
-    struct app *a = c->app;
-    int rc = check_room(a, drafts, count, slot->file, e);
     struct case_event first;
+    int rc = check_room(a, drafts, count, slot->file, e);
     if (rc == 0) /* one alone is judged where it is; several need a copy, each builds on the one before */
         rc = count == 1 ? case_command_check(slot->file, &drafts[0].command, &first, e)
                         : rehearse(slot->file, slot->id, drafts, count, e);
+    return rc;
+}
+
+/* Writes what check_drafts() has passed, and what follows from it here. Returns the first one's index. */
+static uint64_t put_drafts(struct app *a, struct case_slot *slot, const struct app_draft *drafts, size_t count,
+                           const struct payload_key *key, struct ledger_txn *txn)
+{
+    uint32_t peers[LEAF_RECIPIENTS_MAX];
+    size_t peer_count = participants(a, slot->file, drafts, count, peers);
+    uint64_t first = 0;
+    case_cache_touch(slot, txn); /* it stays in the cache while others are read */
+    for (size_t i = 0; i < count; i++) {
+        uint64_t index;
+        struct err e;
+        int rc = append_draft(a, slot, &drafts[i], key, peers, peer_count, txn, &index, &e);
+        xassert(rc == 0); /* it was judged, and there is room */
+        first = i == 0 ? index : first;
+    }
+    app_react(a, slot, txn); /* a case that this node itself decides */
+    app_follow_part(a, slot, txn);
+    app_follow_bundle(a, slot, txn);
+    app_case_changed(a, slot, txn);
+    return first;
+}
+
+static void put_request(struct command *c, struct ledger_txn *txn)
+{
+    if (c->flight == NULL)
+        return;
+    struct store_request request = {.first_index = c->result.first_index, .count = c->result.count};
+    memcpy(request.key_hash, c->flight->key_hash, sizeof request.key_hash);
+    memcpy(request.body_hash, c->flight->body_hash, sizeof request.body_hash);
+    memcpy(request.case_id, c->result.case_id, sizeof request.case_id);
+    ledger_txn_request(txn, &request);
+}
+
+/* Writes @drafts on @slot's case, with @counter when not NULL. @c ends with the transaction. */
+static int write_drafts(struct command *c, struct case_slot *slot, const struct app_draft *drafts, size_t count,
+                        const struct store_counter *counter, struct err *e)
+{
+    struct app *a = c->app;
+    int rc = check_drafts(a, slot, drafts, count, e);
     struct payload_key key = {0};
-    bool is_new = casefile_state(slot->file)->root == NULL;
-    if (rc == 0 && !is_new && has_content(drafts, count) && !app_may_read(slot->file, a->config->region)) {
+    bool may_read = app_may_read(slot->file, a->config->region);
+    if (rc == 0 && has_content(drafts, count) && !may_read) {
         rc = err_set(e, ERR_DENIED, "case.no-content",
                      "this node has no part in the case yet and cannot seal words for it");
         err_hint(e, "give the reason as a code (reason_code): it stands openly in the ledger");
-    } else if (rc == 0 && !is_new && has_content(drafts, count)) {
+    } else if (rc == 0 && has_content(drafts, count)) {
         rc = app_case_key(a, slot, &key, e);
         if (rc == ERR_BUSY)
             app_pull_key(a, slot);
@@ -406,95 +441,84 @@ static int write_drafts(struct command *c, struct case_slot *slot, const struct 
         return rc;
 
     c->peer_count = participants(a, slot->file, drafts, count, c->peers);
-    bool joins = !is_new && !app_may_read(slot->file, a->config->region); /* 督办 by a superior */
     struct ledger_txn *txn = ledger_txn_create(a->ledger);
-    if (joins)
+    if (!may_read) /* 督办 by a superior */
         app_pull_join(a, slot->id, txn);
-    if (is_new)
-        app_make_key(slot, txn, &key);
     memcpy(c->result.case_id, slot->id, sizeof c->result.case_id);
     c->result.count = (uint32_t)count;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t index;
-        rc = append_draft(a, slot, &drafts[i], &key, c->peers, c->peer_count, txn, &index, e);
-        xassert(rc == 0); /* it was judged above, and there is room */
-        if (i == 0)
-            c->result.first_index = index;
-    }
+    c->result.first_index = put_drafts(a, slot, drafts, count, &key, txn);
     crypto_wipe(&key, sizeof key);
-    app_react(a, slot, txn); /* a case that this node itself decides */
-    app_follow_part(a, slot, txn);
-    app_case_changed(a, slot, txn);
     if (counter != NULL)
         ledger_txn_counter(txn, counter);
-    if (c->flight != NULL) {
-        struct store_request request = {.first_index = c->result.first_index, .count = c->result.count};
-        memcpy(request.key_hash, c->flight->key_hash, sizeof request.key_hash);
-        memcpy(request.body_hash, c->flight->body_hash, sizeof request.body_hash);
-        memcpy(request.case_id, slot->id, sizeof request.case_id);
-        ledger_txn_request(txn, &request);
-    }
+    put_request(c, txn);
     ledger_commit(txn, committed, c);
     return 0;
 }
 
-/* ---- parts of a 多地联办 case ---- */
-
-/* How a part ended, 0 while it has not. A part that was not taken up or taken back is as good as denied. */
-static uint8_t ending_of(const struct case_state *s)
-{
-    if (s->closed_as == CASE_STATUS_CLOSED_GRANTED || s->closed_as == CASE_STATUS_CLOSED_LACKING)
-        return CASE_DECISION_GRANT;
-    bool is_over = s->closed_as != 0 || s->status == CASE_STATUS_WITHDRAWN || s->status == CASE_STATUS_RETURNED;
-    return is_over ? CASE_DECISION_DENY : 0;
-}
-
-static bool note_in_parent(struct app *a, struct case_slot *parent, const struct draft *d, struct ledger_txn *txn)
+bool app_add_event(struct app *a, struct case_slot *slot, const struct app_draft *d, struct ledger_txn *txn)
 {
     struct err e = {0};
-    struct case_event draft;
+    struct payload_key key = {0};
+    struct case_event event;
     uint32_t peers[LEAF_RECIPIENTS_MAX];
     uint64_t index;
-    int rc = check_room(a, d, 1, parent->file, &e);
+    int rc = check_room(a, d, 1, slot->file, &e);
     if (rc == 0)
-        rc = case_command_check(parent->file, &d->command, &draft, &e);
+        rc = case_command_check(slot->file, &d->command, &event, &e);
+    if (rc == 0 && d->payload.size > 0)
+        rc = app_case_key(a, slot, &key, &e);
     if (rc == 0)
-        rc = append_draft(a, parent, d, NULL, peers, participants(a, parent->file, d, 1, peers), txn, &index, &e);
+        rc = append_draft(a, slot, d, &key, peers, participants(a, slot->file, d, 1, peers), txn, &index, &e);
+    crypto_wipe(&key, sizeof key);
     return rc == 0;
 }
 
-/* The node that took in both notes in the whole that there is a part, and how it ended: in the transaction that brings it, so
- * that no crash comes between. A whole that does not allow it any more (it is decided) stays as it is. */
-void app_follow_part(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
+static void nothing_committed(void *ctx, const struct err *e)
 {
-    const struct case_state *state = casefile_state(slot->file);
-    struct case_slot *parent;
-    if (state->root == NULL || state->parent == NULL || state->receiving != a->config->region ||
-        memcmp(state->parent, slot->id, CASE_ID_SIZE) == 0 ||
-        case_cache_get(a->cases, a->ledger, state->parent, &parent, NULL) != 0)
-        return;
-    const struct case_state *whole = casefile_state(parent->file);
-    if (whole->root == NULL || whole->receiving != a->config->region || (whole->flags & CASE_FLAG_FROZEN) != 0)
-        return;
-    struct draft d = {.command = {.self = a->config->region, .role = CASE_ROLE_SYSTEM, .has_part = true}};
-    memcpy(d.command.part, slot->id, CASE_ID_SIZE);
-    unsigned at = 0;
-    while (at < whole->part_count && memcmp(whole->parts[at].event->part, slot->id, CASE_ID_SIZE) != 0)
-        at++;
-    bool is_open = at < whole->part_count && whole->parts[at].decision == 0, changed = false;
-    if (at == whole->part_count) {
-        d.command.type = CASE_EVENT_PART;
-        is_open = changed = note_in_parent(a, parent, &d, txn);
+    (void)ctx;
+    (void)e; /* there was nothing in it */
+}
+
+int app_write_cases(struct command *c, struct app_new_case *cases, size_t count, struct err *e)
+{
+    struct app *a = c->app;
+    struct case_slot *slots[APP_NEW_CASES_MAX];
+    xassert(count > 0 && count <= APP_NEW_CASES_MAX);
+    int rc = ledger_check_writable(a->ledger, e);
+    if (rc != 0)
+        return rc;
+    struct ledger_txn *txn = ledger_txn_create(a->ledger);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = case_cache_get(a->cases, a->ledger, cases[i].id, &slots[i], e);
+        if (rc != 0)
+            break;
+        case_cache_touch(slots[i], txn); /* so that all of them stay in the cache */
+        rc = check_drafts(a, slots[i], cases[i].drafts, cases[i].count, e);
+        if (rc != 0 && cases[i].what != NULL)
+            rc = err_wrap(e, "%s", cases[i].what);
     }
-    d.command.decision = ending_of(state);
-    if (is_open && d.command.decision != 0) {
-        d.command.type = CASE_EVENT_PART_DONE;
-        changed = note_in_parent(a, parent, &d, txn) || changed;
+    if (rc != 0) {
+        ledger_commit(txn, nothing_committed, NULL);
+        return rc;
     }
-    if (changed) {
-        app_react(a, parent, txn);
-        app_case_changed(a, parent, txn);
+
+    memcpy(c->result.case_id, cases[0].id, sizeof c->result.case_id);
+    for (size_t i = 0; i < count; i++) {
+        struct payload_key key = {0};
+        uint32_t peers[LEAF_RECIPIENTS_MAX];
+        (void)snprintf(slots[i]->item_name, sizeof slots[i]->item_name, "%s", cases[i].item_name);
+        app_make_key(slots[i], txn, &key);
+        uint64_t first = put_drafts(a, slots[i], cases[i].drafts, cases[i].count, &key, txn);
+        crypto_wipe(&key, sizeof key);
+        c->result.first_index = i == 0 ? first : c->result.first_index;
+        c->result.count = (uint32_t)(first - c->result.first_index + cases[i].count);
+        size_t peer_count = app_participants(a, slots[i]->file, peers);
+        for (size_t n = 0; n < peer_count; n++)
+            add_peer(a, peers[n], c->peers, &c->peer_count);
     }
+    put_request(c, txn);
+    ledger_commit(txn, committed, c);
+    return 0;
 }
 
 /* ---- application at the window ---- */
@@ -571,38 +595,32 @@ static int check_form(struct app *a, const struct app_submission *s, const struc
 
 /* Who took it in, when, and 64 random bits: the fold prefers that node's 收件 to any other root under the id
  * (casefile.h), new cases lie side by side on disk, and nobody who has no part in a case can guess its id. */
-static void new_case_id(const struct app *a, uint8_t id[CASE_ID_SIZE])
+void app_new_case_id(const struct app *a, uint8_t id[CASE_ID_SIZE])
 {
     put_be32(id, a->config->region);
     put_be32(id + 4, (uint32_t)(clock_wall_ms() / 1000));
     crypto_random(id + 8, CASE_ID_SIZE - 8);
 }
 
-static int submit(struct command *c, const struct app_submission *s, struct err *e)
+int app_prepare_case(struct app *a, const struct app_submission *s, uint32_t division, struct app_new_case *ret,
+                     struct err *e)
 {
-    struct app *a = c->app;
+    static const uint16_t types[] = {CASE_EVENT_SUBMIT, CASE_EVENT_IDENTITY, CASE_EVENT_FORM, CASE_EVENT_FORWARD};
     struct arena mem = ARENA_INIT;
     struct app_item_view item;
-    uint32_t division;
-    struct draft drafts[4] = {0};
-    struct case_slot *slot;
-    uint8_t id[CASE_ID_SIZE];
-    int rc = app_check_persons(a, s, &division, &c->result, e);
-    if (rc == 0)
-        rc = find_item(a, s, division, &mem, &item, e);
     struct case_command terms = {0};
+    int rc = find_item(a, s, division, &mem, &item, e);
     if (rc == 0)
         rc = check_form(a, s, &item, division, &terms, e);
     if (rc != 0)
         goto out;
 
-    static const uint16_t types[] = {CASE_EVENT_SUBMIT, CASE_EVENT_IDENTITY, CASE_EVENT_FORM, CASE_EVENT_FORWARD};
-    size_t count = s->forward ? 4 : 3;
-    for (size_t i = 0; i < count; i++)
-        drafts[i].command =
-            (struct case_command){.self = a->config->region, .type = types[i], .role = CASE_ROLE_WINDOW};
-    drafts[0].payload = s->payload;
-    struct case_command *root = &drafts[0].command;
+    ret->count = s->forward ? 4 : 3;
+    for (size_t i = 0; i < ret->count; i++)
+        ret->drafts[i] =
+            (struct app_draft){.command = {.self = a->config->region, .type = types[i], .role = CASE_ROLE_WINDOW}};
+    ret->drafts[0].payload = s->payload;
+    struct case_command *root = &ret->drafts[0].command;
     root->lead = item.node;
     root->division = division;
     root->item_version = item.version;
@@ -614,21 +632,34 @@ static int submit(struct command *c, const struct app_submission *s, struct err 
     if (s->parent != NULL)
         memcpy(root->parent, s->parent, sizeof root->parent);
     (void)snprintf(root->item_code, sizeof root->item_code, "%s", item.code);
-
-    new_case_id(a, id);
-    rc = case_cache_get(a->cases, a->ledger, id, &slot, e);
-    if (rc == 0) {
-        (void)snprintf(slot->item_name, sizeof slot->item_name, "%s", item.name);
-        rc = write_drafts(c, slot, drafts, count, NULL, e);
-    }
+    (void)snprintf(ret->item_name, sizeof ret->item_name, "%s", item.name);
 
 out:
     arena_close(&mem);
     return rc;
 }
 
-void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb,
-                void *ctx)
+static int submit(struct command *c, const void *arg, struct err *e)
+{
+    const struct app_submission *s = arg;
+    uint32_t division;
+    struct app_new_case one = {0};
+    int rc = app_check_persons(c->app, s, &division, &c->result, e);
+    if (rc == 0)
+        rc = app_prepare_case(c->app, s, division, &one, e);
+    if (rc != 0)
+        return rc;
+    app_new_case_id(c->app, one.id);
+    return app_write_cases(c, &one, 1, e);
+}
+
+int app_command_persons(struct command *c, const struct app_submission *s, uint32_t *ret_division, struct err *e)
+{
+    return app_check_persons(c->app, s, ret_division, &c->result, e);
+}
+
+void app_run_command(struct app *a, const struct app_request *r, app_command_cb cb, void *ctx,
+                     int (*run)(struct command *c, const void *arg, struct err *e), const void *arg)
 {
     struct command *c = command_create(a, r, cb, ctx);
     struct err e = {0};
@@ -638,8 +669,14 @@ void app_submit(struct app *a, const struct app_submission *s, const struct app_
     }
     if (r->idempotency_key != NULL && settle_by_key(c, r->idempotency_key))
         return;
-    if (submit(c, s, &e) != 0)
+    if (run(c, arg, &e) != 0)
         fail_leader(c, &e);
+}
+
+void app_submit(struct app *a, const struct app_submission *s, const struct app_request *r, app_command_cb cb,
+                void *ctx)
+{
+    app_run_command(a, r, cb, ctx, submit, s);
 }
 
 /* ---- events on a case ---- */
@@ -669,7 +706,8 @@ static uint16_t role_for(uint16_t type)
     }
 }
 
-static int draft_of(struct app *a, struct case_slot *slot, const struct app_event *in, struct draft *ret, struct err *e)
+static int draft_of(struct app *a, struct case_slot *slot, const struct app_event *in, struct app_draft *ret,
+                    struct err *e)
 {
     const struct case_state *state = casefile_state(slot->file);
     struct case_command *cmd = &ret->command;
@@ -743,7 +781,7 @@ static int append(struct command *c, const uint8_t case_id[CASE_ID_SIZE], const 
 {
     struct app *a = c->app;
     struct case_slot *slot;
-    struct draft drafts[CASE_EVENTS_PER_REQUEST_MAX] = {0};
+    struct app_draft drafts[CASE_EVENTS_PER_REQUEST_MAX] = {0};
     if (count == 0 || count > CASE_EVENTS_PER_REQUEST_MAX)
         return err_set(e, ERR_LIMIT, "case.events-of-request", "%zu events in one request, allowed are 1 to %u", count,
                        CASE_EVENTS_PER_REQUEST_MAX);
@@ -809,17 +847,17 @@ void app_accept_by_law(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
     bool waits = state->status == CASE_STATUS_ARRIVED || state->status == CASE_STATUS_CORRECTED;
     if (!waits || state->lead != a->config->region || case_cache_in_flight(slot, a->ledger))
         return; /* in flight: seen again in a minute */
-    struct draft d = {.command = {.self = a->config->region, .type = CASE_EVENT_ACCEPT, .role = CASE_ROLE_SYSTEM}};
+    struct app_draft d = {.command = {.self = a->config->region, .type = CASE_EVENT_ACCEPT, .role = CASE_ROLE_SYSTEM}};
     struct command *c = command_create(a, NULL, accepted_by_law, a);
     memcpy(c->result.case_id, case_id, CASE_ID_SIZE);
     if (write_drafts(c, slot, &d, 1, NULL, &e) != 0)
         fail_later(c, &e);
 }
 
-static int reaction(struct app *a, struct case_slot *slot, struct ledger_txn *txn, struct draft *d, struct err *e)
+static int reaction(struct app *a, struct case_slot *slot, struct ledger_txn *txn, struct app_draft *d, struct err *e)
 {
     const struct case_state *state = casefile_state(slot->file);
-    *d = (struct draft){.command = {.self = a->config->region, .role = CASE_ROLE_SYSTEM}};
+    *d = (struct app_draft){.command = {.self = a->config->region, .role = CASE_ROLE_SYSTEM}};
     if (state->lead != a->config->region || (state->flags & CASE_FLAG_FROZEN) != 0)
         return 0;
     if (state->status == CASE_STATUS_FORWARDED) {
@@ -841,7 +879,7 @@ static int reaction(struct app *a, struct case_slot *slot, struct ledger_txn *tx
  * it reacts to: there is no moment between in which a crash could lose it. */
 void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
 {
-    struct draft d;
+    struct app_draft d;
     struct err e = {0};
     uint32_t peers[LEAF_RECIPIENTS_MAX];
     uint64_t index;

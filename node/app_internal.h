@@ -136,6 +136,9 @@ void app_put_catalog_version(struct ledger_txn *txn, uint32_t version);
 #define APP_CATALOG_VERSION "catalog/version" /* counter: version of the own catalog in force */
 #define APP_PUBLISH_ITEMS_MAX 500u            /* of one transaction */
 /* app_bundle.c: a peer's bundle, or own one that came back, in the transaction that stores it. */
+void app_bundle_name(struct app *a, uint32_t node, const char *code, char *ret,
+                     size_t ret_size);                                       /* "" when not known */
+uint32_t app_bundle_version(struct app *a, uint32_t node, const char *code); /* in force today, 0: none */
 void app_bundle_entry(const struct sync_entry *entry, struct ledger_txn *txn);
 /* app_search.c: what @item is found by, in @mem. */
 const struct store_item_search *app_search_text(const struct app *a, const struct catalog_item *item,
@@ -290,7 +293,13 @@ int app_check_promise(const struct catalog_item *item, struct err *e) WARN_UNUSE
 /* Every other node that has a part in the case, and the mirrors: ascending, as a leaf wants them. */
 size_t app_participants(const struct app *a, struct casefile *file, uint32_t peers[LEAF_RECIPIENTS_MAX]);
 /* 受理 by the node itself because nobody said a word in time; nothing when the case is not waiting for that any more. */
+/* app_part.c */
 void app_follow_part(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
+/* @slot, when it is a bundle case led here, has new events in @txn: what the node does by itself. */
+void app_follow_bundle(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
+#define APP_BUNDLE_AFTER_DENIED "bundle.after-denied" /* reason code of 预审退回: what the part needs was denied */
+/* app_bundle_case.c: the item code of a bundle case is "<node>.<bundle's code>". False: it is that of an item. */
+bool app_bundle_of_item(const char *item_code, uint32_t *ret_node, const char **ret_code);
 void app_accept_by_law(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
 void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
 

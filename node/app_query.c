@@ -218,6 +218,12 @@ static void fill_versions(struct app *a, struct casefile *file, struct arena *me
     if (state->root == NULL)
         return;
     ret->item_version = state->root->item_version;
+    uint32_t node;
+    const char *code;
+    if (app_bundle_of_item(state->item_code, &node, &code)) {
+        ret->item_version_now = app_bundle_version(a, node, code);
+        return;
+    }
     if (store_read_item(ledger_reader(a->ledger), state->root->lead, state->item_code, mem, &item, NULL) == 0)
         ret->item_version_now = item.withdrawn ? 0 : item.version;
 }

@@ -25,6 +25,13 @@ void cmd_print_problems(struct ctl *c, yyjson_val *root);
 /* cmd_bundle.c: rows of "bundles". */
 void cmd_print_bundles(struct ctl *c, yyjson_val *list, const char *if_none);
 
+/* cmd_case_write.c: parts of an application, from the options of case submit, and posting a document that ends in a case's events
+ * (@what, for people). */
+int cmd_put_applicant(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e) WARN_UNUSED;
+int cmd_put_form(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e) WARN_UNUSED;
+int cmd_put_materials(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e) WARN_UNUSED;
+int cmd_post_doc(struct ctl *c, const char *path, yyjson_mut_doc *doc, const char *what, struct err *e) WARN_UNUSED;
+
 /* Waits, or less when a signal comes. */
 void cmd_pause(uint32_t ms);
 

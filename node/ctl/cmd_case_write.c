@@ -61,7 +61,7 @@ static int post(struct ctl *c, const char *path, struct bytes body, const char *
     return rc;
 }
 
-static int post_doc(struct ctl *c, const char *path, yyjson_mut_doc *doc, const char *what, struct err *e)
+int cmd_post_doc(struct ctl *c, const char *path, yyjson_mut_doc *doc, const char *what, struct err *e)
 {
     size_t size = 0;
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &size);
@@ -116,7 +116,7 @@ static int split(struct ctl *c, const char *option, const char *text, const char
     return 0;
 }
 
-static int put_form(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e)
+int cmd_put_form(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e)
 {
     const char *text = ctl_option_at(c, "--form", 0);
     if (text == NULL)
@@ -134,6 +134,7 @@ static int put_form(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, st
     return 0;
 }
 
+/* "M01=FILE"; of a bundle also "HU/M03=FILE". */
 static int put_material(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *list, const char *text, struct err *e)
 {
     const char *code, *path;
@@ -149,7 +150,10 @@ static int put_material(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *list
     hex_encode(digest, sizeof digest, hex);
     const char *slash = strrchr(path, '/');
     yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, list);
-    put_text(doc, o, "code", code);
+    const char *border = strchr(code, '/');
+    if (border != NULL)
+        put_text(doc, o, "member", arena_strndup(&c->mem, code, (size_t)(border - code)));
+    put_text(doc, o, "code", border != NULL ? border + 1 : code);
     put_text(doc, o, "name", slash != NULL ? slash + 1 : path);
     put_text(doc, o, "sha256", hex);
     (void)yyjson_mut_obj_add_uint(doc, o, "size", content.size);
@@ -157,7 +161,7 @@ static int put_material(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *list
     return 0;
 }
 
-static int put_materials(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e)
+int cmd_put_materials(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e)
 {
     const char *text = ctl_option_at(c, "--material", 0);
     int rc = 0;
@@ -167,6 +171,19 @@ static int put_materials(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *roo
     for (size_t i = 0; rc == 0 && text != NULL; text = ctl_option_at(c, "--material", ++i))
         rc = put_material(c, doc, list, text, e);
     return rc;
+}
+
+int cmd_put_applicant(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e)
+{
+    yyjson_mut_val *applicant = yyjson_mut_obj_add_obj(doc, root, "applicant");
+    const char *kind = ctl_option(c, "--kind"), *id_type = ctl_option(c, "--id-type");
+    bool organisation = kind != NULL && strcmp(kind, "organisation") == 0;
+    put_text(doc, applicant, "kind", kind != NULL ? kind : "person");
+    put_text(doc, applicant, "name", ctl_option(c, "--name"));
+    put_text(doc, applicant, "id_type", id_type != NULL ? id_type : organisation ? "uscc" : "citizen_id");
+    put_text(doc, applicant, "id_number", ctl_option(c, "--id"));
+    put_text(doc, applicant, "phone", ctl_option(c, "--phone"));
+    return cmd_put_persons(c, doc, root, e);
 }
 
 static int build_application(struct ctl *c, yyjson_mut_doc *doc, struct err *e)
@@ -182,19 +199,11 @@ static int build_application(struct ctl *c, yyjson_mut_doc *doc, struct err *e)
         (void)yyjson_mut_obj_add_uint(doc, root, "node", node);
     put_text(doc, root, "division", ctl_option(c, "--division"));
     put_text(doc, root, "mode", ctl_option(c, "--mode"));
-    yyjson_mut_val *applicant = yyjson_mut_obj_add_obj(doc, root, "applicant");
-    const char *kind = ctl_option(c, "--kind"), *id_type = ctl_option(c, "--id-type");
-    bool organisation = kind != NULL && strcmp(kind, "organisation") == 0;
-    put_text(doc, applicant, "kind", kind != NULL ? kind : "person");
-    put_text(doc, applicant, "name", ctl_option(c, "--name"));
-    put_text(doc, applicant, "id_type", id_type != NULL ? id_type : organisation ? "uscc" : "citizen_id");
-    put_text(doc, applicant, "id_number", ctl_option(c, "--id"));
-    put_text(doc, applicant, "phone", ctl_option(c, "--phone"));
-    rc = cmd_put_persons(c, doc, root, e);
+    rc = cmd_put_applicant(c, doc, root, e);
     if (rc == 0)
-        rc = put_form(c, doc, root, e);
+        rc = cmd_put_form(c, doc, root, e);
     if (rc == 0)
-        rc = put_materials(c, doc, root, e);
+        rc = cmd_put_materials(c, doc, root, e);
     if (ctl_option(c, "--promise") != NULL)
         (void)yyjson_mut_obj_add_bool(doc, root, "promise", true);
     put_text(doc, root, "parent", ctl_option(c, "--parent"));
@@ -234,7 +243,7 @@ int cmd_case_submit(struct ctl *c, struct err *e)
     xassert(doc != NULL);
     rc = build_application(c, doc, e);
     if (rc == 0)
-        rc = post_doc(c, "/v1/cases", doc, "application", e);
+        rc = cmd_post_doc(c, "/v1/cases", doc, "application", e);
     yyjson_mut_doc_free(doc);
     return rc;
 }
@@ -301,7 +310,7 @@ int cmd_case_step(struct ctl *c, struct err *e)
     if (ctl_option(c, "--grant") != NULL || ctl_option(c, "--deny") != NULL)
         put_text(doc, root, "decision", ctl_option(c, "--grant") != NULL ? "grant" : "deny");
     if (rc == 0)
-        rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, type, e);
+        rc = cmd_post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, type, e);
     yyjson_mut_doc_free(doc);
     return rc;
 }
@@ -331,14 +340,14 @@ int cmd_case_fetch(struct ctl *c, struct err *e)
 static int post_pass_on(struct ctl *c, yyjson_mut_doc *doc, const char *type, struct err *e)
 {
     const char *path = cmd_case_path(c, c->args[0], "/events");
-    int rc = post_doc(c, path, doc, type, e);
+    int rc = cmd_post_doc(c, path, doc, type, e);
     if (rc == 0 || strcmp(e->id, "case.unknown") != 0 || strcmp(type, "supervise") != 0 || strlen(c->args[0]) != 32)
         return rc;
     struct client_reply reply = {0};
     *e = (struct err){0};
     rc = fetch(c, &reply, e);
     client_reply_close(&reply);
-    return rc == 0 ? post_doc(c, path, doc, type, e) : rc;
+    return rc == 0 ? cmd_post_doc(c, path, doc, type, e) : rc;
 }
 
 /* Steps that need exactly one of two words. */
@@ -402,7 +411,7 @@ int cmd_case_decide(struct ctl *c, struct err *e)
     if (!keep_open)
         put_text(doc, yyjson_mut_arr_add_obj(doc, list), "type", "close");
     if (rc == 0)
-        rc = post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, keep_open ? "decide" : "decide, close", e);
+        rc = cmd_post_doc(c, cmd_case_path(c, c->args[0], "/events"), doc, keep_open ? "decide" : "decide, close", e);
     yyjson_mut_doc_free(doc);
     return rc;
 }

@@ -29,27 +29,29 @@ static const struct ctl_option item_options[] = {
     {"--node", "CODE", false, false, "the node that publishes it, when several do"},
     {"--version", "N", false, false, "an older version of it, with --node"},
     OPTION_END};
+#define OPTIONS_PERSONS                                                                                                \
+    {"--name", "TEXT", false, false, "name of the applicant"},                                                         \
+        {"--id", "NUMBER", false, false, "identity number of the applicant"},                                          \
+        {"--id-type", "TYPE", false, false, "citizen_id (default), or another: 'tongban identity types' lists them"},  \
+        {"--kind", "KIND", false, false, "person (default) or organisation"},                                          \
+        {"--phone", "NUMBER", false, false, "telephone"},                                                              \
+        {"--agent-name", "TEXT", false, false, "代办人: who acts for the applicant"},                                  \
+        {"--agent-id", "NUMBER", false, false, "identity number of the agent"},                                        \
+        {"--agent-id-type", "TYPE", false, false, "its kind (default citizen_id)"},                                    \
+        {"--agent-phone", "NUMBER", false, false, "telephone of the agent"},                                           \
+        {"--authorisation", "FILE", false, false, "授权委托书: its SHA-256 is taken from the file"},                   \
+        {"--authorisation-scope", "TEXT", false, false, "what the agent may do"},                                      \
+        {"--authorisation-until", "YYYY-MM-DD", false, false, "last day of the authorisation (default: not limited)"}, \
+        {"--guardian-name", "TEXT", false, false, "监护人 of the applicant"},                                          \
+        {"--guardian-id", "NUMBER", false, false, "identity number of the guardian"},                                  \
+        {"--guardian-id-type", "TYPE", false, false, "its kind (default citizen_id)"},                                 \
+        {"--guardian-phone", "NUMBER", false, false, "telephone of the guardian"},                                     \
+        {"--relation", "WORD", false, false,                                                                           \
+         "parent, grandparent, sibling, spouse, child, relative, civil_affairs or other"},                             \
+        {"--guardian-consent", NULL, false, false, "the guardian agrees to the use of the data of a child under 14"}
 static const struct ctl_option submit_options[] = {
     {"--item", "CODE", false, false, "service item of the deciding province"},
-    {"--name", "TEXT", false, false, "name of the applicant"},
-    {"--id", "NUMBER", false, false, "identity number of the applicant"},
-    {"--id-type", "TYPE", false, false, "citizen_id (default), or another: 'tongban identity types' lists them"},
-    {"--kind", "KIND", false, false, "person (default) or organisation"},
-    {"--phone", "NUMBER", false, false, "telephone"},
-    {"--agent-name", "TEXT", false, false, "代办人: who acts for the applicant"},
-    {"--agent-id", "NUMBER", false, false, "identity number of the agent"},
-    {"--agent-id-type", "TYPE", false, false, "its kind (default citizen_id)"},
-    {"--agent-phone", "NUMBER", false, false, "telephone of the agent"},
-    {"--authorisation", "FILE", false, false, "授权委托书: its SHA-256 is taken from the file"},
-    {"--authorisation-scope", "TEXT", false, false, "what the agent may do"},
-    {"--authorisation-until", "YYYY-MM-DD", false, false, "last day of the authorisation (default: not limited)"},
-    {"--guardian-name", "TEXT", false, false, "监护人 of the applicant"},
-    {"--guardian-id", "NUMBER", false, false, "identity number of the guardian"},
-    {"--guardian-id-type", "TYPE", false, false, "its kind (default citizen_id)"},
-    {"--guardian-phone", "NUMBER", false, false, "telephone of the guardian"},
-    {"--relation", "WORD", false, false,
-     "parent, grandparent, sibling, spouse, child, relative, civil_affairs or other"},
-    {"--guardian-consent", NULL, false, false, "the guardian agrees to the use of the data of a child under 14"},
+    OPTIONS_PERSONS,
     {"--node", "CODE", false, false, "deciding node, when it does not follow from the division"},
     {"--division", "CODE", false, false, "home division of the matter (default: from the identity number)"},
     {"--mode", "MODE", false, false, "online, collect or joint"},
@@ -120,6 +122,21 @@ static const struct ctl_option bundle_options[] = {
     {"--node", "CODE", false, false, "the node that publishes it, when several do"},
     {"--version", "N", false, false, "this version of it (default: the one in force)"},
     {"--date", "DATE", false, false, "the version in force on this day (default: today)"},
+    OPTION_END,
+};
+#define OPTIONS_ANSWERS                                                                                                \
+    {"--node", "CODE", false, false, "the node that publishes it, when several do"},                                   \
+        {"--version", "N", false, false, "this version of it (default: the one in force)"},                            \
+        {"--answer", "QUESTION=ANSWER", false, true, "the answer to one of its questions"},                            \
+        {"--division", "CODE", false, false, "home division of the matter (default: from the identity number)"},       \
+        {"--part-division", "PART=CODE", false, true, "the division of one part, when it is another"}
+static const struct ctl_option plan_options[] = {OPTIONS_ANSWERS, OPTION_END};
+static const struct ctl_option submit_bundle_options[] = {
+    OPTIONS_ANSWERS,
+    OPTIONS_PERSONS,
+    {"--form", "KEY=VALUE", false, true, "a field of the form, of all parts"},
+    {"--material", "CODE=FILE", false, true, "a shared material, or PART/CODE=FILE: one of a single part"},
+    OPTION_WAIT_PEERS,
     OPTION_END,
 };
 static const struct ctl_option import_bundles_options[] = {
@@ -417,6 +434,13 @@ const struct ctl_command ctl_commands[] = {
      "tongban bundle show BIRTH --node 510000"},
     {"bundle versions", "CODE", 1, 1, false, versions_options, cmd_bundle_versions,
      "what was published of a bundle, newest first", "tongban bundle versions BIRTH --node 510000"},
+    {"bundle plan", "CODE", 1, 1, false, plan_options, cmd_bundle_plan,
+     "what an applicant needs of a bundle: parts, who decides each, questions, materials",
+     "tongban bundle plan BIRTH --answer insure=是 --division 510104"},
+    {"bundle submit", "CODE", 1, 1, false, submit_bundle_options, cmd_bundle_submit,
+     "take in one application for a whole bundle (一件事): a case with a part for each item",
+     "tongban bundle submit BIRTH --answer insure=是 --answer card=否 --answer maternity=否 --name 张三 --id "
+     "510104190507290029 --material S1=出生医学证明.pdf"},
     {"bundle import", "FILE", 1, 1, false, import_bundles_options, cmd_bundle_import,
      "report on a .json file of own bundles; --publish publishes them", "tongban bundle import 一件事.json --publish"},
     {"bundle withdraw", "CODE", 1, 1, false, no_options, cmd_bundle_withdraw,

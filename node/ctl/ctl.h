@@ -104,6 +104,8 @@ int cmd_catalog_export(struct ctl *c, struct err *e);
 int cmd_bundle_list(struct ctl *c, struct err *e);
 int cmd_bundle_show(struct ctl *c, struct err *e);
 int cmd_bundle_versions(struct ctl *c, struct err *e);
+int cmd_bundle_plan(struct ctl *c, struct err *e);
+int cmd_bundle_submit(struct ctl *c, struct err *e);
 int cmd_bundle_import(struct ctl *c, struct err *e);
 int cmd_bundle_withdraw(struct ctl *c, struct err *e);
 int cmd_catalog_status(struct ctl *c, struct err *e);

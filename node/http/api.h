@@ -44,6 +44,11 @@ int api_get_bundle_of_node(struct request *r, struct err *e); /* {node}/{code} *
 int api_list_bundle_versions(struct request *r, struct err *e);
 int api_post_bundles(struct request *r, struct err *e);
 int api_post_bundle_withdraw(struct request *r, struct err *e); /* {code} */
+/* api_bundle_case.c */
+int api_post_bundle_plan(struct request *r, struct err *e);  /* {node}/{code} */
+int api_post_bundle_cases(struct request *r, struct err *e); /* {node}/{code} */
+/* {node}/{code} of the path. */
+int api_arg_node(const struct request *r, uint32_t *ret, struct err *e) WARN_UNUSED;
 /* Bundles that a search finds, as "bundles" of the answer. */
 int api_put_bundles(struct request *r, const struct app_search *s, struct json_out *out, struct err *e) WARN_UNUSED;
 
@@ -70,6 +75,12 @@ int api_post_case_fetch(struct request *r, struct err *e);
 struct app_command_result;
 int api_decode_request(const struct request *r, struct app_request *ret, struct err *e) WARN_UNUSED;
 void api_command_cb(void *ctx, const struct app_command_result *result, const struct err *e); /* @ctx: the request */
+/* The fields of a result of a command, and the Location of its case. */
+void api_put_result(struct request *r, struct json_out *out, const struct app_command_result *result);
+/* "510104" */
+int api_decode_division(const struct json_object *o, const char *name, uint32_t *ret, struct err *e) WARN_UNUSED;
+/* {code, name, sha256, size} of an application. */
+int api_check_material(const struct json_object *o, struct err *e) WARN_UNUSED;
 /* "purpose": 1..128 bytes, no long number. */
 int api_check_purpose(const char *purpose, struct err *e) WARN_UNUSED;
 

@@ -114,7 +114,7 @@ int api_put_bundles(struct request *r, const struct app_search *s, struct json_o
     return rc;
 }
 
-static int arg_node(const struct request *r, uint32_t *ret, struct err *e)
+int api_arg_node(const struct request *r, uint32_t *ret, struct err *e)
 {
     uint64_t node = 0;
     if (decimal_parse(bytes_of_string(r->args[0]), &node) != 0 || node < 100000 || node > 999999)
@@ -151,7 +151,7 @@ int api_get_bundle(struct request *r, struct err *e)
 int api_get_bundle_of_node(struct request *r, struct err *e)
 {
     struct app_bundle_question q = {.code = r->args[1]};
-    int rc = arg_node(r, &q.node, e);
+    int rc = api_arg_node(r, &q.node, e);
     return rc != 0 ? rc : reply_bundle(r, &q, e);
 }
 
@@ -160,7 +160,7 @@ int api_list_bundle_versions(struct request *r, struct err *e)
     uint32_t node = 0;
     struct app_bundle_view *rows = NULL;
     size_t count = 0;
-    int rc = arg_node(r, &node, e);
+    int rc = api_arg_node(r, &node, e);
     if (rc == 0)
         rc = app_list_bundle_versions(r->app, node, r->args[1], &r->mem, &rows, &count, e);
     if (rc != 0)

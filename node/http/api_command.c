@@ -53,56 +53,58 @@ static int check_payload(struct bytes payload, const char *what, struct err *e)
                    payload.size, PAYLOAD_BYTES_MAX);
 }
 
+void api_put_result(struct request *r, struct json_out *out, const struct app_command_result *result)
+{
+    json_put_hex(out, out->root, "case", result->case_id, sizeof result->case_id);
+    json_put_u64(out, out->root, "origin", result->origin);
+    json_put_u64(out, out->root, "first_index", result->first_index);
+    json_put_u64(out, out->root, "count", result->count);
+    json_put_bool(out, out->root, "replayed", result->replayed);
+    yyjson_mut_val *warnings = json_put_array(out, out->root, "warnings");
+    for (uint32_t i = 0; i < result->warning_count && i < array_count(result->warnings); i++)
+        json_put_string(out, warnings, NULL, arena_strdup(&r->mem, result->warnings[i]));
+    if (result->sensitive != 0)
+        person_list_flags(out, out->root, result->sensitive);
+    if (result->has_file)
+        json_put_hex(out, out->root, "file", result->file, sizeof result->file);
+    if (request_param(r, "durable") != NULL)
+        json_put_bool(out, out->root, "peers_durable", result->peers_durable);
+
+    char id[2 * CASE_ID_SIZE + 1];
+    hex_encode(result->case_id, sizeof result->case_id, id);
+    r->location = arena_printf(&r->mem, "/v1/cases/%s", id);
+}
+
 void api_command_cb(void *ctx, const struct app_command_result *result, const struct err *e)
 {
     struct request *r = ctx;
     if (e->code != 0) {
         request_reply_error(r, e);
-        request_finish(r);
-        return;
+    } else {
+        struct json_out out = json_out_open(&r->mem);
+        api_put_result(r, &out, result);
+        request_reply_json(r, 201, &out);
     }
-
-    struct json_out out = json_out_open(&r->mem);
-    json_put_hex(&out, out.root, "case", result->case_id, sizeof result->case_id);
-    json_put_u64(&out, out.root, "origin", result->origin);
-    json_put_u64(&out, out.root, "first_index", result->first_index);
-    json_put_u64(&out, out.root, "count", result->count);
-    json_put_bool(&out, out.root, "replayed", result->replayed);
-    yyjson_mut_val *warnings = json_put_array(&out, out.root, "warnings");
-    for (uint32_t i = 0; i < result->warning_count && i < array_count(result->warnings); i++)
-        json_put_string(&out, warnings, NULL, arena_strdup(&r->mem, result->warnings[i]));
-    if (result->sensitive != 0)
-        person_list_flags(&out, out.root, result->sensitive);
-    if (result->has_file)
-        json_put_hex(&out, out.root, "file", result->file, sizeof result->file);
-    if (request_param(r, "durable") != NULL)
-        json_put_bool(&out, out.root, "peers_durable", result->peers_durable);
-
-    char id[2 * CASE_ID_SIZE + 1];
-    hex_encode(result->case_id, sizeof result->case_id, id);
-    r->location = arena_printf(&r->mem, "/v1/cases/%s", id);
-    request_reply_json(r, 201, &out);
     request_finish(r);
 }
 
 /* ---- POST /v1/cases ---- */
 
-/* "510104" */
-static int decode_division(const struct json_object *o, uint32_t *ret, struct err *e)
+int api_decode_division(const struct json_object *o, const char *name, uint32_t *ret, struct err *e)
 {
     const char *text = NULL;
-    int rc = json_get_string(o, "division", false, 64, &text, e);
+    int rc = json_get_string(o, name, false, 64, &text, e);
     if (rc != 0 || text == NULL)
         return rc;
     uint64_t v = 0;
     if (strlen(text) != 6 || decimal_parse(bytes_of_string(text), &v) != 0 || v < 100000)
         return err_set(e, ERR_INVALID, "case.division", "'%s' is '%s', it must be a division code of six digits",
-                       json_path(o, "division"), text);
+                       json_path(o, name), text);
     *ret = (uint32_t)v;
     return 0;
 }
 
-static int check_material(const struct json_object *o, struct err *e)
+int api_check_material(const struct json_object *o, struct err *e)
 {
     static const char *const fields[] = {"code", "name", "sha256", "size"};
     const char *code = NULL, *name = NULL, *hash = NULL;
@@ -136,7 +138,7 @@ static int check_materials(const struct json_object *body, struct err *e)
         struct json_object o;
         rc = json_as_object(body->mem, yyjson_arr_iter_next(&it), json_path_index(body, "materials", i), &o, e);
         if (rc == 0)
-            rc = check_material(&o, e);
+            rc = api_check_material(&o, e);
     }
     return rc;
 }
@@ -171,7 +173,7 @@ static int decode_submission(const struct json_object *o, struct app_submission 
     if (rc == 0)
         rc = json_get_u64(o, "node", false, 100000, 999999, &node, e);
     if (rc == 0)
-        rc = decode_division(o, &s->division, e);
+        rc = api_decode_division(o, "division", &s->division, e);
     if (rc == 0)
         rc = names_get(o, "mode", false, names_modes, &mode, NULL, e);
     if (rc == 0)

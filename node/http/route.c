@@ -45,6 +45,8 @@ static const struct route routes[] = {
     {"POST", "/v1/bundles/{code}/withdraw", "", BODY_NONE, api_post_bundle_withdraw},
     {"GET", "/v1/bundles/{code}", "version date", BODY_NONE, api_get_bundle},
     {"GET", "/v1/bundles/{node}/{code}", "version date", BODY_NONE, api_get_bundle_of_node},
+    {"POST", "/v1/bundles/{node}/{code}/plan", "", BODY_JSON, api_post_bundle_plan},
+    {"POST", "/v1/bundles/{node}/{code}/cases", "durable timeout_ms", BODY_JSON, api_post_bundle_cases},
     {"GET", "/v1/bundles/{node}/{code}/versions", "", BODY_NONE, api_list_bundle_versions},
     {"GET", "/v1/reconcile", "", BODY_NONE, api_list_reconciles},
     {"POST", "/v1/reconcile", "", BODY_JSON, api_post_reconcile},

@@ -1,10 +1,13 @@
 """一件事一次办: bundles published by one node and shown alike by all, and what comes of an application made from one."""
 import json
+import threading
 
 import pytest
 
 from cluster import wait_for
-from provinces import CATALOGS, PROVINCES, start_provinces, write_json
+from provinces import (CATALOGS, PROVINCES, act, assert_whole, bring_to, citizen_number, ledger_size, start_provinces, view,
+                       wait_status, write_json)
+from test_flows import item_of
 from test_path import Shell
 
 B, A, C = "510000", "440000", "330000"
@@ -130,3 +133,235 @@ def test_found_by_life_event_and_name(nodes):
     assert codes == ["MOVE", "RETIRE", "DISABLED", "BIRTH"] and rest["next"] is None
     table = Shell(a).run("catalog", "search", "--life-event", "出生").stdout
     assert "一件事" in table and "BIRTH" in table
+
+
+# ---- applications ----------------------------------------------------------------------------------------------------
+
+BIRTH = {"insure": "是", "card": "否", "maternity": "是"}
+S1 = {"code": "S1", "name": "出生医学证明.pdf", "sha256": "ab" * 32, "size": 12345}
+
+
+def ask(node, code="BIRTH", region=B, path="cases", key=None, **fields):
+    person = {"kind": "person", "name": "李小满", "id_type": "citizen_id", "id_number": citizen_number(2)}
+    body = {"answers": BIRTH, "applicant": person, **fields}
+    if path == "plan":
+        del body["applicant"]
+    body = {k: v for k, v in body.items() if v is not None}
+    return node.post(f"/v1/bundles/{region}/{code}/{path}", body, headers={"Idempotency-Key": key} if key else None)
+
+
+def content(node, case):
+    """The content of 收件, nothing masked."""
+    first = view(node, case)["events"][0]
+    return node.get(f"/v1/cases/{case}/events/{first['origin']}/{first['index']}/payload?purpose=test").ok().json()["payload"]
+
+
+def parts_of(node, whole):
+    """member -> case"""
+    return {p["member"]: p["case"] for p in content(node, whole)["parts"]}
+
+
+def decisions(node, whole):
+    return {p["case"]: p["decision"] for p in view(node, whole)["parts"]}
+
+
+def finish(part, window, office, decision="grant"):
+    bring_to(part, window, office, "accepted")
+    fields = {"reason": "不符合条件"} if decision == "deny" else {}
+    act(office, part, "decide", decision=decision, **fields).ok()
+    act(office, part, "close").ok()
+
+
+def published(nodes):
+    for node in nodes:
+        publish(node)
+    for node in nodes:
+        wait_for(lambda: len(node.get("/v1/bundles").ok().json()["bundles"]) == 4, what="all bundles")
+    return nodes
+
+
+def counts(node):
+    return len(node.get("/v1/cases").ok().json()["cases"]), ledger_size(node)
+
+
+def test_plan_says_parts_questions_and_materials(nodes):
+    b, a, c = published(nodes)
+    plan = ask(a, path="plan", answers=None, division="510104").ok().json()
+    assert [p["member"] for p in plan["parts"]] == ["HU"]
+    assert [q["code"] for q in plan["open"]] == ["insure", "card", "maternity"]
+    plan = ask(a, path="plan", division="510104").ok().json()
+    assert [(p["member"], p["node"], p["after"]) for p in plan["parts"]] == [
+        ("HU", int(B), []), ("YB", int(B), ["HU"]), ("SY", int(B), [])]
+    assert plan["open"] == [] and plan["in_force"] is True
+    shared = {m["code"]: m["serves"] for m in plan["materials"] if m["shared"]}
+    assert shared == {"S1": ["HU/M01", "YB/M01", "SY/M01"], "S2": ["HU/M02", "SY/M02"]}
+    assert [(m["member"], m["code"]) for m in plan["materials"] if not m["shared"]] == [("HU", "M03")]
+    nowhere = ask(a, path="plan").ok().json()
+    assert nowhere["parts"][0]["node"] is None and "division" in nowhere["parts"][0]["why"]
+    text = Shell(a).text("bundle", "plan", "BIRTH", "--division", "510104", "--answer", "insure=是")
+    assert "to be answered: card" in text and "HU/M03" in text
+
+
+def test_one_application_decided_in_two_provinces(nodes):
+    """迁居: Sichuan is left, Zhejiang is moved to; the window is in Guangdong, and its line to Sichuan is cut."""
+    b, a, c = published(nodes)
+    reply = a.cli(
+        "bundle", "submit", "MOVE", "--answer", "insured=否", "--name", "李小满", "--id", citizen_number(2),
+        "--part-division", "OUT=510104", "--part-division", "IN=330106")
+    whole = reply["case"]
+    assert [(p["node"], p["status"]) for p in reply["parts"]] == [(int(B), "forwarded"), (int(C), "received")]
+    parts = parts_of(a, whole)
+    assert set(parts) == {"OUT", "IN"}, "the answer leaves the third one out"
+    wait_status(whole, "accepted", a)
+    shown_whole = view(a, whole)
+    assert shown_whole["item_code"] == "330000.MOVE" and shown_whole["item_name"] == "跨省迁居一件事"
+    assert (shown_whole["item_version"], shown_whole["lead"], shown_whole["mode"]) == (1, int(A), "joint")
+    assert decisions(a, whole) == {case: None for case in parts.values()}
+    wait_status(parts["OUT"], "arrived", a, b)
+    for other in (b, c):
+        assert other.get(f"/v1/cases/{whole}").status == 404, "nobody else has a part in the whole"
+    assert c.get(f"/v1/cases/{parts['OUT']}").status == 404 and b.get(f"/v1/cases/{parts['IN']}").status == 404
+    early = act(a, whole, "decide", decision="grant")
+    assert (early.status, early.json()["id"]) == (409, "case.parts_open")
+    a.cluster.cut(a, b, "drop")
+    act(b, parts["OUT"], "accept").ok()
+    act(b, parts["OUT"], "decide", decision="grant").ok()
+    act(b, parts["OUT"], "close").ok()
+    assert view(a, parts["IN"])["status"] == "received", "the part that needs the other one waits"
+    a.cluster.heal(a, b)
+    wait_status(parts["IN"], "arrived", a, c)
+    finish(parts["IN"], a, c)
+    wait_status(whole, "closed_granted", a)
+    assert decisions(a, whole) == {case: "grant" for case in parts.values()}
+    act(a, whole, "deliver", channel="window").ok()
+    for case in (whole, *parts.values()):
+        receipt = a.get(f"/v1/cases/{case}/receipt?wait_ms=20000").ok().json()
+        assert receipt["act"] == "submit" and receipt["final"] is True
+    assert_whole(*nodes)
+
+
+def test_shared_material_is_given_once_and_used_by_all_that_name_it(nodes):
+    b, a, c = published(nodes)
+    own = {**S1, "code": "M03", "member": "HU", "name": "申请表.pdf", "sha256": "cd" * 32}
+    whole = ask(a, materials=[S1, own], form={"child": "小满"}, forms={"SY": {"account": "x"}}).ok().json()["case"]
+    parts = parts_of(a, whole)
+    given = {member: [(m["code"], m["sha256"]) for m in content(a, case)["materials"]] for member, case in parts.items()}
+    assert given == {"HU": [("M01", "ab" * 32), ("M03", "cd" * 32)], "YB": [("M01", "ab" * 32)], "SY": [("M01", "ab" * 32)]}
+    assert content(a, parts["HU"])["form"] == {"child": "小满"} and content(a, parts["SY"])["form"] == {"account": "x"}
+    assert content(a, whole)["answers"] == BIRTH
+    wait_status(parts["HU"], "arrived", a, b)
+    assert content(b, parts["HU"])["bundle"] == {"node": int(B), "code": "BIRTH", "version": 1, "member": "HU"}
+    masked = a.get(f"/v1/cases/{whole}/events").ok().json()["events"][0]["payload"]
+    assert set(masked["answers"].values()) == {"***"}, "what the answers say of a family is not for lists"
+
+
+def test_a_refused_part_decides_the_whole_by_the_rule(nodes):
+    b, a, c = published(nodes)
+    whole = ask(a).ok().json()["case"]
+    parts = parts_of(a, whole)
+    bring_to(parts["HU"], a, b, "arrived")
+    act(b, parts["HU"], "refuse", reason_code="not-registered-here", reason="户口不在本地").ok()
+    wait_for(lambda: view(a, parts["YB"])["status"] == "returned", what="what needs the refused part to be given back")
+    event = next(e for e in view(a, parts["YB"])["events"] if e["type"] == "return")
+    assert event["attributes"]["reason_code"] == "bundle.after-denied"
+    assert view(a, whole)["status"] == "accepted", "one part is open still"
+    finish(parts["SY"], a, b)
+    wait_status(whole, "closed_denied", a)
+    assert decisions(a, whole) == {parts["HU"]: "deny", parts["YB"]: "deny", parts["SY"]: "grant"}
+    decide = next(e for e in view(a, whole)["events"] if e["type"] == "decide")
+    assert decide["attributes"]["told"] == 3 and "分件" in decide["payload"]["remedies"]
+
+
+def test_withdrawing_the_whole_withdraws_what_is_open(nodes):
+    b, a, c = published(nodes)
+    whole = ask(a).ok().json()["case"]
+    parts = parts_of(a, whole)
+    bring_to(parts["HU"], a, b, "accepted")
+    act(a, whole, "withdraw").ok()
+    for case in parts.values():
+        wait_for(lambda: view(a, case)["status"] == "withdrawn", what="the parts to be withdrawn")
+    wait_status(parts["HU"], "withdrawn", a, b)
+
+
+def test_the_case_keeps_its_version_and_a_repeated_request_its_answer(nodes, tmp_path):
+    b, a, c = published(nodes)
+    first = ask(a, key="one").ok().json()
+    assert first["replayed"] is False and len(first["parts"]) == 3
+    publish(b, bundle_file(tmp_path, lambda w: w["bundles"][0].update(version=2)))
+    wait_shown("BIRTH", a, version=2)
+    seen = view(a, first["case"])
+    assert (seen["item_version"], seen["item_version_now"]) == (1, 2)
+    refused(ask(a, version=1), 409, "bundle.not-in-force", "1", "BIRTH")
+    b.cli("bundle", "withdraw", "BIRTH")
+    wait_for(lambda: shown(a).status == 404, what="the withdrawal")
+    refused(ask(a), 409, "bundle.not-in-force", "withdrawn")
+    again = ask(a, key="one").ok().json()
+    assert again["replayed"] is True and again["case"] == first["case"]
+    assert [p["case"] for p in again["parts"]] == [p["case"] for p in first["parts"]]
+    refused(ask(a, key="one", division="510104"), 409, "bundle.not-in-force")
+    wait_status(parts_of(a, first["case"])["HU"], "arrived", a, b)
+    assert_whole(*nodes)
+
+
+def test_bad_applications_are_named_and_leave_nothing(nodes):
+    b, a, c = published(nodes)
+    before = counts(a)
+    refused(ask(a, answers={"insure": "是", "card": "否"}), 400, "bundle.unanswered", "maternity", "生育保险")
+    refused(ask(a, answers={**BIRTH, "twins": "是"}), 400, "bundle.answer", "twins=是")
+    refused(ask(a, answers={**BIRTH, "card": "也许"}), 400, "bundle.answer", "card=也许")
+    refused(ask(a, answers={f"q{i}": "是" for i in range(33)}), 413, "json.range", "33", "32")
+    refused(ask(a, code="NONE"), 404, "bundle.none", "NONE")
+    refused(ask(a, region="110000"), 404, "bundle.none", "110000")
+    refused(ask(a, version=7), 404, "bundle.no-version", "7")
+    refused(ask(a, division="110101"), 400, "bundle.route", "HU", "110101")
+    refused(ask(a, division="999999"), 400, "bundle.route", "999999")
+    refused(ask(a, divisions={"XX": "510104"}), 400, "bundle.member", "XX")
+    refused(ask(a, divisions={"HU": "5101"}), 400, "case.division", "5101")
+    refused(ask(a, materials=[{**S1, "code": "S9"}]), 400, "bundle.material", "S9")
+    refused(ask(a, materials=[{**S1, "member": "SB", "code": "M01"}]), 400, "bundle.member", "SB")
+    refused(ask(a, materials=[S1, {**S1, "member": "HU", "code": "M01"}]), 400, "bundle.material", "HU", "M01")
+    refused(ask(a, materials=[{**S1, "sha256": "x"}]), 400, "case.material-hash", "materials[0].sha256")
+    refused(ask(a, forms={"SB": {}}), 400, "bundle.member", "SB")
+    refused(ask(a, surprise=1), 400, "json.unknown-field", "surprise")
+    refused(ask(a, applicant=None), 400, "json.missing", "applicant")
+    number = citizen_number(2)
+    wrong = number[:-1] + ("0" if number[-1] != "0" else "1")
+    person = {"kind": "person", "name": "李小满", "id_type": "citizen_id", "id_number": wrong}
+    assert ask(a, applicant=person).status == 400
+    b.cli("catalog", "status", item_of(B, "生育保险待遇核定与支付"), "暂停")
+    wait_for(lambda: a.get(f"/v1/catalog/{B}/{item_of(B, '生育保险待遇核定与支付')}").ok().json()["version"] == 2,
+             what="the item that takes nothing now")
+    refused(ask(a), 400, "bundle.route", "SY")
+    assert counts(a) == before
+    ask(a, answers={**BIRTH, "maternity": "否"}).ok()
+
+
+def test_all_parts_or_none_over_kill(nodes):
+    """The node is killed while applications are on their way: each whole has all its parts, or there is nothing of it."""
+    b, a, c = published(nodes)
+    for turn in range(4):
+        done = threading.Event()
+
+        def hand_in():
+            for i in range(30):
+                try:
+                    ask(a, key=f"kill-{turn}-{i}")
+                except OSError:
+                    break  # the node is gone
+            done.set()
+
+        thread = threading.Thread(target=hand_in)
+        thread.start()
+        size = ledger_size(a)
+        wait_for(lambda: done.is_set() or ledger_size(a) > size + 40 * (turn + 1), what="some applications")
+        a.kill()
+        thread.join()
+        a.start()
+        rows = a.get("/v1/cases?limit=1000").ok().json()["cases"]
+        wholes = [r["case"] for r in rows if r["item_code"] == f"{B}.BIRTH"]
+        parts = [case for whole in wholes for case in parts_of(a, whole).values()]
+        assert sorted(wholes + parts) == sorted(r["case"] for r in rows), "a part without its whole, or the reverse"
+        for whole in wholes:
+            assert sorted(decisions(a, whole)) == sorted(parts_of(a, whole).values())
+        assert wholes
+    assert_whole(a)

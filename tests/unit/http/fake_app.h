@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "catalog/import.h"
-#include "node/app_bundle.h"
 #include "node/base/xassert.h"
+#include "tests/unit/http/fake_bundle.h"
 
 struct app {
     /* what was asked */
@@ -419,60 +419,6 @@ int app_search_items(struct app *a, const struct app_search *s, struct arena *me
     **ret = (struct app_search_hit){.item = fake_item, .match = "start"};
     *ret_count = 1;
     return 0;
-}
-
-static const struct app_bundle_view fake_bundle = {.node = 510000,
-                                                   .node_name = "四川省",
-                                                   .code = "BIRTH",
-                                                   .name = "新生儿出生一件事",
-                                                   .life_event = "出生",
-                                                   .version = 3,
-                                                   .status = "在用",
-                                                   .is_in_force = true};
-
-int app_list_bundles(struct app *a, const struct app_bundle_filter *f, struct arena *mem, struct app_bundle_view **ret,
-                     size_t *ret_count, struct err *e)
-{
-    (void)a;
-    (void)e;
-    *ret = arena_alloc(mem, sizeof **ret);
-    **ret = fake_bundle;
-    *ret_count = f->limit > 0;
-    return 0;
-}
-
-int app_get_bundle(struct app *a, const struct app_bundle_question *q, struct arena *mem, struct app_bundle_view *ret,
-                   struct err *e)
-{
-    (void)a;
-    (void)mem;
-    *ret = fake_bundle;
-    return q->version == 0 || q->version == 3
-               ? 0
-               : err_set(e, ERR_NOT_FOUND, "bundle.no-version", "no version %u", q->version);
-}
-
-int app_list_bundle_versions(struct app *a, uint32_t node, const char *code, struct arena *mem,
-                             struct app_bundle_view **ret, size_t *ret_count, struct err *e)
-{
-    (void)node;
-    return app_list_bundles(a, &(struct app_bundle_filter){.text = code, .limit = 1}, mem, ret, ret_count, e);
-}
-
-void app_import_bundles(struct app *a, struct bytes file, bool publish, app_bundle_import_cb cb, void *ctx)
-{
-    const struct app_bundle_import_result result = {.bundle_count = file.size, .published = publish};
-    (void)a;
-    cb(ctx, &result, &(struct err){0});
-}
-
-void app_withdraw_bundle(struct app *a, const char *code, app_command_cb cb, void *ctx)
-{
-    struct err e = {0};
-    (void)a;
-    if (strcmp(code, "BIRTH") != 0)
-        (void)err_set(&e, ERR_NOT_FOUND, "bundle.none", "no bundle '%s'", code);
-    cb(ctx, &(struct app_command_result){0}, &e);
 }
 
 int app_get_item_version(struct app *a, uint32_t node, const char *code, uint32_t version, struct arena *mem,

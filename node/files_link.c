@@ -11,6 +11,8 @@
 struct dialled {
     uint32_t code;
     uint16_t port;
+    uint64_t
+        reached_ms; /* since when its connection for events stood, the last time that it was dialled for that at once */
 };
 
 struct files_link {
@@ -66,20 +68,36 @@ static int set_peers(struct files_link *l, struct err *e)
     return rc;
 }
 
+/* While a peer is away the pauses between our attempts grow to half a minute. Its connection for events comes back first, the peer
+ * dials as well; then we do not wait: once for each time that it has come back, lest an unreachable port is dialled all the time. */
+static void redial(struct files_link *l, struct dialled *d, const struct replication_peer *view)
+{
+    char code[12];
+    if (!view->connected || d->reached_ms == view->since_ms)
+        return;
+    d->reached_ms = view->since_ms;
+    (void)snprintf(code, sizeof code, "%u", d->code);
+    log_debug("material", code, "fetch.redial", "it is there again: dialling for files now");
+    link_redial(l->link, d->code);
+}
+
 void files_link_dial(void *ctx, uint32_t peer)
 {
     struct files_link *l = ctx;
     struct replication_peer view;
     struct dialled *d = find(l, peer);
     struct err e = {0};
-    if (!replication_peer(l->config.replication, peer, &view) || view.files_port == 0 ||
-        (d != NULL && d->port == view.files_port))
-        return; /* not known yet, or being dialled */
+    if (!replication_peer(l->config.replication, peer, &view) || view.files_port == 0)
+        return; /* not known yet */
+    if (d != NULL && d->port == view.files_port) {
+        redial(l, d, &view);
+        return;
+    }
     if (d == NULL) {
         l->dialled = xrealloc(l->dialled, (l->dialled_count + 1) * sizeof *d);
         d = &l->dialled[l->dialled_count++];
     }
-    *d = (struct dialled){.code = peer, .port = view.files_port};
+    *d = (struct dialled){.code = peer, .port = view.files_port, .reached_ms = view.since_ms};
     if (set_peers(l, &e) != 0)
         log_warn("material", NULL, e.id, "cannot dial for files: %s", e.message);
 }

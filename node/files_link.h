@@ -22,7 +22,8 @@ struct files_link_config {
 };
 
 int files_link_open(const struct files_link_config *config, struct files_link **ret, struct err *e) WARN_UNUSED;
-/* The fetches' wish: dials @peer when its port is known. @ctx is the files link. */
+/* The fetches' wish, as long as @peer is not connected: dials it when its port is known; at once, when its connection for events has
+ * come back since. @ctx is the files link. */
 void files_link_dial(void *ctx, uint32_t peer);
 /* Certificates, revocations or members changed. */
 int files_link_reload(struct files_link *l, struct err *e) WARN_UNUSED;

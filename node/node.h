@@ -9,7 +9,8 @@ struct node;
 /* Starts everything; on return the node serves. @config is borrowed for life. Errors name what could not be had (file,
  * port, key) and leave nothing running. */
 int node_start(const struct config *config, struct node **ret, struct err *e) WARN_UNUSED;
-/* Runs until SIGTERM or SIGINT; SIGHUP reads certificates, revocations and the member list again, one that comes while it starts as soon as it has. */
+/* Runs until SIGTERM or SIGINT; SIGHUP reads certificates, revocations and the member list again, one that has come while it started
+ * at once. */
 void node_run(struct node *n);
 void node_destroy(struct node *n); /* NULL is fine */
 

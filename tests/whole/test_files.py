@@ -1,5 +1,6 @@
 """Files on their way between nodes: their own socket, chunk by chunk, going on after a cut and a kill -9 of either side without
 what is there being sent again, in bounded memory, to participants only; gone at both ends after an erasure."""
+import json
 import os
 import re
 import time
@@ -7,7 +8,7 @@ import time
 import pytest
 
 from cluster import wait_for
-from provinces import act, application, bring_to, start_provinces, submit, view, wait_met, wait_status
+from provinces import act, add_provinces, application, bring_to, start_provinces, submit, view, wait_met, wait_status
 from test_materials import MIB, add, begin, configure, content_of, fetch, materials, scanner, send, finish, stands_open
 
 A, B, C = "440000", "510000", "330000"
@@ -122,6 +123,31 @@ def test_cut_kill_and_memory(cluster):
     assert sent <= chunks + 1 + 12, f"{sent} chunks were taken for {chunks}: what was there was sent again"
     assert_bounded(a, base[0], BIG // 2)
     assert_bounded(b, base[1], BIG // 2)
+
+
+def test_a_giver_that_is_back_is_dialled_at_once(cluster):
+    """Not when the pause is over that has grown while it was away: when its connection for events is there."""
+    a, b = add_provinces(cluster, A, B, files=True)
+    path = b.dir / "node.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "log": "debug"}))
+    cluster.start()
+    wait_met(a, b)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    first = add(a, case, content_of(1000))
+    wait_whole(case, first, b)
+    assert not b.log_lines("fetch.redial")
+    cluster.cut(a, b, "reset")
+    wait_for(lambda: a.get("/v1/status").json()["peers_connected"] == 0, what="the lines to be cut")
+    second = add(a, case, content_of(1000, seed=2))
+    dialled = a.files_line.accepted
+    wait_for(lambda: a.files_line.accepted > dialled + 2, what="b to try by itself")
+    a.line.heal()
+    b.line.heal()
+    wait_for(lambda: any(m["file"] == second for m in materials(b, case)), 60, "the event, though the file cannot come yet")
+    b.wait_log("fetch.redial")
+    a.files_line.heal()
+    wait_whole(case, second, b)
 
 
 def test_giving_is_bounded_and_events_go_first(cluster):

@@ -13,7 +13,7 @@ import time
 
 THREADS_PER_NODE = 4
 TIMEOUT_S = 10
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 1.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.25
 AGAIN = {429, 503, 507}  # busy, shutting down, disk full
 
 

@@ -47,10 +47,10 @@ def fault_times(lines):
     return times + [(f["at"], float("inf"), f) for f in open_]
 
 
-def calm_lags(lines):
+def calm_lags(lines, kind="lag"):
     """Lags between two nodes that had no fault of their own meanwhile."""
     times = [(a, b, fault["targets"]) for a, b, fault in fault_times(lines)]
-    return [x["ms"] for x in lines.get("lag", []) if calm(times, (x["origin"], x["to"]), x["sent"], x["at"])]
+    return [x["ms"] for x in lines.get(kind, []) if calm(times, (x["origin"], x["to"]), x["sent"], x["at"])]
 
 
 def node_rows(lines, begin, end):
@@ -114,8 +114,10 @@ def table(lines, result):
         kinds[fault["kind"]] = kinds.get(fault["kind"], 0) + 1
     out.append("faults: " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())))
     out.append("stories: " + ", ".join(f"{n} {k}" for k, n in sorted(result.get("begun", {}).items())))
-    lags = calm_lags(lines)
-    out.append(f"lag between nodes without a fault: {len(lags)} measured, p50 {show(part(lags, 50), '{:.0f} ms')}, p99 {show(part(lags, 99), '{:.0f} ms')}")
+    for kind, what in (("lag", "lag"), ("file", "time to a file's arrival")):
+        calm_ones = calm_lags(lines, kind)
+        out.append(f"{what} between nodes without a fault: {len(calm_ones)} measured, p50 {show(part(calm_ones, 50), '{:.0f} ms')}, "
+                   f"p99 {show(part(calm_ones, 99), '{:.0f} ms')}, longest {show(max(calm_ones, default=None), '{:.0f} ms')}")
     log = {}
     for row in rows:
         for id, count in row["log"].items():

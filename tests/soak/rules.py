@@ -6,7 +6,8 @@ from statistics import median
 LIMITS = {
     "memory_growth": (8.0, "MiB/h", "RssAnon; a node holds about 10 MiB, and 100 bytes kept of each request would be 10 MiB an hour; caches fill"
                                     " during warm-up"),
-    "descriptor_growth": (4.0, "/h", "each of five peers has two connections; one descriptor lost per fault would be 100 an hour"),
+    "descriptor_growth": (4.0, "/h", "without files of cases; each of five peers has two connections; one descriptor lost per fault would be 100 an hour"),
+    "files_open": (32, "", "files of cases: 16 that were given last stay open, one for each request under way"),
     "thread_growth": (2.0, "/h", "the number of threads is fixed at the start"),
     "wal_growth": (8.0, "MiB/h", "a WAL is used again from its beginning after 2000 pages (8 MiB)"),
     "wal_max": (64.0, "MiB", "journal_size_limit of the store; more means a reader that never ends"),

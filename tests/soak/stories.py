@@ -100,21 +100,25 @@ class Story:
     def see(self, node, status=None, other=None):
         """Until @node shows all of the chain (and @status, and what @other(view) asks for): the view."""
         wanted = {(o, first + i) for o, first, count in self.acks for i in range(count)}
-        ended, author = self.last_end, self.last_node
+        last, ended, author = self.acks[-1][:2], self.last_end, self.last_node
 
         def shows(reply):
             view = reply.json()
-            if wanted - {(e["origin"], e["index"]) for e in view["events"]}:
-                return None
-            if author != node and not shows.measured:
+            shown = {(e["origin"], e["index"]) for e in view["events"]}
+            if author != node and last in shown and not shows.measured:
                 shows.measured = True
-                now = time.monotonic()
-                self.world.journal.write(t="lag", at=round(self.world.seconds(now), 3), sent=round(self.world.seconds(ended), 3),
-                                         origin=author, to=node, ms=round((now - ended) * 1000, 1))
+                self._measured("lag", author, node, ended)
+            if wanted - shown:
+                return None
             return view if status in (None, view["status"]) and (other is None or other(view)) else None
 
         shows.measured = False
         return (yield Request(node, "GET", f"/v1/cases/{self.case}", done=shows, not_yet={404}, what=f"case {self.case} to be {status}"))
+
+    def _measured(self, kind, origin, to, begin):
+        now = time.monotonic()
+        self.world.journal.write(t=kind, at=round(self.world.seconds(now), 3), sent=round(self.world.seconds(begin), 3),
+                                 origin=origin, to=to, ms=round((now - begin) * 1000, 1))
 
     def accept(self, node, *more):
         yield from self.see(node, "arrived")
@@ -250,6 +254,8 @@ class Story:
         got = yield Request(desk, "GET", path, done=lambda r: r.body, not_yet={404}, what="content of the material")
         if got != content:
             raise Unexpected(f"material of {len(content)} bytes came as {len(got)} other bytes")
+        self._measured("file", window, desk, self.last_end)
+        self.last_node = desk  # it was waited for: the next step measures no lag of events
         yield from self.accept(desk)
         yield from self.decide(desk)
         yield from self.deliver("closed_granted")

@@ -487,6 +487,7 @@ struct app_case_view {
     uint32_t flags; /* enum case_flag */
     uint8_t grade, grade_deciding;
     uint16_t extend_days, lacking_days;
+    uint8_t terms; /* enum case_term: what the item is and allows, as 签收 says */
     bool has_limits;
     uint8_t limits[CASE_LIMITS_SIZE];
     bool has_parent;

@@ -195,6 +195,7 @@ static void fill_facts(const struct case_state *s, struct arena *mem, struct app
     ret->grade_deciding = s->grade_deciding;
     ret->extend_days = s->extend_days;
     ret->lacking_days = s->lacking_days;
+    ret->terms = s->terms;
     ret->has_limits = s->limits != NULL;
     if (s->limits != NULL)
         memcpy(ret->limits, s->limits, sizeof ret->limits);

@@ -129,32 +129,34 @@ static uint8_t terms_of(const struct catalog_item *item)
                      (may_promise ? CASE_TERM_PROMISE : 0));
 }
 
-/* The version that a case was made under, out of the own ledger; NULL when it was never published. */
-static struct catalog_item *read_version(struct app *a, const struct case_state *state)
+/* An own item as it stands in the ledger: the version that is published now (@version 0), or an older one. NULL: there is none. */
+static struct catalog_item *read_own(struct app *a, const char *code, uint32_t version)
 {
     struct arena mem = ARENA_INIT;
     struct app_item_view view;
     struct catalog_item *item = NULL;
-    int rc = app_get_item_version(a, a->config->region, state->item_code, state->item_version, &mem, &view, NULL);
-    if (rc == 0)
+    uint32_t self = a->config->region;
+    int rc = version == 0 ? app_get_item(a, self, code, &mem, &view, NULL)
+                          : app_get_item_version(a, self, code, version, &mem, &view, NULL);
+    bool is_gone = rc == 0 && version == 0 && view.withdrawn;
+    if (rc == 0 && !is_gone)
         rc = catalog_item_parse(view.json, view.node, view.code, &item, NULL);
-    if (rc != 0)
-        item = NULL; /* allows nothing */
     arena_close(&mem);
-    return item;
+    return rc == 0 ? item : NULL;
 }
 
 void app_receipt_terms(struct app *a, const struct case_state *state, struct case_command *ret)
 {
-    struct catalog_item *old = NULL;
-    const struct catalog_item *now = a->catalog == NULL ? NULL : catalog_find(a->catalog, state->item_code);
-    const struct catalog_item *item = now;
-    if (now == NULL || now->version != state->item_version)
-        item = old = read_version(a, state);
-    if (now != NULL && now == item)
-        app_item_terms(item, state->mode, ret);
+    struct catalog_item *now = read_own(a, state->item_code, 0), *old = NULL;
+    bool is_same = now != NULL && (state->item_version == 0 || now->version == state->item_version);
+    if (is_same)
+        app_item_terms(now, state->mode, ret);
+    else if (state->item_version != 0)
+        old = read_own(a, state->item_code, state->item_version);
+    const struct catalog_item *item = is_same ? now : old;
     ret->demands = now != NULL && now->needs_legal_review ? CASE_DEMAND_REVIEW : 0;
     ret->terms = item == NULL ? 0 : terms_of(item);
+    catalog_item_destroy(now);
     catalog_item_destroy(old);
 }
 

@@ -201,6 +201,10 @@ static void put_facts(struct json_out *out, yyjson_mut_val *to, const struct app
         json_put_u64(out, to, "extend_days", v->extend_days);
     if (v->lacking_days != 0)
         json_put_u64(out, to, "lacking_days", v->lacking_days);
+    yyjson_mut_val *terms = json_put_array(out, to, "terms");
+    for (const struct names_row *row = names_terms; row->text != NULL; row++)
+        if ((v->terms & row->value) != 0)
+            json_put_string(out, terms, NULL, row->text);
     yyjson_mut_val *deadlines = json_put_array(out, to, "deadlines");
     for (size_t i = 0; i < v->deadline_count; i++)
         put_due(out, json_put_object(out, deadlines, NULL), &v->deadlines[i], true);

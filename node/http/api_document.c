@@ -13,6 +13,7 @@
 #include "node/base/date.h"
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
+#include "node/cases/casefile.h"
 #include "node/cases/deadline.h"
 #include "node/http/names.h"
 #include "node/receipt/document.h"
@@ -20,6 +21,8 @@
 #include "node/receipt/receipt_qr.h"
 
 #define FIELDS_MAX 24u
+/* 行政许可法第三十二条第一款第四项; of nothing but licences */
+#define SILENCE "逾期不告知的，自收到申请材料之日起即为受理。"
 
 /* ---- what stands in it ---- */
 
@@ -85,6 +88,24 @@ static const char *channel_text(uint8_t channel)
     return channel < array_count(names) ? names[channel] : NULL;
 }
 
+static const struct app_case_event_view *find_event(const struct app_case_view *v, uint16_t act)
+{
+    const struct app_case_event_view *found = NULL;
+    for (size_t i = 0; i < v->events_listed; i++)
+        if (v->events[i].type == act && strcmp(v->events[i].effect, "ok") == 0)
+            found = &v->events[i];
+    return found;
+}
+
+/* When the legal review passed that the decision had to wait for; NULL when there was none. */
+static const char *review_text(struct arena *mem, const struct app_case_view *v)
+{
+    const struct app_case_event_view *review = find_event(v, CASE_EVENT_REVIEW);
+    if ((v->flags & CASE_FLAG_REVIEWED) == 0 || review == NULL)
+        return NULL;
+    return arena_printf(mem, "%s通过", chinese_date(mem, deadline_date_of_hlc(review->at_ms << 16)));
+}
+
 static void fill(struct request *r, const struct app_case_view *v, const struct app_case_event_view *event,
                  yyjson_val *application, yyjson_val *content, struct filling *f)
 {
@@ -112,15 +133,8 @@ static void fill(struct request *r, const struct app_case_view *v, const struct 
     put(f, "expected_days", number_text(mem, event->attrs.expected_days));
     put(f, "extend_days", number_text(mem, event->attrs.extend_days));
     put(f, "lacking_days", number_text(mem, event->attrs.lacking_days));
-}
-
-static const struct app_case_event_view *find_event(const struct app_case_view *v, uint16_t act)
-{
-    const struct app_case_event_view *found = NULL;
-    for (size_t i = 0; i < v->events_listed; i++)
-        if (v->events[i].type == act && strcmp(v->events[i].effect, "ok") == 0)
-            found = &v->events[i];
-    return found;
+    put(f, "silence", (v->terms & CASE_TERM_LICENCE) != 0 ? SILENCE : NULL);
+    put(f, "reviewed", review_text(mem, v));
 }
 
 /* The content of an event, NULL when it has none. */

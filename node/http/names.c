@@ -18,6 +18,8 @@ const struct names_row names_channels[] = {
 const struct names_row names_sides[] = {
     {CASE_SIDE_RECEIVING, "receiving"}, {CASE_SIDE_DECIDING, "deciding"}, {0, NULL}};
 const struct names_row names_reviews[] = {{CASE_REVIEW_PASS, "pass"}, {CASE_REVIEW_RETURN, "return"}, {0, NULL}};
+const struct names_row names_terms[] = {
+    {CASE_TERM_LACKING, "lacking"}, {CASE_TERM_PROMISE, "promise"}, {CASE_TERM_LICENCE, "licence"}, {0, NULL}};
 const struct names_row names_units[] = {{CASE_UNIT_WORKING, "working"}, {CASE_UNIT_NATURAL, "natural"}, {0, NULL}};
 const struct names_row names_pauses[] = {
 #define X(value, text, chinese) {value, text},

@@ -17,9 +17,10 @@ extern const struct names_row names_modes[];     /* enum case_mode */
 extern const struct names_row names_decisions[]; /* enum case_decision */
 extern const struct names_row names_channels[];  /* enum case_channel */
 extern const struct names_row names_sides[];     /* enum case_side */
-extern const struct names_row names_reviews[];   /* enum case_review */
-extern const struct names_row names_units[];     /* enum case_unit */
-extern const struct names_row names_pauses[];    /* CASE_PAUSE_KINDS */
+extern const struct names_row names_reviews[];
+extern const struct names_row names_terms[]; /* bits */ /* enum case_review */
+extern const struct names_row names_units[];            /* enum case_unit */
+extern const struct names_row names_pauses[];           /* CASE_PAUSE_KINDS */
 extern const struct names_row names_applicant_kinds[];
 extern const struct names_row names_id_types[];     /* enum identity_kind */
 extern const struct names_row names_relations[];    /* guardian to applicant */

@@ -20,7 +20,8 @@ static const struct document {
     {CASE_EVENT_SUBMIT, 0, "收件凭证", "行政许可法第三十二条第二款",
      "{applicant}：\n"
      "你（单位）于{date}提交的“{item}”申请材料，已由{receiving}收件，将转交{lead}依法办理。收件不等于受理。\n"
-     "是否受理，由{lead}自收到申请材料之日起五个工作日内告知；逾期不告知的，自收到申请材料之日起即为受理。\n"
+     "是否受理，由{lead}自收到申请材料之日起五个工作日内告知。\n"
+     "{silence}\n"
      "提交的材料：{materials}\n"},
     {CASE_EVENT_ACCEPT, 0, "受理通知书", "行政许可法第三十二条第一款第五项",
      "{applicant}：\n"
@@ -59,12 +60,14 @@ static const struct document {
      "{applicant}：\n"
      "你（单位）提出的“{item}”申请，符合法定条件、标准，本机关依法决定准予。\n"
      "说明：{reason}\n"
+     "法制审核：{reviewed}\n"
      "办理结果将于{deliver_due}前送达。\n"},
     {CASE_EVENT_DECIDE, CASE_DECISION_DENY, "不予决定书", "行政许可法第三十八条第二款",
      "{applicant}：\n"
      "你（单位）提出的“{item}”申请，本机关依法决定不予。\n"
      "理由：{reason}\n"
      "代码：{reason_code}\n"
+     "法制审核：{reviewed}\n"
      "{remedies}\n"},
     {CASE_EVENT_REVOKE, 0, "撤销决定书", "行政许可法第六十九条",
      "{applicant}：\n"

@@ -5,7 +5,8 @@ A takes the application in (Guangdong), B decides it (Sichuan).
 """
 import pytest
 
-from provinces import act, application, bring_to, item_of, start_provinces, submit, view, wait_status
+from cluster import wait_for
+from provinces import act, application, bring_to, item_of, start_provinces, submit, view, wait_status, write_json
 from test_path import Shell
 
 A, B = "440000", "510000"
@@ -131,6 +132,65 @@ def test_what_the_item_does_not_allow_is_refused(sides):
     reply = a.post("/v1/cases", application(promise=True, serial=4))
     refused(reply, 409, "case.promise-unallowed", view(a, orphan)["item_code"], "version 1", "国办发〔2020〕42号")
     assert len(a.get("/v1/cases").ok().json()["cases"]) == len(before)
+
+
+def published(sides, tmp_path, name, **fields):
+    """B publishes the item of catalog/data with @name once more, with @fields and a code of its own; what its code is."""
+    a, b = sides
+    item = next(i for i in b.get(f"/v1/catalog?node={B}&limit=1000").ok().json()["items"] if name in i["name"])
+    item = b.get(f"/v1/catalog/{item['node']}/{item['code']}").ok().json()["item"]
+    item = {**{k: v for k, v in item.items() if k not in ("code", "basic_code", "version")}, "code": f"TEST{len(name)}", **fields}
+    file = tmp_path / "item.json"
+    write_json(file, {"format": "tongban-catalog/1", "node": int(B), "version": 2, "items": [item]})
+    Shell(b).json("catalog", "import", str(file), "--publish")
+    wait_for(lambda: a.get(f"/v1/catalog/{B}/{item['code']}").status == 200, what="the item to reach the window")
+    return item["code"]
+
+
+def test_legal_review_takes_a_second_official(sides, tmp_path):
+    """法制审核 (国办发〔2018〕118号) where the item demands it: no decision before, none by who reviewed; shown on paper."""
+    a, b = sides
+    item = published(sides, tmp_path, "困难残疾人生活补贴", legal_review=True)
+    case = submit(a, item=item, mode=None)
+    wait_status(case, "arrived", a, b)
+    assert "review_demanded" in view(a, case)["flags"], "the window sees that it is demanded"
+    at_b = Shell(b)
+    refused(act(b, case, "review", review="pass", official="1002"), 409, "case.status", "法制审核")
+    act(b, case, "accept").ok()
+    wait_status(case, "accepted", a, b)
+    grant = {"decision": "grant", "official": "1001", "reason": "符合条件"}
+    refused(act(b, case, "decide", **grant), 409, "case.review_missing", "法制审核")
+    refused(act(b, case, "review", review="pass"), 400, "case.attribute_missing", "official")
+    refused(act(b, case, "review", review="perhaps", official="1002"), 400, "json.choice", "perhaps")
+    refused(act(a, case, "review", review="pass", official="1002"), 403, "case.node")
+    at_b.json("case", "review", case, "--official", "1002", "--return", "--note", "缺评估意见")
+    refused(act(b, case, "decide", **grant), 409, "case.review_missing")
+    at_b.json("case", "review", case, "--official", "1002", "--pass", "--note", "同意")
+    refused(act(b, case, "decide", **{**grant, "official": None}), 409, "case.official_missing")
+    refused(act(b, case, "decide", **{**grant, "official": "1002"}), 409, "case.same_official")
+    wrong = at_b.run("case", "decide", case, "--grant", "--official", "1002", check=False)
+    assert wrong.returncode != 0 and "case.same_official" in wrong.stderr
+    refused(act(b, case, "decide", decision="deny", reason="不符", official="1002"), 409, "case.same_official")
+    at_b.json("case", "decide", case, "--grant", "--official", "1001")
+    wait_status(case, "closed_granted", a, b)
+    assert "reviewed" in view(a, case)["flags"]
+    reviewer, = {x["official"] for x in attributes(a, case, "review")}
+    decider, = {x["official"] for x in attributes(a, case, "decide")}
+    assert reviewer != decider
+    for node in sides:
+        page = node.get(f"/v1/cases/{case}/document?act=decide&purpose=print&wait_ms=20000").ok().body.decode()
+        assert "法制审核：" in page and "日通过" in page and "1002" not in page and "<svg" in page
+        receipt = node.get(f"/v1/cases/{case}/receipt?act=review&wait_ms=20000").ok().body.decode()
+        assert receipt.startswith("c2sp.org/tlog-proof@v1")
+    plain = submit(a, serial=3)
+    bring_to(plain, a, b, "granted")
+    page = a.get(f"/v1/cases/{plain}/document?act=decide&purpose=print").ok().body.decode()
+    assert "法制审核" not in page
+    for id, says in ((plain, False), (submit(a, item=item_of(B, "从业资格证补发"), serial=4), True)):
+        wait_status(id, "granted" if id == plain else "arrived", a, b)
+        page = a.get(f"/v1/cases/{id}/document?act=submit&purpose=print").ok().body.decode()
+        assert ("即为受理" in page) == says, "silence is acceptance of licences alone"
+        assert ("licence" in view(a, id)["terms"]) == says
 
 
 def test_a_false_promise_gets_no_grant(sides):

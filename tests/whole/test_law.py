@@ -180,8 +180,8 @@ def test_legal_review_takes_a_second_official(sides, tmp_path):
     for node in sides:
         page = node.get(f"/v1/cases/{case}/document?act=decide&purpose=print&wait_ms=20000").ok().body.decode()
         assert "法制审核：" in page and "日通过" in page and "1002" not in page and "<svg" in page
-        receipt = node.get(f"/v1/cases/{case}/receipt?act=review&wait_ms=20000").ok().body.decode()
-        assert receipt.startswith("c2sp.org/tlog-proof@v1")
+        receipt = node.get(f"/v1/cases/{case}/receipt?act=review&wait_ms=20000").ok().json()
+        assert receipt["act"] == "review" and receipt["proof"].startswith("c2sp.org/tlog-proof@v1")
     plain = submit(a, serial=3)
     bring_to(plain, a, b, "granted")
     page = a.get(f"/v1/cases/{plain}/document?act=decide&purpose=print").ok().body.decode()

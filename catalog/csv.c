@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "catalog/sheet.h"
+#include "node/base/csv.h"
 #include "node/base/gb18030.h"
 #include "node/base/limits.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
-
-#define MARK "\xef\xbb\xbf" /* U+FEFF in UTF-8 */
 
 struct csv {
     struct sheet_book *book;
@@ -121,7 +120,7 @@ int csv_read(struct bytes text, struct sheet_book *ret, struct err *e)
     struct csv c = {.book = ret, .line = 1};
     *ret = (struct sheet_book){0};
     int rc = 0;
-    bool has_mark = text.size >= 3 && memcmp(text.data, MARK, 3) == 0;
+    bool has_mark = text.size >= 3 && memcmp(text.data, CSV_MARK, 3) == 0;
     if (has_mark)
         text = bytes_of(text.data + 3, text.size - 3);
     if (text.size > CATALOG_FILE_BYTES_MAX / 2)
@@ -148,38 +147,20 @@ int csv_read(struct bytes text, struct sheet_book *ret, struct err *e)
     return rc;
 }
 
-static void put_cell(struct buf *out, const char *text)
-{
-    bool is_formula = text[0] != '\0' && strchr("=+-@", text[0]) != NULL;
-    if (!is_formula && strpbrk(text, ",\"\r\n") == NULL) {
-        buf_put_string(out, text);
-        return;
-    }
-    buf_put_u8(out, '"');
-    if (is_formula)
-        buf_put_u8(out, '\'');
-    for (; *text != '\0'; text++) {
-        if (*text == '"')
-            buf_put_u8(out, '"');
-        buf_put_u8(out, (uint8_t)*text);
-    }
-    buf_put_u8(out, '"');
-}
-
 void csv_write(const struct sheet_book *b, struct buf *out)
 {
-    buf_put_string(out, MARK);
+    buf_put_string(out, CSV_MARK);
     for (size_t i = 0; i < b->count; i++) {
         const struct sheet *s = &b->sheets[i];
         if (i > 0) {
             buf_put_string(out, "#table,");
-            put_cell(out, s->name);
+            csv_put_cell(out, s->name);
             buf_put_string(out, "\r\n");
         }
         for (size_t r = 0; r < s->count; r++) {
             for (size_t n = 0; n < s->rows[r].count; n++) {
                 buf_put_string(out, n == 0 ? "" : ",");
-                put_cell(out, s->rows[r].cells[n]);
+                csv_put_cell(out, s->rows[r].cells[n]);
             }
             buf_put_string(out, "\r\n");
         }

@@ -548,6 +548,15 @@ int app_get_calendar(struct app *a, uint32_t node, uint32_t division, uint32_t y
  * Open deadlines are made again here and at every node that holds the cases. */
 void app_import_calendar(struct app *a, uint32_t division, struct bytes days, app_command_cb cb, void *ctx);
 
+struct app_publicity_view {
+    uint8_t case_id[CASE_ID_SIZE];
+    uint32_t due; /* yyyymmdd, the last day */
+    bool is_late;
+};
+/* Licences that this node has granted and not made public yet (双公示), by case id, those behind @after (NULL: from the first). */
+int app_list_publicities(struct app *a, const uint8_t *after, size_t limit, struct arena *mem,
+                         struct app_publicity_view **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+
 /* Calls @cb once when the case's version is above @after_version, or after @timeout_ms (changed = false). Returns a
  * ticket for app_unwatch(), which guarantees that @cb is not called any more. */
 typedef void (*app_watch_cb)(void *ctx, bool changed);

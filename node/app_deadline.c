@@ -145,14 +145,12 @@ int32_t app_days_left(struct app *a, const struct case_state *state, const struc
 
 /* ---- the row of a case ---- */
 
-static void due_of(struct app *a, struct case_slot *slot, struct store_due *ret)
+static void due_of(const struct deadlines *all, struct case_slot *slot, struct store_due *ret)
 {
-    struct deadlines all;
     const struct case_state *state = casefile_state(slot->file);
     *ret = (struct store_due){.lead = state->lead};
     memcpy(ret->case_id, slot->id, sizeof ret->case_id);
-    app_deadlines(a, slot->file, &all);
-    const struct deadline *next = (state->flags & CASE_FLAG_FROZEN) != 0 ? NULL : deadline_next(&all);
+    const struct deadline *next = (state->flags & CASE_FLAG_FROZEN) != 0 ? NULL : deadline_next(all);
     if (next == NULL)
         return;
     ret->due = next->due;
@@ -161,10 +159,32 @@ static void due_of(struct app *a, struct case_slot *slot, struct store_due *ret)
     ret->is_provisional = next->is_provisional;
 }
 
+/* A licence that this node has granted stays in the list of those to make public until it is. */
+static void publicity_changed(struct app *a, const struct deadlines *all, struct case_slot *slot,
+                              struct ledger_txn *txn)
+{
+    const struct case_state *state = casefile_state(slot->file);
+    struct store_publicity row = {0};
+    if ((state->terms & CASE_TERM_LICENCE) == 0)
+        return;
+    for (unsigned i = 0; i < all->count; i++)
+        if (all->rows[i].kind == DEADLINE_PUBLISH && !all->rows[i].is_met && state->lead == a->config->region)
+            row.due = all->rows[i].due;
+    if (slot->publicity_known && slot->publicity == row.due)
+        return;
+    slot->publicity = row.due;
+    slot->publicity_known = true;
+    memcpy(row.case_id, slot->id, sizeof row.case_id);
+    ledger_txn_publicity(txn, &row);
+}
+
 void app_due_changed(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
 {
     struct store_due row;
-    due_of(a, slot, &row);
+    struct deadlines all;
+    app_deadlines(a, slot->file, &all);
+    publicity_changed(a, &all, slot, txn);
+    due_of(&all, slot, &row);
     bool same = slot->due_known && slot->due.due == row.due && slot->due.warn == row.warn &&
                 slot->due.kind == row.kind && slot->due.lead == row.lead &&
                 slot->due.is_provisional == row.is_provisional;

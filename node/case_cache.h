@@ -27,6 +27,8 @@ struct case_slot {
 
     struct store_due due; /* as written last, if due_known */
     bool due_known;
+    uint32_t publicity; /* its last day as written last, if publicity_known; 0 = nothing to make public */
+    bool publicity_known;
 };
 
 /* An author whose entries from @common_size on are disputed (ledger/evidence.h): its events from there on count for nothing. */

@@ -136,6 +136,7 @@ void ledger_txn_proof(struct ledger_txn *t, const struct store_proof *row);
 void ledger_txn_pull(struct ledger_txn *t, const struct store_pull *row);
 void ledger_txn_fork(struct ledger_txn *t, const struct store_fork *row);
 void ledger_txn_due(struct ledger_txn *t, const struct store_due *row);
+void ledger_txn_publicity(struct ledger_txn *t, const struct store_publicity *row);
 void ledger_txn_destroy(struct ledger_txn *t, const struct store_destroy *row);
 void ledger_txn_file(struct ledger_txn *t, const struct store_file *row);
 void ledger_txn_file_holder(struct ledger_txn *t, const struct store_file_holder *row);

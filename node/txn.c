@@ -41,6 +41,7 @@ void *txn_grow(struct arena *a, const void **array, size_t *count, size_t *capac
     X(pulls, pull_count, struct store_pull, ledger_txn_pull)                                                           \
     X(forks, fork_count, struct store_fork, ledger_txn_fork)                                                           \
     X(dues, due_count, struct store_due, ledger_txn_due)                                                               \
+    X(publicities, publicity_count, struct store_publicity, ledger_txn_publicity)                                      \
     X(destroys, destroy_count, struct store_destroy, ledger_txn_destroy)                                               \
     X(files, file_count, struct store_file, ledger_txn_file)                                                           \
     X(file_holders, file_holder_count, struct store_file_holder, ledger_txn_file_holder)                               \

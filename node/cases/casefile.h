@@ -125,6 +125,7 @@ const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
     X(CASE_WHY_NOT_GRANTED, "not_granted")       /* revoke without a grant */                                          \
     X(CASE_WHY_SAME_LEAD, "same_lead")           /* handover to the node that leads already */                         \
     X(CASE_WHY_NOT_DEEMED, "not_deemed")         /* accept by silence of what is no licence */                         \
+    X(CASE_WHY_NOT_LICENCE, "not_licence")       /* publish what is no licence */                                      \
     X(CASE_WHY_REASONS_UNTOLD, "reasons_untold") /* refusal or extension without what the applicant is to be told */   \
     X(CASE_WHY_REVIEW_MISSING, "review_missing") /* decide before 法制审核 passed */                                   \
     X(CASE_WHY_SAME_OFFICIAL, "same_official")   /* decided by who reviewed */                                         \
@@ -205,7 +206,8 @@ enum case_level {
     X(CASE_FLAG_FOLLOWED_UP_RECEIVING, 23, "followed_up_receiving") /* 差评整改 done */                                \
     X(CASE_FLAG_FOLLOWED_UP_DECIDING, 24, "followed_up_deciding")                                                      \
     X(CASE_FLAG_LACKING_UNALLOWED, 25, "lacking_unallowed") /* accepted with 容缺 against the item */                  \
-    X(CASE_FLAG_PROMISE_UNALLOWED, 26, "promise_unallowed") /* promised against the item */
+    X(CASE_FLAG_PROMISE_UNALLOWED, 26, "promise_unallowed") /* promised against the item */                            \
+    X(CASE_FLAG_PUBLISHED, 27, "published")                 /* 双公示, as it stands */
 
 enum case_flag {
 #define X(name, bit, text) name = 1u << bit,

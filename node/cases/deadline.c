@@ -128,6 +128,15 @@ static void note_end(struct history *h, uint32_t day)
     meet_all(h, day);
 }
 
+/* What has been made public has to be put right. */
+static void note_revoke(struct history *h, uint32_t day)
+{
+    bool was_public = h->runs[DEADLINE_PUBLISH].met != 0;
+    note_end(h, day);
+    if (was_public)
+        begin(h, DEADLINE_PUBLISH, day);
+}
+
 /* long: one row for each event that begins or ends a limit */
 static void note_effect(struct history *h, const struct case_effect *f)
 {
@@ -168,6 +177,14 @@ static void note_effect(struct history *h, const struct case_effect *f)
         meet(h, DEADLINE_FIRST, day);
         meet(h, DEADLINE_DECIDE, day);
         begin(h, DEADLINE_DELIVER, day);
+        if (h->is_licence && e->decision == CASE_DECISION_GRANT)
+            begin(h, DEADLINE_PUBLISH, day);
+        break;
+    case CASE_EVENT_PUBLISH:
+        meet(h, DEADLINE_PUBLISH, day);
+        break;
+    case CASE_EVENT_REVOKE:
+        note_revoke(h, day);
         break;
     case CASE_EVENT_FULFIL:
         meet(h, DEADLINE_LACKING, day);
@@ -186,7 +203,6 @@ static void note_effect(struct history *h, const struct case_effect *f)
     case CASE_EVENT_NOT_REQUIRED:
     case CASE_EVENT_REFUSE:
     case CASE_EVENT_WITHDRAW:
-    case CASE_EVENT_REVOKE:
         note_end(h, day);
         break;
     default:

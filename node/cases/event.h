@@ -54,8 +54,9 @@
     X(CASE_EVENT_BREACH, 32, "breach", "承诺失信")           /* B: the promise of 告知承诺 was false */                \
     X(CASE_EVENT_FOLLOW_UP, 33, "follow_up", "差评整改")     /* the side that got a bad mark */                        \
     X(CASE_EVENT_PART, 34, "part", "联办分件")               /* A: a part decided in a case of its own */              \
-    X(CASE_EVENT_PART_DONE, 35, "part_done", "分件办结")     /* A: how that part ended */
-#define CASE_EVENT_LAST CASE_EVENT_PART_DONE
+    X(CASE_EVENT_PART_DONE, 35, "part_done", "分件办结")     /* A: how that part ended */                              \
+    X(CASE_EVENT_PUBLISH, 36, "publish", "双公示")           /* B: the licence stands on the public list */
+#define CASE_EVENT_LAST CASE_EVENT_PUBLISH
 
 enum case_event_type {
     CASE_EVENT_NONE = 0,

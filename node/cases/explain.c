@@ -219,6 +219,8 @@ static const char *plain_text(uint8_t why)
     case CASE_WHY_NOT_DEEMED:
         return "refused: %s by silence (视为受理) is for licences (行政许可), the item is none; "
                "rule: 行政许可法第三十二条第一款第四项";
+    case CASE_WHY_NOT_LICENCE:
+        return "refused: %s is for licences (行政许可), the item is none";
     case CASE_WHY_REASONS_UNTOLD:
         return "refused: %s needs the reason told to the applicant, and a refusal also the ways of appeal "
                "(复议、诉讼); "

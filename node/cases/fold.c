@@ -570,8 +570,23 @@ static void op_revoke(struct step *s)
     const struct dag_event *decision = s->f->decision;
     if (decision == NULL || decision->held.decision != CASE_DECISION_GRANT)
         effect(s->ret, CASE_EFFECT_GUARD, CASE_WHY_NOT_GRANTED);
-    else
+    else {
+        s->f->flags &= ~(uint32_t)CASE_FLAG_PUBLISHED; /* what stands on the public list is wrong now */
         move_to(s, s->row->after);
+    }
+}
+
+static void op_publish(struct step *s)
+{
+    const struct dag_event *decision = s->f->decision;
+    if ((s->f->terms & CASE_TERM_LICENCE) == 0)
+        refuse(s, CASE_WHY_NOT_LICENCE);
+    else if (decision == NULL || decision->held.decision != CASE_DECISION_GRANT)
+        refuse(s, CASE_WHY_NOT_GRANTED);
+    else if ((s->f->flags & CASE_FLAG_PUBLISHED) != 0)
+        effect(s->ret, CASE_EFFECT_NOOP, CASE_WHY_ALREADY);
+    else
+        set_flag(s, CASE_FLAG_PUBLISHED);
 }
 
 static void op_handover(struct step *s)
@@ -601,6 +616,7 @@ static void (*const operations[])(struct step *) = {
     [RULE_OP_ACCEPT] = op_accept,       [RULE_OP_EXTEND] = op_extend,     [RULE_OP_REVIEW] = op_review,
     [RULE_OP_SUPPLY] = op_supply,       [RULE_OP_FULFIL] = op_fulfil,     [RULE_OP_BREACH] = op_breach,
     [RULE_OP_FOLLOW_UP] = op_follow_up, [RULE_OP_PART] = op_part,         [RULE_OP_PART_DONE] = op_part_done,
+    [RULE_OP_PUBLISH] = op_publish,
 };
 
 static bool follows_root(const struct fold *f, const struct dag *d, const struct dag_event *e)

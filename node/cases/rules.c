@@ -153,6 +153,9 @@ static const struct rule law[] = {
     {.type = CASE_EVENT_PART_DONE, .rank = 4, .who = RULE_WHO_RECEIVING, .op = RULE_OP_PART_DONE,
      .roles = WINDOW | SYSTEM, .needs = PART | DECISION, .allowed = UNDECIDED,
      .source = "国办发〔2020〕35号 多地联办"},
+    {.type = CASE_EVENT_PUBLISH, .rank = 6, .who = RULE_WHO_LEAD, .op = RULE_OP_PUBLISH,
+     .roles = DECIDER | SYSTEM, .allowed = S(GRANTED) | CLOSED | DONE,
+     .source = "双公示 行政许可决定7个工作日内公示"},
 };
 
 /* The machine of tests/vectors/data/case_fold.json: OPEN is RECEIVED, APPROVED GRANTED, REJECTED DENIED; a served case

@@ -49,7 +49,8 @@ enum rule_op {
     RULE_OP_BREACH,    /* needs a promise */
     RULE_OP_FOLLOW_UP, /* needs a bad mark of the author's side */
     RULE_OP_PART,
-    RULE_OP_PART_DONE
+    RULE_OP_PART_DONE,
+    RULE_OP_PUBLISH /* a licence that was granted */
 };
 
 #define RULE_STATUS(s) ((uint64_t)1 << (s))

@@ -116,25 +116,32 @@ static int split(struct ctl *c, const char *option, const char *text, const char
     return 0;
 }
 
-int cmd_put_form(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e)
+/* The values of an option "NAME=VALUE", as an object @field of @to. */
+static int put_pairs(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *to, const char *option, const char *field,
+                     struct err *e)
 {
-    const char *text = ctl_option_at(c, "--form", 0);
+    const char *text = ctl_option_at(c, option, 0);
     if (text == NULL)
         return 0;
-    yyjson_mut_val *form = yyjson_mut_obj_add_obj(doc, root, "form");
-    for (size_t i = 0; text != NULL; text = ctl_option_at(c, "--form", ++i)) {
+    yyjson_mut_val *o = yyjson_mut_obj_add_obj(doc, to, field);
+    for (size_t i = 0; text != NULL; text = ctl_option_at(c, option, ++i)) {
         const char *key, *value;
-        int rc = split(c, "--form", text, &key, &value, e);
+        int rc = split(c, option, text, &key, &value, e);
         if (rc != 0)
             return rc;
-        if (yyjson_mut_obj_get(form, key) != NULL)
-            return err_set(e, ERR_INVALID, "ctl.pair", "the form field '%.64s' stands twice", key);
-        put_text(doc, form, key, value);
+        if (yyjson_mut_obj_get(o, key) != NULL)
+            return err_set(e, ERR_INVALID, "ctl.pair", "the %s field '%.64s' stands twice", field, key);
+        put_text(doc, o, key, value);
     }
     return 0;
 }
 
 /* "M01=FILE"; of a bundle also "HU/M03=FILE". */
+int cmd_put_form(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e)
+{
+    return put_pairs(c, doc, root, "--form", "form", e);
+}
+
 static int put_material(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *list, const char *text, struct err *e)
 {
     const char *code, *path;
@@ -408,6 +415,8 @@ int cmd_case_decide(struct ctl *c, struct err *e)
     yyjson_mut_val *decide = yyjson_mut_arr_add_obj(doc, list);
     int rc = put_event(c, doc, decide, "decide", e);
     put_text(doc, decide, "decision", grant ? "grant" : "deny");
+    if (rc == 0 && ctl_option(c, "--licence") != NULL)
+        rc = put_pairs(c, doc, yyjson_mut_obj_add_obj(doc, decide, "payload"), "--licence", "licence", e);
     if (!keep_open)
         put_text(doc, yyjson_mut_arr_add_obj(doc, list), "type", "close");
     if (rc == 0)

@@ -234,6 +234,9 @@ static const struct ctl_option decide_options[] = {
     {"--grant", NULL, false, false, "准予: grant the application"},
     {"--deny", NULL, false, false, "不予: deny it"},
     {"--keep-open", NULL, false, false, "decide only, close the case later"},
+    {"--licence", "NAME=VALUE", false, true,
+     "for the public list: category, number, valid_from, valid_to, certificate, content, document, document_number or "
+     "legal_representative"},
     OPTION_OFFICIAL,
     OPTION_REASON,
     OPTION_REMEDIES,
@@ -241,6 +244,11 @@ static const struct ctl_option decide_options[] = {
     OPTION_WAIT_PEERS,
     OPTION_END,
 };
+static const struct ctl_option publicity_options[] = {
+    {"--format", "FORMAT", false, false, "csv (default: UTF-8 with a mark, for spreadsheet programs) or json"},
+    {"--incomplete", NULL, false, false, "also those that lack something the list demands"},
+    {"--keep", NULL, false, false, "write only: they stay due"},
+    OPTION_END};
 static const struct ctl_option deliver_options[] = {
     {"--channel", "CHANNEL", true, false, "window, post or electronic"}, OPTION_NOTE, OPTION_WAIT_PEERS, OPTION_END};
 static const struct ctl_option note_options[] = {
@@ -456,6 +464,10 @@ const struct ctl_command ctl_commands[] = {
     {"reconcile", "", 0, 0, false, reconcile_options, cmd_reconcile,
      "compare the shared cases with other nodes (对账), repair what can be repaired, report the rest",
      "tongban reconcile --peer 510000 --format csv"},
+    {"publicity list", "", 0, 0, false, no_options, cmd_publicity_list,
+     "licences that were granted and are not public yet (双公示)", "tongban publicity list"},
+    {"publicity export", "FILE", 1, 1, false, publicity_options, cmd_publicity_export,
+     "write them as the public list takes them, and mark them (双公示)", "tongban publicity export 双公示.csv"},
     {"identity types", "", 0, 0, false, no_options, cmd_identity_types,
      "kinds of identity number and where their forms come from", "tongban identity types"},
     {"identity check", "NUMBER", 1, 1, false, identity_options, cmd_identity_check,
@@ -505,6 +517,7 @@ const struct ctl_command ctl_commands[] = {
     STEP("withdraw", "the applicant takes it back (撤回)"),
     STEP_WITH("revoke", refuse_options, "take back what was granted (撤销)",
               " --reason-code granted.wrongly --reason 以欺骗手段取得许可"),
+    STEP("publish", "it stands on the public list of licences (双公示); 'publicity export' does so by itself"),
     STEP("archive", "file it (归档)"),
     {"case note", "CASE", 1, 1, false, note_options, cmd_case_step, "add a remark (备注)",
      "tongban case note 0006b6c06b05aa01c9f2 --note 已电话联系"},

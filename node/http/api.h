@@ -57,6 +57,11 @@ int api_post_reconcile(struct request *r, struct err *e);
 int api_list_reconciles(struct request *r, struct err *e);
 int api_get_reconcile(struct request *r, struct err *e); /* {id} */
 
+/* api_publicity.c */
+int api_get_publicity(struct request *r, struct err *e);
+/* `licence` in the content of a decision: what the public list says of it. */
+int api_check_licence(const struct json_object *payload, struct err *e) WARN_UNUSED;
+
 /* api_identity.c */
 int api_get_identity_types(struct request *r, struct err *e);
 int api_post_identity_check(struct request *r, struct err *e);

@@ -243,6 +243,10 @@ static int decode_payload(const struct json_object *o, struct app_event *v, stru
     if (rc != 0)
         return rc;
 
+    if (given.value != NULL && v->type == CASE_EVENT_DECIDE)
+        rc = api_check_licence(&given, e);
+    if (rc != 0)
+        return rc;
     struct json_out out = json_out_open(o->mem);
     if (given.value != NULL) {
         out.root = yyjson_val_mut_copy(out.doc, given.value);

@@ -51,6 +51,7 @@ static const struct route routes[] = {
     {"GET", "/v1/reconcile", "", BODY_NONE, api_list_reconciles},
     {"POST", "/v1/reconcile", "", BODY_JSON, api_post_reconcile},
     {"GET", "/v1/reconcile/{id}", "format", BODY_NONE, api_get_reconcile},
+    {"GET", "/v1/publicity", "format limit after", BODY_NONE, api_get_publicity},
     {"GET", "/v1/identity/types", "", BODY_NONE, api_get_identity_types},
     {"POST", "/v1/identity/check", "", BODY_JSON, api_post_identity_check},
     {"GET", "/v1/cases", "status role item overdue limit before", BODY_NONE, api_list_cases},

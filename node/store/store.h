@@ -284,6 +284,13 @@ struct store_due {
     bool is_provisional;
 };
 
+/* A licence decision of this node that is to be made public (双公示), until it is; due 0: it is done, the row goes. Derived
+ * from entries and a calendar. */
+struct store_publicity {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint32_t due; /* yyyymmdd, the last day */
+};
+
 struct store_batch {
     const struct store_entry *entries;
     size_t entry_count;
@@ -325,6 +332,8 @@ struct store_batch {
     size_t fork_count;
     const struct store_due *dues;
     size_t due_count;
+    const struct store_publicity *publicities;
+    size_t publicity_count;
     const struct store_destroy *destroys;
     size_t destroy_count;
     const struct store_file *files;
@@ -468,6 +477,9 @@ struct store_due_filter {
 /* The longest overdue first. */
 int store_list_dues(struct store_reader *r, const struct store_due_filter *f, struct arena *a, struct store_due **ret,
                     size_t *ret_count, struct err *e) WARN_UNUSED;
+/* By case id, those after @after (NULL: from the first). */
+int store_list_publicities(struct store_reader *r, const uint8_t *after, size_t limit, struct arena *a,
+                           struct store_publicity **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
 /* How many are past due on @today, how many warn, how many are due at all. */
 int store_count_dues(struct store_reader *r, uint32_t today, uint64_t *ret_red, uint64_t *ret_yellow, uint64_t *ret_all,
                      struct err *e) WARN_UNUSED;

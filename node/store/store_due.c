@@ -1,6 +1,7 @@
 /* Deadlines that run (see store_due.h). A row follows its case from transaction to transaction; a case without an open
  * deadline has none, so that the table stays as small as the work that is open. */
 #include "node/store/store_due.h"
+#include "node/store/store_fact.h"
 
 #include <string.h>
 
@@ -39,11 +40,22 @@ static int put_due(struct store_transaction *t, const struct store_due *d)
     return store_commit_run(t, stmt);
 }
 
+static int put_publicity(struct store_transaction *t, const struct store_publicity *p)
+{
+    uint8_t value[4];
+    struct bytes key = bytes_of(p->case_id, sizeof p->case_id);
+    put_be32(value, p->due);
+    return p->due == 0 ? store_fact_delete(t, STORE_FACT_PUBLICITY, key)
+                       : store_fact_put(t, STORE_FACT_PUBLICITY, key, bytes_of(value, sizeof value));
+}
+
 int store_due_put_all(struct store_transaction *t, const struct store_batch *b)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < b->due_count; i++)
         rc = put_due(t, &b->dues[i]);
+    for (size_t i = 0; rc == 0 && i < b->publicity_count; i++)
+        rc = put_publicity(t, &b->publicities[i]);
     return rc;
 }
 
@@ -112,6 +124,38 @@ int store_list_dues(struct store_reader *r, const struct store_due_filter *f, st
     *ret = rows;
     *ret_count = count;
     return 0;
+}
+
+struct publicities {
+    struct store_publicity *rows;
+    size_t count;
+};
+
+static int take_publicity(void *ctx, struct arena *a, struct bytes key, struct bytes value, struct err *e)
+{
+    struct publicities *x = ctx;
+    (void)a;
+    if (!store_fact_has_form(STORE_FACT_PUBLICITY, key, value))
+        return err_set(e, ERR_CORRUPT, "store.row", "a licence to be made public has another form");
+    struct store_publicity *row = &x->rows[x->count++];
+    row->due = get_be32(value.data);
+    memcpy(row->case_id, key.data, sizeof row->case_id);
+    return 0;
+}
+
+int store_list_publicities(struct store_reader *r, const uint8_t *after, size_t limit, struct arena *a,
+                           struct store_publicity **ret, size_t *ret_count, struct err *e)
+{
+    if (limit == 0 || limit > LIST_ROWS_MAX)
+        return err_set(e, ERR_LIMIT, "store.limit", "a page of %zu rows, allowed are 1 to %u", limit, LIST_ROWS_MAX);
+    struct publicities x = {.rows = arena_alloc(a, limit * sizeof *x.rows)};
+    struct store_fact_listing l = {.r = r, .a = a, .ctx = &x, .take = take_publicity};
+    if (after != NULL)
+        l.after = bytes_of(after, STORE_CASE_ID_SIZE);
+    int rc = store_fact_list(&l, STORE_FACT_PUBLICITY, bytes_of(NULL, 0), limit, e);
+    *ret = x.rows;
+    *ret_count = rc == 0 ? x.count : 0;
+    return rc;
 }
 
 int store_count_dues(struct store_reader *r, uint32_t today, uint64_t *ret_red, uint64_t *ret_yellow, uint64_t *ret_all,

@@ -252,6 +252,8 @@ bool store_fact_has_form(uint64_t kind, struct bytes key, struct bytes value)
         return key.size == 12 && value.size > 9 && value.size > 9 + (size_t)value.data[8] * 32;
     case STORE_FACT_FORK:
         return key.size == STORE_CASE_ID_SIZE + 44 && value.size > 0 && value.size <= LEAF_BYTES_MAX;
+    case STORE_FACT_PUBLICITY:
+        return key.size == STORE_CASE_ID_SIZE && value.size == 4;
     case STORE_FACT_PULL:
         return key.size == STORE_CASE_ID_SIZE && value.size == 8;
     case STORE_FACT_FILE:
@@ -273,6 +275,12 @@ int store_fact_list(const struct store_fact_listing *l, enum store_fact kind, st
     memset(end, 0xff, sizeof end); /* no key of these kinds is so long */
     if (prefix.size > 0)
         memcpy(end, prefix.data, prefix.size);
+    uint8_t next[64] = {0}; /* the smallest key behind @after is longer by a zero */
+    xassert(l->after.size < sizeof next && (l->after.size == 0 || prefix.size == 0));
+    if (l->after.size > 0) {
+        memcpy(next, l->after.data, l->after.size);
+        prefix = bytes_of(next, l->after.size + 1);
+    }
     int rc = store_reader_get(l->r, STORE_READ_FACTS, &stmt, e);
     if (rc != 0)
         return rc;

@@ -25,7 +25,8 @@ enum store_fact {
     STORE_FACT_FILE_CASE = 11,   /* file 32, case 16 -> nothing */
     STORE_FACT_FILE_WANTED = 12, /* file 32 -> origin 4 */
     STORE_FACT_FILE_HOLDER = 13, /* file 32, node 4 -> state 1, at 8 */
-    STORE_FACT_FORK = 14         /* case 16, origin 4, index 8, hash 32 -> leaf */
+    STORE_FACT_FORK = 14,        /* case 16, origin 4, index 8, hash 32 -> leaf */
+    STORE_FACT_PUBLICITY = 15    /* case 16 -> due 4 */
 };
 
 uint64_t store_fact_ck(uint64_t kind, struct bytes key, struct bytes value);
@@ -48,8 +49,10 @@ int store_fact_row(struct store_sql *c, sqlite3_stmt *stmt, struct bytes *ret_ke
 /* The fact (@kind, @key): 1 with its value in @a, 0 when there is none, or the error. */
 int store_fact_get(struct store_reader *r, enum store_fact kind, struct bytes key, struct arena *a, struct bytes *ret,
                    struct err *e) WARN_UNUSED;
-/* All facts of @kind whose key begins with @prefix (40 bytes at most), at most @limit. */
+/* All facts of @kind whose key begins with @prefix (40 bytes at most), at most @limit; with @after (no prefix then) those behind
+ * that key. */
 struct store_fact_listing {
+    struct bytes after;
     struct store_reader *r;
     struct arena *a;
     void *ctx;

@@ -906,7 +906,16 @@ class Case:
         decision = self.state.decision
         if decision is None or decision.attributes["decision"] != 1:
             return "guard", "not_granted"
+        self.state.flags &= ~FLAGS["published"]
         return self._move(event, rule.then, place)
+
+    def _do_publish(self, event, rule, place):
+        s = self.state
+        if not s.terms & 4:
+            return "guard", "not_licence"
+        if s.decision is None or s.decision.attributes["decision"] != 1:
+            return "guard", "not_granted"
+        return ("noop", "already") if s.has("published") else self._mark("published")
 
     def _do_note(self, event, rule, place):
         return ("noop", "seen") if self.state.version == 0 else ("ok", "recorded")

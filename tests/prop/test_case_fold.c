@@ -679,7 +679,7 @@ static bool is_authors(const struct case_effect *f)
  * engine's flags. */
 struct law {
     unsigned lacking, open_parts, denied_parts, marks[3], bad[3], followed[3], extended;
-    bool part_open[2], part_known[2], promised, breached, demanded;
+    bool part_open[2], part_known[2], promised, breached, demanded, granted, published;
     uint8_t terms;
     const struct case_held *review;
 };
@@ -721,6 +721,14 @@ static void law_step(const struct world *w, struct law *l, const struct case_eff
         break;
     case CASE_EVENT_DECIDE:
         law_of_decision(w, l, e);
+        l->granted = e->decision == CASE_DECISION_GRANT;
+        break;
+    case CASE_EVENT_PUBLISH:
+        check(w, l->granted && (l->terms & 4) != 0 && !l->published);
+        l->published = true;
+        break;
+    case CASE_EVENT_REVOKE:
+        l->published = false;
         break;
     case CASE_EVENT_CLOSE:
         check(w, (f->status_after == CASE_STATUS_CLOSED_LACKING) ==

@@ -53,7 +53,8 @@ struct disk *disk_create(struct sim_node *owner)
     X(proofs)                                                                                                          \
     X(pulls)                                                                                                           \
     X(forks)                                                                                                           \
-    X(dues)
+    X(dues)                                                                                                            \
+    X(publicities)
 
 static void copy_rows(void **rows, size_t count, size_t *capacity, size_t size)
 {
@@ -454,6 +455,8 @@ static void apply_main(struct disk *d, const struct store_batch *b)
     apply_proofs(d, b);
     for (size_t i = 0; i < b->due_count; i++)
         UPSERT(d, dues, b->dues[i], SAME_CASE);
+    for (size_t i = 0; i < b->publicity_count; i++)
+        UPSERT(d, publicities, b->publicities[i], SAME_CASE);
     for (size_t i = 0; i < b->destroy_count; i++)
         destroy_content(d, b->destroys[i].case_id);
 }

@@ -45,6 +45,7 @@ struct disk {
     DISK_TABLE(struct store_pull) pulls;
     DISK_TABLE(struct store_fork) forks;
     DISK_TABLE(struct store_due) dues;
+    DISK_TABLE(struct store_publicity) publicities;
     /* heads.db */
     struct store_head head;
     DISK_TABLE(struct store_witness) witnesses;

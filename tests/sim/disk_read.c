@@ -495,6 +495,28 @@ int store_list_dues(struct store_reader *r, const struct store_due_filter *f, st
     return 0;
 }
 
+static int by_case(const void *a, const void *b)
+{
+    const struct store_publicity *x = a, *y = b;
+    return memcmp(x->case_id, y->case_id, sizeof x->case_id);
+}
+
+int store_list_publicities(struct store_reader *r, const uint8_t *after, size_t limit, struct arena *a,
+                           struct store_publicity **ret, size_t *ret_count, struct err *e)
+{
+    size_t count = 0;
+    (void)e;
+    *ret = arena_alloc(a, (r->disk->publicities.count + 1) * sizeof **ret);
+    for (size_t i = 0; i < r->disk->publicities.count; i++) {
+        const struct store_publicity *row = &r->disk->publicities.rows[i];
+        if (row->due > 0 && (after == NULL || memcmp(row->case_id, after, sizeof row->case_id) > 0))
+            (*ret)[count++] = *row;
+    }
+    qsort(*ret, count, sizeof **ret, by_case);
+    *ret_count = min_of(count, limit);
+    return 0;
+}
+
 int store_read_hold(struct store_reader *r, const uint8_t case_id[16], struct store_hold *ret, struct err *e)
 {
     for (size_t i = 0; i < r->disk->holds.count; i++)

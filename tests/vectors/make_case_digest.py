@@ -83,7 +83,7 @@ def step(d, history, place):
     tried = [d.pick([t for t in TYPES[1:] if t not in ends or d.chance(3)]) for _ in range(12 if law else 1)]
     first = [d.pick(["identity_check", "form_check", "forward"])] if place < 4 or history.fold().state.status == "received" else []
     usual = first + ["forward", "receipt", "accept", "process", "decide", "close", "deliver",
-             "evaluate", "follow_up"]
+             "evaluate", "follow_up", "publish"]
     tried = usual + tried if law and d.chance(72) else tried
     for type in tried:
         rule = reader.RULES[1][NUMBERS[type]]

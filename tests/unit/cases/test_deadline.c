@@ -121,6 +121,32 @@ static void test_accept_of_what_is_no_licence(void **state)
     casefile_destroy(file);
 }
 
+/* 双公示: seven working days from the decision, of licences that were granted; after a revocation once more. */
+static void test_publish(void **state)
+{
+    (void)state;
+    struct casefile *file = arrived(20260901, 0, 0);
+    step(file, 20260902, CASE_EVENT_ACCEPT);
+    step(file, 20260930, CASE_EVENT_DECIDE); /* Wednesday before 国庆 */
+    struct deadline d = only(file, DEADLINE_PUBLISH);
+    assert_int_equal(d.due, 20261015); /* 8, 9, 10 (worked), 12, 13, 14, 15 */
+    assert_false(d.is_met);
+    step(file, 20261012, CASE_EVENT_PUBLISH);
+    assert_int_equal(only(file, DEADLINE_PUBLISH).met, 20261012);
+    step(file, 20261019, CASE_EVENT_REVOKE);
+    d = only(file, DEADLINE_PUBLISH);
+    assert_int_equal(d.from, 20261019);
+    assert_false(d.is_met);
+    casefile_destroy(file);
+
+    file = arrived(20260901, 0, 0);
+    step(file, 20260902, CASE_EVENT_ACCEPT);
+    step(file, 20260930, CASE_EVENT_DECIDE);
+    step(file, 20261009, CASE_EVENT_REVOKE); /* never public: nothing to put right */
+    assert_true(only(file, DEADLINE_PUBLISH).is_met);
+    casefile_destroy(file);
+}
+
 /* Silence: the limit to decide counts from the day the material came, not from the day the node wrote it down. */
 static void test_deemed_counts_from_receipt(void **state)
 {
@@ -224,6 +250,7 @@ static void test_deliver(void **state)
     assert_int_equal(d.from, 20260303);
     assert_int_equal(d.due, 20260317);
     step(file, 20260318, CASE_EVENT_DELIVER);
+    step(file, 20260318, CASE_EVENT_PUBLISH);
     d = only(file, DEADLINE_DELIVER);
     assert_int_equal(deadline_colour(&d, 20260319), DEADLINE_RED); /* met, but late */
     struct deadlines all;
@@ -242,6 +269,7 @@ static void test_follow_up(void **state)
     step(file, 20260302, CASE_EVENT_DECIDE);
     step(file, 20260302, CASE_EVENT_CLOSE);
     step(file, 20260302, CASE_EVENT_DELIVER);
+    step(file, 20260302, CASE_EVENT_PUBLISH);
     struct case_event mark = builder_event(CASE_EVENT_EVALUATE);
     mark.grade = 2;
     mark.side = CASE_SIDE_DECIDING;
@@ -331,7 +359,8 @@ static void test_sources(void **state)
                                           "国办发〔2019〕51号 好差评",
                                           "国办发〔2019〕51号 好差评",
                                           "行政许可法第四十五条",
-                                          "比照行政许可法第三十二条 (逾期不视为受理)"};
+                                          "比照行政许可法第三十二条 (逾期不视为受理)",
+                                          "双公示 行政许可决定7个工作日内公示"};
     for (uint8_t kind = 1; kind <= DEADLINES_MAX; kind++)
         assert_string_equal(deadline_source(kind), sources[kind]);
     assert_null(deadline_source(0));
@@ -345,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accept),
+        cmocka_unit_test(test_publish),
         cmocka_unit_test(test_accept_of_what_is_no_licence),
         cmocka_unit_test(test_deemed_counts_from_receipt),
         cmocka_unit_test(test_counting),

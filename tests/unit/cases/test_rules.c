@@ -64,6 +64,8 @@ static const struct expected {
     {CASE_EVENT_FOLLOW_UP, "B", "window decider", "delivered archived ", "", "", ""},
     {CASE_EVENT_PART, "A", "window system", UNDECIDED, "", "", ""},
     {CASE_EVENT_PART_DONE, "A", "window system", UNDECIDED, "", "", ""},
+    {CASE_EVENT_PUBLISH, "B", "decider system", "granted closed_granted closed_lacking delivered archived revoked ", "",
+     "", ""},
 };
 
 /* The source of every row, so that a change of the law shows as a change here. */
@@ -106,6 +108,7 @@ static const struct {
     {CASE_EVENT_FOLLOW_UP, "国办发〔2019〕51号 好差评 差评整改"},
     {CASE_EVENT_PART, "国办发〔2020〕35号 多地联办"},
     {CASE_EVENT_PART_DONE, "国办发〔2020〕35号 多地联办"},
+    {CASE_EVENT_PUBLISH, "双公示 行政许可决定7个工作日内公示"},
 };
 
 static void test_sources(void **state)
@@ -673,6 +676,35 @@ static void test_terms(void **state)
     }
 }
 
+/* 双公示: of a licence that was granted, once; what was revoked has to be published again. */
+static void test_publish(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_at(CASE_STATUS_DELIVERED);
+    struct case_event first = builder_append(file, CASE_EVENT_PUBLISH);
+    assert_int_equal(builder_effect(file, &first)->why, CASE_WHY_RECORDED);
+    assert_true((casefile_state(file)->flags & CASE_FLAG_PUBLISHED) != 0);
+    struct case_event again = builder_append(file, CASE_EVENT_PUBLISH);
+    assert_int_equal(builder_effect(file, &again)->why, CASE_WHY_ALREADY);
+    (void)builder_append(file, CASE_EVENT_REVOKE);
+    assert_true((casefile_state(file)->flags & CASE_FLAG_PUBLISHED) == 0);
+    struct case_event revoked = builder_append(file, CASE_EVENT_PUBLISH);
+    assert_int_equal(builder_effect(file, &revoked)->why, CASE_WHY_RECORDED);
+    casefile_destroy(file);
+
+    file = builder_case_at(CASE_STATUS_CLOSED_DENIED);
+    struct case_event denied = builder_append(file, CASE_EVENT_PUBLISH);
+    assert_int_equal(builder_effect(file, &denied)->why, CASE_WHY_NOT_GRANTED);
+    casefile_destroy(file);
+
+    file = received_with(CASE_TERM_LACKING | CASE_TERM_PROMISE, false);
+    (void)builder_append(file, CASE_EVENT_ACCEPT);
+    (void)builder_append(file, CASE_EVENT_DECIDE);
+    struct case_event other = builder_append(file, CASE_EVENT_PUBLISH);
+    assert_int_equal(builder_effect(file, &other)->why, CASE_WHY_NOT_LICENCE);
+    casefile_destroy(file);
+}
+
 static void test_handover(void **state)
 {
     (void)state;
@@ -778,6 +810,7 @@ int main(void)
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_deemed),
         cmocka_unit_test(test_terms),
+        cmocka_unit_test(test_publish),
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_roles),

@@ -309,6 +309,31 @@ static void refuses_proofs_of_a_wrong_form(void **state)
     assert_int_equal(store_commit(rig->store, &proofs, &rig->e), ERR_INVALID);
 }
 
+static void lists_what_is_to_be_made_public(void **state)
+{
+    struct store_rig *rig = *state;
+    struct store_publicity rows[3] = {{.case_id = {3}, .due = 20261209},
+                                      {.case_id = {1}, .due = 20261210},
+                                      {.case_id = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, .due = 20261211}};
+    struct store_publicity *got;
+    size_t count = 0;
+    rig_open(rig);
+    rig_commit(rig, &(struct store_batch){.publicities = rows, .publicity_count = 3});
+    rig_reopen(rig);
+    rig_ok(rig, store_list_publicities(rig->reader, NULL, 10, &rig->arena, &got, &count, &rig->e));
+    assert_int_equal(count, 3);
+    assert_true(got[0].due == 20261210 && got[1].due == 20261211 && got[2].due == 20261209);
+    rig_ok(rig, store_list_publicities(rig->reader, rows[1].case_id, 1, &rig->arena, &got, &count, &rig->e));
+    assert_int_equal(count, 1);
+    assert_int_equal(got[0].due, 20261211);
+    rows[0].due = 0;
+    rig_commit(rig, &(struct store_batch){.publicities = rows, .publicity_count = 1});
+    rig_ok(rig, store_list_publicities(rig->reader, rows[2].case_id, 10, &rig->arena, &got, &count, &rig->e));
+    assert_int_equal(count, 0);
+    assert_int_equal(store_list_publicities(rig->reader, NULL, 0, &rig->arena, &got, &count, &rig->e), ERR_LIMIT);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+}
+
 static void lists_cases_being_asked_for(void **state)
 {
     struct store_rig *rig = *state;
@@ -586,6 +611,7 @@ int main(void)
         TEST(keeps_what_proves_a_peers_entries),
         TEST(refuses_proofs_of_a_wrong_form),
         TEST(lists_cases_being_asked_for),
+        TEST(lists_what_is_to_be_made_public),
         TEST(reads_second_leaves_with_the_case),
         TEST(keeps_keys_apart),
         TEST(refuses_keys_and_entries_together),

@@ -14,7 +14,8 @@ struct ledger_txn {
     struct store_batch batch; /* arrays in the arena, capacities below */
     struct {
         size_t entries, addressed, tiles, replicas, acks, cases, items, bundles, requests, counters, keys, notes,
-            erasures, holds, evidences, covers, proofs, pulls, forks, dues, publicities, destroys, files, file_holders, witnesses;
+            erasures, holds, evidences, covers, proofs, pulls, forks, dues, publicities, destroys, files, file_holders,
+            witnesses;
     } capacity;
     uint64_t own_count; /* own leaves in it */
     ledger_commit_cb cb;

@@ -230,6 +230,7 @@ static void make_parts(struct engine *g)
                                                                      .loop = g->parts.loop,
                                                                      .members = g->parts.members,
                                                                      .heads_stale_ms = c->heads_stale_s * 1000,
+                                                                     .batch_bytes = g->parts.batch_bytes,
                                                                      .on_entries = app_on_entries,
                                                                      .make_grants = app_make_grants,
                                                                      .on_stored = app_on_stored,

@@ -33,6 +33,7 @@ struct engine_parts {
     struct poster *poster;          /* to ask those; NULL = they are not asked */
     uint64_t certificate_not_after_s;
     struct loop *loop;
+    uint32_t batch_bytes;        /* asked of peers at once; 0 = the default of sync.h */
     void (*on_asked)(void *ctx); /* engine_ask() is over */
     void *ctx;
 };

@@ -301,7 +301,7 @@ static void take_queue(struct ledger *l, uint64_t *ret_own)
 
 static void start_batch(struct ledger *l)
 {
-    if (l->job_running || l->stopped || list_is_empty(&l->queue))
+    if (l->job_running || l->stopped || l->found_behind || list_is_empty(&l->queue))
         return;
     l->merged = ledger_txn_alloc(l);
     uint64_t own_count;
@@ -455,8 +455,7 @@ static void batch_done(struct loop_item *item)
     list_init(&done);
     list_splice(&done, &l->running);
     set_done(l, &done);
-    if (!l->found_behind)
-        start_batch(l); /* the writer works while the answers go out */
+    start_batch(l); /* the writer works while the answers go out */
     if (sealed)
         l->config.on_sealed(l->config.ctx);
     finish(&done, &(const struct err){0});

@@ -195,18 +195,17 @@ static void perform(struct replication *r, const struct sync_action *a, struct i
     case SYNC_ACTION_REPLY:
         replication_send_reply(r, a->handle, &a->message);
         break;
-    case SYNC_ACTION_BATCH: /* thousands of small reads each: in one snapshot */
-    case SYNC_ACTION_STORE: {
+    case SYNC_ACTION_BATCH: { /* thousands of small reads: in one snapshot */
         struct store_reader *reader = ledger_reader(r->ledger);
         bool begun = reader != NULL && store_read_begin(reader, NULL) == 0;
-        if (a->type == SYNC_ACTION_BATCH)
-            send_batch(r, a);
-        else
-            replication_store(r, a, inbound);
+        send_batch(r, a);
         if (begun)
             store_read_end(reader);
         break;
     }
+    case SYNC_ACTION_STORE:
+        replication_store(r, a, inbound);
+        break;
     case SYNC_ACTION_ACKED:
         replication_store_acked(r, a->peer, a->size);
         break;
@@ -384,6 +383,7 @@ struct replication *replication_create(const struct replication_config *config)
                                .software = config->software,
                                .files_port = config->files_port,
                                .members_version = config->members->version,
+                               .batch_bytes = config->batch_bytes,
                                .heads_stale_ms = config->heads_stale_ms};
     struct sync_host host = {.ctx = r,
                              .open_checkpoint = replication_open_checkpoint,

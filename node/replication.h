@@ -24,6 +24,7 @@ struct replication_config {
     struct loop *loop;
     const struct members *members;
     uint32_t heads_stale_ms; /* 0 = the default of sync.h */
+    uint32_t batch_bytes;    /* the same */
     /* Verified entries of @peer, before they are stored: add the rows that follow from them to @txn. @grants: keys that came
      * with them (ledger/grant.h), not looked at yet. */
     void (*on_entries)(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, struct bytes grants,

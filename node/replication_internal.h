@@ -31,6 +31,8 @@ struct peer_state {
     uint64_t acked;
     bool ack_dirty;
     struct catch_up catch_up;
+    struct storing *running; /* replication_store.c: the batch at the ledger, NULL = none */
+    struct list waiting;     /* those behind it */
     struct err refused; /* code != 0: nothing is pulled until a restart: the store does not take its entries, or it is
                            disputed */
 };
@@ -73,6 +75,8 @@ int replication_open_checkpoint(void *ctx, uint32_t origin, struct bytes note, s
 /* replication_store.c */
 /* Commits what a SYNC_ACTION_STORE says; ends as STORED or STORE_FAILED. Keeps @inbound until then. */
 void replication_store(struct replication *r, const struct sync_action *a, struct inbound *inbound);
+/* Those of @p that wait are void: it failed, was reset, or halted. */
+void replication_store_forget(struct peer_state *p);
 void replication_store_acked(struct replication *r, uint32_t peer, uint64_t size);
 void replication_store_ack_timer_cb(void *ctx);
 

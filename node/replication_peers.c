@@ -46,11 +46,13 @@ void replication_peers_add(struct replication *r, uint32_t code)
         return;
     struct peer_state *p = xcalloc(1, sizeof *p);
     p->view = (struct replication_peer){.code = code, .skew_ms = INT64_MIN, .since_ms = clock_wall_ms()};
+    list_init(&p->waiting);
     (void)map_put(&r->peers, &code, sizeof code, p);
 }
 
 void replication_peers_destroy(struct peer_state *p)
 {
+    replication_store_forget(p);
     buf_close(&p->note);
     free(p);
 }
@@ -61,6 +63,7 @@ void replication_freeze(struct replication *r, uint32_t peer, const char *why)
     if (p == NULL)
         return;
     (void)err_set(&p->refused, ERR_VERIFY, "ledger.disputed", "%s", why);
+    replication_store_forget(p);
     sync_halt_peer(r->sync, peer, why);
 }
 
@@ -99,6 +102,7 @@ static void load_cursor(struct replication *r, const struct store_replica *row, 
 static void load_peer(struct replication *r, struct peer_state *p, const struct store_ledger_state *state)
 {
     struct sync_cursor cursor = {0};
+    replication_store_forget(p);
     for (size_t i = 0; i < state->replica_count; i++) {
         if (state->replicas[i].origin != p->view.code)
             continue;

@@ -1,7 +1,9 @@
 /* Verified batches on their way to the disk (see replication.h and replication_internal.h).
  *
  * SYNC_ACTION_STORE -> entries, cover and position in one transaction, with the rows that follow from them (on_entries) ->
- * commit -> on_stored, STORED. What peers have acknowledged is written with whatever is written next.
+ * commit -> on_stored, STORED. Of one peer's batches one is at the ledger, the others wait: what on_entries makes of a batch
+ * may rest on rows of those before it. Verifying is not held up by that. What peers have acknowledged is written with whatever is
+ * written next.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,52 +15,91 @@
 
 #define ACK_FLUSH_MS 5000u
 
-/* A batch on its way to the disk. */
+/* A batch on its way to the disk: at the ledger, or waiting for the one before it. */
 struct storing {
+    struct list link; /* peer_state.waiting */
     struct replication *r;
-    struct inbound *inbound;
-    uint32_t peer;
-    uint64_t token;
-    const struct sync_entry *entries;
-    size_t count;
-    struct bytes note;
-    uint64_t held, known;
+    struct inbound *inbound; /* referenced; holds all the rest */
+    const struct sync_action *action;
+    struct bytes note; /* that will be stored */
 };
 
-static void tell_catch_up(struct peer_state *p, const struct storing *s)
+static struct storing *storing_create(struct replication *r, const struct sync_action *a, struct inbound *inbound)
+{
+    struct storing *s = xcalloc(1, sizeof *s);
+    *s = (struct storing){.r = r, .inbound = inbound, .action = a};
+    list_init(&s->link);
+    inbound->references++;
+    return s;
+}
+
+static void storing_destroy(struct storing *s)
+{
+    replication_inbound_release(s->inbound);
+    free(s);
+}
+
+void replication_store_forget(struct peer_state *p)
+{
+    struct list *at;
+    while ((at = list_pop_first(&p->waiting)) != NULL)
+        storing_destroy(container_of(at, struct storing, link));
+}
+
+static void tell_catch_up(struct peer_state *p, const struct sync_action *a)
 {
     char text[200], peer[12];
-    enum catch_up_say say = catch_up_note(&p->catch_up, clock_mono_ms(), s->held, s->known, s->count);
+    enum catch_up_say say =
+        catch_up_note(&p->catch_up, clock_mono_ms(), a->cursor.range.size, a->cursor.head_size, a->entry_count);
     catch_up_text(&p->catch_up, text, sizeof text);
     if (say == CATCH_UP_OVER)
-        log_info("replication", replication_code(s->peer, peer), "peer.caught-up", "caught up: %s", text);
+        log_info("replication", replication_code(a->peer, peer), "peer.caught-up", "caught up: %s", text);
     else if (say != CATCH_UP_NOTHING)
-        log_info("replication", replication_code(s->peer, peer), "peer.catching-up", "catching up: %s", text);
+        log_info("replication", replication_code(a->peer, peer), "peer.catching-up", "catching up: %s", text);
+}
+
+static void begin(struct peer_state *p, struct storing *s);
+
+/* @p is NULL when the peer was removed meanwhile. */
+static void ended(struct peer_state *p, const struct storing *s, const struct err *e)
+{
+    struct replication *r = s->r;
+    const struct sync_action *a = s->action;
+    bool ok = e->code == 0;
+    if (ok && p != NULL) {
+        buf_reset(&p->note);
+        buf_put(&p->note, s->note.data, s->note.size);
+        tell_catch_up(p, a);
+    }
+    if (p != NULL && (e->code == ERR_INVALID || e->code == ERR_LIMIT || e->code == ERR_CONFLICT)) {
+        p->refused = *e;
+        replication_alarm(r, a->peer, "sync.refused-by-store", e->message);
+        sync_halt_peer(r->sync, a->peer, e->message);
+    }
+    if (!ok && p != NULL)
+        replication_store_forget(p); /* what lies behind it is void, for sync too */
+    struct sync_event event = {
+        .type = ok ? SYNC_EVENT_STORED : SYNC_EVENT_STORE_FAILED, .peer = a->peer, .token = a->token};
+    if (r->link != NULL)
+        replication_step(r, &event, s->inbound); /* first: the next PULL carries the acknowledgement */
 }
 
 static void stored_cb(void *ctx, const struct err *e)
 {
     struct storing *s = ctx;
     struct replication *r = s->r;
-    bool ok = e->code == 0;
-    struct peer_state *p = replication_find(r, s->peer);
-    if (ok && p != NULL) {
-        buf_reset(&p->note);
-        buf_put(&p->note, s->note.data, s->note.size);
-        tell_catch_up(p, s);
-    }
-    if (p != NULL && (e->code == ERR_INVALID || e->code == ERR_LIMIT || e->code == ERR_CONFLICT)) {
-        p->refused = *e;
-        replication_alarm(r, s->peer, "sync.refused-by-store", e->message);
-        sync_halt_peer(r->sync, s->peer, e->message);
-    }
-    struct sync_event event = {
-        .type = ok ? SYNC_EVENT_STORED : SYNC_EVENT_STORE_FAILED, .peer = s->peer, .token = s->token};
-    if (r->link != NULL)
-        replication_step(r, &event, s->inbound); /* first: the next PULL carries the acknowledgement */
-    r->config.on_stored(r->config.ctx, s->peer, s->entries, s->count, ok);
-    replication_inbound_release(s->inbound);
-    free(s);
+    struct peer_state *p = replication_find(r, s->action->peer);
+    if (p != NULL && p->running != s)
+        p = NULL; /* removed, and there again */
+    if (p != NULL)
+        p->running = NULL;
+    uint32_t peer = s->action->peer;
+    ended(p, s, e);
+    r->config.on_stored(r->config.ctx, peer, s->action->entries, s->action->entry_count, e->code == 0);
+    storing_destroy(s);
+    p = replication_find(r, peer);
+    if (p != NULL && r->link != NULL && p->running == NULL && !list_is_empty(&p->waiting))
+        begin(p, container_of(list_pop_first(&p->waiting), struct storing, link));
 }
 
 static void add_dirty_acks(struct replication *r, struct ledger_txn *txn)
@@ -109,35 +150,19 @@ static void add_cover(const struct sync_action *a, struct ledger_txn *txn)
     buf_close(&parts);
 }
 
-void replication_store(struct replication *r, const struct sync_action *a, struct inbound *inbound)
+static void add_position(const struct storing *s, struct ledger_txn *txn)
 {
-    struct err e = {0};
-    const struct peer_state *p = replication_find(r, a->peer);
-    if (p != NULL && p->refused.code != 0 && !MUTANT(frozen_stored))
-        return; /* halted by what this very batch showed: its checkpoint contradicts an earlier one */
-    if (ledger_check_writable(r->ledger, &e) != 0) {
-        struct sync_event event = {.type = SYNC_EVENT_STORE_FAILED, .peer = a->peer, .token = a->token};
-        replication_step(r, &event, inbound);
-        return;
-    }
-    r->stats.batches_in++;
-    r->stats.entries_in += a->entry_count;
-    struct ledger_txn *txn = ledger_txn_create(r->ledger);
-    if (!MUTANT(cursor_alone))
-        add_entries(a, txn);
-    add_cover(a, txn);
-    struct bytes note =
-        a->note.size > 0 || p == NULL ? a->note : arena_bytes(ledger_txn_arena(txn), buf_bytes(&p->note));
+    const struct sync_action *a = s->action;
+    const struct sync_confirmed *confirmed = &a->cursor.confirmed;
     struct buf frontier = {0};
     crange_encode(&a->cursor.range, &frontier);
-    const struct sync_confirmed *confirmed = &a->cursor.confirmed;
     struct store_replica row = {.origin = a->peer,
                                 .confirmed_seq_me = confirmed->seq_me,
                                 .confirmed_seq_public = confirmed->seq_public,
                                 .size = a->cursor.range.size,
                                 .seq_me = a->cursor.seq_me,
                                 .seq_public = a->cursor.seq_public,
-                                .note = note,
+                                .note = s->note,
                                 .note_size = a->cursor.head_size,
                                 .checked_ms = clock_wall_ms()};
     row.frontier = arena_bytes(ledger_txn_arena(txn), buf_bytes(&frontier));
@@ -148,21 +173,49 @@ void replication_store(struct replication *r, const struct sync_action *a, struc
     }
     buf_close(&frontier);
     ledger_txn_replica(txn, &row);
+}
+
+/* Takes @s. What the entries before it changed is durable: whatever follows from these may read it in the store. */
+static void begin(struct peer_state *p, struct storing *s)
+{
+    struct replication *r = s->r;
+    const struct sync_action *a = s->action;
+    struct err e = {0};
+    if (ledger_check_writable(r->ledger, &e) != 0) {
+        (void)err_set(&e, ERR_BUSY, "ledger.stopped",
+                      "the ledger takes nothing now"); /* whatever the reason: not this batch */
+        ended(p, s, &e);
+        storing_destroy(s);
+        return;
+    }
+    struct store_reader *reader = ledger_reader(r->ledger);
+    bool begun = reader != NULL && store_read_begin(reader, NULL) == 0; /* thousands of small reads: in one snapshot */
+    r->stats.batches_in++;
+    r->stats.entries_in += a->entry_count;
+    struct ledger_txn *txn = ledger_txn_create(r->ledger);
+    s->note = a->note.size > 0 ? a->note : arena_bytes(ledger_txn_arena(txn), buf_bytes(&p->note));
+    if (!MUTANT(cursor_alone))
+        add_entries(a, txn);
+    add_cover(a, txn);
+    add_position(s, txn);
     add_dirty_acks(r, txn);
     r->config.on_entries(r->config.ctx, a->peer, a->entries, a->entry_count, a->grants, txn);
-
-    struct storing *s = xcalloc(1, sizeof *s);
-    *s = (struct storing){.r = r,
-                          .inbound = inbound,
-                          .peer = a->peer,
-                          .token = a->token,
-                          .entries = a->entries,
-                          .count = a->entry_count,
-                          .note = note,
-                          .held = a->cursor.range.size,
-                          .known = a->cursor.head_size};
-    inbound->references++;
+    p->running = s;
     ledger_commit(txn, stored_cb, s);
+    if (begun)
+        store_read_end(reader);
+}
+
+void replication_store(struct replication *r, const struct sync_action *a, struct inbound *inbound)
+{
+    struct peer_state *p = replication_find(r, a->peer);
+    if (p == NULL || (p->refused.code != 0 && !MUTANT(frozen_stored)))
+        return; /* halted by what this very batch showed: its checkpoint contradicts an earlier one */
+    struct storing *s = storing_create(r, a, inbound);
+    if (p->running == NULL && list_is_empty(&p->waiting))
+        begin(p, s);
+    else
+        list_append(&p->waiting, &s->link);
 }
 
 void replication_store_acked(struct replication *r, uint32_t peer, uint64_t size)

@@ -12,6 +12,9 @@
  *      |          +---> WAITING <--------+       (backoff; TIME takes it back to GREETING or PULLING)
  *      +------------- link down, from any state
  *   HALTED: the peer's ledger contradicts what we hold, or cannot be stored; left only by sync_set_peer()
+ *
+ * What is being stored is a queue beside the state: in PULLING it may hold batches, too (a backlog); STORING waits for it to become
+ * shorter, or empty.
  */
 enum replica_state {
     REPLICA_OFFLINE,
@@ -23,17 +26,26 @@ enum replica_state {
     REPLICA_STATE_COUNT
 };
 
+/* A position on its way to the disk. */
+struct replica_store {
+    uint64_t token;
+    struct sync_cursor cursor;
+};
+
 struct replica {
     enum replica_state state;
-    bool hello_done;           /* on this connection */
-    struct sync_cursor cursor; /* durable */
-    struct sync_cursor next;   /* being stored */
-    uint64_t token;            /* of the request or store in flight */
-    uint64_t retry_at_ms;      /* WAITING */
+    bool hello_done;                         /* on this connection */
+    bool can_start;                          /* the author understands PULL.start */
+    struct sync_cursor cursor;               /* durable */
+    struct replica_store queue[SYNC_WINDOW]; /* behind it, the oldest first */
+    unsigned queued;
+    struct sync_cursor next; /* of the batch that is being verified */
+    bool more;               /* by the last batch its author has more of what its checkpoint covers */
+    uint64_t token;          /* of the request in flight, 0 = none */
+    uint64_t retry_at_ms;    /* WAITING */
     uint32_t backoff_ms;
-    bool hinted;       /* something new while storing or waiting */
-    bool is_setback;   /* what is being stored is the confirmed position: wait before the next PULL */
-    uint64_t again;    /* entry + 1 to go back for when the store in flight has ended; 0 = none */
+    bool is_setback;   /* the last of the queue is the confirmed position: wait before the next PULL */
+    uint64_t again;    /* entry + 1 to go back for when the queue is empty; 0 = none */
     uint64_t heads_ms; /* when the last heads leaf came, or this connection */
     uint64_t
         silent_ms;     /* connected without one before this connection: who hangs up now and then is not heard either */
@@ -95,8 +107,8 @@ void replica_time(struct sync *s, struct peer *p, struct sync_update *u);
 void replica_hint(struct sync *s, struct peer *p, const struct wire_hint *hint, struct sync_update *u);
 void replica_reply(struct sync *s, struct peer *p, const struct wire_msg *m, struct sync_update *u);
 void replica_reply_failed(struct sync *s, struct peer *p, const char *text);
-void replica_stored(struct sync *s, struct peer *p, struct sync_update *u);
-void replica_store_failed(struct sync *s, struct peer *p);
+void replica_stored(struct sync *s, struct peer *p, uint64_t token, struct sync_update *u);
+void replica_store_failed(struct sync *s, struct peer *p, uint64_t token);
 void replica_again(struct sync *s, struct peer *p, uint64_t index, struct sync_update *u);
 uint64_t replica_timeout(const struct sync *s, const struct peer *p);
 

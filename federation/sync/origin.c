@@ -83,6 +83,13 @@ void origin_pull(struct sync *s, struct peer *p, const struct sync_event *event,
     }
     if (!check_position(s, p, event, u))
         return;
+    if (pull->start >
+        s->host.own_size(s->host.ctx)) { /* it has seen a checkpoint of ours that is gone: HELLO clears that up */
+        sync_reply_error(u, p->code, event->handle, WIRE_ERROR_UNAVAILABLE, "sync.start", 1000,
+                         "your start %llu is beyond the size %llu of this ledger", (unsigned long long)pull->start,
+                         (unsigned long long)s->host.own_size(s->host.ctx));
+        return;
+    }
 
     if (pull->from > o->acked) {
         o->acked = pull->from;
@@ -90,7 +97,7 @@ void origin_pull(struct sync *s, struct peer *p, const struct sync_event *event,
     }
     o->parked = true;
     o->handle = event->handle;
-    o->from = pull->from;
+    o->from = pull->start;
     o->bytes_max = pull->max_bytes;
     o->deadline_ms = s->now_ms + min_of(pull->wait_ms, s->config.poll_wait_ms);
     if (addressed_end(s, p) > o->from || pull->wait_ms == 0)

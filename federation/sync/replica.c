@@ -1,8 +1,11 @@
 /* The follower's side: pull, verify, store, pull on (see sync.h and the picture in internal.h).
  *
  * Happy path: link up -> HELLO -> PULL(cursor) -> BATCH -> verify -> STORE -> durable -> PULL(new cursor), which
- * acknowledges. Failure modes: no answer -> backoff, HELLO again if the connection is new; a batch that does not verify
- * -> alarm, cursor stays, long backoff; a conflict -> HALTED, alarm, the operator acts.
+ * acknowledges. A batch that says there is more: PULL at once, from what is durable, starting behind what is verified (the tip),
+ * so that author, line, loop and disk work at the same time; when the window is full, or there is no more, durability comes
+ * first, as always. Failure modes: no answer -> backoff, HELLO again if the connection is new; a batch that does not verify
+ * -> alarm, cursor stays, long backoff; a store that fails takes those behind it along; a conflict -> HALTED, alarm, the
+ * operator acts.
  *
  * Verification order: signed checkpoint, not older than the newest seen, frontier against its root, every entry decoded,
  * its author and index, addressed to us with the next seq, payload against ct_hash. Only then anything is stored. Clock
@@ -36,20 +39,40 @@ static void back_off(struct sync *s, struct peer *p, const char *why)
     r->backoff_ms = min_of(r->backoff_ms * 2, s->config.retry_max_ms);
 }
 
+/* Verified so far; durable, but for the queue. */
+static const struct sync_cursor *tip(const struct replica *r)
+{
+    return r->queued == 0 ? &r->cursor : &r->queue[r->queued - 1].cursor;
+}
+
+/* Acknowledges what is durable, asks for what lies behind the tip. Ahead of the disk it is never held back: when the author has
+ * nothing more, its answer says so, and the acknowledgement follows as soon as all is durable. */
 static void pull(struct sync *s, struct peer *p, struct sync_update *u)
 {
     struct replica *r = &p->replica;
     struct wire_msg m = {.type = WIRE_PULL};
+    const struct sync_cursor *held = MUTANT(ack_asked) ? tip(r) : &r->cursor;
     m.u.pull = (struct wire_pull){.origin = p->code,
-                                  .from = r->cursor.range.size,
-                                  .seq_me = r->cursor.seq_me,
-                                  .seq_public = r->cursor.seq_public,
-                                  .max_bytes = BATCH_BYTES_MAX,
-                                  .wait_ms = s->config.poll_wait_ms};
-    crange_root(&r->cursor.range, &m.u.pull.root_at_from);
+                                  .from = held->range.size,
+                                  .start = tip(r)->range.size,
+                                  .seq_me = held->seq_me,
+                                  .seq_public = held->seq_public,
+                                  .max_bytes = s->config.batch_bytes,
+                                  .wait_ms = r->queued > 0 ? 0 : s->config.poll_wait_ms};
+    crange_root(&held->range, &m.u.pull.root_at_from);
     r->state = REPLICA_PULLING;
-    r->hinted = false;
     r->token = sync_send(s, u, p->code, &m, s->config.poll_wait_ms + s->config.reply_slack_ms);
+}
+
+/* After a batch, or when one has become durable: asks on, or waits for the disk. */
+static void pull_ahead(struct sync *s, struct peer *p, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    bool may = p->link_up && r->hello_done && r->can_start && r->more && !r->is_setback && r->again == 0;
+    r->state = REPLICA_STORING;
+    r->token = 0;
+    if (may && r->queued < SYNC_WINDOW)
+        pull(s, p, u);
 }
 
 static void greet(struct sync *s, struct peer *p, struct sync_update *u)
@@ -62,10 +85,14 @@ static void greet(struct sync *s, struct peer *p, struct sync_update *u)
 
 static void go_on(struct sync *s, struct peer *p, struct sync_update *u)
 {
-    if (p->replica.hello_done)
+    if (p->replica.queued > 0) {
+        p->replica.state = REPLICA_STORING; /* that first */
+        p->replica.more = false;
+    } else if (p->replica.hello_done) {
         pull(s, p, u);
-    else
+    } else {
         greet(s, p, u);
+    }
 }
 
 void replica_link_up(struct sync *s, struct peer *p, struct sync_update *u)
@@ -73,8 +100,8 @@ void replica_link_up(struct sync *s, struct peer *p, struct sync_update *u)
     struct replica *r = &p->replica;
     r->hello_done = false;
     r->heads_ms = s->now_ms;
-    if (r->state != REPLICA_HALTED && r->state != REPLICA_STORING)
-        greet(s, p, u);
+    if (r->state != REPLICA_HALTED)
+        go_on(s, p, u);
 }
 
 void replica_link_down(struct sync *s, struct peer *p)
@@ -83,10 +110,9 @@ void replica_link_down(struct sync *s, struct peer *p)
     r->hello_done = false;
     r->silent_ms += s->now_ms - r->heads_ms;
     r->heads_ms = s->now_ms;
-    if (r->state != REPLICA_HALTED && r->state != REPLICA_STORING) {
-        r->state = REPLICA_OFFLINE;
-        r->token = 0;
-    }
+    r->token = 0;
+    if (r->state != REPLICA_HALTED)
+        r->state = r->queued > 0 ? REPLICA_STORING : REPLICA_OFFLINE;
 }
 
 /* When the alarm about an author that has stopped writing heads leaves is due. */
@@ -112,8 +138,7 @@ void replica_time(struct sync *s, struct peer *p, struct sync_update *u)
 void replica_hint(struct sync *s, struct peer *p, const struct wire_hint *hint, struct sync_update *u)
 {
     struct replica *r = &p->replica;
-    bool news =
-        hint->origin == p->code && (hint->your_seq > r->cursor.seq_me || hint->public_seq > r->cursor.seq_public);
+    bool news = hint->origin == p->code && (hint->your_seq > tip(r)->seq_me || hint->public_seq > tip(r)->seq_public);
     if (!news)
         return;
     if (!p->link_up)
@@ -136,7 +161,7 @@ static void seen(struct peer *p, const struct checkpoint *head, struct bytes not
 
 static int check_note(const struct peer *p, const struct wire_batch *b, const struct checkpoint *ret, struct err *e)
 {
-    const struct sync_cursor *c = &p->replica.cursor;
+    const struct sync_cursor *c = tip(&p->replica);
     if (ret->size != b->frontier.target)
         return err_set(e, ERR_VERIFY, "sync.target", "batch is against size %llu, its checkpoint has %llu",
                        (unsigned long long)b->frontier.target, (unsigned long long)ret->size);
@@ -235,7 +260,7 @@ static int verify(struct sync *s, struct peer *p, const struct wire_batch *b, st
                   const struct sync_entry **ret, size_t *ret_count, struct err *e)
 {
     struct checkpoint head;
-    struct sync_cursor next = p->replica.cursor;
+    struct sync_cursor next = *tip(&p->replica);
     struct frontier_entry *entries;
     size_t count;
     if (b->origin != p->code)
@@ -250,7 +275,7 @@ static int verify(struct sync *s, struct peer *p, const struct wire_batch *b, st
         seen(p, &head, b->checkpoint, NULL, u);
         return rc;
     }
-    p->replica.next = p->replica.cursor; /* as far as a setback needs it */
+    p->replica.next = *tip(&p->replica); /* as far as a setback needs it */
     p->replica.next.range = next.range;
     p->replica.next.head_size = next.head_size = head.size;
     p->replica.next.head_root = next.head_root = head.root;
@@ -274,6 +299,7 @@ static void store(struct sync *s, struct peer *p, const struct sync_entry *entri
                   const struct wire_batch *b, struct sync_update *u)
 {
     struct replica *r = &p->replica;
+    xassert(r->queued < SYNC_WINDOW);
     struct sync_action *a = sync_act(u, SYNC_ACTION_STORE, p->code);
     a->token = s->next_token++;
     a->cursor = r->next;
@@ -282,11 +308,14 @@ static void store(struct sync *s, struct peer *p, const struct sync_entry *entri
     a->note = b->checkpoint;
     a->grants = b->grants;
     if (count > 0) {
+        struct crange *before = arena_alloc(u->arena, sizeof *before);
+        *before = tip(r)->range;
         a->frontier = &b->frontier;
-        a->range_before = &r->cursor.range; /* until STORED */
+        a->range_before = before;
     }
+    r->queue[r->queued++] = (struct replica_store){.token = a->token, .cursor = r->next};
     r->state = REPLICA_STORING;
-    r->token = a->token;
+    r->token = 0;
 }
 
 /* Back to @to; the newest checkpoint seen stays known. */
@@ -307,8 +336,8 @@ static void go_back(struct sync *s, struct peer *p, const struct sync_confirmed 
 static void set_back(struct sync *s, struct peer *p, const struct wire_batch *b, struct sync_update *u)
 {
     struct replica *r = &p->replica;
-    const struct sync_confirmed to = r->cursor.confirmed;
-    if (to.range.size >= r->cursor.range.size)
+    const struct sync_confirmed to = tip(r)->confirmed;
+    if (to.range.size >= tip(r)->range.size)
         return; /* nothing was passed */
     struct sync_cursor newest = r->next;
     r->is_setback = true;
@@ -320,9 +349,12 @@ void replica_again(struct sync *s, struct peer *p, uint64_t index, struct sync_u
 {
     struct replica *r = &p->replica;
     if (r->state == REPLICA_HALTED || index >= r->cursor.range.size)
-        return; /* nothing is pulled, or it is still to come */
-    if (r->state == REPLICA_STORING) {
+        return;          /* nothing is pulled, or it is still to come */
+    if (r->queued > 0) { /* what is asked for ahead comes to nothing */
         r->again = r->again == 0 ? index + 1 : min_of(r->again, index + 1);
+        if (r->state == REPLICA_PULLING)
+            r->state = REPLICA_STORING;
+        r->token = 0;
         return;
     }
     struct sync_confirmed to = {0};
@@ -338,7 +370,7 @@ static void refuse_batch(struct sync *s, struct peer *p, const struct wire_batch
     struct replica *r = &p->replica;
     bool omitted = strcmp(e->id, "ledger.withheld") == 0 || strcmp(e->id, "ledger.omission") == 0;
     sync_alarm(u, p->code, e->id, "batch refused, cursor stays at %llu: %s",
-               (unsigned long long)(omitted ? r->cursor.confirmed.range.size : r->cursor.range.size), e->message);
+               (unsigned long long)(omitted ? tip(r)->confirmed.range.size : tip(r)->range.size), e->message);
     r->backoff_ms = s->config.retry_max_ms;
     wait_until(s, p, s->config.verify_retry_ms, e->message);
     if (strcmp(e->id, "ledger.equivocation") == 0)
@@ -358,18 +390,26 @@ static void take_batch(struct sync *s, struct peer *p, const struct wire_batch *
         return;
     }
     r->last_error[0] = '\0';
-    if (r->next.confirmed.range.size > r->cursor.confirmed.range.size) {
+    if (r->next.confirmed.range.size > tip(r)->confirmed.range.size) {
         r->heads_ms = s->now_ms;
         r->silent_ms = 0;
         r->stalled_told = false;
     }
-    if (count == 0 && r->next.range.size == r->cursor.range.size) { /* nothing moved: nothing to store */
-        r->cursor = r->next;
-        r->backoff_ms = s->config.retry_min_ms;
-        pull(s, p, u);
+    r->more = b->more;
+    if (count == 0 && r->next.range.size == tip(r)->range.size) { /* nothing moved: nothing to store */
+        r->more = false;
+        if (r->queued > 0) {
+            r->queue[r->queued - 1].cursor = r->next;
+        } else {
+            r->cursor = r->next;
+            r->backoff_ms = s->config.retry_min_ms;
+        }
+        r->token = 0;
+        go_on(s, p, u);
         return;
     }
     store(s, p, entries, count, b, u);
+    pull_ahead(s, p, u);
 }
 
 static void take_error(struct sync *s, struct peer *p, const struct wire_error *m, struct sync_update *u)
@@ -401,6 +441,7 @@ void replica_reply(struct sync *s, struct peer *p, const struct wire_msg *m, str
         a->message = *m;
         a->skew_ms = (int64_t)(m->u.hello.wall_ms - s->wall_ms);
         r->hello_done = true;
+        r->can_start = m->u.hello.pull_start;
         pull(s, p, u);
     } else if (!greeting && m->type == WIRE_BATCH) {
         take_batch(s, p, &m->u.batch, u);
@@ -415,10 +456,10 @@ void replica_reply_failed(struct sync *s, struct peer *p, const char *text)
         back_off(s, p, text);
 }
 
-void replica_stored(struct sync *s, struct peer *p, struct sync_update *u)
+/* The queue is empty. */
+static void all_stored(struct sync *s, struct peer *p, struct sync_update *u)
 {
     struct replica *r = &p->replica;
-    r->cursor = r->next;
     if (r->is_setback) {
         char why[sizeof r->last_error];
         memcpy(why, r->last_error, sizeof why);
@@ -431,30 +472,57 @@ void replica_stored(struct sync *s, struct peer *p, struct sync_update *u)
     if (r->again != 0) {
         uint64_t index = r->again - 1;
         r->again = 0;
-        r->state = REPLICA_WAITING;
         replica_again(s, p, index, u);
-        if (r->state == REPLICA_STORING)
+        if (r->queued > 0)
             return;
     }
-    r->backoff_ms = s->config.retry_min_ms; /* not before: a disk that refuses must not make us pull at full speed */
-    if (p->link_up) {
+    if (r->state != REPLICA_STORING)
+        return; /* a PULL is out, or it waits for something else */
+    if (p->link_up)
         go_on(s, p, u);
-    } else {
+    else
         r->state = REPLICA_OFFLINE;
-        r->token = 0;
-    }
 }
 
-void replica_store_failed(struct sync *s, struct peer *p)
+void replica_stored(struct sync *s, struct peer *p, uint64_t token, struct sync_update *u)
 {
-    p->replica.is_setback = false; /* the next batch shows the same again */
-    p->replica.again = 0;
+    struct replica *r = &p->replica;
+    if (r->queued == 0 || r->queue[0].token != token)
+        return; /* given up meanwhile */
+    r->cursor = r->queue[0].cursor;
+    r->queued--;
+    memmove(&r->queue[0], &r->queue[1], r->queued * sizeof r->queue[0]);
+    if (r->state == REPLICA_HALTED)
+        return;
+    if (r->state != REPLICA_WAITING)
+        r->backoff_ms =
+            s->config.retry_min_ms; /* not before: a disk that refuses must not make us pull at full speed */
+    if (r->queued == 0)
+        all_stored(s, p, u);
+    else if (r->state == REPLICA_STORING)
+        pull_ahead(s, p, u);
+}
+
+void replica_store_failed(struct sync *s, struct peer *p, uint64_t token)
+{
+    struct replica *r = &p->replica;
+    unsigned at = 0;
+    while (at < r->queued && r->queue[at].token != token)
+        at++;
+    if (at == r->queued)
+        return; /* given up meanwhile */
     if (MUTANT(stored_early))
-        p->replica.cursor = p->replica.next;
+        r->cursor = r->queue[at].cursor;
+    r->queued = at;        /* what lay behind it is void */
+    r->is_setback = false; /* the next batch shows the same again */
+    r->again = 0;
+    r->token = 0;
+    if (r->state == REPLICA_HALTED)
+        return;
     if (p->link_up)
         back_off(s, p, "this node's disk refused the last batch");
     else
-        p->replica.state = REPLICA_OFFLINE;
+        r->state = at > 0 ? REPLICA_STORING : REPLICA_OFFLINE;
 }
 
 uint64_t replica_timeout(const struct sync *s, const struct peer *p)

@@ -22,6 +22,7 @@ struct sync *sync_create(const struct sync_config *config, const struct sync_hos
     s->config.retry_min_ms = DEFAULT(config->retry_min_ms, 200u);
     s->config.retry_max_ms = DEFAULT(config->retry_max_ms, 30000u);
     s->config.verify_retry_ms = DEFAULT(config->verify_retry_ms, 30000u);
+    s->config.batch_bytes = DEFAULT(config->batch_bytes, BATCH_BYTES_MAX);
     s->config.heads_stale_ms = DEFAULT(config->heads_stale_ms, 180000u);
     s->host = *host;
     map_init(&s->peers, config->self);
@@ -60,7 +61,7 @@ void sync_set_peer(struct sync *s, uint32_t code, const struct sync_cursor *curs
         (void)map_put(&s->peers, &code, sizeof code, p);
     }
     bool link_up = p->link_up;
-    bool hello_done = p->replica.hello_done;
+    bool hello_done = p->replica.hello_done, can_start = p->replica.can_start;
     struct origin_peer parked = p->origin;
     *p = (struct peer){.code = code, .link_up = link_up};
     p->origin.parked = parked.parked; /* a parked request outlives a reload: the tree it waits for only grows */
@@ -71,6 +72,7 @@ void sync_set_peer(struct sync *s, uint32_t code, const struct sync_cursor *curs
     p->origin.acked = acked;
     p->replica.cursor = *cursor;
     p->replica.hello_done = hello_done;
+    p->replica.can_start = can_start;
     p->replica.state = link_up ? REPLICA_WAITING : REPLICA_OFFLINE;
     p->replica.backoff_ms = s->config.retry_min_ms;
     p->replica.retry_at_ms = s->now_ms;
@@ -153,7 +155,8 @@ struct wire_hello sync_own_hello(const struct sync *s, uint32_t peer)
                                .ledger_size = s->host.own_size(s->host.ctx),
                                .members_version = s->config.members_version,
                                .your_size = s->host.known_size(s->host.ctx, peer),
-                               .files_port = s->config.files_port};
+                               .files_port = s->config.files_port,
+                               .pull_start = true};
 }
 
 uint64_t sync_send(struct sync *s, struct sync_update *u, uint32_t peer, const struct wire_msg *m, uint32_t timeout_ms)
@@ -245,12 +248,10 @@ static void one_peer(struct sync *s, struct peer *p, const struct sync_event *ev
         reply_failed(s, p, event);
         break;
     case SYNC_EVENT_STORED:
-        if (p->replica.state == REPLICA_STORING && event->token == p->replica.token)
-            replica_stored(s, p, u);
+        replica_stored(s, p, event->token, u);
         break;
     case SYNC_EVENT_STORE_FAILED:
-        if (p->replica.state == REPLICA_STORING && event->token == p->replica.token)
-            replica_store_failed(s, p);
+        replica_store_failed(s, p, event->token);
         break;
     case SYNC_EVENT_AGAIN:
         replica_again(s, p, event->size, u);
@@ -316,6 +317,7 @@ bool sync_peer_info(const struct sync *s, uint32_t code, struct sync_peer_info *
     *ret = (struct sync_peer_info){.link_up = p->link_up,
                                    .hello_done = r->hello_done,
                                    .pulling = r->state == REPLICA_PULLING,
+                                   .storing = r->queued,
                                    .parked = p->origin.parked,
                                    .halted = r->state == REPLICA_HALTED,
                                    .held_size = r->cursor.range.size,

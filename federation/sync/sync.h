@@ -4,8 +4,9 @@
  *
  * Two parts for each peer. As an author (origin.c) it answers the peer's PULLs of the own ledger: at once when there is
  * something addressed to the peer, else it parks the request until there is (long poll), so that a new entry costs half
- * a round trip; the cursor of the next PULL is the acknowledgement. As a follower (replica.c) it pulls the peer's ledger,
- * verifies each batch against the signed checkpoint, wants it stored, and pulls on only when it is durable.
+ * a round trip; `from` of the next PULL is the acknowledgement. As a follower (replica.c) it pulls the peer's ledger,
+ * verifies each batch against the signed checkpoint, wants it stored, and acknowledges only what is durable. While there is a
+ * backlog it asks on behind what it has verified (`start`), up to SYNC_WINDOW batches ahead of the disk.
  *
  * No clock, socket, store, randomness or logging of its own: time and results arrive as events, and the update lists
  * what the shell has to do, in order. What an action refers to is borrowed: it lives in the event's message or in the
@@ -22,6 +23,10 @@
 #include "node/base/arena.h"
 
 /* Messages are federation/wire's plain structs; the shell encodes and decodes them. */
+
+/* Verified batches of one peer on their way to the disk at once: at most so many times the largest message, 8 MiB, and
+ * BATCH_LEAVES_MAX leaves. More gains nothing: one is at the disk, one waits for it, one is verified, one on the way. */
+#define SYNC_WINDOW 4u
 
 /* ---- events ---- */
 
@@ -56,11 +61,12 @@ enum sync_action_type {
     SYNC_ACTION_REQUEST, /* send message to peer, answer by token within timeout_ms */
     SYNC_ACTION_REPLY,   /* answer handle with message */
     SYNC_ACTION_BATCH,   /* build the batch [from, …] for peer against the sealed head (batch.h) and answer handle */
-    SYNC_ACTION_STORE,   /* store verified entries and the new cursor in one transaction, then STORED(token) */
-    SYNC_ACTION_ACKED,   /* peer durably holds [0, size) of the own ledger */
-    SYNC_ACTION_REDIAL,  /* dial peer now */
-    SYNC_ACTION_ALARM,   /* tell the operator: id, text; about peer */
-    SYNC_ACTION_HELLO,   /* peer said hello: skew_ms, software (message.u.hello) */
+    SYNC_ACTION_STORE, /* store verified entries and the new cursor in one transaction, then STORED(token). Those of a peer
+                            one after the other, in order; when one fails, those behind it are void and are not stored */
+    SYNC_ACTION_ACKED,  /* peer durably holds [0, size) of the own ledger */
+    SYNC_ACTION_REDIAL, /* dial peer now */
+    SYNC_ACTION_ALARM,  /* tell the operator: id, text; about peer */
+    SYNC_ACTION_HELLO,  /* peer said hello: skew_ms, software (message.u.hello) */
     SYNC_ACTION_SEEN, /* peer's signed checkpoint `note` was seen (`head`), with the range of its tree when `range` is not NULL:
                             for the watch over contradictions (federation/ledger/evidence.h). Also for a refused batch. */
     SYNC_ACTION_BEHIND /* peer holds or has cosigned `size` leaves of the own ledger, more than there are: an old copy */
@@ -153,6 +159,7 @@ struct sync_config {
     uint32_t reply_slack_ms;             /* request timeout beyond it; default 8000 */
     uint32_t retry_min_ms, retry_max_ms; /* backoff of a follower; defaults 200, 30000 */
     uint32_t verify_retry_ms;            /* after a batch that failed verification; default 30000 */
+    uint32_t batch_bytes;                /* asked for with a PULL; default BATCH_BYTES_MAX */
     uint32_t heads_stale_ms; /* connected and no heads leaf for so long: alarm ledger.stalled; default 180000 */
 };
 
@@ -179,9 +186,10 @@ uint64_t sync_timeout(const struct sync *s);
 /* For status displays. */
 struct sync_peer_info {
     bool link_up, hello_done;
-    bool pulling; /* a PULL is out */
-    bool parked;  /* the peer's PULL waits here */
-    bool halted;  /* its ledger contradicts itself or us: nothing is pulled until the operator acts */
+    bool pulling;     /* a PULL is out */
+    unsigned storing; /* batches on their way to the disk */
+    bool parked;      /* the peer's PULL waits here */
+    bool halted;      /* its ledger contradicts itself or us: nothing is pulled until the operator acts */
     uint64_t held_size, head_size, acked_size, confirmed_size;
     char last_error[192]; /* "" = none since the last success */
 };

@@ -202,6 +202,7 @@ static void fill_hello(const struct wire_hello *h, struct outgoing *o)
     o->u.hello.members_version = h->members_version;
     o->u.hello.your_size = h->your_size;
     o->u.hello.files_port = h->files_port;
+    o->u.hello.pull_start = h->pull_start;
     o->envelope.hello = &o->u.hello;
 }
 
@@ -225,6 +226,7 @@ static void fill_pull(const struct wire_pull *p, struct outgoing *o)
     o->u.pull.seq_public = p->seq_public;
     o->u.pull.max_bytes = p->max_bytes;
     o->u.pull.wait_ms = p->wait_ms;
+    o->u.pull.start = p->start == p->from ? 0 : p->start;
     o->envelope.pull = &o->u.pull;
 }
 
@@ -409,6 +411,7 @@ static int take_hello(const Tbwire__Hello *in, struct wire_hello *ret, struct er
         .members_version = in->members_version,
         .your_size = in->your_size,
         .files_port = in->files_port,
+        .pull_start = in->pull_start != 0,
     };
     for (size_t i = 0; i < in->n_suites; i++)
         ret->suites[i] = in->suites[i];
@@ -424,7 +427,11 @@ static int take_pull(const Tbwire__Pull *in, struct wire_pull *ret, struct err *
         .seq_public = in->seq_public,
         .max_bytes = in->max_bytes,
         .wait_ms = in->wait_ms,
+        .start = in->start == 0 ? in->from : in->start,
     };
+    if (ret->start < ret->from)
+        return err_set(e, ERR_INVALID, "wire.pull-start", "pull: start %" PRIu64 " lies before from %" PRIu64,
+                       ret->start, ret->from);
     return wire_take_hash("pull: root", &in->root_at_from, &ret->root_at_from, e);
 }
 

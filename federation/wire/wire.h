@@ -68,6 +68,7 @@ struct wire_hello {
     uint64_t members_version; /* of the member list it uses */
     uint64_t your_size;  /* largest size of the receiver's ledger of which the sender has seen a signed checkpoint */
     uint32_t files_port; /* where the sender listens for files, 0 = nowhere; up to 65535 */
+    bool pull_start;     /* it understands a PULL's start */
 };
 
 struct wire_hint {
@@ -85,6 +86,7 @@ struct wire_pull {
     uint64_t seq_public;
     uint32_t max_bytes; /* wanted; the answerer has its own BATCH_BYTES_MAX */
     uint32_t wait_ms;
+    uint64_t start; /* where the batch is to begin: from, or beyond it; 0 on the wire stands for from */
 };
 
 struct wire_batch {

@@ -17,6 +17,7 @@
     X(heads_unchecked, "a follower does not compare a heads entry with what it was given")                             \
     X(seq_unchecked, "a follower takes any number for the next one")                                                   \
     X(stored_early, "a follower counts a batch as stored before it is durable")                                        \
+    X(ack_asked, "a follower acknowledges what it has asked for ahead of its disk")                                    \
     X(cursor_alone, "a follower's position is written without the entries below it")                                   \
     X(durable_early, "the ledger reports a transaction durable before it is at the disk")                              \
     X(seal_unswapped, "a head is given out without having been swapped into heads.db")                                 \

@@ -20,7 +20,7 @@ SEVEN = ["-DHONEST=5", "-DF=2", "-DCRASHES=0", "-DONE_STEP"]
 
 # model, definitions, kind of search, fewest states
 MODELS = [
-    ("replication", [], SAFETY, 4_000_000),
+    ("replication", [], SAFETY, 8_000_000),
     ("replication", L7, LIVENESS, 100_000),
     ("witness", ["-DK=3"], SAFETY, 150_000),
     ("witness", ["-DK=5", *SEVEN], SAFETY, 7_776),
@@ -38,7 +38,8 @@ E1 = r"assertion violated .*done\[me\]"
 MUTANTS = [
     ("replication", ["-DMUTANT_NO_NUMBERS"], SAFETY, L1_L5),
     ("replication", ["-DMUTANT_NO_HEADS"], SAFETY, L1_L5),
-    ("replication", ["-DMUTANT_EARLY_PULL"], SAFETY, r"assertion violated .*from<=durable_max"),
+    ("replication", ["-DMUTANT_ACK_ASKED"], SAFETY, r"assertion violated .*i<=durable_max"),
+    ("replication", ["-DMUTANT_GAP"], SAFETY, L1_L5 + r"|assertion violated .*k>=cur"),
     ("replication", ["-DMUTANT_NO_SETBACK", *L7], LIVENESS, "acceptance cycle"),
     ("witness", ["-DMUTANT_RACE"], SAFETY, L3),
     ("witness", ["-DMUTANT_EARLY"], SAFETY, L3),

@@ -5,9 +5,12 @@
  * shrinks (L2), a tampered or withheld entry raises an alarm before the confirmed position passes it (L5), and when the links
  * are mended every cursor reaches the author's size (L7). Heads leaves confirm positions; an honest author never causes an
  * alarm, and one that delivers in the end is recovered from without help.
+ * A follower's batches of a backlog are on their way to its disk while it asks on: what it acknowledges is durable all the same,
+ * and a disk that refuses one takes none of those behind it. Some nodes are of a version that does not know PULL.start.
  * Method: messages go through the real wire codec; a "disk" keeps what a STORE action made durable; a crash drops the
  * core and everything not on the disk. Every step is drawn from the seed.
  */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,10 +67,11 @@ struct sim_node {
     struct sync *core;
     struct disk disks[NODES];
     uint64_t acked[NODES];
-    bool dead;
+    uint64_t store_ms[NODES]; /* when the last batch of that author will be durable */
+    bool is_old;              /* an earlier version */
 };
 
-enum packet_kind { PACKET_REQUEST, PACKET_REPLY, PACKET_FAILED, PACKET_STORED };
+enum packet_kind { PACKET_REQUEST, PACKET_REPLY, PACKET_FAILED, PACKET_STORED, PACKET_NOT_STORED };
 
 struct packet {
     enum packet_kind kind;
@@ -89,7 +93,8 @@ struct sim {
     size_t queued;
     bool cut[NODES][NODES];
     uint64_t now_ms;
-    unsigned loss_percent, duplicate_percent;
+    unsigned loss_percent, duplicate_percent, refuse_percent; /* the last: of a disk */
+    unsigned storing_max; /* batches of one author on their way to one disk at once */
     unsigned epochs[NODES];
     unsigned alarms;
     char last_alarm[48];
@@ -349,19 +354,23 @@ static void send_batch(struct sim *s, unsigned at, const struct sync_action *act
             break;
         }
     }
+    m.u.batch.more = m.u.batch.frontier.to < m.u.batch.frontier.target;
     post(s, PACKET_REPLY, at, position(action->peer), action->handle, &m);
     arena_close(&a);
 }
 
 static void store(struct sim *s, unsigned at, const struct sync_action *action)
 {
-    struct packet p = {.kind = PACKET_STORED,
+    uint64_t *last = &s->nodes[at].store_ms[position(action->peer)];
+    *last =
+        max_of(*last, s->now_ms) + 5 + prng_below(&s->prng, s->refuse_percent > 0 ? 200 : 40); /* one after the other */
+    struct packet p = {.kind = prng_below(&s->prng, 100) < s->refuse_percent ? PACKET_NOT_STORED : PACKET_STORED,
                        .from = position(action->peer),
                        .to = at,
                        .token = action->token,
                        .cursor = action->cursor,
                        .epoch = s->epochs[at],
-                       .due_ms = s->now_ms + prng_below(&s->prng, 20)};
+                       .due_ms = *last};
     for (size_t i = 0; i < action->entry_count; i++) {
         assert_true(p.stored_count < array_count(p.stored));
         if (action->entries[i].leaf.kind == LEAF_KIND_HEADS)
@@ -383,9 +392,13 @@ static void perform(struct sim *s, unsigned at, const struct sync_action *a)
                                  .epoch = s->epochs[at],
                                  .due_ms = s->now_ms + a->timeout_ms});
         break;
-    case SYNC_ACTION_REPLY:
-        post(s, PACKET_REPLY, at, position(a->peer), a->handle, &a->message);
+    case SYNC_ACTION_REPLY: {
+        struct wire_msg m = a->message;
+        if (m.type == WIRE_HELLO)
+            m.u.hello.pull_start = !s->nodes[at].is_old && !s->nodes[position(a->peer)].is_old;
+        post(s, PACKET_REPLY, at, position(a->peer), a->handle, &m);
         break;
+    }
     case SYNC_ACTION_BATCH:
         send_batch(s, at, a);
         break;
@@ -421,6 +434,9 @@ static void step(struct sim *s, unsigned at, struct sync_event *event, struct ar
     sync_step(s->nodes[at].core, event, &u);
     for (size_t i = 0; i < u.count; i++)
         perform(s, at, &u.actions[i]);
+    struct sync_peer_info info = {0};
+    if (sync_peer_info(s->nodes[at].core, event->peer, &info))
+        s->storing_max = max_of(s->storing_max, info.storing);
 }
 
 static void step_alone(struct sim *s, unsigned at, struct sync_event event)
@@ -501,6 +517,8 @@ static void deliver(struct sim *s, struct packet *p)
         event.type = p->kind == PACKET_REQUEST ? SYNC_EVENT_REQUEST : SYNC_EVENT_REPLY;
         event.handle = p->token; /* the requester's token finds its way back as the handle */
         event.message = &m;
+        if (m.type == WIRE_PULL && (s->nodes[p->to].is_old || s->nodes[p->from].is_old))
+            assert_int_equal(m.u.pull.start, m.u.pull.from); /* not asked of those who do not know it */
         break;
     case PACKET_FAILED:
         event.type = SYNC_EVENT_REPLY_FAILED;
@@ -530,6 +548,14 @@ static void deliver(struct sim *s, struct packet *p)
         event.type = SYNC_EVENT_STORED;
         break;
     }
+    case PACKET_NOT_STORED:
+        for (size_t i = 0; i < s->queued; i++) { /* those behind it are void */
+            struct packet *q = &s->queue[i];
+            if (q->to == p->to && q->from == p->from && (q->kind == PACKET_STORED || q->kind == PACKET_NOT_STORED))
+                q->epoch = UINT_MAX;
+        }
+        event.type = SYNC_EVENT_STORE_FAILED;
+        break;
     }
     step(s, p->to, &event, &a);
     arena_close(&a);
@@ -546,7 +572,7 @@ static void pump(struct sim *s, uint64_t until_ms)
                 continue;
             }
             s->queue[i] = s->queue[--s->queued];
-            unsigned owner = p.kind == PACKET_STORED ? p.to : p.from;
+            unsigned owner = p.kind == PACKET_STORED || p.kind == PACKET_NOT_STORED ? p.to : p.from;
             if (p.epoch == s->epochs[owner])
                 deliver(s, &p);
             free(p.data);
@@ -624,7 +650,7 @@ static void sim_destroy(struct sim *s, void *const kept[NODES])
 static void converge(struct sim *s)
 {
     memset(s->cut, 0, sizeof s->cut);
-    s->loss_percent = 0;
+    s->loss_percent = s->refuse_percent = 0;
     for (unsigned i = 0; i < NODES; i++) {
         append_heads(s, &s->nodes[i]);
         seal(&s->nodes[i]);
@@ -654,10 +680,12 @@ static void ask_again(struct sim *s, unsigned at, unsigned other)
             (struct sync_event){.type = SYNC_EVENT_AGAIN, .peer = codes[other], .size = prng_below(&s->prng, size)});
 }
 
-static void run_seed(uint64_t seed, bool asks_again)
+static unsigned run_seed(uint64_t seed, bool asks_again)
 {
     struct sim *s = sim_create(seed);
     void *kept[NODES];
+    for (unsigned i = 0; i < NODES; i++)
+        s->nodes[i].is_old = prng_below(&s->prng, 5) == 0;
     s->asks_again = asks_again;
     for (unsigned i = 0; i < NODES; i++) {
         kept[i] = (void *)(uintptr_t)s->nodes[i].acked[0];
@@ -665,6 +693,7 @@ static void run_seed(uint64_t seed, bool asks_again)
     }
     s->loss_percent = (unsigned)prng_below(&s->prng, 30);
     s->duplicate_percent = (unsigned)prng_below(&s->prng, 30);
+    s->refuse_percent = (unsigned)prng_below(&s->prng, 3) * 5;
     for (unsigned round = 0; round < 60; round++) {
         unsigned at = (unsigned)prng_below(&s->prng, NODES);
         unsigned other = (unsigned)prng_below(&s->prng, NODES);
@@ -694,7 +723,9 @@ static void run_seed(uint64_t seed, bool asks_again)
         pump(s, s->now_ms + prng_below(&s->prng, 200));
     }
     converge(s);
+    unsigned storing_max = s->storing_max;
     sim_destroy(s, kept);
+    return storing_max;
 }
 
 static void test_faults(void **state)
@@ -702,11 +733,13 @@ static void test_faults(void **state)
     (void)state;
     const char *count_text = getenv("TONGBAN_SEEDS");
     unsigned long count = count_text == NULL ? 150 : strtoul(count_text, NULL, 10);
+    unsigned storing_max = 0;
     for (unsigned long seed = 1; seed <= count; seed++) {
         print_message("seed %lu\r", seed);
-        run_seed(seed, false);
-        run_seed(seed, true);
+        storing_max = max_of(storing_max, run_seed(seed, false));
+        storing_max = max_of(storing_max, run_seed(seed, true));
     }
+    assert_int_equal(storing_max, SYNC_WINDOW); /* the window was filled, and never more */
 }
 
 /* An author that hides or changes an entry: alarm, and the cursor stays below it. */

@@ -446,6 +446,7 @@ static void own_pull(struct sim_node *n, struct bytes message)
     struct wire_msg m;
     if (wire_decode(message, &a, &m, NULL) == 0 && m.type == WIRE_PULL) {
         const struct store_replica *row = disk_replica(n->disk, m.u.pull.origin);
+        the_sim.counts.pulls_ahead += m.u.pull.start > m.u.pull.from;
         if (m.u.pull.from > (row == NULL ? 0 : row->size))
             sim_violation("D", "%s says it holds %llu entries of %u; durable are %llu", sim_name(n),
                           (unsigned long long)m.u.pull.from, m.u.pull.origin,

@@ -177,9 +177,12 @@ static void print_counts(const struct options *o, const struct done *jobs)
     printf("in them: %llu messages, %llu batches stored, %llu positions confirmed, %llu entries kept back, %llu "
            "cosignatures, "
            "%llu quorums, %llu crashes, %llu restores, %llu alarms, %llu nodes with evidence; %llu commands durable, "
-           "%llu cases, %llu events, %llu decisions, %llu delivered, %llu erased, %llu supervised\n",
+           "%llu cases, %llu events, %llu decisions, %llu delivered, %llu erased, %llu supervised; %llu PULLs ahead of "
+           "the "
+           "disk\n",
            N(messages), N(batches), N(heads_checked), N(withheld), N(cosigned), N(finals), N(crashes), N(restores),
-           N(alarms), N(frozen), N(acked), N(cases), N(effects), N(decisions), N(delivered), N(erased), N(supervised));
+           N(alarms), N(frozen), N(acked), N(cases), N(effects), N(decisions), N(delivered), N(erased), N(supervised),
+           N(pulls_ahead));
 #undef N
 }
 

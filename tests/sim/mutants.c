@@ -19,6 +19,7 @@ static const struct {
     ROW(heads_unchecked, "L5"),
     ROW(seq_unchecked, "L5"),
     ROW(stored_early, "D"),
+    ROW(ack_asked, "D"),
     ROW(cursor_alone, "L1"),
     ROW(durable_early, "D"),
     ROW(seal_unswapped, "D"),

@@ -75,7 +75,7 @@ struct store_reader *disk_reader(struct disk *d);
 
 struct sim_counts {
     uint64_t batches, heads_checked, cosigned, finals, cases, effects, decisions, delivered, acked, crashes, restores,
-        frozen, alarms, withheld, erased, messages, supervised, handovers, recovered;
+        frozen, alarms, withheld, erased, messages, supervised, handovers, recovered, pulls_ahead;
 };
 
 struct loop; /* shell.c */
@@ -104,6 +104,7 @@ struct sim_node {
     struct prng chance; /* what crypto_random() gives it */
     uint64_t mutants;   /* set of enum mutant: its own faults */
     uint64_t job_ms_max;
+    uint32_t batch_bytes; /* what it asks its peers for at once */
     /* faults of the node itself */
     bool is_forker, is_omitter, is_replayer, is_byzantine;
     bool heads_lost;    /* its heads.db went back once: what it cosigned before is forgotten */

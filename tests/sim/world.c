@@ -222,6 +222,7 @@ void world_start(struct sim_node *n)
                                  .signer = &n->signer,
                                  .witness = &n->witness,
                                  .loop = n->loop,
+                                 .batch_bytes = n->batch_bytes,
                                  .on_asked = on_asked,
                                  .ctx = n};
     int rc = engine_open(&n->engine, &parts, &e);
@@ -335,6 +336,8 @@ static void make_node(unsigned slot, uint32_t code)
                                 .heads_stale_s = 60,
                                 .witness_round_ms = 500 + (uint32_t)sim_below(2500),
                                 .start_ask_ms = 2000};
+    static const uint32_t batch_bytes[] = {0, 0, 300, 1000, 4000}; /* a backlog in many pieces, too; 0: the default */
+    n->batch_bytes = batch_bytes[sim_below(array_count(batch_bytes))];
     if (has_national && code != RULES_NODE_NATIONAL) {
         n->config.mirrors[0] = RULES_NODE_NATIONAL;
         n->config.mirror_count = 1;

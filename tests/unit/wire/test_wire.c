@@ -115,6 +115,20 @@ static void test_small_messages(void **state)
     assert_int_equal(m.u.pull.seq_public, 2);
     assert_int_equal(m.u.pull.max_bytes, BATCH_BYTES_MAX);
     assert_int_equal(m.u.pull.wait_ms, 30000);
+    assert_int_equal(m.u.pull.start, 9); /* not said: at from */
+
+    pull.u.pull.start = 4000;
+    buf_reset(&out);
+    encoded(&pull, &out);
+    m = decoded(buf_bytes(&out), &arena);
+    assert_int_equal(m.u.pull.from, 9);
+    assert_int_equal(m.u.pull.start, 4000);
+    pull.u.pull.start = 8;
+    buf_reset(&out);
+    encoded(&pull, &out);
+    struct err e = {0};
+    assert_int_equal(wire_decode(buf_bytes(&out), &arena, &m, &e), ERR_INVALID);
+    assert_string_equal(e.id, "wire.pull-start");
 
     buf_reset(&out);
     encoded(&failure, &out);

@@ -165,17 +165,6 @@ void app_case_entry(struct app *a, const struct sync_entry *entry, struct ledger
         app_warn_case(a, peer, &e, "entry %llu", (unsigned long long)entry->leaf.index);
 }
 
-/* The first entry of a case in the batch speaks for all of them: they are one change of the case. */
-static bool is_first_of_case(const struct sync_entry *entries, size_t at)
-{
-    for (size_t i = at; i-- > 0;)
-        if ((leaf_is_case_event(&entries[i].leaf) ||
-             MUTANT(erasure_speaks)) && /* an erasure names the case, too, and speaks for nothing */
-            memcmp(entries[i].leaf.case_id, entries[at].leaf.case_id, LEAF_CASE_ID_SIZE) == 0)
-            return false;
-    return true;
-}
-
 static void other_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
 {
     switch ((enum leaf_kind)entry->leaf.kind) {
@@ -215,13 +204,16 @@ void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, 
                     struct ledger_txn *txn)
 {
     struct app *a = ctx;
+    struct app_by_case by;
     for (size_t i = 0; i < count; i++)
         if (leaf_is_case_event(&entries[i].leaf))
             app_case_entry(a, &entries[i], txn);
+    app_by_case_init(&by, entries, count, ledger_txn_arena(txn));
     app_take_grants(a, peer, grants, entries, count, txn);
     for (size_t i = 0; i < count; i++) {
         struct case_slot *slot;
-        if (!leaf_is_case_event(&entries[i].leaf) || !is_first_of_case(entries, i) ||
+        /* the first entry of a case in the batch speaks for all of them: they are one change of the case */
+        if (!leaf_is_case_event(&entries[i].leaf) || !by.is_first[i] ||
             case_cache_get(a->cases, a->ledger, entries[i].leaf.case_id, &slot, NULL) != 0 ||
             !app_shows_case(a, slot->id, slot->file)) /* a mirror keeps the entries and shows no case */
             continue;
@@ -230,6 +222,7 @@ void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, 
         app_case_changed(a, slot, txn);
         app_pull_heal(a, slot);
     }
+    app_by_case_close(&by);
     for (size_t i = 0; i < count; i++)
         app_material_peer_entry(a, &entries[i], txn);
     for (size_t i = 0; i < count; i++)
@@ -294,12 +287,15 @@ void app_on_restored(void *ctx, const struct sync_entry *entries, size_t count, 
         else if (entries[i].leaf.kind == LEAF_KIND_ERASE)
             app_erase_restored(a, &entries[i], txn);
     }
+    struct app_by_case by;
+    app_by_case_init(&by, entries, count, ledger_txn_arena(txn));
     for (size_t i = 0; i < count; i++) {
         struct case_slot *slot;
-        if (leaf_is_case_event(&entries[i].leaf) && is_first_of_case(entries, i) &&
+        if (leaf_is_case_event(&entries[i].leaf) && by.is_first[i] &&
             case_cache_get(a->cases, a->ledger, entries[i].leaf.case_id, &slot, NULL) == 0)
             restored_case(a, slot, txn);
     }
+    app_by_case_close(&by);
 }
 
 /* ---- status ---- */

@@ -174,6 +174,16 @@ bool app_shows_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct c
 /* The case's key for @peer, sealed, in @mem; empty when it may not have it or there is none. */
 struct bytes app_case_grant(struct app *a, uint32_t peer, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem);
 struct bytes app_make_grants(void *ctx, uint32_t peer, const struct wire_batch *batch, struct arena *mem);
+/* The entries of a batch by their cases (app_by_case.c). Of those that are no events of a case nothing is said. */
+struct app_by_case {
+    struct map firsts; /* case id -> its place in next */
+    size_t *next;      /* per entry: the next one of its case; count = none */
+    bool *is_first;    /* per entry: of its case in this batch */
+    size_t count;
+};
+void app_by_case_init(struct app_by_case *b, const struct sync_entry *entries, size_t count, struct arena *mem);
+size_t app_by_case_first(const struct app_by_case *b, const uint8_t case_id[CASE_ID_SIZE]); /* count = none */
+void app_by_case_close(struct app_by_case *b);
 void app_take_grants(struct app *a, uint32_t peer, struct bytes grants, const struct sync_entry *entries, size_t count,
                      struct ledger_txn *txn);
 void app_pull_key(struct app *a, struct case_slot *slot);

@@ -229,6 +229,11 @@ static void evict(struct case_cache *c, const struct ledger *ledger)
     }
 }
 
+struct case_slot *case_cache_find(struct case_cache *c, const uint8_t case_id[CASE_ID_SIZE])
+{
+    return map_get(&c->slots, case_id, CASE_ID_SIZE);
+}
+
 int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t case_id[CASE_ID_SIZE],
                    struct case_slot **ret, struct err *e)
 {

@@ -54,6 +54,8 @@ size_t case_cache_forks(const struct case_cache *c, const struct case_fork **ret
  * next call. */
 int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t case_id[CASE_ID_SIZE],
                    struct case_slot **ret, struct err *e) WARN_UNUSED;
+/* The slot of @case_id if it is cached, else NULL: then nothing of the case is in flight. */
+struct case_slot *case_cache_find(struct case_cache *c, const uint8_t case_id[CASE_ID_SIZE]);
 /* @slot got events that @txn will make durable. */
 void case_cache_touch(struct case_slot *slot, const struct ledger_txn *txn);
 /* Whether some of its events are not durable yet. */

@@ -29,6 +29,7 @@ enum keys_stmt {
     KEYS_BEGIN,
     KEYS_COMMIT,
     KEYS_ROLLBACK,
+    KEYS_READ_BEGIN,
     KEYS_STMT_COUNT
 };
 
@@ -48,6 +49,7 @@ static const char *const texts[KEYS_STMT_COUNT] = {
     [KEYS_BEGIN] = "BEGIN IMMEDIATE",
     [KEYS_COMMIT] = "COMMIT",
     [KEYS_ROLLBACK] = "ROLLBACK",
+    [KEYS_READ_BEGIN] = "BEGIN",
 };
 
 int store_keys_open(struct store_sql *c, const char *dir, struct err *e)
@@ -129,6 +131,25 @@ int store_read_key(struct store_reader *r, const uint8_t case_id[STORE_CASE_ID_S
     return rc < 0 ? rc : 0;
 }
 
+static int run(struct store_sql *c, enum keys_stmt id, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = store_sql_get(c, id, &stmt, e);
+    return rc != 0 ? rc : store_sql_run(c, stmt, e);
+}
+
+void store_keys_read_begin(struct store_reader *r)
+{
+    r->keys_begun = r->keys.db != NULL && run(&r->keys, KEYS_READ_BEGIN, NULL) == 0;
+}
+
+void store_keys_read_end(struct store_reader *r)
+{
+    if (r->keys_begun)
+        (void)run(&r->keys, KEYS_COMMIT, NULL); /* fails only after an error that ended the transaction by itself */
+    r->keys_begun = false;
+}
+
 int store_keys_check(struct store_reader *r, struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
@@ -151,13 +172,6 @@ int store_keys_check(struct store_reader *r, struct err *e)
 }
 
 /* ---- writing ---- */
-
-static int run(struct store_sql *c, enum keys_stmt id, struct err *e)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = store_sql_get(c, id, &stmt, e);
-    return rc != 0 ? rc : store_sql_run(c, stmt, e);
-}
 
 static int insert(struct store_sql *c, const struct store_key *k, struct err *e)
 {

@@ -13,6 +13,10 @@
 int store_keys_open(struct store_sql *c, const char *dir, struct err *e) WARN_UNUSED;
 /* For a reader of store.h: opened when first used. */
 int store_keys_open_reader(struct store_reader *r, struct err *e) WARN_UNUSED;
+/* One snapshot of the keys, too, for store_read_begin(): each read by itself takes and gives back its locks. Nothing when
+ * they are not open yet. */
+void store_keys_read_begin(struct store_reader *r);
+void store_keys_read_end(struct store_reader *r);
 
 /* For store_check(): pages and every row of keys.db. */
 int store_keys_check(struct store_reader *r, struct err *e) WARN_UNUSED;

@@ -10,6 +10,7 @@
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
 #include "node/store/store_fact.h"
+#include "node/store/store_keys.h"
 #include "node/store/store_reader.h"
 #include "node/store/store_proof.h"
 #include "node/store/store_bundle.h"
@@ -156,6 +157,7 @@ void store_reader_end(struct store_reader *r)
     sqlite3_stmt *stmt = NULL;
     if (--r->depth > 0)
         return;
+    store_keys_read_end(r);
     int rc = store_reader_get(r, STORE_READ_END, &stmt, NULL);
     if (rc == 0)
         rc = store_sql_run(&r->sql, stmt, NULL);
@@ -164,7 +166,10 @@ void store_reader_end(struct store_reader *r)
 
 int store_read_begin(struct store_reader *r, struct err *e)
 {
-    return store_reader_begin(r, e);
+    int rc = store_reader_begin(r, e);
+    if (rc == 0 && r->depth == 1)
+        store_keys_read_begin(r);
+    return rc;
 }
 
 void store_read_end(struct store_reader *r)

@@ -73,6 +73,7 @@ struct store_reader {
     struct store_sql heads; /* closed until a witness row is read (store_heads.c) */
     char *dir;              /* owned */
     unsigned depth;         /* of store_reader_begin() */
+    bool keys_begun;        /* store_keys_read_begin() */
 };
 
 /* Statement @id, ready to bind. */

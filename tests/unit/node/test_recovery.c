@@ -1,0 +1,440 @@
+/* node/recovery: an older copy of a ledger asks the members for what it lacks. What they hold is played by a script over a link that is
+ * none; ledger, replication and loop are the real ones. Nothing sleeps: the end of the recovery, or what it says, stops the loop. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "federation/wire/wire.h"
+#include "node/base/xassert.h"
+#include "node/recovery.h"
+
+#define SELF 510000u
+#define FIRST 330000u /* the members that are asked */
+#define SECOND 440000u
+#define OLD 5u /* entries of the older copy */
+#define ALL 10u
+#define LOOK_MS 1u
+
+/* What a member answers to RECOVER. */
+struct holder {
+    uint32_t code;
+    uint64_t from, to; /* the entries it holds */
+    uint64_t shows;    /* the checkpoint: 0 none, else OLD or ALL */
+    bool unavailable;
+    bool is_wrong; /* it leaves out the first entry and gives the second one twice */
+};
+
+struct rig {
+    struct link link; /* first: the link is the rig */
+    char dir[64];
+    struct loop *loop;
+    struct loop_timer *look;
+    struct crypto_signer *key;
+    struct note_signer signer;
+    struct member list[3];
+    struct members members;
+    struct ledger *ledger;
+    struct replication *replication;
+    struct recovery *recovery;
+    struct buf leaves[ALL], payloads[ALL], notes[2]; /* of OLD, of ALL */
+    struct merkle_hash root;
+    const struct holder *holders;
+    size_t holder_count;
+    const char *wanted; /* the loop stops when recovery_state() has this, too */
+    unsigned asked, committed;
+    size_t restored;
+    bool is_whole;
+};
+
+/* ---- the members ---- */
+
+static void reply(struct rig *r, uint32_t peer, uint64_t token, const struct wire_msg *m)
+{
+    struct buf out = {0};
+    struct link_event event = {.type = LINK_REPLY, .peer = peer, .token = token};
+    assert_int_equal(wire_encode(m, &out, NULL), 0);
+    event.data = xmalloc(out.size);
+    event.size = out.size;
+    memcpy(event.data, out.data, out.size);
+    buf_close(&out);
+    replication_link_event(r->replication, &event);
+}
+
+static void give(struct rig *r, const struct holder *h, uint64_t from, uint64_t token)
+{
+    struct wire_recovered_entry rows[ALL] = {0};
+    struct wire_msg m = {.type = WIRE_RECOVERED};
+    size_t count = 0;
+    for (uint64_t i = max_of(from, h->from); i < h->to; i++)
+        rows[count++] = (struct wire_recovered_entry){
+            .leaf = buf_bytes(&r->leaves[i]), .payload = buf_bytes(&r->payloads[i]), .payload_held = true};
+    if (h->is_wrong && count > 1)
+        rows[0] = rows[1];
+    m.u.recovered = (struct wire_recovered){.entries = rows, .entry_count = count, .unavailable = h->unavailable};
+    if (h->shows > 0)
+        m.u.recovered.checkpoint = buf_bytes(&r->notes[h->shows == ALL]);
+    reply(r, h->code, token, &m);
+}
+
+static int request_cb(struct link *l, uint32_t peer, struct bytes message, uint64_t token, uint32_t timeout_ms,
+                      struct err *e)
+{
+    struct rig *r = (struct rig *)l;
+    struct arena a = ARENA_INIT;
+    struct wire_msg m;
+    (void)timeout_ms;
+    (void)e;
+    assert_int_equal(wire_decode(message, &a, &m, NULL), 0);
+    for (size_t i = 0; m.type == WIRE_RECOVER && i < r->holder_count; i++)
+        if (r->holders[i].code == peer) {
+            r->asked++;
+            give(r, &r->holders[i], m.u.recover.from, token);
+        }
+    arena_close(&a);
+    return 0;
+}
+
+static const struct link_ops ops = {.request = request_cb};
+
+/* ---- the rig ---- */
+
+static void on_nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+static void on_state(void *ctx, const struct err *e)
+{
+    struct rig *r = ctx;
+    if (e != NULL || r->recovery == NULL)
+        return;
+    r->is_whole = true;
+    loop_stop(r->loop);
+}
+
+static void on_reload(void *ctx, const struct store_ledger_state *state)
+{
+    struct rig *r = ctx;
+    replication_set_ledger(r->replication, r->ledger);
+    replication_reload(r->replication, state);
+}
+
+static void on_restored(void *ctx, const struct sync_entry *entries, size_t count, struct ledger_txn *txn)
+{
+    struct rig *r = ctx;
+    (void)txn;
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(entries[i].leaf.index, OLD + r->restored + i);
+    r->restored += count;
+}
+
+static void on_link(void *ctx, uint32_t peer, bool up)
+{
+    (void)ctx;
+    (void)peer;
+    (void)up;
+}
+
+static uint64_t seen_size(void *ctx, uint32_t peer)
+{
+    (void)ctx;
+    (void)peer;
+    return 0;
+}
+
+static void committed(void *ctx, const struct err *e)
+{
+    struct rig *r = ctx;
+    assert_int_equal(e->code, 0);
+    r->committed++;
+    loop_stop(r->loop);
+}
+
+static void open_ledger(struct rig *r)
+{
+    struct err e = {0};
+    struct ledger_config config = {.dir = r->dir,
+                                   .self = SELF,
+                                   .signer = &r->signer,
+                                   .loop = r->loop,
+                                   .on_sealed = on_nothing,
+                                   .on_state = on_state,
+                                   .on_reload = on_reload,
+                                   .ctx = r};
+    if (ledger_open(&config, &r->ledger, &e) != 0)
+        fail_msg("%s", e.message);
+}
+
+static void append(struct rig *r, unsigned count)
+{
+    struct ledger_txn *t = ledger_txn_create(r->ledger);
+    const uint32_t to = FIRST;
+    for (unsigned i = 0; i < count; i++) {
+        struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = 21};
+        struct merkle_hash hash;
+        ledger_txn_append(t, &leaf, 0, &to, 1, bytes_of("payload", 7), NULL, &hash);
+    }
+    ledger_commit(t, committed, r);
+    loop_run(r->loop);
+}
+
+static void keep_note(struct rig *r, struct buf *to)
+{
+    struct bytes note = ledger_head(r->ledger)->note;
+    buf_put(to, note.data, note.size);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    uint8_t chunk[65536];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    assert_non_null(in);
+    assert_non_null(out);
+    for (size_t n; (n = fread(chunk, 1, sizeof chunk, in)) > 0;)
+        assert_int_equal(fwrite(chunk, 1, n, out), n);
+    assert_int_equal(fclose(in), 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void keep_entries(struct rig *r)
+{
+    for (uint64_t i = 0; i < ALL; i++) {
+        struct arena a = ARENA_INIT;
+        struct bytes leaf, payload;
+        bool held;
+        assert_int_equal(ledger_read_entry(r->ledger, i, &a, &leaf, &payload, &held, NULL), 0);
+        buf_put(&r->leaves[i], leaf.data, leaf.size);
+        buf_put(&r->payloads[i], payload.data, payload.size);
+        arena_close(&a);
+    }
+}
+
+/* ALL entries are written and signed, then ledger.db goes back to OLD; heads.db stays. */
+static void write_and_go_back(struct rig *r)
+{
+    char now[96], old[96];
+    (void)snprintf(now, sizeof now, "%s/ledger.db", r->dir);
+    (void)snprintf(old, sizeof old, "%s/old.db", r->dir);
+    open_ledger(r);
+    append(r, OLD);
+    keep_note(r, &r->notes[0]);
+    ledger_close(r->ledger);
+    copy_file(now, old);
+    open_ledger(r);
+    append(r, ALL - OLD);
+    keep_note(r, &r->notes[1]);
+    keep_entries(r);
+    r->root = ledger_head(r->ledger)->root;
+    ledger_close(r->ledger);
+    copy_file(old, now);
+    open_ledger(r);
+    assert_int_equal(ledger_behind(r->ledger), ALL);
+}
+
+static void look_cb(void *ctx)
+{
+    struct rig *r = ctx;
+    if (strstr(recovery_state(r->recovery), r->wanted) != NULL)
+        loop_stop(r->loop);
+    else
+        loop_timer_set(r->look, LOOK_MS);
+}
+
+static int setup(void **state)
+{
+    struct rig *r = xcalloc(1, sizeof *r);
+    const uint8_t seed[CRYPTO_ED25519_KEY_SIZE] = {1, 2, 3};
+    struct err e = {0};
+    r->link.ops = &ops;
+    (void)snprintf(r->dir, sizeof r->dir, "/tmp/tongban-recovery-XXXXXX");
+    if (mkdtemp(r->dir) == NULL)
+        return -1;
+    r->key = crypto_signer_create(seed);
+    if (note_signer_init("510000.test/log/1", NOTE_TYPE_ED25519, r->key, &r->signer, &e) != 0 ||
+        loop_create(&r->loop, &e) != 0)
+        return -1;
+    static const uint32_t codes[] = {FIRST, SECOND, SELF};
+    for (size_t i = 0; i < array_count(codes); i++)
+        r->list[i] = (struct member){.code = codes[i], .name = "x", .url = "", .key = r->signer.key};
+    r->members = (struct members){.list = r->list, .count = array_count(codes)};
+    r->replication = replication_create(&(struct replication_config){.self = SELF,
+                                                                     .software = "test",
+                                                                     .loop = r->loop,
+                                                                     .members = &r->members,
+                                                                     .on_link = on_link,
+                                                                     .seen_size = seen_size});
+    write_and_go_back(r);
+    r->look = loop_timer_create(r->loop, look_cb, r);
+    *state = r;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    static const char *const files[] = {"ledger.db",    "ledger.db-wal", "ledger.db-shm", "keys.db",
+                                        "keys.db-wal",  "keys.db-shm",   "heads.db",      "heads.db-wal",
+                                        "heads.db-shm", "writer.lock",   "old.db"};
+    struct rig *r = *state;
+    recovery_close(r->recovery);
+    replication_set_link(r->replication, NULL);
+    loop_drain(r->loop);
+    ledger_close(r->ledger);
+    loop_timer_destroy(r->look);
+    loop_drain(r->loop);
+    recovery_destroy(r->recovery);
+    replication_destroy(r->replication);
+    loop_destroy(r->loop);
+    crypto_signer_destroy(r->key);
+    for (size_t i = 0; i < ALL; i++) {
+        buf_close(&r->leaves[i]);
+        buf_close(&r->payloads[i]);
+    }
+    buf_close(&r->notes[0]);
+    buf_close(&r->notes[1]);
+    for (size_t i = 0; i < array_count(files); i++) {
+        char path[96];
+        (void)snprintf(path, sizeof path, "%s/%s", r->dir, files[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(r->dir);
+    free(r);
+    return 0;
+}
+
+/* Connects the members and recovers until the ledger is whole or recovery_state() has @wanted. */
+static void recover(struct rig *r, const struct holder *holders, size_t count, const char *wanted)
+{
+    r->holders = holders;
+    r->holder_count = count;
+    r->wanted = wanted;
+    replication_set_link(r->replication, &r->link);
+    for (size_t i = 0; i < count; i++)
+        replication_link_event(r->replication, &(struct link_event){.type = LINK_UP, .peer = holders[i].code});
+    loop_drain(r->loop);
+    r->recovery = recovery_create(&(struct recovery_config){
+        .self = SELF, .loop = r->loop, .members = &r->members, .on_restored = on_restored, .ctx = r});
+    recovery_set_parts(r->recovery, r->ledger, r->replication);
+    recovery_check(r->recovery);
+    loop_timer_set(r->look, LOOK_MS);
+    loop_run(r->loop);
+}
+
+static void check_whole(const struct rig *r)
+{
+    assert_true(r->is_whole);
+    assert_int_equal(r->restored, ALL - OLD);
+    assert_int_equal(ledger_behind(r->ledger), 0);
+    assert_int_equal(ledger_check_writable(r->ledger, NULL), 0);
+    const struct ledger_head *head = ledger_head(r->ledger);
+    assert_int_equal(head->size, ALL);
+    assert_true(merkle_hash_equal(&head->root, &r->root));
+    assert_true(bytes_equal(head->note, buf_bytes(&r->notes[1])));
+    assert_string_equal(recovery_state(r->recovery), "");
+}
+
+static unsigned missing_alarms(const struct rig *r)
+{
+    struct replication_alarm_info rows[REPLICATION_ALARMS_MAX];
+    size_t count = replication_alarms(r->replication, rows);
+    unsigned found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += strcmp(rows[i].id, "ledger.missing") == 0;
+    return found;
+}
+
+/* ---- tests ---- */
+
+/* Entries were sent to somebody, the checkpoint over the last of them to nobody: heads.db knows it, and that is enough. */
+static void test_own_head_is_a_goal(void **state)
+{
+    static const struct holder holders[] = {{FIRST, 0, ALL, 0, false, false}};
+    struct rig *r = *state;
+    recover(r, holders, array_count(holders), "held by none");
+    check_whole(r);
+    append(r, 1); /* and it goes on behind them */
+    assert_int_equal(ledger_head(r->ledger)->size, ALL + 1);
+}
+
+static void test_an_older_checkpoint_is_none(void **state)
+{
+    static const struct holder holders[] = {{FIRST, 0, ALL, OLD, false, false}};
+    struct rig *r = *state;
+    recover(r, holders, array_count(holders), "held by none");
+    check_whole(r);
+}
+
+/* Nobody holds all of it; the members together do. */
+static void test_pieces(void **state)
+{
+    static const struct holder holders[] = {{FIRST, 8, ALL, ALL, false, false}, {SECOND, 3, 8, OLD, false, false}};
+    struct rig *r = *state;
+    recover(r, holders, array_count(holders), "held by none");
+    check_whole(r);
+}
+
+static void test_a_useless_answer_beside_a_good_one(void **state)
+{
+    static const struct holder holders[] = {{FIRST, 0, ALL, 0, false, true}, {SECOND, 0, ALL, ALL, false, false}};
+    struct rig *r = *state;
+    recover(r, holders, array_count(holders), "held by none");
+    check_whole(r);
+}
+
+/* Whoever has answered holds none: the operator is told, and what can be done. */
+static void test_nobody_holds_it(void **state)
+{
+    static const struct holder holders[] = {{FIRST, 0, 7, 0, false, false}, {SECOND, 9, ALL, ALL, false, false}};
+    struct rig *r = *state;
+    recover(r, holders, array_count(holders), "held by none");
+    assert_false(r->is_whole);
+    assert_non_null(
+        strstr(recovery_state(r->recovery), "entries 7 to 8 are held by none of the 2 nodes that answered"));
+    assert_int_equal(missing_alarms(r), 1);
+    assert_int_equal(r->restored, 0);
+    assert_int_equal(ledger_size(r->ledger), OLD);
+    assert_int_not_equal(ledger_check_writable(r->ledger, NULL), 0);
+}
+
+/* A member that cannot read its store has not said that it holds nothing: nobody is advised to give up. */
+static void test_one_cannot_say(void **state)
+{
+    static const struct holder holders[] = {{FIRST, 0, 7, 0, false, false}, {SECOND, 0, 0, ALL, true, false}};
+    struct rig *r = *state;
+    recover(r, holders, array_count(holders), "held by none");
+    assert_false(r->is_whole);
+    assert_non_null(strstr(recovery_state(r->recovery), "entries 7 to 9 are held by none of the 1 nodes that answered; "
+                                                        "1 cannot read now what they hold"));
+    assert_int_equal(missing_alarms(r), 0);
+}
+
+static void test_none_can_say(void **state)
+{
+    static const struct holder holders[] = {{FIRST, 0, 0, ALL, true, false}, {SECOND, 0, 0, 0, true, false}};
+    struct rig *r = *state;
+    recover(r, holders, array_count(holders), "no other node answers");
+    assert_false(r->is_whole);
+    assert_int_equal(missing_alarms(r), 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_own_head_is_a_goal),
+        T(test_an_older_checkpoint_is_none),
+        T(test_pieces),
+        T(test_a_useless_answer_beside_a_good_one),
+        T(test_nobody_holds_it),
+        T(test_one_cannot_say),
+        T(test_none_can_say),
+    };
+#undef T
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -100,6 +100,9 @@ struct app_command_result {
     unsigned sensitive; /* enum person_flag of an application */
     bool has_file;      /* material: its file */
     uint8_t file[CASE_FILE_ID_SIZE];
+    uint32_t
+        route_node; /* of an application that named no node: who decides, and why; 0 = it named one, or came again */
+    char route_why[256];
     uint32_t warning_count; /* e.g. GB 32100 check digit */
     char warnings[4][192];
 };

@@ -17,6 +17,7 @@
 #include "node/app_internal.h"
 #include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
 #define PEER_WAIT_MS 5000u
@@ -523,20 +524,17 @@ int app_write_cases(struct command *c, struct app_new_case *cases, size_t count,
 
 /* ---- application at the window ---- */
 
-/* The item, by its deciding node. Without a node: the one that publishes it, or of several the one whose area holds
- * the division. */
-static int find_item(struct app *a, const struct app_submission *s, uint32_t division, struct arena *mem,
-                     struct app_item_view *ret, struct err *e)
+/* The item, by its deciding node; without one, by who decides it for the division. */
+static int find_item(struct app *a, const struct app_submission *s, struct app_new_case *one, uint32_t *division,
+                     struct arena *mem, struct app_item_view *ret, struct err *e)
 {
-    int rc = app_get_item(a, s->item_node, s->item_code, mem, ret, e);
-    if (rc == ERR_CONFLICT && s->item_node == 0 && division != 0) {
-        uint32_t codes[64];
-        size_t count = min_of(a->members->count, array_count(codes));
-        for (size_t i = 0; i < count; i++)
-            codes[i] = a->members->list[i].code;
-        uint32_t owner = region_owner(codes, count, division);
-        if (owner != 0)
-            rc = app_get_item(a, owner, s->item_code, mem, ret, e);
+    const char *why = NULL;
+    if (s->item_node != 0)
+        return app_get_item(a, s->item_node, s->item_code, mem, ret, e);
+    int rc = app_route_application(a, s->item_code, division, mem, ret, &why, e);
+    if (rc == 0) {
+        (void)snprintf(one->route_why, sizeof one->route_why, "%s", why);
+        utf8_trim_partial(one->route_why);
     }
     return rc;
 }
@@ -609,7 +607,7 @@ int app_prepare_case(struct app *a, const struct app_submission *s, uint32_t div
     struct arena mem = ARENA_INIT;
     struct app_item_view item;
     struct case_command terms = {0};
-    int rc = find_item(a, s, division, &mem, &item, e);
+    int rc = find_item(a, s, ret, &division, &mem, &item, e);
     if (rc == 0)
         rc = check_form(a, s, &item, division, &terms, e);
     if (rc != 0)
@@ -649,6 +647,8 @@ static int submit(struct command *c, const void *arg, struct err *e)
         rc = app_prepare_case(c->app, s, division, &one, e);
     if (rc != 0)
         return rc;
+    c->result.route_node = s->item_node == 0 ? one.drafts[0].command.lead : 0;
+    (void)snprintf(c->result.route_why, sizeof c->result.route_why, "%s", one.route_why);
     app_new_case_id(c->app, one.id);
     return app_write_cases(c, &one, 1, e);
 }

@@ -299,6 +299,10 @@ void app_receipt_terms(struct app *a, const struct case_state *state, struct cas
 int app_check_lacking(const struct case_state *state, struct err *e) WARN_UNUSED;
 int app_check_promise(const struct catalog_item *item, struct err *e) WARN_UNUSED;
 
+/* app_route.c: the item of an application that names no node. An abolished *division becomes what it is today. *ret_why: in one
+ * sentence, in @mem. */
+int app_route_application(struct app *a, const char *item, uint32_t *division, struct arena *mem,
+                          struct app_item_view *ret, const char **ret_why, struct err *e) WARN_UNUSED;
 /* app_command.c */
 /* Every other node that has a part in the case, and the mirrors: ascending, as a leaf wants them. */
 size_t app_participants(const struct app *a, struct casefile *file, uint32_t peers[LEAF_RECIPIENTS_MAX]);

@@ -134,6 +134,53 @@ static int tell_elsewhere(struct routing *r, const char *code, struct err *e)
     return rc;
 }
 
+/* The one that decides, of the last explanation's steps; the last step when nobody does. */
+static const char *why_of(const struct app_route *route)
+{
+    for (size_t i = 0; i < route->step_count; i++)
+        if (strcmp(route->steps[i].rule, "decides") == 0)
+            return route->steps[i].text;
+    return route->step_count > 0 ? route->steps[route->step_count - 1].text : "";
+}
+
+static void follow_succession(struct app *a, uint32_t *division)
+{
+    enum succession how = SUCCESSION_NONE;
+    const struct region *region = succession_find(a->regions, *division, &how);
+    if (how == SUCCESSION_NAME)
+        *division = region->code;
+}
+
+int app_route_application(struct app *a, const char *item, uint32_t *division, struct arena *mem,
+                          struct app_item_view *ret, const char **ret_why, struct err *e)
+{
+    struct app_route route;
+    follow_succession(a, division);
+    int rc = app_get_item(a, 0, item, mem, ret, e);
+    if (rc == 0)
+        *ret_why = arena_printf(mem, "%u %s is the only one that publishes '%s'", ret->node, ret->node_name, ret->code);
+    if (rc == 0 || *division == 0 || (rc != ERR_NOT_FOUND && rc != ERR_CONFLICT))
+        return rc;
+    const struct app_route_question q = {.item = item, .division = *division};
+    struct err no_item = *e;
+    *e = (struct err){0};
+    rc = app_explain_route(a, &q, mem, &route, e);
+    if (rc == 0 && route.node != 0) {
+        *ret_why = why_of(&route);
+        return app_get_item(a, route.node, route.code, mem, ret, e);
+    }
+    bool is_unknown = rc == 0 && no_item.code == ERR_NOT_FOUND && route.step_count == 2 &&
+                      strcmp(route.steps[1].rule, "published") == 0;
+    if (is_unknown && strncmp(route.steps[1].text, "no node", strlen("no node")) == 0)
+        *e = no_item;
+    else if (rc == 0) {
+        err_set(e, ERR_INVALID, "case.no-route", "nobody is known to decide item '%.48s' for division %u: %s", item,
+                *division, why_of(&route));
+        err_hint(e, "'tongban route explain' says how that came; 'node' names another one");
+    }
+    return e->code;
+}
+
 int app_explain_route(struct app *a, const struct app_route_question *q, struct arena *mem, struct app_route *ret,
                       struct err *e)
 {

@@ -34,6 +34,7 @@ static void print_result(struct ctl *c, const struct client_reply *reply, const 
         {"written", what},
         {"entries", entries},
         {"at all peers", output_field(mem, o, "peers_durable")},
+        {"decides", output_field(mem, yyjson_obj_get(o, "route"), "why")},
     };
     output_pairs(mem, pairs, array_count(pairs), c->out);
     yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(o, "warnings"));

@@ -63,6 +63,11 @@ void api_put_result(struct request *r, struct json_out *out, const struct app_co
     yyjson_mut_val *warnings = json_put_array(out, out->root, "warnings");
     for (uint32_t i = 0; i < result->warning_count && i < array_count(result->warnings); i++)
         json_put_string(out, warnings, NULL, arena_strdup(&r->mem, result->warnings[i]));
+    if (result->route_node != 0) {
+        yyjson_mut_val *route = json_put_object(out, out->root, "route");
+        json_put_u64(out, route, "node", result->route_node);
+        json_put_string(out, route, "why", arena_strdup(&r->mem, result->route_why));
+    }
     if (result->sensitive != 0)
         person_list_flags(out, out->root, result->sensitive);
     if (result->has_file)

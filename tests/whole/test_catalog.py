@@ -7,7 +7,7 @@ import json
 import pytest
 
 from cluster import CommandFailed, wait_for
-from provinces import ORPHAN, start_provinces, submit, view
+from provinces import ORPHAN, application, citizen_number, start_provinces, submit, view
 
 A, B = "440000", "510000"
 NEW = "A100"
@@ -135,6 +135,41 @@ def test_search(cluster):
     for node in (a, b):
         wait_for(lambda: found(node, text="新生儿落户"), what="the new item to be found")
         wait_for(lambda: found(node, text="孤儿认定", node=510000) == [], what="the withdrawn item to be gone")
+
+
+def test_an_application_goes_where_the_route_leads(cluster):
+    """By item × division × level, with the reason in the answer; abolished divisions lead to their successors."""
+    a, b = start_provinces(cluster, A, B)
+    county = "事项编码,基本编码,行政区划,事项名称,事项类型,行使层级,实施主体,服务对象,通办模式,事项状态,来源,来源可信度\r\n" \
+             "K1,0007KSTB0066,510114,孤儿认定,行政确认,县级,新都区民政局,自然人,异地代收代办,在用,测试,未核实\r\n"
+    imports(b, county, publish=True).ok()
+    wait_for(lambda: item_of(a, "K1").status == 200, what="the county's item at the peer")
+    basic = "0007KSTB0066"
+
+    def apply(serial, **fields):
+        answer = a.post("/v1/cases", application(serial=serial, mode=None, **fields)).ok().json()
+        return view(a, answer["case"]), answer
+
+    case, answer = apply(2, item=basic, division="510114")
+    assert (case["item_code"], case["lead"], answer["route"]["node"]) == ("K1", int(B), int(B))
+    assert "decides" in answer["route"]["why"] and "510114" in answer["route"]["why"]
+    case, answer = apply(3, item=basic, division="510125")  # 新都县, a district since
+    assert (case["item_code"], case["division"]) == ("K1", 510114), "the division of today"
+    case, answer = apply(4, item=basic)  # by the identity number: 510104
+    assert case["item_code"] == ORPHAN and "decides" in answer["route"]["why"]
+    case, answer = apply(5, item=ORPHAN)
+    assert case["lead"] == int(B) and "only one" in answer["route"]["why"]
+    case, answer = apply(6, item=ORPHAN, node=int(B))
+    assert "route" not in answer, "who names the node needs no reason"
+    text = cluster.cli("case", "submit", "--item", basic, "--name", "李小满", "--id", citizen_number(7),
+                       env={"TONGBAN_DIR": str(a.dir)}).stdout
+    assert "decides" in text and "四川省" in text
+    for fields, status, id in (
+            ({"item": basic, "division": "650100"}, 400, "case.no-route"), ({"item": "nothing"}, 404, "catalog.no-item"),
+            ({"item": basic, "division": "999999"}, 404, "route.division"),
+            ({"item": ORPHAN, "division": "330106"}, 400, "case.route")):
+        reply = a.post("/v1/cases", application(serial=8, mode=None, **fields))
+        assert (reply.status, reply.json()["id"]) == (status, id), reply.json()
 
 
 def test_route(cluster):

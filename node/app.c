@@ -432,8 +432,11 @@ void app_metrics(struct app *a, struct buf *ret)
     struct arena mem = ARENA_INIT;
     struct app_status_view s;
     struct replication_stats r;
+    struct ledger_stats l;
+    struct case_cache_stats cached = case_cache_stats(a->cases);
     app_status(a, &mem, &s);
     replication_stats(a->replication, &r);
+    ledger_stats(a->ledger, &l);
     metric(ret, "tongban_ledger_size", "gauge", "Sealed leaves of the own ledger.", s.ledger_size);
     metric(ret, "tongban_ledger_final_size", "gauge", "Of them, under a quorum of cosignatures.", s.final_size);
     metric(ret, "tongban_erasures_open", "gauge", "Participants that have not acknowledged an erasure.",
@@ -463,6 +466,9 @@ void app_metrics(struct app *a, struct buf *ret)
     metric(ret, "tongban_case_watches", "gauge", "Clients that wait for a change of a case.", waiting);
     metric(ret, "tongban_requests_failed_total", "counter", "Requests to peers without an answer.", r.requests_failed);
     app_material_metrics(a, ret);
+    metric(ret, "tongban_cases_cached", "gauge", "Cases in use, held in memory.", cached.count);
+    metric(ret, "tongban_cached_bytes", "gauge", "Memory of them and of the newest own entries.",
+           cached.bytes + l.recent_bytes);
     metric(ret, "tongban_resident_bytes", "gauge", "Memory in use.", s.rss_bytes);
     metric(ret, "tongban_certificate_not_after_seconds", "gauge", "End of the own certificate, seconds since 1970.",
            s.certificate_not_after_s);

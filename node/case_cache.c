@@ -14,6 +14,7 @@ struct case_cache {
     struct map slots; /* case id -> struct case_slot */
     struct list lru;  /* longest unused first */
     size_t count;
+    size_t bytes; /* sum over the slots */
     struct case_fork *forks;
     size_t fork_count;
 };
@@ -40,6 +41,7 @@ static void detach(struct case_cache *c, struct case_slot *slot)
 {
     (void)map_remove(&c->slots, slot->id, sizeof slot->id);
     c->count--;
+    c->bytes -= slot->bytes;
     slot_destroy(slot);
 }
 
@@ -214,7 +216,7 @@ int case_file_load(struct store_reader *reader, const uint8_t case_id[CASE_ID_SI
 
 static void evict(struct case_cache *c, const struct ledger *ledger)
 {
-    while (c->count > CASE_CACHE_MAX) {
+    while (c->count > CASE_CACHE_MAX || c->bytes > CASE_CACHE_BYTES_MAX) {
         struct case_slot *oldest = NULL;
         list_for_each (at, &c->lru) {
             struct case_slot *slot = container_of(at, struct case_slot, lru);
@@ -234,6 +236,19 @@ struct case_slot *case_cache_find(struct case_cache *c, const uint8_t case_id[CA
     return map_get(&c->slots, case_id, CASE_ID_SIZE);
 }
 
+/* A slot grows between two gets by the events of one command or batch: counted at the next one. */
+static void weigh(struct case_cache *c, struct case_slot *slot)
+{
+    c->bytes -= slot->bytes;
+    slot->bytes = sizeof *slot + casefile_bytes(slot->file);
+    c->bytes += slot->bytes;
+}
+
+struct case_cache_stats case_cache_stats(const struct case_cache *c)
+{
+    return (struct case_cache_stats){.count = c->count, .bytes = c->bytes};
+}
+
 int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t case_id[CASE_ID_SIZE],
                    struct case_slot **ret, struct err *e)
 {
@@ -241,6 +256,7 @@ int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t ca
     if (slot != NULL) {
         list_remove(&slot->lru);
         list_append(&c->lru, &slot->lru);
+        weigh(c, slot);
         *ret = slot;
         return 0;
     }
@@ -256,6 +272,7 @@ int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t ca
     list_append(&c->lru, &slot->lru);
     (void)map_put(&c->slots, slot->id, sizeof slot->id, slot);
     c->count++;
+    weigh(c, slot);
     *ret = slot;
     return 0;
 }

@@ -2,8 +2,8 @@
  *
  * A slot holds every event of its case that this node knows, those still on their way to the disk included, so that a
  * command is judged by what will be there; queries about such a case read the committed entries instead (rule "durable
- * before said"). Slots with something in flight stay; others leave when more than CASE_CACHE_MAX are held, the longest
- * unused first. Loop thread only.
+ * before said"). Slots with something in flight stay; others leave when more than CASE_CACHE_MAX are held, or more than
+ * CASE_CACHE_BYTES_MAX in them (a case may have thousands of events), the longest unused first. Loop thread only.
  */
 #ifndef TB_NODE_CASE_CACHE_H
 #define TB_NODE_CASE_CACHE_H
@@ -14,11 +14,13 @@
 #include "node/ledger.h"
 
 #define CASE_CACHE_MAX 2048u
+#define CASE_CACHE_BYTES_MAX ((size_t)16 << 20)
 
 struct case_slot {
     struct list lru;
     uint8_t id[CASE_ID_SIZE];
     struct casefile *file;
+    size_t bytes;     /* of @file, when it was last asked for */
     uint64_t touched; /* number of the last transaction that changed it */
     char item_name[256];
     struct payload_key key; /* epoch 0: not looked up yet, or there is none */
@@ -49,6 +51,13 @@ void case_cache_fork(struct case_cache *c, const struct case_fork *fork);
 void case_cache_forget_forks(struct case_cache *c);
 /* The disputed authors, for files of one's own. */
 size_t case_cache_forks(const struct case_cache *c, const struct case_fork **ret);
+
+/* What is held now. */
+struct case_cache_stats {
+    size_t count; /* slots */
+    size_t bytes; /* memory of their cases */
+};
+struct case_cache_stats case_cache_stats(const struct case_cache *c);
 
 /* The slot of @case_id, read from the store when not cached; an unknown case gives an empty case file. Borrowed until the
  * next call. */

@@ -547,4 +547,5 @@ void ledger_close(struct ledger *l)
 void ledger_stats(const struct ledger *l, struct ledger_stats *ret)
 {
     *ret = l->stats;
+    ret->recent_bytes = l->recent == NULL ? 0 : recent_bytes(l->recent);
 }

@@ -160,6 +160,7 @@ bool ledger_last_heads(struct ledger *l, uint64_t from, uint64_t below, uint64_t
 struct ledger_stats {
     uint64_t commits, entries, seals;
     uint64_t queued_txns;
+    uint64_t recent_bytes; /* memory of the newest own entries */
 };
 void ledger_stats(const struct ledger *l, struct ledger_stats *ret);
 

@@ -70,6 +70,11 @@ const struct recent_entry *recent_get(const struct recent *r, uint64_t index)
     return &r->slots[index % RECENT_COUNT_MAX];
 }
 
+size_t recent_bytes(const struct recent *r)
+{
+    return r->bytes;
+}
+
 uint64_t recent_first(const struct recent *r)
 {
     return r->first == r->end ? UINT64_MAX : r->first;

@@ -29,6 +29,8 @@ void recent_clear(struct recent *r);
 void recent_put(struct recent *r, const struct recent_entry *entry);
 /* NULL when not held. Valid until the next put. */
 const struct recent_entry *recent_get(const struct recent *r, uint64_t index);
+/* Memory of the entries held. */
+size_t recent_bytes(const struct recent *r);
 /* Smallest index held; UINT64_MAX when empty. */
 uint64_t recent_first(const struct recent *r);
 

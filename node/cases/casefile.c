@@ -25,6 +25,13 @@ void casefile_destroy(struct casefile *c)
     free(c);
 }
 
+size_t casefile_bytes(const struct casefile *c)
+{
+    const struct replay *r = &c->replay;
+    return sizeof *c + dag_bytes(&r->dag) + r->order_capacity * sizeof *r->order +
+           r->members_capacity * sizeof *r->members;
+}
+
 int casefile_add(struct casefile *c, const struct case_event *event, struct err *e)
 {
     struct dag_added added;

@@ -271,6 +271,8 @@ struct case_state {
  * root of its own before it. Without one by that node the smallest event id counts. */
 struct casefile *casefile_create(const uint8_t case_id[CASE_ID_SIZE]);
 void casefile_destroy(struct casefile *c); /* accepts NULL */
+/* Memory it has allocated, as it is now. O(authors). */
+size_t casefile_bytes(const struct casefile *c);
 
 /* Adds an event of this case; copies it. An event held already changes nothing and gives 0.
  * ERR_LIMIT: its author has CASE_EVENTS_PER_NODE_MAX events in the case, or CASE_NODES_MAX others have written on it; the

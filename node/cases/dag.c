@@ -173,15 +173,16 @@ void dag_view(const struct case_event *from, struct case_held *ret)
 }
 
 /* One allocation: the event, its links, its parents, its file id, its texts. */
-static struct dag_event *copy_event(const struct case_event *from)
+static struct dag_event *copy_event(struct dag *d, const struct case_event *from)
 {
     size_t links = from->parent_count * sizeof(struct dag_link);
     size_t head = (offsetof(struct dag_event, links) + links + 7) & ~(size_t)7;
     size_t parents = from->parent_count * sizeof(struct case_parent);
     size_t file = from->has_file ? sizeof from->file : 0;
-    struct dag_event *event = xcalloc(
-        1, head + parents + file + text_room(from->item_code, sizeof from->item_code - 1) +
-               text_room(from->number, sizeof from->number - 1) + text_room(from->reason, sizeof from->reason - 1));
+    size_t texts = text_room(from->item_code, sizeof from->item_code - 1) +
+                   text_room(from->number, sizeof from->number - 1) + text_room(from->reason, sizeof from->reason - 1);
+    struct dag_event *event = xcalloc(1, head + parents + file + texts);
+    d->event_bytes += head + parents + file + texts;
     struct case_parent *copied = (struct case_parent *)(void *)((char *)event + head);
     if (parents > 0)
         memcpy(copied, from->parents, parents);
@@ -393,7 +394,7 @@ int dag_add(struct dag *d, const struct case_event *from, struct dag_added *ret,
     if (r < 0)
         return r;
 
-    event = copy_event(from);
+    event = copy_event(d, from);
     grow_events(d);
     event->slot = d->count;
     d->events[d->count++] = event;
@@ -550,6 +551,16 @@ unsigned dag_tips(struct dag *d, uint32_t self, struct case_parent ret[LEAF_PARE
         ret[i] = as_parent(chosen[i]);
     dag_sort_parents(ret, count);
     return count;
+}
+
+size_t dag_bytes(const struct dag *d)
+{
+    size_t bytes = d->event_bytes + d->capacity * (sizeof *d->events + sizeof *d->scratch) +
+                   (d->by_id.capacity + d->by_request.capacity) * sizeof *d->by_id.cells +
+                   d->chain_capacity * sizeof *d->chains + d->tip_capacity * sizeof *d->tips;
+    for (unsigned i = 0; i < d->chain_count; i++)
+        bytes += d->chains[i].capacity * sizeof *d->chains[i].slots;
+    return bytes;
 }
 
 unsigned dag_missing(const struct dag *d, struct case_parent *ret, unsigned max)

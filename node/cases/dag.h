@@ -76,7 +76,8 @@ struct dag {
     uint16_t *tips;
     uint16_t tip_count;
     uint16_t tip_capacity;
-    uint16_t *scratch; /* `capacity` slots, one user at a time */
+    uint16_t *scratch;  /* `capacity` slots, one user at a time */
+    size_t event_bytes; /* allocated for the events themselves */
     uint32_t mark;
 };
 
@@ -117,6 +118,8 @@ void dag_sort_parents(struct case_parent *parents, unsigned count);
 /* As casefile_tips(); @self != 0: that author's last closed event is among them or an ancestor of one, so that a
  * chain never parts. */
 unsigned dag_tips(struct dag *d, uint32_t self, struct case_parent ret[LEAF_PARENTS_MAX]);
+/* Memory allocated for all of it. O(authors). */
+size_t dag_bytes(const struct dag *d);
 unsigned dag_missing(const struct dag *d, struct case_parent *ret, unsigned max);
 
 #endif

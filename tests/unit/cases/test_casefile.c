@@ -2,6 +2,7 @@
  * folded again. */
 #include "node/cases/casefile.h"
 
+#include <malloc.h>
 #include <stdio.h>
 
 #include "node/base/xassert.h"
@@ -24,6 +25,27 @@ static void test_empty(void **state)
     assert_int_equal(casefile_missing(file, parents, LEAF_PARENTS_MAX), 0);
     casefile_destroy(file);
     casefile_destroy(NULL);
+}
+
+/* What it says it holds is what the heap has given; under a sanitizer that cannot be asked. */
+static void test_bytes(void **state)
+{
+    (void)state;
+    size_t before = mallinfo2().uordblks;
+    struct casefile *file = builder_file();
+    size_t empty = casefile_bytes(file);
+    assert_in_range(empty, 500, 10000);
+    struct case_event submit = builder_event(CASE_EVENT_SUBMIT);
+    builder_add(file, &submit);
+    for (unsigned i = 0; i < 400; i++)
+        (void)builder_append(file, CASE_EVENT_NOTE);
+    (void)casefile_state(file);
+    size_t bytes = casefile_bytes(file);
+    assert_in_range(bytes, empty + 400 * 200, empty + 400 * 1000);
+    size_t grown = mallinfo2().uordblks - before;
+    if (grown > 0)
+        assert_in_range(grown, bytes, bytes + bytes / 8);
+    casefile_destroy(file);
 }
 
 static void test_state_fields(void **state)
@@ -675,6 +697,7 @@ static void test_digest_tells_cases_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_state_fields),
         cmocka_unit_test(test_levels),

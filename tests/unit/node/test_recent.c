@@ -57,6 +57,7 @@ static void test_bytes(void **state)
     struct recent *r = recent_create();
     for (uint64_t i = 0; i < 100; i++)
         put(r, i, 250u << 10);
+    assert_in_range(recent_bytes(r), RECENT_BYTES_MAX - (256u << 10), RECENT_BYTES_MAX);
     uint64_t first = recent_first(r);
     assert_true(first > 60 && first < 100); /* 8 MiB hold 32 of them */
     for (uint64_t i = first; i < 100; i++)

@@ -1,0 +1,182 @@
+/* node/case_cache over a real store: how many cases and how many bytes stay, the longest unused leaving first. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "node/base/xassert.h"
+#include "node/case_cache.h"
+
+#define SELF 510000u
+#define EVENTS 400u
+
+struct fixture {
+    char dir[64];
+    struct crypto_signer *key;
+    struct note_signer signer;
+    struct loop *loop;
+    struct ledger *ledger;
+    struct case_cache *cache;
+};
+
+static void on_sealed(void *ctx)
+{
+    (void)ctx;
+}
+
+static void on_state(void *ctx, const struct err *e)
+{
+    (void)ctx;
+    if (e != NULL)
+        fail_msg("stopped: %s", e->message);
+}
+
+static void on_reload(void *ctx, const struct store_ledger_state *state)
+{
+    (void)ctx;
+    (void)state;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof *f);
+    const uint8_t seed[CRYPTO_ED25519_KEY_SIZE] = {1, 2, 3};
+    struct err e = {0};
+    (void)snprintf(f->dir, sizeof f->dir, "/tmp/tongban-cache-XXXXXX");
+    if (mkdtemp(f->dir) == NULL)
+        return -1;
+    f->key = crypto_signer_create(seed);
+    struct ledger_config c = {.dir = f->dir,
+                              .self = SELF,
+                              .signer = &f->signer,
+                              .on_sealed = on_sealed,
+                              .on_state = on_state,
+                              .on_reload = on_reload,
+                              .ctx = f};
+    if (note_signer_init("510000.test/log/1", NOTE_TYPE_ED25519, f->key, &f->signer, &e) != 0 ||
+        loop_create(&f->loop, &e) != 0)
+        return -1;
+    c.loop = f->loop;
+    if (ledger_open(&c, &f->ledger, &e) != 0) {
+        print_error("%s\n", e.message);
+        return -1;
+    }
+    f->cache = case_cache_create();
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    case_cache_destroy(f->cache);
+    ledger_close(f->ledger);
+    loop_drain(f->loop);
+    loop_destroy(f->loop);
+    crypto_signer_destroy(f->key);
+    static const char *const files[] = {"ledger.db",    "ledger.db-wal", "ledger.db-shm", "heads.db",
+                                        "heads.db-wal", "heads.db-shm",  "writer.lock"};
+    for (size_t i = 0; i < array_count(files); i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "%s/%s", f->dir, files[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(f->dir);
+    free(f);
+    return 0;
+}
+
+static struct case_slot *get(struct fixture *f, unsigned number)
+{
+    uint8_t id[CASE_ID_SIZE] = {0};
+    struct case_slot *slot;
+    struct err e = {0};
+    put_be32(id, SELF);
+    put_be32(id + 4, number);
+    if (case_cache_get(f->cache, f->ledger, id, &slot, &e) != 0)
+        fail_msg("%s", e.message);
+    return slot;
+}
+
+/* As a busy case grows in the cache: @EVENTS notes. */
+static void grow(struct case_slot *slot, unsigned number)
+{
+    struct err e = {0};
+    for (unsigned i = 0; i < EVENTS; i++) {
+        struct case_event note = {
+            .origin = SELF, .index = i, .hlc = i + 1, .type = CASE_EVENT_NOTE, .role = CASE_ROLE_DECIDER};
+        put_be32(note.id, number);
+        put_be32(note.id + 4, i);
+        assert_int_equal(casefile_add(slot->file, &note, &e), 0);
+    }
+}
+
+static unsigned events_of(struct fixture *f, unsigned number)
+{
+    const struct case_state *s = casefile_state(get(f, number)->file);
+    return s->event_count + s->pending_count;
+}
+
+static void test_count(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < CASE_CACHE_MAX + 100; i++)
+        (void)get(f, i);
+    struct case_cache_stats s = case_cache_stats(f->cache);
+    assert_in_range(s.count, CASE_CACHE_MAX, CASE_CACHE_MAX + 1);
+    assert_in_range(s.bytes, CASE_CACHE_MAX * 500, CASE_CACHE_BYTES_MAX);
+    case_cache_clear(f->cache);
+    s = case_cache_stats(f->cache);
+    assert_true(s.count == 0 && s.bytes == 0);
+}
+
+/* What has grown since it was read counts at the next get; the store knows nothing of it, so what has left is empty again. */
+static void test_bytes(void **state)
+{
+    struct fixture *f = *state;
+    unsigned number = 0;
+    size_t one = 0;
+    do {
+        struct case_slot *slot = get(f, number);
+        grow(slot, number);
+        slot = get(f, number);
+        one = slot->bytes;
+        assert_in_range(one, EVENTS * 200, EVENTS * 1000);
+        number++;
+    } while (number * one < 2 * CASE_CACHE_BYTES_MAX);
+    assert_true(number < CASE_CACHE_MAX);
+    struct case_cache_stats s = case_cache_stats(f->cache);
+    assert_in_range(s.bytes, CASE_CACHE_BYTES_MAX - one, CASE_CACHE_BYTES_MAX + one);
+    assert_in_range(s.count, CASE_CACHE_BYTES_MAX / one - 1, CASE_CACHE_BYTES_MAX / one + 1);
+    assert_int_equal(events_of(f, number - 1), EVENTS);
+    assert_int_equal(events_of(f, number - 50), EVENTS);
+    assert_int_equal(events_of(f, 0), 0);
+}
+
+/* A case that is used stays, however long ago it was read. */
+static void test_used_stays(void **state)
+{
+    struct fixture *f = *state;
+    grow(get(f, 0), 0);
+    for (unsigned i = 1; i < CASE_CACHE_MAX + 500; i++) {
+        (void)get(f, i);
+        (void)get(f, 0);
+    }
+    assert_int_equal(events_of(f, 0), EVENTS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_used_stays, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -144,6 +144,11 @@ def own_descriptors(sample):
     return sample["fds"] - sample.get("fds_files", 0) if "fds" in sample else None
 
 
+def own_memory(sample):
+    """MiB without the caches, which have limits of their own and fill up while the run lasts."""
+    return (sample["anon_kib"] - sample["cached_kib"]) / 1024 if "anon_kib" in sample and "cached_kib" in sample else None
+
+
 def figures(samples, region, begin, end):
     """{name of rules.LIMITS: measured} of one node."""
     part = lambda name, unit: rules.growth(series(samples, region, lambda s: s[name] / unit if name in s else None), begin, end)
@@ -152,9 +157,9 @@ def figures(samples, region, begin, end):
     per_entry = None
     if len(both) > 1 and both[-1][1] > both[0][1]:
         per_entry = (both[-1][0] - both[0][0]) / (both[-1][1] - both[0][1])
-    return {"memory_growth": part("anon_kib", 1024), "thread_growth": part("threads", 1),
+    return {"memory_growth": rules.growth(series(samples, region, own_memory), begin, end), "thread_growth": part("threads", 1),
             "descriptor_growth": rules.growth(series(samples, region, own_descriptors), begin, end), "wal_growth": part("ledger.db-wal", MIB),
-            "bytes_per_entry": per_entry, "files_open": max((s.get("fds_files", 0) for s in samples if s["node"] == region), default=0),
+            "bytes_per_entry": per_entry, "cached_max": max((s.get("cached_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0), "files_open": max((s.get("fds_files", 0) for s in samples if s["node"] == region), default=0),
             "wal_max": max((s["ledger.db-wal"] / MIB for s in samples if s["node"] == region), default=0.0)}
 
 

@@ -2,6 +2,7 @@
 others' ledgers, and what its log said since."""
 import http.client
 import os
+import re
 import threading
 import time
 
@@ -105,8 +106,9 @@ class Sampler:
             status = node.get("/v1/status", timeout=3).ok().json()
             took = (time.monotonic() - begin) * 1000
             peers = node.get("/v1/peers", timeout=3).ok().json()["peers"]
+            cached = re.search(r"^tongban_cached_bytes (\d+)$", node.get("/metrics", timeout=3).ok().body.decode(), re.M)
         except (OSError, http.client.HTTPException, AssertionError):
             return {}
         return {"status_ms": round(took, 1), "size": status["ledger_size"], "cases": status["cases"], "connected": status["peers_connected"],
-                "alarms": status["alarms"], "held": {str(p["code"]): p["held_size"] for p in peers},
+                "alarms": status["alarms"], "cached_kib": int(cached.group(1)) // 1024, "held": {str(p["code"]): p["held_size"] for p in peers},
                 "backlog": {str(p["code"]): p["backlog"] for p in peers}}

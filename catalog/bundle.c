@@ -144,6 +144,10 @@ static void check_material(struct shape_walk *w, const struct bundle *b, size_t 
         size_t size = strcspn(text, "/");
         if (text[size] != '/' || text[size + 1] == '\0' || find_member(b, text, size) == b->members.count)
             shape_problem(w, ERR_INVALID, "bundle.unknown", "serves", "'%s' names no material of a member", text);
+        for (size_t n = 0; n < i; n++)
+            if (strcspn(m->serves.at[n], "/") == size && memcmp(m->serves.at[n], text, size) == 0)
+                shape_problem(w, ERR_INVALID, "bundle.duplicate", "serves", "'%s' and '%s' are of one member", text,
+                              m->serves.at[n]);
         for (size_t other = 0; other <= index; other++)
             for (size_t n = 0; n < (other == index ? i : b->materials.at[other].serves.count); n++)
                 if (strcmp(b->materials.at[other].serves.at[n], text) == 0)

@@ -40,7 +40,7 @@ struct bundle_member {
 struct bundle_material {
     const char *code;
     const char *name;
-    struct shape_texts serves; /* "member/material": asked for once instead of these */
+    struct shape_texts serves; /* "member/material", of different members: asked for once instead of these */
 };
 
 struct bundle {

@@ -480,10 +480,11 @@ static void nothing_committed(void *ctx, const struct err *e)
     (void)e; /* there was nothing in it */
 }
 
-int app_write_cases(struct command *c, struct app_new_case *cases, size_t count, struct err *e)
+int app_write_cases(struct command *c, const struct app_new_case *cases, size_t count, struct err *e)
 {
     struct app *a = c->app;
     struct case_slot *slots[APP_NEW_CASES_MAX];
+    struct payload_key keys[APP_NEW_CASES_MAX] = {0};
     xassert(count > 0 && count <= APP_NEW_CASES_MAX);
     int rc = ledger_check_writable(a->ledger, e);
     if (rc != 0)
@@ -495,22 +496,24 @@ int app_write_cases(struct command *c, struct app_new_case *cases, size_t count,
             break;
         case_cache_touch(slots[i], txn); /* so that all of them stay in the cache */
         rc = check_drafts(a, slots[i], cases[i].drafts, cases[i].count, e);
+        if (rc == 0 && cases[i].is_open)
+            rc = app_case_key(a, slots[i], &keys[i], e);
         if (rc != 0 && cases[i].what != NULL)
             rc = err_wrap(e, "%s", cases[i].what);
     }
     if (rc != 0) {
         ledger_commit(txn, nothing_committed, NULL);
-        return rc;
+        goto out;
     }
 
     memcpy(c->result.case_id, cases[0].id, sizeof c->result.case_id);
     for (size_t i = 0; i < count; i++) {
-        struct payload_key key = {0};
         uint32_t peers[LEAF_RECIPIENTS_MAX];
-        (void)snprintf(slots[i]->item_name, sizeof slots[i]->item_name, "%s", cases[i].item_name);
-        app_make_key(slots[i], txn, &key);
-        uint64_t first = put_drafts(a, slots[i], cases[i].drafts, cases[i].count, &key, txn);
-        crypto_wipe(&key, sizeof key);
+        if (!cases[i].is_open) {
+            (void)snprintf(slots[i]->item_name, sizeof slots[i]->item_name, "%s", cases[i].item_name);
+            app_make_key(slots[i], txn, &keys[i]);
+        }
+        uint64_t first = put_drafts(a, slots[i], cases[i].drafts, cases[i].count, &keys[i], txn);
         c->result.first_index = i == 0 ? first : c->result.first_index;
         c->result.count = (uint32_t)(first - c->result.first_index + cases[i].count);
         size_t peer_count = app_participants(a, slots[i]->file, peers);
@@ -519,7 +522,10 @@ int app_write_cases(struct command *c, struct app_new_case *cases, size_t count,
     }
     put_request(c, txn);
     ledger_commit(txn, committed, c);
-    return 0;
+
+out:
+    crypto_wipe(keys, sizeof keys);
+    return rc;
 }
 
 /* ---- application at the window ---- */

@@ -15,10 +15,11 @@ struct app_draft {
 
 #define APP_NEW_CASES_MAX (CASE_PARTS_MAX + 1) /* of one request: a whole and its parts */
 
-/* A case to be opened, with its first events. */
+/* A case to be opened, with its first events; or, with @is_open, one that is there and gets some. */
 struct app_new_case {
     uint8_t id[CASE_ID_SIZE];
-    char item_name[256];
+    bool is_open;
+    char item_name[256]; /* of a new one */
     char route_why[256]; /* why its item is decided there; "" = the application named the node */
     struct app_draft drafts[4];
     size_t count;
@@ -36,8 +37,8 @@ int app_command_persons(struct command *c, const struct app_submission *s, uint3
 int app_prepare_case(struct app *a, const struct app_submission *s, uint32_t division, struct app_new_case *ret,
                      struct err *e) WARN_UNUSED;
 void app_new_case_id(const struct app *a, uint8_t id[CASE_ID_SIZE]);
-/* Opens @count cases in one transaction, all or none; @c ends with it, and its result is about the first one. */
-int app_write_cases(struct command *c, struct app_new_case *cases, size_t count, struct err *e) WARN_UNUSED;
+/* Writes on @count cases in one transaction, all or none; @c ends with it, and its result is about the first one. */
+int app_write_cases(struct command *c, const struct app_new_case *cases, size_t count, struct err *e) WARN_UNUSED;
 /* One event that the node itself writes, in a transaction that exists. False: the rules do not allow it, or there is no room. The
  * caller does app_react() and app_case_changed(). */
 bool app_add_event(struct app *a, struct case_slot *slot, const struct app_draft *d, struct ledger_txn *txn);

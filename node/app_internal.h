@@ -311,6 +311,13 @@ size_t app_participants(const struct app *a, struct casefile *file, uint32_t pee
 void app_follow_part(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
 /* @slot, when it is a bundle case led here, has new events in @txn: what the node does by itself. */
 void app_follow_bundle(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
+/* Which parts of the whole @case_id, a bundle case led here, take its shared material @code, and under which code each. */
+struct app_shared_use {
+    uint8_t case_id[CASE_ID_SIZE];
+    char code[CASE_MATERIAL_CODE_SIZE];
+};
+size_t app_shared_uses(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const char *code,
+                       struct app_shared_use ret[CASE_PARTS_MAX]);
 #define APP_BUNDLE_AFTER_DENIED "bundle.after-denied" /* reason code of 预审退回: what the part needs was denied */
 /* app_bundle_case.c: the item code of a bundle case is "<node>.<bundle's code>". False: it is that of an item. */
 bool app_bundle_of_item(const char *item_code, uint32_t *ret_node, const char **ret_code);

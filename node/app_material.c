@@ -17,6 +17,7 @@
 #include <yyjson.h>
 
 #include "catalog/item.h"
+#include "node/app_command.h"
 #include "node/app_internal.h"
 #include "node/base/clock.h"
 #include "node/base/utf8.h"
@@ -82,6 +83,22 @@ static int check_item_row(struct app *a, const struct case_state *state, const c
             rc = check_row(&item->materials.at[i], trust, e);
     catalog_item_destroy(item);
     arena_close(&mem);
+    return rc;
+}
+
+/* A shared material of a bundle case: what each part that takes it says of its own. */
+static int check_shared_rows(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const char *code, char trust,
+                             struct err *e)
+{
+    struct app_shared_use uses[CASE_PARTS_MAX];
+    struct case_slot *slot;
+    size_t count = app_shared_uses(a, case_id, code, uses);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = case_cache_get(a->cases, a->ledger, uses[i].case_id, &slot, e);
+        if (rc == 0)
+            rc = check_item_row(a, casefile_state(slot->file), uses[i].code, trust, e);
+    }
     return rc;
 }
 
@@ -242,6 +259,8 @@ static int begin(struct uploading *x, const uint8_t case_id[CASE_ID_SIZE], const
         rc = check_request(a, r, &spec, e);
     if (rc == 0)
         rc = check_item_row(a, casefile_state(slot->file), spec.code, r->trust, e);
+    if (rc == 0)
+        rc = check_shared_rows(a, case_id, spec.code, r->trust, e);
     memcpy(spec.case_id, case_id, CASE_ID_SIZE);
     if (rc == 0 && spec.has_sha256 && find_same(a, case_id, spec.sha256, &same)) {
         x->view = (struct app_upload_view){.size = spec.size, .offset = spec.size, .is_duplicate = true};
@@ -434,12 +453,77 @@ static void event_written(void *ctx, const struct app_command_result *result, co
     finishing_end(ctx, result, e);
 }
 
-static void write_event(struct finishing *x, const uint8_t case_id[CASE_ID_SIZE], const struct material_fields *m)
+static void make_case(struct app *a, struct case_slot *slot, const struct material_fields *m, struct arena *mem,
+                      struct app_new_case *ret)
 {
+    struct case_command *command = &ret->drafts[0].command;
+    memcpy(ret->id, slot->id, sizeof ret->id);
+    ret->is_open = true;
+    ret->count = 1;
+    *command = (struct case_command){.self = a->config->region,
+                                     .type = CASE_EVENT_MATERIAL,
+                                     .role = casefile_state(slot->file)->lead == a->config->region ? CASE_ROLE_DECIDER
+                                                                                                   : CASE_ROLE_WINDOW,
+                                     .has_file = true};
+    memcpy(command->file, m->file, sizeof command->file);
+    ret->drafts[0].payload = payload_of(m, mem);
+}
+
+/* The same file in a part of the bundle case that takes it, under the part's key and code. One that cannot have it (its content is
+ * erased) goes on without; false. */
+static bool share(struct app *a, const struct app_shared_use *use, const struct material_fields *m,
+                  const uint8_t file_key[FILE_KEY_SIZE], struct arena *mem, struct app_new_case *ret)
+{
+    struct app_material_view same;
+    struct case_slot *slot;
+    struct payload_key key = {0};
+    struct err e;
+    uint8_t wrap[FILE_WRAP_SIZE];
+    bool is_taken = !find_same(a, use->case_id, m->sha256, &same) && open_case(a, use->case_id, &slot, &key, &e) == 0;
+    if (is_taken) {
+        struct material_fields own = *m;
+        own.wrap = wrap;
+        own.code = use->code;
+        own.consent = arena_printf(mem, "一件事共用材料 %s", m->code);
+        file_key_wrap(key.key, m->file, file_key, wrap);
+        make_case(a, slot, &own, mem, ret);
+    }
+    crypto_wipe(&key, sizeof key);
+    return is_taken;
+}
+
+struct sharing {
+    struct app_new_case cases[APP_NEW_CASES_MAX];
+    size_t count;
+};
+
+static int write_sharing(struct command *c, const void *arg, struct err *e)
+{
+    const struct sharing *s = arg;
+    return app_write_cases(c, s->cases, s->count, e);
+}
+
+/* Of a bundle case: the event, and one in each part that takes the material, in one transaction. */
+static void write_event(struct finishing *x, const uint8_t case_id[CASE_ID_SIZE], const struct material_fields *m,
+                        const uint8_t file_key[FILE_KEY_SIZE])
+{
+    struct app *a = x->app;
     struct arena mem = ARENA_INIT;
-    struct app_event event = {.type = CASE_EVENT_MATERIAL, .file = m->file, .payload = payload_of(m, &mem)};
+    struct app_shared_use uses[CASE_PARTS_MAX];
+    struct case_slot *slot;
+    size_t count = app_shared_uses(a, case_id, m->code, uses);
     memcpy(x->file, m->file, sizeof x->file);
-    app_append(x->app, case_id, &event, 1, &x->request, event_written, x);
+    if (count == 0 || case_cache_get(a->cases, a->ledger, case_id, &slot, &x->error) != 0) {
+        struct app_event event = {.type = CASE_EVENT_MATERIAL, .file = m->file, .payload = payload_of(m, &mem)};
+        app_append(a, case_id, &event, 1, &x->request, event_written, x);
+    } else {
+        struct sharing *s = arena_alloc(&mem, sizeof *s);
+        *s = (struct sharing){.count = 1};
+        make_case(a, slot, m, &mem, &s->cases[0]);
+        for (size_t i = 0; i < count; i++)
+            s->count += share(a, &uses[i], m, file_key, &mem, &s->cases[s->count]);
+        app_run_command(a, &x->request, event_written, x, write_sharing, s);
+    }
     arena_close(&mem);
 }
 
@@ -495,7 +579,8 @@ static void content_checked(void *ctx, struct upload *up, const struct err *e)
                                           .type = s->spec.type->name,
                                           .scan = app_scan_name(s->scan),
                                           .trust = (char)s->spec.trust,
-                                          .size = s->spec.size});
+                                          .size = s->spec.size},
+                s->key);
 }
 
 static void settled(void *ctx, struct upload *up, const struct err *e)
@@ -571,6 +656,8 @@ static int reuse(struct finishing *x, const uint8_t case_id[CASE_ID_SIZE], const
         rc = open_case(a, case_id, &slot, &key, e);
     if (rc == 0)
         rc = check_item_row(a, casefile_state(slot->file), m.code, m.trust, e);
+    if (rc == 0)
+        rc = check_shared_rows(a, case_id, m.code, m.trust, e);
     if (rc == 0 && find_same(a, case_id, m.sha256, &same)) {
         answer_same(x, case_id, &same);
     } else if (rc == 0) {
@@ -585,7 +672,8 @@ static int reuse(struct finishing *x, const uint8_t case_id[CASE_ID_SIZE], const
                                               .scan = m.scan,
                                               .consent = consent,
                                               .trust = m.trust,
-                                              .size = m.size});
+                                              .size = m.size},
+                    file_key);
     }
     crypto_wipe(file_key, sizeof file_key);
     crypto_wipe(&key, sizeof key);

@@ -148,28 +148,56 @@ static bool settle_waiting(struct app *a, const struct case_state *whole, yyjson
     return is_return;
 }
 
-static void settle_all_waiting(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
+/* The sealed content of the whole's 收件; NULL when it cannot be read, or is on its way to the disk. The caller frees it. */
+static yyjson_doc *read_content(struct app *a, const struct case_state *whole)
 {
-    const struct case_state *whole = casefile_state(slot->file);
     struct arena mem = ARENA_INIT;
     struct store_entry entry;
     struct bytes text = {0};
     enum app_content content = APP_CONTENT_NONE;
     struct err e = {0};
     yyjson_doc *doc = NULL;
-    if (ledger_reader(a->ledger) == NULL ||
-        store_read_entry(ledger_reader(a->ledger), whole->root->origin, whole->root->index, &mem, &entry, &e) != 0 ||
-        app_open_payload(a, &entry, &mem, &text, &content, &e) != 0 || text.size == 0)
-        goto out; /* a new case, none of whose parts has ended, or its content is gone */
-    doc = yyjson_read((const char *)text.data, text.size, 0);
+    if (ledger_reader(a->ledger) != NULL &&
+        store_read_entry(ledger_reader(a->ledger), whole->root->origin, whole->root->index, &mem, &entry, &e) == 0 &&
+        app_open_payload(a, &entry, &mem, &text, &content, &e) == 0 && text.size > 0) {
+        doc = yyjson_read((const char *)text.data, text.size, 0);
+        crypto_wipe((void *)(uintptr_t)text.data, text.size); /* the arena's own copy */
+    }
+    arena_close(&mem);
+    return doc;
+}
+
+static void settle_all_waiting(struct app *a, struct case_slot *slot, struct ledger_txn *txn)
+{
+    const struct case_state *whole = casefile_state(slot->file);
+    yyjson_doc *doc = read_content(a, whole); /* NULL: a new case, none of whose parts has ended, or it is gone */
     yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(yyjson_doc_get_root(doc), "parts"));
     for (yyjson_val *part = yyjson_arr_iter_next(&it); part != NULL; part = yyjson_arr_iter_next(&it))
         if (yyjson_arr_size(yyjson_obj_get(part, "after")) > 0 && settle_waiting(a, whole, part, txn))
             break; /* app_follow_part() has come here again with the new state, and done the rest */
-
-out:
     yyjson_doc_free(doc);
-    arena_close(&mem);
+}
+
+size_t app_shared_uses(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const char *code,
+                       struct app_shared_use ret[CASE_PARTS_MAX])
+{
+    struct case_slot *slot;
+    size_t count = 0;
+    if (code[0] == '\0' || case_cache_get(a->cases, a->ledger, case_id, &slot, NULL) != 0 ||
+        !is_led_here(a, casefile_state(slot->file)))
+        return 0;
+    yyjson_doc *doc = read_content(a, casefile_state(slot->file));
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(yyjson_doc_get_root(doc), "parts"));
+    for (yyjson_val *part = yyjson_arr_iter_next(&it); part != NULL && count < CASE_PARTS_MAX;
+         part = yyjson_arr_iter_next(&it)) {
+        const char *own = yyjson_get_str(yyjson_obj_get(yyjson_obj_get(part, "materials"), code));
+        if (own == NULL || strlen(own) >= sizeof ret[count].code ||
+            !case_at(yyjson_obj_get(part, "case"), ret[count].case_id))
+            continue;
+        memcpy(ret[count++].code, own, strlen(own) + 1);
+    }
+    yyjson_doc_free(doc);
+    return count;
 }
 
 static void withdraw_parts(struct app *a, const struct case_state *whole, struct ledger_txn *txn)

@@ -317,6 +317,15 @@ static int close_content(const struct contents *c, struct json_out *out, struct 
     return rc;
 }
 
+/* Shared materials that part @at takes, each with its code there: {"S1":"M01"}. */
+static void put_shared(const struct contents *c, struct json_out *out, yyjson_mut_val *to, size_t at)
+{
+    for (size_t i = 0; i < c->plan->need_count; i++)
+        for (size_t s = 0; c->plan->needs[i].member == NULL && s < c->plan->needs[i].part_count; s++)
+            if (c->plan->needs[i].parts[s] == at)
+                json_put_string(out, to, c->plan->needs[i].code, c->plan->needs[i].codes[s]);
+}
+
 static int whole_content(const struct contents *c, struct bytes *ret, struct err *e)
 {
     static const char *const given[] = {"answers", "form", "forms", "materials"};
@@ -334,6 +343,7 @@ static int whole_content(const struct contents *c, struct bytes *ret, struct err
         yyjson_mut_val *after = json_put_array(&out, row, "after");
         for (size_t n = 0; n < p->after_count; n++)
             json_put_string(&out, after, NULL, hex_of(out.mem, c->plan->parts[p->after[n]].case_id));
+        put_shared(c, &out, json_put_object(&out, row, "materials"), i);
     }
     return close_content(c, &out, ret, e);
 }

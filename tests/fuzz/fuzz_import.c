@@ -1,4 +1,4 @@
-/* Fuzz target: the importer. The first byte says which reader: c CSV, j JSON, x XLSX, b bundle. Whatever follows, it ends with
+/* Fuzz target: the importer. The first byte says which reader: c CSV, j JSON, x XLSX, b bundle, f file of bundles. Whatever follows, it ends with
  * an error that says something, with problems that have places, or with a catalog whose items read back; CSV that was read is
  * read the same when written again. */
 #include <stddef.h>
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "catalog/bundle.h"
+#include "catalog/bundle_import.h"
 #include "catalog/catalog.h"
 #include "catalog/import.h"
 #include "catalog/item.h"
@@ -81,6 +82,24 @@ static void fuzz_bundle(struct bytes json)
     bundle_destroy(b);
 }
 
+static void fuzz_bundle_file(struct bytes file)
+{
+    struct bundle_import b;
+    struct err e = {0};
+    if (bundle_import_read(file, NODE, &b, &e) != 0)
+        xassert(e.id[0] != '\0' && e.message[0] != '\0' && b.count == 0);
+    for (size_t i = 0; i < b.count; i++) {
+        struct bundle *again = NULL;
+        int rc = bundle_parse_published(b.bundles[i]->canonical, "fuzz", &again, NULL);
+        xassert(rc == 0);
+        bundle_destroy(again);
+        bundle_import_refuse(&b, i, "members[0].item", "fuzz.id", "%s", "told");
+    }
+    for (size_t i = 0; i < b.report.problem_count; i++)
+        xassert(b.report.problems[i].id[0] != '\0' && b.report.problems[i].rule[0] != '\0');
+    bundle_import_close(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -99,6 +118,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'b':
         fuzz_bundle(rest);
+        break;
+    case 'f':
+        fuzz_bundle_file(rest);
         break;
     default:
         break;

@@ -255,6 +255,40 @@ def test_shared_material_is_given_once_and_used_by_all_that_name_it(nodes):
     assert set(masked["answers"].values()) == {"***"}, "what the answers say of a family is not for lists"
 
 
+def test_a_file_given_to_the_whole_joins_the_parts_that_take_it(cluster, tmp_path):
+    b, a, c = published(start_provinces(cluster, B, A, C, files=True))
+    whole = ask(a).ok().json()["case"]
+    parts = parts_of(a, whole)
+    wait_status(parts["HU"], "arrived", a, b)
+    file = tmp_path / "出生医学证明.pdf"
+    file.write_bytes(b"%PDF-1.7\n" + b"birth " * 1000 + b"\n%%EOF\n")
+    refused(a.post(f"/v1/cases/{whole}/materials", {"name": file.name, "code": "S1", "size": 6017, "trust": "B"}), 409,
+            "material.trust", "M01")
+    added = a.cli("material", "add", whole, file, "--code", "S1", "--trust", "A")
+    assert added["case"] == whole
+    for member, case in parts.items():
+        row, = a.get(f"/v1/cases/{case}/materials").ok().json()["materials"]
+        assert (row["file"], row["code"], row["name"]) == (added["file"], "M01", file.name), member
+        assert "S1" in row["consent"]
+    only_hu = tmp_path / "父母.pdf"
+    only_hu.write_bytes(b"%PDF-1.7\n" + b"card " * 1000 + b"\n%%EOF\n")
+    a.cli("material", "add", whole, only_hu, "--code", "S2", "--trust", "A")
+    listed = {m: len(a.get(f"/v1/cases/{case}/materials").ok().json()["materials"]) for m, case in parts.items()}
+    assert listed == {"HU": 2, "YB": 1, "SY": 2}
+    fetched = tmp_path / "fetched.pdf"
+
+    def arrived():
+        done = Shell(b).run("material", "get", parts["HU"], added["file"], "--output", fetched, "--purpose", "核对材料",
+                            check=False)
+        return done.returncode == 0
+
+    wait_for(arrived, what="the file in the deciding province")
+    assert fetched.read_bytes() == file.read_bytes()
+    a.cli("material", "add", parts["HU"], file, "--code", "M01", "--trust", "A")  # the same content: nothing is added
+    assert len(a.get(f"/v1/cases/{parts['HU']}/materials").ok().json()["materials"]) == 2
+    assert_whole(a, b)
+
+
 def test_a_refused_part_decides_the_whole_by_the_rule(nodes):
     b, a, c = published(nodes)
     whole = ask(a).ok().json()["case"]

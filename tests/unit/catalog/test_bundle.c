@@ -77,6 +77,7 @@ static void test_bad(void **state)
         {"\"code\":\"S2\"", "\"code\":\"S1\"", "bundle.duplicate", "materials[1].code: 'S1'"},
         {"\"code\":\"q2\"", "\"code\":\"q1\"", "bundle.duplicate", "questions[1].code: 'q1' stands twice"},
         {"\"HU/M2\"", "\"HU/M1\"", "bundle.duplicate", "'HU/M1' is served twice"},
+        {"\"BT/M1\"", "\"HU/M3\"", "bundle.duplicate", "'HU/M3' and 'HU/M2' are of one member"},
         {"q2=职工", "q2=工", "bundle.answer", "members[3].when: 'q2=工' is no answer"},
         {"q2=职工", "q3=职工", "bundle.answer", "'q3=职工'"},
         {"[\"职工\",\"居民\"]", "[\"职工=\",\"居民\"]", "bundle.answer", "questions[1].answers: '职工=' has a '='"},

@@ -66,6 +66,11 @@ def new_cases(a, b, count, item=None):
     return cases
 
 
+def held(node, author):
+    """How many entries of @author's ledger @node holds."""
+    return next(p for p in node.get("/v1/peers").ok().json()["peers"] if p["code"] == int(author.region))["held_size"]
+
+
 # ---- what a run costs --------------------------------------------------------------------------------------------------
 
 
@@ -112,12 +117,21 @@ class Watch:
         return row
 
 
-def load(cluster, node, *arguments, cases=None, gets=None):
-    """Runs tests/bench/load.c against @node; its figures. @cases: ids, or @gets: paths."""
-    path = cluster.dir / "load.lines"
+def load_command(cluster, node, *arguments, cases=None, gets=None):
+    """The command line of tests/bench/load.c against @node; @cases: ids, or @gets: paths."""
+    path = cluster.dir / f"load.{node.region}.{'cases' if cases else 'gets'}"
     path.write_text("\n".join(cases or gets) + "\n")
     command = [cluster.program("load"), "--socket", node.socket_path, "--cases" if cases else "--gets", path, *arguments]
-    done = subprocess.run([str(x) for x in command], capture_output=True, text=True)
+    return [str(x) for x in command]
+
+
+def load_figures(done):
+    """Of a load that has ended (CompletedProcess with text)."""
     if done.returncode != 0:
         raise SystemExit(f"load failed: {done.stderr.strip()[:2000]}")
     return {k: float(v) for k, v in (line.split() for line in done.stdout.splitlines())}
+
+
+def load(cluster, node, *arguments, **what):
+    """Runs it to its end; its figures."""
+    return load_figures(subprocess.run(load_command(cluster, node, *arguments, **what), capture_output=True, text=True))

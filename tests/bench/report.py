@@ -80,7 +80,7 @@ def other_table(figures):
     for name, row in figures.items():
         is_series = any(name.startswith(f"{p}.") for p in shown) or name.endswith(".probe")
         if not is_series:
-            yield f"  {name:<26} " + ", ".join(f"{k} {v:,.10g}" for k, v in row.items())
+            yield f"  {name:<26} " + ", ".join(f"{k} {v:,.10g}" for k, v in row.items() if k not in ("p90_us", "p999_us", "requests"))
 
 
 def target_table(verdicts):

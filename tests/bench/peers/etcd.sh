@@ -4,10 +4,9 @@
 # this machine, which carries all members.
 PEER=etcd
 . "$(dirname "$0")/common.sh"
-mkdir -p "$BUILT/etcdload.src"
-[ "$BUILT/etcdload" -nt "$HERE/etcdload.go" ] || (
-    cp "$HERE/etcdload.go" "$BUILT/etcdload.src/main.go" && cd "$BUILT/etcdload.src" &&
-        HOME=$W GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$W/gocache" GOFLAGS='' go build -o ../etcdload main.go
+is_built etcdload "$HERE/etcdload.go" || (
+    mkdir "$W/src" && cp "$HERE/etcdload.go" "$W/src/main.go" && cd "$W/src"
+    HOME=$W GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$W/gocache" GOFLAGS='' go build -o "$OUT" main.go
 )
 certs
 C=${ETCD_CLIENT_PORT:-15510} P=${ETCD_PEER_PORT:-15520}
@@ -40,7 +39,7 @@ once() { # once NAME MEMBER…
     id=$(ctl --endpoints localhost:$C endpoint status | awk -F', ' '{ print $2 }')
     [ "$lead" = localhost:$C ] || ctl --endpoints "$lead" move-leader "$id" >/dev/null # the client's member leads: no extra hop
     m() { # m RUN CLIENTS SECONDS BATCH PROBES
-        measure "$1" "${roles%,}" -- "$BUILT/etcdload" "$W/tls/ca.crt" "$W/tls/client.crt" "$W/tls/client.key" \
+        measure "$1" "${roles%,}" -- "$OUT" "$W/tls/ca.crt" "$W/tls/client.crt" "$W/tls/client.key" \
             localhost:$C localhost:$((C + 1)) "$2" "$3" "$4" "$5"
     }
     m "$name.probe" 1 0 1 "$PROBES"

@@ -34,7 +34,7 @@ once() { # once NAME SYNC_INTERVAL
         wait_until 20 ask $((P + 1)) '$JS.A.API.STREAM.INFO.EV' '' # the leaf link stands
     }
     m() { # m RUN CLIENTS SECONDS PROBES
-        measure "$1" "${roles%,}" -- "$BUILT/natsload" "$W/tls/ca.crt" "$W/tls/client.crt" "$W/tls/client.key" \
+        measure "$1" "${roles%,}" -- "$OUT" "$W/tls/ca.crt" "$W/tls/client.crt" "$W/tls/client.key" \
             $P $((P + 1)) "$2" "$3" "$4"
     }
     [ "$2" != always ] || m "$name.probe" 1 1 "$PROBES"

@@ -61,7 +61,7 @@ sql "$CB" "create subscription s connection '$LOGIN port=$PA sslrootcert=$W/pg/c
     publication p with (synchronous_commit=on)"
 wait_until 20 streams
 m() { # m RUN CLIENTS SECONDS BATCH PROBES
-    measure "$1" "A=${PIDS[0]},B=${PIDS[1]}" -- "$BUILT/pgload" "$CA" "$CB" "$2" "$3" "$4" "$5"
+    measure "$1" "A=${PIDS[0]},B=${PIDS[1]}" -- "$OUT" "$CA" "$CB" "$2" "$3" "$4" "$5"
 }
 m pg.async.probe 1 0 1 "$PROBES"
 sql "$CA" "alter system set synchronous_standby_names='s'"

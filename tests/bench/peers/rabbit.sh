@@ -56,9 +56,9 @@ start_rabbit a $P
 start_rabbit b $((P + 1))
 ROLES=A=${PIDS[1]},B=${PIDS[2]}
 m() { # m RUN CLIENTS SECONDS PROBES
-    measure "$1" "$ROLES" -- "$BUILT/rabbitload" "$W/tls/ca.crt" "$W/tls/client.crt" "$W/tls/client.key" $P $((P + 1)) "$2" "$3" "$4"
+    measure "$1" "$ROLES" -- "$OUT" "$W/tls/ca.crt" "$W/tls/client.crt" "$W/tls/client.key" $P $((P + 1)) "$2" "$3" "$4"
 }
-carries() { "$BUILT/rabbitload" "$W/tls/ca.crt" "$W/tls/client.crt" "$W/tls/client.key" $P $((P + 1)) 1 1 1; }
+carries() { "$OUT" "$W/tls/ca.crt" "$W/tls/client.crt" "$W/tls/client.key" $P $((P + 1)) 1 1 1; }
 wait_until 60 carries # the shovel is there
 m rabbit.probe 1 1 "$PROBES"
 for c in ${CLIENTS:-1 8 32 64 128}; do m "rabbit.c$c" "$c" "$SECS" 0; done

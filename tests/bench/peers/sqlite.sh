@@ -4,6 +4,6 @@ PEER=sqlite
 . "$(dirname "$0")/common.sh"
 client sqlitebench -lsqlite3
 for g in ${BATCHES:-1 10 100}; do
-    measure "sqlite.group$g" "" -- "$BUILT/sqlitebench" "$W/g$g.db" "$g" "$SECS"
+    measure "sqlite.group$g" "" -- "$OUT" "$W/g$g.db" "$g" "$SECS"
     rm -f "$W/g$g.db"*
 done

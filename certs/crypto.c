@@ -91,6 +91,38 @@ void crypto_sha256_destroy(struct crypto_sha256 *h)
     free(h);
 }
 
+struct crypto_sm3 {
+    EVP_MD_CTX *ctx;
+};
+
+struct crypto_sm3 *crypto_sm3_create(void)
+{
+    struct crypto_sm3 *h = xcalloc(1, sizeof *h);
+    h->ctx = EVP_MD_CTX_new();
+    xassert(h->ctx != NULL && EVP_DigestInit_ex2(h->ctx, EVP_sm3(), NULL) == 1);
+    return h;
+}
+
+void crypto_sm3_update(struct crypto_sm3 *h, const void *data, size_t size)
+{
+    int ok = EVP_DigestUpdate(h->ctx, data, size);
+    xassert(ok == 1);
+}
+
+void crypto_sm3_digest(struct crypto_sm3 *h, uint8_t out[CRYPTO_HASH_SIZE])
+{
+    int ok = EVP_DigestFinal_ex(h->ctx, out, NULL);
+    xassert(ok == 1);
+}
+
+void crypto_sm3_destroy(struct crypto_sm3 *h)
+{
+    if (h == NULL)
+        return;
+    EVP_MD_CTX_free(h->ctx);
+    free(h);
+}
+
 void crypto_random(void *out, size_t size)
 {
     xassert(size <= 1 << 20);

@@ -25,6 +25,13 @@ void crypto_sha256_update(struct crypto_sha256 *h, const void *data, size_t size
 void crypto_sha256_digest(const struct crypto_sha256 *h, uint8_t out[CRYPTO_HASH_SIZE]);
 void crypto_sha256_destroy(struct crypto_sha256 *h); /* NULL is fine */
 
+/* SM3 (GB/T 32905) likewise: what archives ask for beside SHA-256. */
+struct crypto_sm3;
+struct crypto_sm3 *crypto_sm3_create(void);
+void crypto_sm3_update(struct crypto_sm3 *h, const void *data, size_t size);
+void crypto_sm3_digest(struct crypto_sm3 *h, uint8_t out[CRYPTO_HASH_SIZE]); /* once, at the end */
+void crypto_sm3_destroy(struct crypto_sm3 *h);                               /* NULL is fine */
+
 /* From the operating system's generator; aborts when there is none. */
 void crypto_random(void *out, size_t size);
 

@@ -244,6 +244,13 @@ static const struct ctl_option decide_options[] = {
     OPTION_WAIT_PEERS,
     OPTION_END,
 };
+static const struct ctl_option archive_options[] = {OPTION_NOTE, OPTION_OFFICIAL, OPTION_WAIT_PEERS, OPTION_END};
+static const struct ctl_option archive_export_options[] = {
+    {"--purpose", "TEXT", true, false, "why everything in it is read; it goes to the log"}, OPTION_END};
+static const struct ctl_option archive_verify_options[] = {
+    {"--policy", "FILE", false, false,
+     "judge its receipts by this policy (tongban policy), not by the one in the folder"},
+    OPTION_END};
 static const struct ctl_option publicity_options[] = {
     {"--format", "FORMAT", false, false, "csv (default: UTF-8 with a mark, for spreadsheet programs) or json"},
     {"--incomplete", NULL, false, false, "also those that lack something the list demands"},
@@ -518,7 +525,12 @@ const struct ctl_command ctl_commands[] = {
     STEP_WITH("revoke", refuse_options, "take back what was granted (撤销)",
               " --reason-code granted.wrongly --reason 以欺骗手段取得许可"),
     STEP("publish", "it stands on the public list of licences (双公示); 'publicity export' does so by itself"),
-    STEP("archive", "file it (归档)"),
+    STEP_WITH("archive", archive_options, "file it (归档)", " --note 'manifest sha256 …'"),
+    {"case archive-export", "CASE FOLDER", 2, 2, false, archive_export_options, cmd_case_archive_export,
+     "an ended case whole, as a folder that proves itself (归档信息包)",
+     "tongban case archive-export 0006b6c06b05aa01c9f2 /srv/archive/0006b6c06b05aa01c9f2 --purpose 归档"},
+    {"case archive-verify", "FOLDER", 1, 1, false, archive_verify_options, cmd_case_archive_verify,
+     "judge such a folder, without a node", "tongban case archive-verify /srv/archive/0006b6c06b05aa01c9f2"},
     {"case note", "CASE", 1, 1, false, note_options, cmd_case_step, "add a remark (备注)",
      "tongban case note 0006b6c06b05aa01c9f2 --note 已电话联系"},
     {"case handover", "CASE", 1, 1, false, handover_options, cmd_case_pass_on, "another node decides it (转办)",

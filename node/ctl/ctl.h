@@ -98,6 +98,8 @@ int cmd_catalog_show(struct ctl *c, struct err *e);
 int cmd_demo_peer(struct ctl *c, struct err *e);
 int cmd_reconcile(struct ctl *c, struct err *e);
 int cmd_reconcile_show(struct ctl *c, struct err *e);
+int cmd_case_archive_export(struct ctl *c, struct err *e);
+int cmd_case_archive_verify(struct ctl *c, struct err *e);
 int cmd_publicity_list(struct ctl *c, struct err *e);
 int cmd_publicity_export(struct ctl *c, struct err *e);
 int cmd_route_explain(struct ctl *c, struct err *e);

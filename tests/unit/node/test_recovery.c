@@ -113,7 +113,7 @@ static void on_nothing(void *ctx)
 static void on_state(void *ctx, const struct err *e)
 {
     struct rig *r = ctx;
-    if (e != NULL || r->recovery == NULL)
+    if (e != NULL || ledger_size(r->ledger) < ALL)
         return;
     r->is_whole = true;
     loop_stop(r->loop);
@@ -423,6 +423,31 @@ static void test_none_can_say(void **state)
     assert_int_equal(missing_alarms(r), 0);
 }
 
+/* Between the last entry that came back and the checkpoint over it nothing is taken in or shown. */
+static void test_not_before_the_seal(void **state)
+{
+    struct rig *r = *state;
+    struct ledger_txn *t = ledger_txn_create(r->ledger);
+    for (unsigned i = OLD; i < ALL; i++) {
+        struct leaf leaf;
+        assert_int_equal(leaf_decode(buf_bytes(&r->leaves[i]), &leaf, NULL), 0);
+        ledger_txn_restore(t, &leaf, buf_bytes(&r->leaves[i]), buf_bytes(&r->payloads[i]), true);
+    }
+    ledger_commit(t, committed, r);
+    loop_run(r->loop);
+    struct checkpoint head = {.size = ALL, .root = r->root};
+    assert_int_equal(ledger_check_shown(r->ledger, NULL), ERR_CLOSED);
+    assert_int_equal(ledger_recovered(r->ledger, &head, buf_bytes(&r->notes[1]), NULL), 0);
+    assert_int_equal(ledger_behind(r->ledger), 0);
+    assert_int_equal(ledger_check_writable(r->ledger, NULL), ERR_CLOSED);
+    assert_int_equal(ledger_check_shown(r->ledger, NULL), ERR_CLOSED);
+    assert_false(r->is_whole);
+    loop_run(r->loop);
+    r->restored = ALL - OLD;
+    r->recovery = recovery_create(&(struct recovery_config){.self = SELF, .loop = r->loop, .members = &r->members});
+    check_whole(r);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -434,6 +459,7 @@ int main(void)
         T(test_nobody_holds_it),
         T(test_one_cannot_say),
         T(test_none_can_say),
+        T(test_not_before_the_seal),
     };
 #undef T
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -469,6 +469,8 @@ void app_metrics(struct app *a, struct buf *ret)
     metric(ret, "tongban_cases_cached", "gauge", "Cases in use, held in memory.", cached.count);
     metric(ret, "tongban_cached_bytes", "gauge", "Memory of them and of the newest own entries.",
            cached.bytes + l.recent_bytes);
+    metric(ret, "tongban_store_bytes", "gauge", "Memory of the databases, their caches of pages above all.",
+           store_memory_bytes());
     metric(ret, "tongban_resident_bytes", "gauge", "Memory in use.", s.rss_bytes);
     metric(ret, "tongban_certificate_not_after_seconds", "gauge", "End of the own certificate, seconds since 1970.",
            s.certificate_not_after_s);

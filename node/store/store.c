@@ -211,6 +211,11 @@ int store_open(const char *dir, uint32_t self, struct store **ret, struct err *e
     return 0;
 }
 
+uint64_t store_memory_bytes(void)
+{
+    return (uint64_t)sqlite3_memory_used();
+}
+
 void store_close(struct store *s)
 {
     if (s == NULL)

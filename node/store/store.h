@@ -623,4 +623,7 @@ int store_restore(const char *dir, uint32_t self, bool keys, const char *file, s
  * content of erased cases, no key without a case, heads.db not ahead of the ledger ("store.behind-head": an old copy). Slow; own reader. ERR_CORRUPT names the place. */
 int store_check(struct store_reader *r, struct err *e) WARN_UNUSED;
 
+/* Memory that the engine holds in this process, of all databases: the caches of pages above all. Any thread. */
+uint64_t store_memory_bytes(void);
+
 #endif

@@ -146,7 +146,9 @@ def own_descriptors(sample):
 
 def own_memory(sample):
     """MiB without the caches, which have limits of their own and fill up while the run lasts."""
-    return (sample["anon_kib"] - sample["cached_kib"]) / 1024 if "anon_kib" in sample and "cached_kib" in sample else None
+    if "anon_kib" not in sample or "store_kib" not in sample:
+        return None
+    return (sample["anon_kib"] - sample["cached_kib"] - sample["store_kib"]) / 1024
 
 
 def figures(samples, region, begin, end):
@@ -159,7 +161,8 @@ def figures(samples, region, begin, end):
         per_entry = (both[-1][0] - both[0][0]) / (both[-1][1] - both[0][1])
     return {"memory_growth": rules.growth(series(samples, region, own_memory), begin, end), "thread_growth": part("threads", 1),
             "descriptor_growth": rules.growth(series(samples, region, own_descriptors), begin, end), "wal_growth": part("ledger.db-wal", MIB),
-            "bytes_per_entry": per_entry, "cached_max": max((s.get("cached_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0), "files_open": max((s.get("fds_files", 0) for s in samples if s["node"] == region), default=0),
+            "bytes_per_entry": per_entry, "cached_max": max((s.get("cached_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0),
+            "store_max": max((s.get("store_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0), "files_open": max((s.get("fds_files", 0) for s in samples if s["node"] == region), default=0),
             "wal_max": max((s["ledger.db-wal"] / MIB for s in samples if s["node"] == region), default=0.0)}
 
 

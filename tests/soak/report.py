@@ -84,7 +84,8 @@ def node_rows(lines, begin, end):
             "behind_max": max(behind[region], default=None), "anon": median(s["anon_kib"] / 1024 for s in alive) if alive else None,
             "anon_last": alive[-1]["anon_kib"] / 1024 if alive else None, "rss_max": max((s["rss_kib"] / 1024 for s in alive), default=None),
             "fds": median(s["fds"] for s in alive) if alive else None, "threads": max((s["threads"] for s in alive), default=None),
-            "cpu": 100 * cpu / spans if spans else None, "cached": alive[-1].get("cached_kib", 0) / 1024 if alive else None, "db": mine[-1]["ledger.db"] / judge.MIB, "log": log,
+            "cpu": 100 * cpu / spans if spans else None, "cached": alive[-1].get("cached_kib", 0) / 1024 if alive else None, "store": alive[-1].get("store_kib", 0) / 1024 if alive else None,
+            "own": part([x for x in map(judge.own_memory, alive) if x is not None], 50), "db": mine[-1]["ledger.db"] / judge.MIB, "log": log,
             **judge.figures(samples, region, begin, end)})
     return rows
 
@@ -92,7 +93,7 @@ def node_rows(lines, begin, end):
 COLUMNS = [  # title, key, form
     ("node", "node", "{}"), ("lives", "lives", "{}"), ("answers", "answers", "{}"), ("wait p50", "wait_p50", "{:.0f} ms"),
     ("p99", "wait_p99", "{:.0f} ms"), ("lag p50", "lag_p50", "{:.0f} ms"), ("p99", "lag_p99", "{:.0f} ms"), ("max", "lag_max", "{:.0f} ms"),
-    ("behind", "behind_max", "{}"), ("memory", "anon_last", "{:.1f} MiB"), ("caches", "cached", "{:.1f}"), ("growth", "memory_growth", "{:+.2f}/h"), ("fds", "fds", "{:.0f}"),
+    ("behind", "behind_max", "{}"), ("memory", "anon_last", "{:.1f} MiB"), ("caches", "cached", "{:.1f}"), ("store", "store", "{:.1f}"), ("rest", "own", "{:.1f}"), ("growth", "memory_growth", "{:+.2f}/h"), ("fds", "fds", "{:.0f}"),
     ("growth", "descriptor_growth", "{:+.1f}/h"), ("thr", "threads", "{}"), ("cpu", "cpu", "{:.1f} %"), ("db", "db", "{:.1f} MiB"),
     ("B/entry", "bytes_per_entry", "{:.0f}"), ("wal max", "wal_max", "{:.1f} MiB"), ("growth", "wal_growth", "{:+.2f}/h"),
 ]
@@ -107,7 +108,8 @@ def table(lines, result):
     widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
     out = [f"soak of {end / 60:.1f} minutes, seed {run['seed']}, {run['rate']:g} stories/s, a fault every {run['every']:g} s; {run['version']}, commit {run['commit']}", ""]
     out += ["  ".join(c.rjust(w) for c, w in zip(line, widths)).rstrip() for line in cells]
-    out += ["", f"growth: second half against first quarter after warm-up ({rules.WARM_UP_PART:.0%}); judged at {', '.join(sorted(KEPT))}, which lived all the time",
+    out += ["", "memory: RssAnon at the end; caches of cases and newest entries, and the databases' memory in it; the rest, without which it must not grow",
+            f"growth: second half against first quarter after warm-up ({rules.WARM_UP_PART:.0%}); judged at {', '.join(sorted(KEPT))}, which lived all the time",
             "lag: from an answer at one node until a client sees it at the other; waiting for answers and lag include the time of faults", ""]
     kinds = {}
     for fault in lines.get("fault", []):

@@ -106,9 +106,11 @@ class Sampler:
             status = node.get("/v1/status", timeout=3).ok().json()
             took = (time.monotonic() - begin) * 1000
             peers = node.get("/v1/peers", timeout=3).ok().json()["peers"]
-            cached = re.search(r"^tongban_cached_bytes (\d+)$", node.get("/metrics", timeout=3).ok().body.decode(), re.M)
+            metrics = node.get("/metrics", timeout=3).ok().body.decode()
+            kib = lambda name: int(re.search(rf"^{name} (\d+)$", metrics, re.M).group(1)) // 1024
+            row = {"cached_kib": kib("tongban_cached_bytes"), "store_kib": kib("tongban_store_bytes")}
         except (OSError, http.client.HTTPException, AssertionError):
             return {}
-        return {"status_ms": round(took, 1), "size": status["ledger_size"], "cases": status["cases"], "connected": status["peers_connected"],
-                "alarms": status["alarms"], "cached_kib": int(cached.group(1)) // 1024, "held": {str(p["code"]): p["held_size"] for p in peers},
+        return row | {"status_ms": round(took, 1), "size": status["ledger_size"], "cases": status["cases"], "connected": status["peers_connected"],
+                "alarms": status["alarms"], "held": {str(p["code"]): p["held_size"] for p in peers},
                 "backlog": {str(p["code"]): p["backlog"] for p in peers}}

@@ -162,15 +162,15 @@ def samples(length=3600, every=5, **slopes):
     rows = []
     for at in range(0, length, every):
         value = lambda name, base: base + slopes.get(name, 0) * at / 3600 + (20 if at % 600 == 0 else 0)
-        rows.append({"node": "510000", "at": at, "anon_kib": 1024 * (value("memory", 10) + slopes.get("caches", 0) * at / 3600),
-                     "cached_kib": 1024 * slopes.get("caches", 0) * at / 3600, "fds": value("fds", 40) + slopes.get("files", 0) * at / 3600, "fds_files": slopes.get("files", 0) * at / 3600, "threads": value("threads", 17),
+        rows.append({"node": "510000", "at": at, "anon_kib": 1024 * (value("memory", 10) + (slopes.get("caches", 0) + slopes.get("store", 0)) * at / 3600),
+                     "store_kib": 1024 * (4 + slopes.get("store", 0) * at / 3600), "cached_kib": 1024 * slopes.get("caches", 0) * at / 3600, "fds": value("fds", 40) + slopes.get("files", 0) * at / 3600, "fds_files": slopes.get("files", 0) * at / 3600, "threads": value("threads", 17),
                      "ledger.db-wal": value("wal", 8) * judge.MIB, "ledger.db": 2500 * 10 * at * slopes.get("db", 1), "size": 8 * at,
                      "held": {"440000": 2 * at}})
     return rows
 
 
 @pytest.mark.parametrize("slopes,found", [
-    ({}, None), ({"memory": 7}, None), ({"memory": 9}, "memory_growth"), ({"caches": 20}, None), ({"caches": 30}, "cached_max"), ({"fds": 5}, "descriptor_growth"), ({"threads": 3}, "thread_growth"),
+    ({}, None), ({"memory": 7}, None), ({"memory": 9}, "memory_growth"), ({"caches": 20}, None), ({"caches": 30}, "cached_max"), ({"store": 12}, None), ({"store": 24}, "store_max"), ({"fds": 5}, "descriptor_growth"), ({"threads": 3}, "thread_growth"),
     ({"files": 16}, None), ({"files": 40}, "files_open"),
     ({"wal": 9}, "wal_growth"), ({"wal": 70}, "wal_max"), ({"db": 4}, "bytes_per_entry"),
 ])

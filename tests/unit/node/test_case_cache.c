@@ -80,8 +80,8 @@ static int teardown(void **state)
     loop_drain(f->loop);
     loop_destroy(f->loop);
     crypto_signer_destroy(f->key);
-    static const char *const files[] = {"ledger.db",    "ledger.db-wal", "ledger.db-shm", "heads.db",
-                                        "heads.db-wal", "heads.db-shm",  "writer.lock"};
+    static const char *const files[] = {"ledger.db",    "ledger.db-wal", "ledger.db-shm", "heads.db",    "heads.db-wal",
+                                        "heads.db-shm", "keys.db",       "keys.db-wal",   "keys.db-shm", "writer.lock"};
     for (size_t i = 0; i < array_count(files); i++) {
         char path[128];
         (void)snprintf(path, sizeof path, "%s/%s", f->dir, files[i]);

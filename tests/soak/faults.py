@@ -43,7 +43,7 @@ def plan(seed, length, every, regions, disks, longest=60):
     dice = random.Random(f"{seed}/faults")
     first, found, free, at = [k for k in KINDS if k != "full" or disks], [], dict.fromkeys(regions, 0.0), 0.0
     dice.shuffle(first)
-    warm = length * rules.WARM_UP_PART
+    warm = rules.warm_up(length)
     while True:
         at += dice.uniform(0.5, 1.5) * every
         kind = first[-1] if first else dice.choices(list(KINDS), [w for w, _ in KINDS.values()])[0]

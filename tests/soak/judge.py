@@ -151,30 +151,30 @@ def own_memory(sample):
     return (sample["anon_kib"] - sample["cached_kib"] - sample["store_kib"]) / 1024
 
 
-def figures(samples, region, begin, end):
+def figures(samples, region, warm, end):
     """{name of rules.LIMITS: measured} of one node."""
-    part = lambda name, unit: rules.growth(series(samples, region, lambda s: s[name] / unit if name in s else None), begin, end)
+    part = lambda name, unit: rules.growth(series(samples, region, lambda s: s[name] / unit if name in s else None), warm, end)
     entries = lambda s: s["size"] + sum(s["held"].values()) if "held" in s else None
     both = [(s["ledger.db"], entries(s)) for s in samples if s["node"] == region and entries(s) is not None]
     per_entry = None
     if len(both) > 1 and both[-1][1] > both[0][1]:
         per_entry = (both[-1][0] - both[0][0]) / (both[-1][1] - both[0][1])
-    return {"memory_growth": rules.growth(series(samples, region, own_memory), begin, end), "thread_growth": part("threads", 1),
-            "descriptor_growth": rules.growth(series(samples, region, own_descriptors), begin, end), "wal_growth": part("ledger.db-wal", MIB),
+    return {"memory_growth": rules.growth(series(samples, region, own_memory), warm, end), "thread_growth": part("threads", 1),
+            "descriptor_growth": rules.growth(series(samples, region, own_descriptors), warm, end), "wal_growth": part("ledger.db-wal", MIB),
             "bytes_per_entry": per_entry, "cached_max": max((s.get("cached_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0),
             "store_max": max((s.get("store_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0), "files_open": max((s.get("fds_files", 0) for s in samples if s["node"] == region), default=0),
             "wal_max": max((s["ledger.db-wal"] / MIB for s in samples if s["node"] == region), default=0.0)}
 
 
-def check_growth(samples, kept, regions, begin, end):
+def check_growth(samples, kept, regions, warm, end):
     """Limits on growth hold for the processes that lived through the run, the others for all; nothing is judged in a short run."""
     problems = []
     for region in regions:
-        for name, value in figures(samples, region, begin, end).items():
+        for name, value in figures(samples, region, warm, end).items():
             is_growth = name.endswith("growth")
-            if is_growth and (region not in kept or end - begin < rules.JUDGED_FROM_S):
+            if is_growth and (region not in kept or end - warm < (1 - rules.WARM_UP_PART) * rules.JUDGED_FROM_S):
                 continue
-            if name == "bytes_per_entry" and end - begin < rules.JUDGED_FROM_S:
+            if name == "bytes_per_entry" and end - warm < (1 - rules.WARM_UP_PART) * rules.JUDGED_FROM_S:
                 continue
             if value is None and is_growth:
                 problems.append(f"{region}: {name}: no samples to judge by")

@@ -53,7 +53,7 @@ def calm_lags(lines, kind="lag"):
     return [x["ms"] for x in lines.get(kind, []) if calm(times, (x["origin"], x["to"]), x["sent"], x["at"])]
 
 
-def node_rows(lines, begin, end):
+def node_rows(lines, warm, end):
     samples, rows = lines.get("sample", []), []
     regions = list(dict.fromkeys(s["node"] for s in samples))
     sizes = {}
@@ -86,7 +86,7 @@ def node_rows(lines, begin, end):
             "fds": median(s["fds"] for s in alive) if alive else None, "threads": max((s["threads"] for s in alive), default=None),
             "cpu": 100 * cpu / spans if spans else None, "cached": alive[-1].get("cached_kib", 0) / 1024 if alive else None, "store": alive[-1].get("store_kib", 0) / 1024 if alive else None,
             "own": part([x for x in map(judge.own_memory, alive) if x is not None], 50), "db": mine[-1]["ledger.db"] / judge.MIB, "log": log,
-            **judge.figures(samples, region, begin, end)})
+            **judge.figures(samples, region, warm, end)})
     return rows
 
 
@@ -103,7 +103,7 @@ def table(lines, result):
     """The whole report as text."""
     run = lines["run"][0]
     end = result["end"]
-    rows = node_rows(lines, 0.0, end)
+    rows = node_rows(lines, rules.warm_up(run["length"]), end)
     cells = [[title for title, _, _ in COLUMNS]] + [[show(row[key], form) for _, key, form in COLUMNS] for row in rows]
     widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
     out = [f"soak of {end / 60:.1f} minutes, seed {run['seed']}, {run['rate']:g} stories/s, a fault every {run['every']:g} s; {run['version']}, commit {run['commit']}", ""]
@@ -198,7 +198,7 @@ def of_a_run_cut_off(folder):
     lines = load(folder)
     end = max((x["at"] for x in lines.get("sample", [])), default=0.0)
     regions = list(dict.fromkeys(s["node"] for s in lines.get("sample", [])))
-    problems = judge.check_growth(lines.get("sample", []), KEPT, regions, 0.0, end)
+    problems = judge.check_growth(lines.get("sample", []), KEPT, regions, rules.warm_up(lines["run"][0]["length"]), end)
     told = [x["text"] for x in lines.get("problem", [])]
     checks = [{"name": "growth", "said": "", "problems": problems}, {"name": "while it ran", "said": "", "problems": told},
               {"name": "the end", "said": "", "problems": ["the run was cut off: nothing was compared"]}]

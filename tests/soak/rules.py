@@ -36,17 +36,21 @@ def limit(name):
     return LIMITS[name][0]
 
 
-def windows(begin, end):
-    """(first quarter, second half) of what comes after warm-up."""
-    warm = begin + (end - begin) * WARM_UP_PART
+def warm_up(length):
+    """The second when warm-up of a run of @length seconds, as it was planned, is over."""
+    return length * WARM_UP_PART
+
+
+def windows(warm, end):
+    """(first quarter, second half) of what comes after warm-up, which is over at second @warm."""
     length = end - warm
     return (warm, warm + length / 4), (warm + length / 2, end)
 
 
-def growth(points, begin, end):
+def growth(points, warm, end):
     """Growth an hour of [(second, value)]: the median of the second half against that of the first quarter, by the hours between
     their middles; None without points in both. Medians: a fault's peak is no growth."""
-    (a0, a1), (b0, b1) = windows(begin, end)
+    (a0, a1), (b0, b1) = windows(warm, end)
     first = [(t, v) for t, v in points if a0 <= t <= a1]
     second = [(t, v) for t, v in points if b0 <= t <= b1]
     if not first or not second:

@@ -175,22 +175,22 @@ def samples(length=3600, every=5, **slopes):
     ({"wal": 9}, "wal_growth"), ({"wal": 70}, "wal_max"), ({"db": 4}, "bytes_per_entry"),
 ])
 def test_growth_is_found(slopes, found):
-    said = judge.check_growth(samples(**slopes), {"510000"}, ["510000"], 0, 3600)
+    said = judge.check_growth(samples(**slopes), {"510000"}, ["510000"], 600, 3600)
     assert said == [] if found is None else any(found in x for x in said), said
 
 
 def test_growth_of_a_node_that_is_killed_or_of_a_short_run_is_not_judged():
-    assert judge.check_growth(samples(memory=99), set(), ["510000"], 0, 3600) == []
-    assert judge.check_growth(samples(500, memory=99), {"510000"}, ["510000"], 0, 500) == []
+    assert judge.check_growth(samples(memory=99), set(), ["510000"], 600, 3600) == []
+    assert judge.check_growth(samples(500, memory=99), {"510000"}, ["510000"], 83, 500) == []
 
 
 def test_growth_without_samples_is_a_problem():
-    assert any("no samples" in x for x in judge.check_growth(samples(600), {"510000"}, ["510000"], 0, 3600))
+    assert any("no samples" in x for x in judge.check_growth(samples(600), {"510000"}, ["510000"], 600, 3600))
 
 
 def test_growth_is_a_slope():
-    assert rules.growth([(t, 3 * t / 3600) for t in range(0, 3600, 10)], 0, 3600) == pytest.approx(3)
-    assert rules.growth([(t, 5) for t in range(100)], 0, 3600) is None
+    assert rules.growth([(t, 3 * t / 3600) for t in range(0, 3600, 10)], 600, 3600) == pytest.approx(3)
+    assert rules.growth([(t, 5) for t in range(100)], 600, 3600) is None
 
 
 # ---- logs ------------------------------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def test_calm():
 
 
 def test_a_run_that_was_cut_off_can_be_shown(tmp_path):
-    rows = [{"t": "run", "at": 0, "seed": 1, "rate": 1.0, "every": 15.0, "version": "x", "commit": "y"},
+    rows = [{"t": "run", "at": 0, "seed": 1, "rate": 1.0, "length": 900, "every": 15.0, "version": "x", "commit": "y"},
             {"t": "fault", "at": 3, "kind": "cut", "targets": ["510000", "440000"], "seconds": 9, "way": "drop"},
             {"t": "problem", "at": 4, "text": "something"}]
     rows += [{"t": "sample", "pid": 1, "log": {"warn peer.lost": 1}, "rss_kib": 1, "cpu_s": s["at"] / 10, **s} for s in samples(900)]

@@ -207,6 +207,8 @@ static bool request(struct fetch *x, const struct wire_msg *m, struct job *j, ui
     struct err e = {0};
     int rc = wire_encode(m, &out, &e);
     j->late_ms = clock_mono_ms() + timeout_ms - timeout_ms / 8;
+    if (rc == 0 && f->link == NULL) /* a job that ends while the node stops */
+        rc = err_set(&e, ERR_CLOSED, "peer.closed", "the node is stopping");
     if (rc == 0)
         rc = link_request(f->link, x->origin, buf_bytes(&out), (uint64_t)(uintptr_t)j, timeout_ms, &e);
     buf_close(&out);
@@ -326,9 +328,16 @@ static void chunk_work(void *ctx)
     struct job *j = ctx;
     struct arena mem = ARENA_INIT;
     struct wire_msg m;
-    if (open_answer(j, WIRE_FILE_CHUNK, &mem, &m) == 0 &&
-        file_blob_put(j->fetch->blob, j->chunk, m.u.file_chunk.data, &j->error) != 0)
+    struct bytes data;
+    if (!wire_file_chunk_data(bytes_of(j->data, j->size), &data)) {
+        if (open_answer(j, WIRE_FILE_CHUNK, &mem, &m) != 0)
+            goto out;
+        data = m.u.file_chunk.data;
+    }
+    if (file_blob_put(j->fetch->blob, j->chunk, data, &j->error) != 0)
         j->is_peers_fault = j->error.code == ERR_VERIFY;
+
+out:
     arena_close(&mem);
 }
 

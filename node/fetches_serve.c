@@ -121,7 +121,6 @@ static void give_work(void *ctx)
     char path[FILE_BLOB_PATH_SIZE];
     struct wire_msg m = {.type = WIRE_FILE_HEAD};
     struct file_blob *b = g->blob;
-    uint8_t *sealed = NULL;
     if (b == NULL) {
         file_blob_path(g->f->config.dir, g->pull.file, path);
         if (file_blob_open(path, false, &g->opened, &g->error) != 0)
@@ -131,22 +130,16 @@ static void give_work(void *ctx)
     if (g->pull.head) {
         m.u.file_head =
             (struct wire_file_head){.size = b->size, .hashes = bytes_of(b->hashes, b->count * sizeof *b->hashes)};
+        if (wire_encode(&m, &g->answer, &g->error) != 0)
+            buf_reset(&g->answer);
     } else if (g->pull.chunk >= b->count) {
         (void)err_set(&g->error, ERR_NOT_FOUND, "fetch.no-chunk", "chunk %u of %u was asked for", g->pull.chunk,
                       b->count);
-        return;
-    } else {
-        sealed = xmalloc(FILE_SEALED_BYTES_MAX);
-        m.type = WIRE_FILE_CHUNK;
-        m.u.file_chunk.data = bytes_of(sealed, file_chunk_sealed_size(b->size, g->pull.chunk));
-        if (file_blob_get(b, g->pull.chunk, sealed, &g->error) != 0) {
-            free(sealed);
-            return;
-        }
+    } else { /* read to where it is sent from */
+        uint8_t *data = wire_file_chunk_begin(file_chunk_sealed_size(b->size, g->pull.chunk), &g->answer);
+        if (file_blob_get(b, g->pull.chunk, data, &g->error) != 0)
+            buf_reset(&g->answer);
     }
-    if (wire_encode(&m, &g->answer, &g->error) != 0)
-        buf_reset(&g->answer);
-    free(sealed);
 }
 
 static void give_failed(struct give *g)

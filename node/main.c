@@ -34,11 +34,13 @@ static int fail(const struct err *e)
     return err_exit_code(e->code);
 }
 
-/* A batch of a long backlog takes megabytes for a moment. By its own rules glibc would soon keep such blocks, in an arena of each
- * thread, and the process would stay as large as its largest moment. */
-static void keep_small(void)
+/* A batch of a long backlog, or a chunk of a file, takes megabytes for a moment, again and again. Each of them mapped and given back
+ * costs more than what is done with it (the kernel clears every page anew), so that such blocks are kept between two of them; the
+ * node gives back what it does not use every few seconds (node.c), so that it does not stay as large as its largest moment. */
+static void keep_blocks(void)
 {
-    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
     (void)mallopt(M_ARENA_MAX, 2);
 }
 
@@ -81,7 +83,7 @@ int main(int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     const char *path = NULL;
     enum mode mode = MODE_RUN;
-    keep_small();
+    keep_blocks();
     bool adopt_head = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {

@@ -8,6 +8,7 @@
 #include "node/node.h"
 
 #include <pthread.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,8 @@
 
 #define NNG_TASK_THREADS 2
 #define DRAIN_MS 5
+#define TRIM_MS 5000u
+#define TRIM_BYTES (4u << 20) /* held free by malloc */
 #define EXPIRY_CHECK_MS 3600000u
 #define EXPIRY_WARN_S (30u * 86400u)
 
@@ -67,7 +70,7 @@ struct node {
     struct fetches *fetches;
     struct http_server *http, *witness_http; /* the second NULL = no such door */
     int doors_stopping;
-    struct loop_timer *drain_timer, *expiry_timer;
+    struct loop_timer *drain_timer, *expiry_timer, *trim_timer;
     bool stopping;
 };
 
@@ -539,6 +542,15 @@ static void expiry_cb(void *ctx)
     loop_timer_set(n->expiry_timer, EXPIRY_CHECK_MS);
 }
 
+/* What a backlog or a file took and is not used any more goes back (see main.c). */
+static void trim_cb(void *ctx)
+{
+    struct node *n = ctx;
+    if (mallinfo2().fordblks > TRIM_BYTES)
+        (void)malloc_trim(0); /* says whether there was something */
+    loop_timer_set(n->trim_timer, TRIM_MS);
+}
+
 static bool is_drained(const struct node *n)
 {
     return engine_is_drained(&n->engine);
@@ -713,6 +725,8 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
     n->drain_timer = loop_timer_create(n->loop, drain_cb, n);
     n->expiry_timer = loop_timer_create(n->loop, expiry_cb, n);
     expiry_cb(n);
+    n->trim_timer = loop_timer_create(n->loop, trim_cb, n);
+    loop_timer_set(n->trim_timer, TRIM_MS);
     char code[12];
     (void)snprintf(code, sizeof code, "%u", config->region);
     log_info("node", code, "node.started", "%s serves %s at %s, API at %s%s%s; ledger %s has %llu entries",
@@ -747,6 +761,7 @@ void node_destroy(struct node *n)
     engine_close(&n->engine);
     loop_timer_destroy(n->drain_timer);
     loop_timer_destroy(n->expiry_timer);
+    loop_timer_destroy(n->trim_timer);
     if (n->loop != NULL)
         loop_drain(n->loop);
     fetches_destroy(n->fetches);

@@ -337,10 +337,8 @@ int wire_encode(const struct wire_msg *m, struct buf *out, struct err *e)
         goto out;
     }
 
-    uint8_t *packed = arena_alloc(&arena, size);
-    size_t written = tbwire__envelope__pack(&o.envelope, packed);
+    size_t written = tbwire__envelope__pack(&o.envelope, buf_extend(out, size));
     xassert(written == size);
-    buf_put(out, packed, size);
 
 out:
     arena_close(&arena);

@@ -304,4 +304,11 @@ int wire_encode(const struct wire_msg *m, struct buf *out, struct err *e) WARN_U
  * version knows. @ret untouched on failure; the arena may have grown then too. */
 int wire_decode(struct bytes in, struct arena *arena, struct wire_msg *ret, struct err *e) WARN_UNUSED;
 
+/* A FILE_CHUNK is a megabyte: these do without the copies of the two above.
+ * Appends one with @size bytes of data, returned for the caller to fill. @out has no maximum below it. */
+uint8_t *wire_file_chunk_begin(size_t size, struct buf *out);
+/* The data of a FILE_CHUNK, where it stands in @in; false for anything that is not exactly what wire_encode() makes of one:
+ * wire_decode() says what it is. */
+bool wire_file_chunk_data(struct bytes in, struct bytes *ret);
+
 #endif

@@ -91,3 +91,60 @@ int wire_file_take(const Tbwire__Envelope *in, struct wire_msg *ret, struct err 
         return take_id("file_have: file", &in->file_have->file, ret->u.file_have.file, e);
     }
 }
+
+/* ---- a chunk in place ---- */
+
+#define ENVELOPE_TAG (24u << 3 | 2) /* file_chunk of Envelope, data of FileChunk: both bytes (federation.proto) */
+#define DATA_TAG (1u << 3 | 2)
+
+static size_t varint_size(uint64_t v)
+{
+    size_t size = 1;
+    while (v >>= 7)
+        size++;
+    return size;
+}
+
+static void put_varint(struct buf *out, uint64_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        buf_put_u8(out, (uint8_t)(v | 0x80));
+    buf_put_u8(out, (uint8_t)v);
+}
+
+uint8_t *wire_file_chunk_begin(size_t size, struct buf *out)
+{
+    put_varint(out, ENVELOPE_TAG);
+    put_varint(out, varint_size(DATA_TAG) + varint_size(size) + size);
+    put_varint(out, DATA_TAG);
+    put_varint(out, size);
+    return buf_extend(out, size);
+}
+
+/* In its shortest form only. */
+static bool take_varint(struct bytes *in, uint64_t *ret)
+{
+    *ret = 0;
+    for (unsigned shift = 0; shift < 35 && in->size > 0; shift += 7) {
+        uint8_t v = *in->data;
+        *in = bytes_of(in->data + 1, in->size - 1);
+        *ret |= (uint64_t)(v & 0x7f) << shift;
+        if (v < 0x80)
+            return v != 0 || shift == 0;
+    }
+    return false;
+}
+
+/* The only field of what is left. */
+static bool take_field(struct bytes *in, uint64_t tag)
+{
+    uint64_t found, size;
+    return take_varint(in, &found) && found == tag && take_varint(in, &size) && size == in->size;
+}
+
+bool wire_file_chunk_data(struct bytes in, struct bytes *ret)
+{
+    *ret = in;
+    return take_field(ret, ENVELOPE_TAG) && take_field(ret, DATA_TAG) && ret->size > OVERHEAD &&
+           ret->size <= FILE_CHUNK_BYTES + OVERHEAD;
+}

@@ -117,9 +117,51 @@ static void test_damaged(void **state)
     }
 }
 
+/* The ways without copies: the same bytes as the codec's, and of damaged ones never other data than it says. */
+static void test_chunk_in_place(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {33, 100, 127, 128, 129, 16383, 16384, 70000, FILE_CHUNK_BYTES + 32};
+    uint8_t *bytes = xcalloc(1, FILE_CHUNK_BYTES + 32);
+    for (size_t i = 0; i < array_count(sizes); i++) {
+        struct buf want = {0}, out = {0};
+        struct bytes data;
+        memset(bytes, (int)i + 1, sizes[i]);
+        struct wire_msg m = {.type = WIRE_FILE_CHUNK, .u.file_chunk.data = bytes_of(bytes, sizes[i])};
+        assert_int_equal(wire_encode(&m, &want, NULL), 0);
+        memcpy(wire_file_chunk_begin(sizes[i], &out), bytes, sizes[i]);
+        assert_true(bytes_equal(buf_bytes(&out), buf_bytes(&want)));
+        assert_true(wire_file_chunk_data(buf_bytes(&out), &data));
+        assert_true(bytes_equal(data, m.u.file_chunk.data));
+        for (size_t cut = 1; cut < 12; cut++)
+            assert_false(wire_file_chunk_data(bytes_of(out.data, out.size - cut), &data));
+        for (size_t bit = 0; bit < 12 * 8; bit++) {
+            struct arena a = ARENA_INIT;
+            out.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            if (wire_file_chunk_data(buf_bytes(&out), &data)) {
+                assert_int_equal(wire_decode(buf_bytes(&out), &a, &m, NULL), 0);
+                assert_int_equal(m.type, WIRE_FILE_CHUNK);
+                assert_true(bytes_equal(data, m.u.file_chunk.data));
+            }
+            out.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            arena_close(&a);
+        }
+        buf_close(&out);
+        buf_close(&want);
+    }
+    struct bytes data;
+    struct buf other = {0};
+    struct wire_msg ok = {.type = WIRE_OK};
+    assert_int_equal(wire_encode(&ok, &other, NULL), 0);
+    assert_false(wire_file_chunk_data(buf_bytes(&other), &data));
+    assert_false(wire_file_chunk_data(bytes_of(NULL, 0), &data));
+    buf_close(&other);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trips), cmocka_unit_test(test_limits),
-                                       cmocka_unit_test(test_damaged)};
+                                       cmocka_unit_test(test_damaged), cmocka_unit_test(test_chunk_in_place)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,8 @@ struct storing {
     struct replication *r;
     struct inbound *inbound; /* referenced; holds all the rest */
     const struct sync_action *action;
-    struct bytes note; /* that will be stored */
+    const struct sync_entry *entries; /* decoded when it begins; else NULL */
+    struct bytes note;                /* that will be stored */
 };
 
 static struct storing *storing_create(struct replication *r, const struct sync_action *a, struct inbound *inbound)
@@ -95,7 +96,7 @@ static void stored_cb(void *ctx, const struct err *e)
         p->running = NULL;
     uint32_t peer = s->action->peer;
     ended(p, s, e);
-    r->config.on_stored(r->config.ctx, peer, s->action->entries, s->action->entry_count, e->code == 0);
+    r->config.on_stored(r->config.ctx, peer, s->entries, s->action->entry_count, e->code == 0);
     storing_destroy(s);
     p = replication_find(r, peer);
     if (p != NULL && r->link != NULL && p->running == NULL && !list_is_empty(&p->waiting))
@@ -115,11 +116,12 @@ static void add_dirty_acks(struct replication *r, struct ledger_txn *txn)
     }
 }
 
-static void add_entries(const struct sync_action *a, struct ledger_txn *txn)
+static void add_entries(const struct storing *s, struct ledger_txn *txn)
 {
     uint64_t now = clock_wall_ms();
+    const struct sync_action *a = s->action;
     for (size_t i = 0; i < a->entry_count; i++) {
-        const struct sync_entry *in = &a->entries[i];
+        const struct sync_entry *in = &s->entries[i];
         struct store_entry row = {.origin = a->peer,
                                   .index = in->leaf.index,
                                   .leaf = in->bytes,
@@ -134,11 +136,12 @@ static void add_entries(const struct sync_action *a, struct ledger_txn *txn)
 }
 
 /* Entries of cases may have to be shown to a node that takes part later: what proves them is kept with them. */
-static void add_cover(const struct sync_action *a, struct ledger_txn *txn)
+static void add_cover(const struct storing *s, struct ledger_txn *txn)
 {
+    const struct sync_action *a = s->action;
     bool has_case = false;
     for (size_t i = 0; i < a->entry_count; i++)
-        has_case = has_case || leaf_is_case_event(&a->entries[i].leaf);
+        has_case = has_case || leaf_is_case_event(&s->entries[i].leaf);
     if (!has_case)
         return;
     struct buf parts = {0};
@@ -193,13 +196,14 @@ static void begin(struct peer_state *p, struct storing *s)
     r->stats.batches_in++;
     r->stats.entries_in += a->entry_count;
     struct ledger_txn *txn = ledger_txn_create(r->ledger);
+    s->entries = sync_entries(a, &s->inbound->arena);
     s->note = a->note.size > 0 ? a->note : arena_bytes(ledger_txn_arena(txn), buf_bytes(&p->note));
     if (!MUTANT(cursor_alone))
-        add_entries(a, txn);
-    add_cover(a, txn);
+        add_entries(s, txn);
+    add_cover(s, txn);
     add_position(s, txn);
     add_dirty_acks(r, txn);
-    r->config.on_entries(r->config.ctx, a->peer, a->entries, a->entry_count, a->grants, txn);
+    r->config.on_entries(r->config.ctx, a->peer, s->entries, a->entry_count, a->grants, txn);
     p->running = s;
     ledger_commit(txn, stored_cb, s);
     if (begun)

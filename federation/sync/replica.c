@@ -45,20 +45,22 @@ static const struct sync_cursor *tip(const struct replica *r)
     return r->queued == 0 ? &r->cursor : &r->queue[r->queued - 1].cursor;
 }
 
-/* Acknowledges what is durable, asks for what lies behind the tip. Ahead of the disk it is never held back: when the author has
+/* Acknowledges what is durable, asks for what lies behind the tip; in halves then, so that the batches at work take no more
+ * memory than one did, and a live request at the author waits for half as long. Ahead of the disk it is never held back: when the author has
  * nothing more, its answer says so, and the acknowledgement follows as soon as all is durable. */
 static void pull(struct sync *s, struct peer *p, struct sync_update *u)
 {
     struct replica *r = &p->replica;
     struct wire_msg m = {.type = WIRE_PULL};
     const struct sync_cursor *held = MUTANT(ack_asked) ? tip(r) : &r->cursor;
-    m.u.pull = (struct wire_pull){.origin = p->code,
-                                  .from = held->range.size,
-                                  .start = tip(r)->range.size,
-                                  .seq_me = held->seq_me,
-                                  .seq_public = held->seq_public,
-                                  .max_bytes = s->config.batch_bytes,
-                                  .wait_ms = r->queued > 0 ? 0 : s->config.poll_wait_ms};
+    m.u.pull =
+        (struct wire_pull){.origin = p->code,
+                           .from = held->range.size,
+                           .start = tip(r)->range.size,
+                           .seq_me = held->seq_me,
+                           .seq_public = held->seq_public,
+                           .max_bytes = r->queued > 0 ? max_of(s->config.batch_bytes / 2, 1u) : s->config.batch_bytes,
+                           .wait_ms = r->queued > 0 ? 0 : s->config.poll_wait_ms};
     crange_root(&held->range, &m.u.pull.root_at_from);
     r->state = REPLICA_PULLING;
     r->token = sync_send(s, u, p->code, &m, s->config.poll_wait_ms + s->config.reply_slack_ms);
@@ -230,34 +232,44 @@ static int check_heads(const struct sync *s, const struct wire_batch *b, const s
 }
 
 static int check_entry(const struct sync *s, const struct peer *p, const struct wire_batch *b,
-                       const struct frontier_entry *in, struct sync_cursor *next, struct sync_entry *out, struct err *e)
+                       const struct frontier_entry *in, struct sync_cursor *next, struct err *e)
 {
-    int rc = leaf_decode(in->leaf, &out->leaf, e);
+    struct leaf leaf;
+    int rc = leaf_decode(in->leaf, &leaf, e);
     if (rc != 0)
         return err_wrap(e, "entry %llu", (unsigned long long)in->index);
-    if (out->leaf.origin != p->code || out->leaf.index != in->index)
+    if (leaf.origin != p->code || leaf.index != in->index)
         return err_set(e, ERR_VERIFY, "sync.misplaced", "entry at %llu of ledger %u says it is %llu of %u",
-                       (unsigned long long)in->index, p->code, (unsigned long long)out->leaf.index, out->leaf.origin);
-    rc = out->leaf.kind == LEAF_KIND_HEADS ? check_heads(s, b, &out->leaf, next, e) : check_seq(s, &out->leaf, next, e);
-    if (rc != 0)
-        return rc;
-
-    out->bytes = in->leaf;
-    out->hash = in->hash;
-    out->payload = in->payload;
-    out->payload_held = in->payload.size > 0 || out->leaf.ct_len == 0;
-    if (in->payload.size > 0) {
+                       (unsigned long long)in->index, p->code, (unsigned long long)leaf.index, leaf.origin);
+    rc = leaf.kind == LEAF_KIND_HEADS ? check_heads(s, b, &leaf, next, e) : check_seq(s, &leaf, next, e);
+    if (rc == 0 && in->payload.size > 0) {
         struct merkle_hash hash;
         crypto_sha256_one(in->payload.data, in->payload.size, hash.b);
-        if (in->payload.size != out->leaf.ct_len || !merkle_hash_equal(&hash, &out->leaf.ct_hash))
+        if (in->payload.size != leaf.ct_len || !merkle_hash_equal(&hash, &leaf.ct_hash))
             return err_set(e, ERR_VERIFY, "sync.payload", "payload of entry %llu is not the one its leaf names",
                            (unsigned long long)in->index);
     }
-    return 0;
+    return rc;
+}
+
+struct sync_entry *sync_entries(const struct sync_action *action, struct arena *a)
+{
+    struct sync_entry *ret = arena_alloc(a, (action->entry_count + 1) * sizeof *ret);
+    for (size_t i = 0; i < action->entry_count; i++) {
+        const struct frontier_entry *in = &action->entries[i];
+        struct sync_entry *out = &ret[i];
+        int rc = leaf_decode(in->leaf, &out->leaf, NULL);
+        xassert(rc == 0); /* check_entry() has done it before */
+        out->bytes = in->leaf;
+        out->hash = in->hash;
+        out->payload = in->payload;
+        out->payload_held = in->payload.size > 0 || out->leaf.ct_len == 0;
+    }
+    return ret;
 }
 
 static int verify(struct sync *s, struct peer *p, const struct wire_batch *b, struct sync_update *u,
-                  const struct sync_entry **ret, size_t *ret_count, struct err *e)
+                  const struct frontier_entry **ret, size_t *ret_count, struct err *e)
 {
     struct checkpoint head;
     struct sync_cursor next = *tip(&p->replica);
@@ -281,21 +293,20 @@ static int verify(struct sync *s, struct peer *p, const struct wire_batch *b, st
     p->replica.next.head_root = next.head_root = head.root;
     seen(p, &head, b->checkpoint, next.range.size == head.size ? &p->replica.next.range : NULL, u);
 
-    struct sync_entry *out = arena_alloc(u->arena, (count + 1) * sizeof *out);
     for (size_t i = 0; i < count; i++) {
-        rc = check_entry(s, p, b, &entries[i], &next, &out[i], e);
+        rc = check_entry(s, p, b, &entries[i], &next, e);
         if (rc != 0)
             return rc;
     }
     p->replica.next = next;
-    *ret = out;
+    *ret = entries;
     *ret_count = count;
     return 0;
 }
 
 /* ---- answers ---- */
 
-static void store(struct sync *s, struct peer *p, const struct sync_entry *entries, size_t count,
+static void store(struct sync *s, struct peer *p, const struct frontier_entry *entries, size_t count,
                   const struct wire_batch *b, struct sync_update *u)
 {
     struct replica *r = &p->replica;
@@ -382,7 +393,7 @@ static void refuse_batch(struct sync *s, struct peer *p, const struct wire_batch
 static void take_batch(struct sync *s, struct peer *p, const struct wire_batch *b, struct sync_update *u)
 {
     struct replica *r = &p->replica;
-    const struct sync_entry *entries;
+    const struct frontier_entry *entries;
     size_t count;
     struct err e = {0};
     if (verify(s, p, b, u, &entries, &count, &e) != 0) {

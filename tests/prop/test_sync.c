@@ -371,12 +371,15 @@ static void store(struct sim *s, unsigned at, const struct sync_action *action)
                        .cursor = action->cursor,
                        .epoch = s->epochs[at],
                        .due_ms = *last};
+    struct arena a = ARENA_INIT;
+    const struct sync_entry *entries = sync_entries(action, &a);
     for (size_t i = 0; i < action->entry_count; i++) {
         assert_true(p.stored_count < array_count(p.stored));
-        if (action->entries[i].leaf.kind == LEAF_KIND_HEADS)
+        if (entries[i].leaf.kind == LEAF_KIND_HEADS)
             continue;
-        p.stored[p.stored_count++] = action->entries[i].leaf.index;
+        p.stored[p.stored_count++] = entries[i].leaf.index;
     }
+    arena_close(&a);
     push(s, &p);
 }
 

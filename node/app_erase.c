@@ -17,6 +17,7 @@
 
 #include "node/app_internal.h"
 #include "node/base/clock.h"
+#include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
 /* FORMATS.md, "Erasure": attributes of a leaf of kind 5; its event type is an enum app_erasure_state. */
@@ -284,6 +285,14 @@ static bool waiting_order(struct app *a, const uint8_t case_id[CASE_ID_SIZE], st
     return found;
 }
 
+static bool is_one_line(const char *text)
+{
+    for (const char *at = text; *at != '\0'; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            return false;
+    return !utf8_has_unsafe(text);
+}
+
 static int hold(struct erasing *x, struct case_slot *slot, const char *reason, struct err *e)
 {
     struct app *a = x->app;
@@ -291,6 +300,10 @@ static int hold(struct erasing *x, struct case_slot *slot, const char *reason, s
     if (reason != NULL && (reason[0] == '\0' || strlen(reason) >= sizeof(((struct store_hold *)0)->reason)))
         return err_set(e, ERR_LIMIT, "case.hold-reason", "the reason has %zu bytes, allowed are 1 to %zu",
                        strlen(reason), sizeof(((struct store_hold *)0)->reason) - 1);
+    if (reason != NULL && !is_one_line(reason))
+        return err_set(
+            e, ERR_INVALID, "case.hold-reason",
+            "the reason holds a line break, a control character or a direction mark: it is shown in one line");
     if (reason != NULL && (slot->is_erased || app_is_erased(a, slot->id)))
         return err_set(e, ERR_CONFLICT, "case.erased", "the content of this case has been erased already");
     struct ledger_txn *txn = ledger_txn_create(a->ledger);

@@ -111,6 +111,8 @@ static int check_name(const char *name, struct err *e)
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)name[i] < 0x20 || name[i] == '/' || name[i] == '\\' || name[i] == 0x7f)
             return err_set(e, ERR_INVALID, "material.name", "the name holds a slash or a control character");
+    if (utf8_has_unsafe(name)) /* "…fdp.exe" must not read as "….pdf" */
+        return err_set(e, ERR_INVALID, "material.name", "the name holds a direction mark or a separator of lines");
     return 0;
 }
 
@@ -182,6 +184,27 @@ static bool find_same(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const 
             }
     arena_close(&mem);
     return found;
+}
+
+/* One case must not fill the disk: what it holds and @size more. */
+static int check_room_of_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint64_t size, struct err *e)
+{
+    struct arena mem = ARENA_INIT;
+    struct app_material_view *rows;
+    size_t count = 0;
+    uint64_t bytes = size, bytes_max = (uint64_t)a->config->case_mib << 20;
+    int rc = app_list_materials(a, case_id, &mem, &rows, &count, e);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        bytes += rows[i].size;
+    if (rc == 0 && count >= a->config->case_files)
+        rc = err_set(e, ERR_LIMIT, "material.case-files", "the case has %zu files, the limit files.case_files is %u",
+                     count, a->config->case_files);
+    else if (rc == 0 && bytes > bytes_max)
+        rc = err_set(e, ERR_LIMIT, "material.case-bytes",
+                     "the files of the case would have %llu bytes, the limit files.case_mib is %llu",
+                     (unsigned long long)bytes, (unsigned long long)bytes_max);
+    arena_close(&mem);
+    return rc;
 }
 
 /* ---- uploads ---- */
@@ -268,7 +291,9 @@ static int begin(struct uploading *x, const uint8_t case_id[CASE_ID_SIZE], const
         memcpy(x->view.file, same.file, sizeof x->view.file);
         uploading_fail(x); /* no error: nothing is left to do */
     } else if (rc == 0) {
-        rc = uploads_begin(a->uploads, &spec, key.key, &up, e);
+        rc = check_room_of_case(a, case_id, spec.size, e);
+        if (rc == 0)
+            rc = uploads_begin(a->uploads, &spec, key.key, &up, e);
         if (rc == 0)
             upload_settle(up, upload_done, x);
     }
@@ -568,6 +593,11 @@ static void content_checked(void *ctx, struct upload *up, const struct err *e)
         answer_same(x, s->spec.case_id, &same);
         return;
     }
+    if (check_room_of_case(a, s->spec.case_id, s->spec.size, &x->error) != 0) { /* others were faster */
+        crypto_wipe(&key, sizeof key);
+        finishing_post(x);
+        return;
+    }
     file_key_wrap(key.key, s->file, s->key, wrap);
     crypto_wipe(&key, sizeof key);
     write_event(x, s->spec.case_id,
@@ -658,7 +688,10 @@ static int reuse(struct finishing *x, const uint8_t case_id[CASE_ID_SIZE], const
         rc = check_item_row(a, casefile_state(slot->file), m.code, m.trust, e);
     if (rc == 0)
         rc = check_shared_rows(a, case_id, m.code, m.trust, e);
-    if (rc == 0 && find_same(a, case_id, m.sha256, &same)) {
+    bool is_same = rc == 0 && find_same(a, case_id, m.sha256, &same);
+    if (rc == 0 && !is_same)
+        rc = check_room_of_case(a, case_id, m.size, e);
+    if (is_same) {
         answer_same(x, case_id, &same);
     } else if (rc == 0) {
         file_key_wrap(key.key, file, file_key, wrap);

@@ -515,13 +515,18 @@ int app_reconcile(struct app *a, uint32_t peer, const char *key, struct arena *m
 
 /* ---- once a day ---- */
 
+/* Of the day in China; not all nodes at the same minute. */
+static uint64_t daily_due_ms(const struct app *a)
+{
+    return a->config->reconcile_hour * 3600000ull + (a->config->region / 100 % 60) * 60000ull;
+}
+
 static void daily_cb(void *ctx)
 {
     struct app *a = ctx;
     struct reconciliation *rec = a->reconciliation;
     uint64_t now = clock_wall_ms() + CHINA_OFFSET_MS, day = now / DAY_MS;
-    /* not all nodes at the same minute */
-    uint64_t due = a->config->reconcile_hour * 3600000ull + (a->config->region / 100 % 60) * 60000ull;
+    uint64_t due = daily_due_ms(a);
     if (rec->last_day < day && now % DAY_MS >= due && rec->pass == NULL) {
         struct arena mem = ARENA_INIT;
         struct err e = {0};
@@ -542,7 +547,7 @@ void app_reconcile_open(struct app *a)
     a->reconciliation = rec;
     uint64_t now = clock_wall_ms() + CHINA_OFFSET_MS;
     rec->last_day = now / DAY_MS; /* a node that is started in the afternoon does not begin with it */
-    if (now % DAY_MS < a->config->reconcile_hour * 3600000ull)
+    if (now % DAY_MS < daily_due_ms(a))
         rec->last_day--;
     if (a->config->reconcile_hour == APP_RECONCILE_NEVER)
         return;

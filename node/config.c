@@ -38,6 +38,8 @@ static const struct key keys[] = {
     {"files", "advertise_port", KIND_NUMBER, FIELD(files_port), false, "0", 0, 65535},
     {"files", "types", KIND_TEXT, FIELD(material_types), false, "", 0, 0},
     {"files", "scanner", KIND_ARGS, FIELD(scanner), false, NULL, 0, 0},
+    {"files", "case_files", KIND_NUMBER, FIELD(case_files), false, "256", 1, 500},
+    {"files", "case_mib", KIND_NUMBER, FIELD(case_mib), false, "8192", 1, 1048576},
     {"files", "scanner_s", KIND_NUMBER, FIELD(scanner_s), false, "300", 1, 3600},
     {"ledger", "policy", KIND_PATH, FIELD(policy), false, "", 0, 0},
     {"ledger", "heads_busy_s", KIND_NUMBER, FIELD(heads_busy_s), false, "10", 1, 60},

@@ -17,7 +17,7 @@
  * start_ask_ms 0 (do not wait) to 60000; erase_alarm_s 1 to 2678400; reconcile.hour 0 to 23, or 24: never; each of "identity" is refuse, warn or ignore. Keys (tls.key, ledger.key, witness.key, seal.key) always stand in DIR.
  *
  * "files": without "listen" files stay on this node; "advertise_port" 0 is the port of "listen"; "types" empty: those of
- * node/files/file_type.c that are taken by default; "scanner": up to 15 words, the first a whole path; scanner_s 1 to 3600.
+ * node/files/file_type.c that are taken by default; of one case at most "case_files" (1 to 500, 256) and "case_mib" (8192) MiB; "scanner": up to 15 words, the first a whole path; scanner_s 1 to 3600.
  *
  * One table of keys drives the parser (node/config.c); an unknown key, a wrong type or a bad value is an error that names
  * file, key and value. Relative paths are relative to DIR. Read once at start.
@@ -56,6 +56,8 @@ struct config {
     uint32_t erase_alarm_s; /* after this an erasure that a participant has not acknowledged is an alarm */
     uint32_t mirrors[CONFIG_MIRRORS_MAX]; /* nodes that keep every entry of this one's cases, sealed */
     size_t mirror_count;
+    uint32_t case_files;        /* files that one case may have */
+    uint32_t case_mib;          /* and MiB that they may have together */
     const char *material_types; /* names of node/files/file_type.h, separated by spaces; "" = those taken by default */
     const char *scanner[CONFIG_SCANNER_ARGS_MAX + 1]; /* command over files, NULL at the end; [0] NULL = none */
     uint32_t scanner_s;                               /* how long it may take */

@@ -76,6 +76,18 @@ bool utf8_is_unsafe(uint32_t rune)
     return in_ranges(rune, unsafe, array_count(unsafe));
 }
 
+bool utf8_has_unsafe(const char *s)
+{
+    size_t size = strlen(s);
+    uint32_t rune = 0;
+    for (size_t i = 0, n; i < size; i += n) {
+        n = utf8_decode(s + i, size - i, &rune);
+        if (n == 0 || utf8_is_unsafe(rune))
+            return true;
+    }
+    return false;
+}
+
 unsigned utf8_rune_columns(uint32_t rune)
 {
     static const struct range wide[] = {

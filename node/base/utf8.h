@@ -19,6 +19,8 @@ void utf8_trim_partial(char *s);
 /* Characters that a terminal or a reader of lines obeys instead of showing: C1 controls, line and paragraph separators,
  * direction marks and overrides. (C0 controls and DEL are for the caller: some texts may have line feeds.) */
 bool utf8_is_unsafe(uint32_t rune);
+/* Whether the NUL-terminated @s, valid UTF-8, holds one. */
+bool utf8_has_unsafe(const char *s);
 
 /* Columns on a terminal: East Asian wide and fullwidth count 2, combining marks and controls 0. */
 unsigned utf8_rune_columns(uint32_t rune);

@@ -38,6 +38,7 @@ void guard_take_header(struct guard *g, struct bytes name, struct bytes value)
         {"Expect", 6, &g->expect},
         {"Range", 5, &g->range},
         {"Upload-Offset", 13, &g->upload_offset},
+        {"Content-Encoding", 16, &g->content_encoding},
     };
     g->has_nul = g->has_nul || has_nul(name) || has_nul(value);
     for (size_t i = 0; i < array_count(known); i++) {
@@ -152,6 +153,10 @@ int guard_check(struct guard *g, const struct guard_door *door, const struct req
         return rc;
     if (g->too_many_params)
         return err_set(e, ERR_INVALID, "http.parameter", "the request has more than %d parameters", REQUEST_PARAMS_MAX);
+    if (g->content_encoding != NULL && strcasecmp(g->content_encoding, "identity") != 0)
+        return err_set(e, ERR_UNSUPPORTED, "http.content-encoding",
+                       "the body comes with Content-Encoding '%.32s', this API takes none: send it as it is",
+                       g->content_encoding);
     if (g->body_size > r->body_max)
         return guard_refuse_size(r, e);
     return check_idempotency_key(r, e);

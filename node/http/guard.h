@@ -21,7 +21,7 @@ struct guard_door {
 /* What was seen of one request. Zero-initialise. Values are borrowed. */
 struct guard {
     const char *host, *authorization, *origin, *content_type, *content_length, *transfer_encoding, *idempotency_key,
-        *expect, *range, *upload_offset;
+        *expect, *range, *upload_offset, *content_encoding;
     uint64_t body_size; /* Content-Length; 0 = none */
     bool has_nul;       /* in the path or a header field */
     bool repeated;      /* a field that may stand once stands twice */

@@ -204,6 +204,9 @@ def test_holds(cluster):
     act(b, case, "decide", decision="grant").ok()
     act(b, case, "close").ok()
     wait_status(case, "closed_granted", a, b)
+    for reason in ("一\n二", "a\rb", "a\u202eb", "a\x1b[2J"):
+        bad = a.post(f"/v1/cases/{case}/hold", {"reason": reason})
+        assert (bad.status, bad.json()["id"]) == (400, "case.hold-reason"), reason
     a.post(f"/v1/cases/{case}/hold", {"reason": "行政复议"}).ok()
     held = erase(a, case)
     assert (held.status, held.json()["id"]) == (409, "case.on-hold")

@@ -1,5 +1,6 @@
 """Materials of cases at one node: chunked uploads that go on after a break and a kill -9, downloads with ranges, type and size
 rules, duplicates, reuse, the scanner; nothing of their content on the disk in the open."""
+import gzip
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import stat
 import pytest
 
 from cluster import CommandFailed, wait_for
-from provinces import act, bring_to, start_provinces, submit, view
+from provinces import act, add_provinces, bring_to, start_provinces, submit, view, wait_met
 
 A, B = "440000", "510000"
 MIB = 1 << 20
@@ -134,7 +135,8 @@ def test_rules(cluster):
     case = submit(a)
     pdf = content_of(5000)
     for fields, id in [({"name": "a.exe"}, "material.type"), ({"name": "a.zip"}, "material.type"), ({"type": "zip"}, "material.type"),
-                       ({"name": "a/b.pdf"}, "material.name"), ({"name": ""}, "json.missing"), ({"size": 0}, "material.empty"),
+                       ({"name": "a/b.pdf"}, "material.name"), ({"name": "a\u202efdp.exe"}, "material.name"),
+                       ({"name": "a\u2066b.pdf"}, "material.name"), ({"name": "a\u2029.pdf"}, "material.name"), ({"name": ""}, "json.missing"), ({"size": 0}, "material.empty"),
                        ({"size": 2 * 1024 * MIB + 1}, "material.size"), ({"trust": "E"}, "material.trust-level"),
                        ({"type": "jpeg", "size": 257 * MIB}, "material.size"), ({"sha256": "12"}, "http.parameter"),
                        ({"extra": 1}, "json.unknown-field")]:  # fmt: skip
@@ -287,3 +289,39 @@ def test_command_line(cluster, tmp_path):
         with pytest.raises(CommandFailed) as wrong:
             a.cli(*arguments)
         assert f"({id})" in wrong.value.stderr, wrong.value.stderr
+
+
+def test_one_case_does_not_fill_the_disk(cluster):
+    """Named limits of one case, for new files and for those used again; other cases go on."""
+    a, b = add_provinces(cluster, A, B)
+    configure(a, case_files=2, case_mib=3)
+    cluster.start()
+    wait_met(a, b)
+    case, other = submit(a), submit(a, serial=3)
+    first = content_of(MIB)
+    file = add(a, case, first)
+    late = begin(a, case, content_of(MIB, 7)).ok().json()["upload"]  # begun while there was room
+    reply = begin(a, case, content_of(2 * MIB + 1, 2))
+    assert (reply.status, reply.json()["id"]) == (413, "material.case-bytes") and "files.case_mib" in reply.json()["message"]
+    add(a, case, content_of(MIB, 3))
+    assert begin(a, case, first).ok().json()["duplicate"], "what is there needs no room"
+    reply = begin(a, case, content_of(1000, 4))
+    assert (reply.status, reply.json()["id"]) == (413, "material.case-files") and "files.case_files is 2" in reply.json()["message"]
+    send(a, late, content_of(MIB, 7))
+    reply = finish(a, late)
+    assert (reply.status, reply.json()["id"]) == (413, "material.case-files"), "who was slower"
+    third = add(a, other, content_of(MIB, 5))
+    reply = a.post(f"/v1/cases/{case}/materials/reuse", {"from_case": other, "file": third, "consent": "当面同意"})
+    assert (reply.status, reply.json()["id"]) == (413, "material.case-files")
+    assert {m["file"] for m in materials(a, case)} >= {file} and len(materials(a, case)) == 2
+
+
+def test_bodies_come_as_they_are(cluster):
+    a, b = start_provinces(cluster, A, B)
+    case, content = submit(a), content_of(5000)
+    upload = begin(a, case, content).ok().json()["upload"]
+    headers = {"Upload-Offset": "0", "Content-Type": "application/partial-upload", "Content-Encoding": "gzip"}
+    reply = a.request("PATCH", f"/v1/uploads/{upload}", gzip.compress(content), headers)
+    assert (reply.status, reply.json()["id"]) == (415, "http.content-encoding") and "gzip" in reply.json()["message"]
+    headers["Content-Encoding"] = "identity"
+    assert a.request("PATCH", f"/v1/uploads/{upload}", content, headers).status == 204

@@ -1,5 +1,6 @@
 """对账 between real nodes: equal sides, lag, damage that is found and repaired, what a third node learns, ten thousand cases."""
 import csv
+import datetime
 import io
 import json
 import os
@@ -201,6 +202,35 @@ def test_daily(cluster):
     edit_json(a.dir / "node.json", lambda c: c.update(reconcile={"hour": 24}))
     cluster.start()
     wait_met(a, b)
+
+
+def test_it_runs_by_itself(cluster):
+    """Once a day at the minute of the node, also when it was started within the hour; told by a clock that is shifted there."""
+    from provinces import edit_json
+    from test_deadlines import CHINA, shifted
+
+    a, b = add_provinces(cluster, A, B)
+    now = datetime.datetime.now(CHINA)
+    next_hour = (now + datetime.timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+    due = next_hour + datetime.timedelta(minutes=int(A) // 100 % 60)
+    ahead = int((due - now).total_seconds()) - 20
+    environment = {**shifted(0), "TONGBAN_TEST_CLOCK_SHIFT_S": str(ahead)}
+    edit_json(a.dir / "node.json", lambda c: c.update(reconcile={"hour": due.hour}))
+    edit_json(b.dir / "node.json", lambda c: c.update(reconcile={"hour": 24}))
+    cluster.publish()
+    for node in (a, b):
+        node.start(wait=False, env=environment)
+    for node in (a, b):
+        node.wait_ready()
+    wait_met(a, b)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    assert a.get("/v1/reconcile").ok().json()["runs"] == [], "not before its time"
+    run, = wait_for(lambda: a.get("/v1/reconcile").ok().json()["runs"], seconds=90, what="the daily run")
+    report = wait_for(lambda: (r := a.get(f"/v1/reconcile/{run['id']}").ok().json())["state"] != "running" and r, what="its end")
+    assert report["state"] == "done" and report["differences"] == []
+    assert {p["code"]: p["compared"] for p in report["peers"]} == {int(B): 1}
+    assert b.get("/v1/reconcile").ok().json()["runs"] == [], "24 is never"
 
 
 def test_ten_thousand_cases(cluster):

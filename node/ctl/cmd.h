@@ -30,6 +30,10 @@ void cmd_print_bundles(struct ctl *c, yyjson_val *list, const char *if_none);
 int cmd_put_applicant(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e) WARN_UNUSED;
 int cmd_put_form(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e) WARN_UNUSED;
 int cmd_put_materials(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e) WARN_UNUSED;
+/* Either everything in --json-file, or the options @needed; @beside may stand beside the file, too. */
+int cmd_check_submit(const struct ctl *c, const char *const *needed, size_t needed_count, const char *beside,
+                     struct err *e) WARN_UNUSED;
+int cmd_post_file(struct ctl *c, const char *path, const char *name, const char *what, struct err *e) WARN_UNUSED;
 int cmd_post_doc(struct ctl *c, const char *path, yyjson_mut_doc *doc, const char *what, struct err *e) WARN_UNUSED;
 
 /* Waits, or less when a signal comes. */

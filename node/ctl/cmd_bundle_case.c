@@ -154,25 +154,26 @@ int cmd_bundle_plan(struct ctl *c, struct err *e)
 
 int cmd_bundle_submit(struct ctl *c, struct err *e)
 {
-    const char *path = NULL;
-    for (size_t i = 0; i < 2; i++) {
-        const char *needed = i == 0 ? "--name" : "--id";
-        if (ctl_option(c, needed) == NULL)
-            return err_set(e, ERR_INVALID, "ctl.missing-option", "'bundle submit' needs the option %s", needed);
-    }
+    static const char *const needed[] = {"--name", "--id"};
+    const char *path = NULL, *file = ctl_option(c, "--json-file");
+    int rc = cmd_check_submit(c, needed, array_count(needed), "--node", e);
+    if (rc == 0)
+        rc = find_path(c, "/cases", &path, e);
+    if (rc != 0)
+        return rc;
+    if (file != NULL)
+        return cmd_post_file(c, path, file, "application for a bundle", e);
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     xassert(doc != NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
-    int rc = put_question(c, doc, root, e);
+    rc = put_question(c, doc, root, e);
     if (rc == 0)
         rc = cmd_put_applicant(c, doc, root, e);
     if (rc == 0)
         rc = cmd_put_form(c, doc, root, e);
     if (rc == 0)
         rc = cmd_put_materials(c, doc, root, e);
-    if (rc == 0)
-        rc = find_path(c, "/cases", &path, e);
     if (rc == 0)
         rc = cmd_post_doc(c, path, doc, "application for a bundle", e);
     yyjson_mut_doc_free(doc);

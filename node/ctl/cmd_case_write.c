@@ -73,7 +73,7 @@ int cmd_post_doc(struct ctl *c, const char *path, yyjson_mut_doc *doc, const cha
 }
 
 /* Posts a file, or standard input for "-", as it is. */
-static int post_file(struct ctl *c, const char *path, const char *name, const char *what, struct err *e)
+int cmd_post_file(struct ctl *c, const char *path, const char *name, const char *what, struct err *e)
 {
     struct buf body = {0};
     int rc = 0;
@@ -220,20 +220,20 @@ static int build_application(struct ctl *c, yyjson_mut_doc *doc, struct err *e)
     return rc;
 }
 
-/* Either everything in a file, or item, name and id as options. */
-static int check_submit_options(const struct ctl *c, struct err *e)
+int cmd_check_submit(const struct ctl *c, const char *const *needed, size_t needed_count, const char *beside,
+                     struct err *e)
 {
-    static const char *const needed[] = {"--item", "--name", "--id"};
     const char *file = ctl_option(c, "--json-file");
     for (size_t i = 0; file != NULL && i < c->value_count; i++) {
         const char *name = c->values[i].option->name;
-        if (strcmp(name, "--json-file") != 0 && strcmp(name, "--wait-peers") != 0)
+        if (strcmp(name, "--json-file") != 0 && strcmp(name, "--wait-peers") != 0 && strcmp(name, beside) != 0)
             return err_set(e, ERR_INVALID, "ctl.option-conflict", "'%s' cannot stand beside --json-file", name);
     }
-    for (size_t i = 0; file == NULL && i < array_count(needed); i++)
+    for (size_t i = 0; file == NULL && i < needed_count; i++)
         if (ctl_option(c, needed[i]) == NULL) {
-            int rc = err_set(e, ERR_INVALID, "ctl.missing-option", "'case submit' needs the option %s", needed[i]);
-            err_hint(e, "see 'tongban help case submit'");
+            int rc =
+                err_set(e, ERR_INVALID, "ctl.missing-option", "'%s' needs the option %s", c->command->name, needed[i]);
+            err_hint(e, "see 'tongban help %s'", c->command->name);
             return rc;
         }
     return 0;
@@ -241,12 +241,13 @@ static int check_submit_options(const struct ctl *c, struct err *e)
 
 int cmd_case_submit(struct ctl *c, struct err *e)
 {
+    static const char *const needed[] = {"--item", "--name", "--id"};
     const char *file = ctl_option(c, "--json-file");
-    int rc = check_submit_options(c, e);
+    int rc = cmd_check_submit(c, needed, array_count(needed), "", e);
     if (rc != 0)
         return rc;
     if (file != NULL)
-        return post_file(c, "/v1/cases", file, "application", e);
+        return cmd_post_file(c, "/v1/cases", file, "application", e);
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     xassert(doc != NULL);
     rc = build_application(c, doc, e);
@@ -428,5 +429,5 @@ int cmd_case_decide(struct ctl *c, struct err *e)
 
 int cmd_case_event(struct ctl *c, struct err *e)
 {
-    return post_file(c, cmd_case_path(c, c->args[0], "/events"), ctl_option(c, "--json-file"), "events", e);
+    return cmd_post_file(c, cmd_case_path(c, c->args[0], "/events"), ctl_option(c, "--json-file"), "events", e);
 }

@@ -136,6 +136,8 @@ static const struct ctl_option submit_bundle_options[] = {
     OPTIONS_PERSONS,
     {"--form", "KEY=VALUE", false, true, "a field of the form, of all parts"},
     {"--material", "CODE=FILE", false, true, "a shared material, or PART/CODE=FILE: one of a single part"},
+    {"--json-file", "FILE", false, false,
+     "the whole application as JSON, - for standard input (instead of the above, but --node)"},
     OPTION_WAIT_PEERS,
     OPTION_END,
 };

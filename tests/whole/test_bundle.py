@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from cluster import wait_for
-from provinces import (CATALOGS, PROVINCES, act, assert_whole, bring_to, citizen_number, ledger_size, start_provinces, view,
+from provinces import (CATALOGS, PROVINCES, act, assert_table, assert_whole, bring_to, citizen_number, ledger_size, start_provinces, view,
                        wait_status, write_json)
 from test_flows import item_of
 from test_path import Shell
@@ -335,6 +335,42 @@ def test_the_case_keeps_its_version_and_a_repeated_request_its_answer(nodes, tmp
     refused(ask(a, key="one", division="510104"), 409, "bundle.not-in-force")
     wait_status(parts_of(a, first["case"])["HU"], "arrived", a, b)
     assert_whole(*nodes)
+
+
+def test_command_line(nodes, tmp_path):
+    b, a, c = published(nodes)
+    shell, file = Shell(a), tmp_path / "出生医学证明.pdf"
+    file.write_bytes(b"%PDF-1.7\n")
+    answers = [x for q, answer in BIRTH.items() for x in ("--answer", f"{q}={answer}")]
+    person = ["--name", "李小满", "--id", citizen_number(2)]
+    done = shell.json("bundle", "submit", "BIRTH", *answers, *person, "--material", f"S1={file}", "--material",
+                      f"HU/M03={file}", "--form", "child=小满", "--wait-peers")
+    assert done["peers_durable"] is True and len(done["parts"]) == 3
+    assert [m["code"] for m in content(a, parts_of(a, done["case"])["HU"])["materials"]] == ["M01", "M03"]
+    write_json(tmp_path / "a.json", {"answers": {**BIRTH, "maternity": "否"}, "forms": {"HU": {"x": "1"}}, "applicant": {
+        "kind": "person", "name": "李小满", "id_type": "citizen_id", "id_number": citizen_number(3)}})
+    done = shell.json("bundle", "submit", "BIRTH", "--node", B, "--json-file", tmp_path / "a.json")
+    assert len(done["parts"]) == 2
+    assert content(a, parts_of(a, done["case"])["HU"])["form"] == {"x": "1"}
+    for words, status, id in (
+            (["submit", "BIRTH", *answers, "--name", "李小满"], 2, "ctl.missing-option"),
+            (["submit", "BIRTH", "--json-file", tmp_path / "a.json", "--name", "x"], 2, "ctl.option-conflict"),
+            (["submit", "BIRTH", *person, "--answer", "insure"], 2, "ctl.pair"),
+            (["submit", "BIRTH", *person, "--answer", "insure=是", "--answer", "insure=否"], 2, "ctl.pair"),
+            (["submit", "BIRTH", *person, "--answer", "insure=也许"], 2, "bundle.answer"),
+            (["submit", "NONE", *person], 3, "bundle.none"), (["plan", "NONE"], 3, "bundle.none"),
+            (["plan", "BIRTH", "--part-division", "XX=510104"], 2, "bundle.member"),
+            (["show", "BIRTH", "--version", "9"], 3, "bundle.no-version"), (["show", "BIRTH", "--node", "1"], 2, "ctl.number"),
+            (["show", "BIRTH", "--date", "soon"], 2, "http.parameter"), (["list", "--after", "x"], 2, "http.parameter"),
+            (["versions", "BIRTH"], 2, "ctl.missing-option"), (["withdraw", "BIRTH"], 3, "bundle.none"),
+            (["import", tmp_path / "none.json"], 3, "file.open"), (["import", file], 2, "catalog.json")):
+        failed = shell.run("bundle", *words, check=False)
+        assert (failed.returncode, f"({id})" in failed.stderr) == (status, True), (words, failed.stderr)
+    assert "新生儿出生一件事" in shell.text("bundle", "show", "BIRTH")
+    rows = assert_table(shell.text("bundle", "list", "--node", C), "NODE", "CODE", "NAME", "LIFE_EVENT", "VERSION",
+                        "IN_FORCE", "VALID", "OF")
+    assert [row[1] for row in rows] == ["MOVE", "RETIRE"]
+    assert "510000.BIRTH" in shell.text("case", "show", done["case"])
 
 
 def test_bad_applications_are_named_and_leave_nothing(nodes):

@@ -7,7 +7,7 @@ import judge
 import rules
 from faults import KEPT, calm
 
-WIDTH, LEFT, TOP, HEIGHT = 1200, 90, 60, 90
+WIDTH, LEFT, TOP, HEIGHT = 1200, 130, 60, 90
 COLOURS = ["#c22", "#27a", "#2a7", "#c80", "#82a", "#555"]
 
 
@@ -145,7 +145,8 @@ def picture(lines, result):
     regions = list(dict.fromkeys(s["node"] for s in samples))
     colour = dict(zip(regions, COLOURS))
     lanes = [
-        ("memory, MiB", lambda s: s["anon_kib"] / 1024 if "anon_kib" in s else None), ("descriptors", lambda s: s.get("fds")),
+        ("memory, MiB", lambda s: s["anon_kib"] / 1024 if "anon_kib" in s else None), ("without caches, MiB", judge.own_memory),
+        ("descriptors", judge.own_descriptors),
         ("WAL, MiB", lambda s: s["ledger.db-wal"] / judge.MIB), ("database, MiB", lambda s: s["ledger.db"] / judge.MIB),
         ("status, ms", lambda s: s.get("status_ms")), ("behind, entries", lambda s: s.get("_behind")),
     ]

@@ -10,7 +10,7 @@ LIMITS = {
     "descriptor_growth": (4.0, "/h", "without files of cases; each of five peers has two connections; one descriptor lost per fault would be 100 an hour"),
     "files_open": (32, "", "files of cases: 16 that were given last stay open, one for each request under way"),
     "thread_growth": (2.0, "/h", "the number of threads is fixed at the start"),
-    "wal_growth": (8.0, "MiB/h", "a WAL is used again from its beginning after 2000 pages (8 MiB)"),
+    "wal_growth": (8.0, "MiB/h", "a WAL is used again from its beginning after 2000 pages (16 MiB)"),
     "wal_max": (64.0, "MiB", "journal_size_limit of the store; more means a reader that never ends"),
     "bytes_per_entry": (8192.0, "bytes", "growth of ledger.db for each entry held, own or of others, with its payload, indexes and case rows"),
     "catch_up": (120.0, "s", "from the last repair until every node holds every ledger"),

@@ -72,6 +72,17 @@ certs() {
     chmod 600 "$d"/*.key
 }
 
+# The first of ten ports in a row on which nothing listens: two runs on one machine do not meet.
+free_ports() {
+    local base tries used
+    for ((tries = 0; tries < 50; tries++)); do
+        base=$((10000 + RANDOM % 900 * 10))
+        used=$(grep -cE "^ *[0-9]+: [0-9A-F]+:($(printf '%04X|' $(seq $base $((base + 9))))-) " /proc/net/tcp) || true
+        [ "$used" != 0 ] || { echo $base && return; }
+    done
+    die "no ten free ports in a row"
+}
+
 wait_tcp() { # wait_tcp PORT [SECONDS]
     local n
     for ((n = 0; n < ${2:-30} * 10; n++)); do

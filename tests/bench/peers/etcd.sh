@@ -9,7 +9,7 @@ is_built etcdload "$HERE/etcdload.go" || (
     HOME=$W GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$W/gocache" GOFLAGS='' go build -o "$OUT" main.go
 )
 certs
-C=${ETCD_CLIENT_PORT:-15510} P=${ETCD_PEER_PORT:-15520}
+C=$(free_ports) P=$((C + 5))
 ctl() { etcdctl --cacert "$W/tls/ca.crt" --cert "$W/tls/client.crt" --key "$W/tls/client.key" "$@"; }
 healthy() { ctl --endpoints "$1" endpoint health; }
 once() { # once NAME MEMBER…

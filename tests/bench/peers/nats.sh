@@ -6,7 +6,7 @@ PEER=nats
 . "$(dirname "$0")/common.sh"
 client natsload -lssl -lcrypto
 certs
-P=${NATS_PORT:-15530}
+P=$(free_ports)
 tls() { echo "tls { cert_file: \"$W/tls/$1.crt\", key_file: \"$W/tls/$1.key\", ca_file: \"$W/tls/ca.crt\"${2:-} }"; }
 ask() { python3 "$HERE/natsreq.py" "$W/tls" "$@"; }
 once() { # once NAME SYNC_INTERVAL
@@ -27,11 +27,11 @@ once() { # once NAME SYNC_INTERVAL
     done
     # shellcheck disable=SC2016 # the dollars are NATS's
     {
-        wait_until 20 ask $P '$JS.API.STREAM.CREATE.EV' \
+        wait_until 60 ask $P '$JS.API.STREAM.CREATE.EV' \
             '{"name":"EV","subjects":["ev.>"],"storage":"file","retention":"limits","num_replicas":1}'
-        wait_until 20 ask $((P + 1)) '$JS.API.STREAM.CREATE.EV' \
+        wait_until 60 ask $((P + 1)) '$JS.API.STREAM.CREATE.EV' \
             '{"name":"EV","storage":"file","num_replicas":1,"mirror":{"name":"EV","external":{"api":"$JS.A.API","deliver":""}}}'
-        wait_until 20 ask $((P + 1)) '$JS.A.API.STREAM.INFO.EV' '' # the leaf link stands
+        wait_until 60 ask $((P + 1)) '$JS.A.API.STREAM.INFO.EV' '' # the leaf link stands
     }
     m() { # m RUN CLIENTS SECONDS PROBES
         measure "$1" "${roles%,}" -- "$OUT" "$W/tls/ca.crt" "$W/tls/client.crt" "$W/tls/client.key" \

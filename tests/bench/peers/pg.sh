@@ -7,7 +7,7 @@ PEER=pg
 client pgload -I/usr/include/postgresql -lpq -lpthread
 certs
 chmod 755 "$W/tls"
-PA=${PA:-15501} PB=${PB:-15502} BIN=/usr/lib/postgresql/17/bin
+PA=$(free_ports) PB=$((PA + 1)) BIN=/usr/lib/postgresql/17/bin
 as_pg() { # the server refuses to run as root
     if [ "$(id -u)" = 0 ]; then
         setpriv --reuid=postgres --regid=postgres --clear-groups env HOME="$W" "$@"
@@ -51,15 +51,15 @@ CLIENT="$LOGIN sslrootcert=$W/tls/ca.crt sslcert=$W/tls/client.crt sslkey=$W/tls
 CA="$CLIENT port=$PA" CB="$CLIENT port=$PB"
 sql() { psql -qAtX -v ON_ERROR_STOP=1 "$1" -c "$2"; }
 streams() { [ "$(sql "$CA" "select ssl from pg_stat_ssl join pg_stat_replication using(pid) where state='streaming'")" = t ]; }
-wait_until 20 sql "$CA" 'select 1'
-wait_until 20 sql "$CB" 'select 1'
+wait_until 60 sql "$CA" 'select 1'
+wait_until 60 sql "$CB" 'select 1'
 for c in "$CA" "$CB"; do
     sql "$c" 'create table event(id bigint primary key, case_id text not null, doc jsonb not null); create index on event(case_id)'
 done
 sql "$CA" 'create publication p for table event'
 sql "$CB" "create subscription s connection '$LOGIN port=$PA sslrootcert=$W/pg/ca.crt sslcert=$W/pg/client.crt sslkey=$W/pg/client.key'
     publication p with (synchronous_commit=on)"
-wait_until 20 streams
+wait_until 60 streams
 m() { # m RUN CLIENTS SECONDS BATCH PROBES
     measure "$1" "A=${PIDS[0]},B=${PIDS[1]}" -- "$OUT" "$CA" "$CB" "$2" "$3" "$4" "$5"
 }
@@ -67,7 +67,7 @@ m pg.async.probe 1 0 1 "$PROBES"
 sql "$CA" "alter system set synchronous_standby_names='s'"
 sql "$CA" 'select pg_reload_conf()' >/dev/null
 is_sync() { [ "$(sql "$CA" "select sync_state from pg_stat_replication")" = sync ]; }
-wait_until 20 is_sync
+wait_until 60 is_sync
 m pg.sync.probe 1 0 1 "$PROBES"
 for c in ${CLIENTS:-1 8 32 64 128}; do m "pg.sync.c$c" "$c" "$SECS" 1 0; done
 for c in ${BATCH_CLIENTS:-1 4 16}; do m "pg.sync.batch100.c$c" "$c" "$SECS" 100 0; done

@@ -5,7 +5,7 @@ PEER=rabbit
 . "$(dirname "$0")/common.sh"
 client rabbitload -lrabbitmq
 certs
-P=${RABBIT_PORT:-15540}
+P=$(free_ports)
 export ERL_EPMD_PORT=$((P + 9)) ERL_EPMD_ADDRESS=127.0.0.1 HOME=$W
 epmd -port $ERL_EPMD_PORT -address 127.0.0.1 &
 PIDS+=($!)

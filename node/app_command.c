@@ -787,7 +787,6 @@ static int append(struct command *c, const uint8_t case_id[CASE_ID_SIZE], const 
 {
     struct app *a = c->app;
     struct case_slot *slot;
-    struct app_draft drafts[CASE_EVENTS_PER_REQUEST_MAX] = {0};
     if (count == 0 || count > CASE_EVENTS_PER_REQUEST_MAX)
         return err_set(e, ERR_LIMIT, "case.events-of-request", "%zu events in one request, allowed are 1 to %u", count,
                        CASE_EVENTS_PER_REQUEST_MAX);
@@ -798,6 +797,8 @@ static int append(struct command *c, const uint8_t case_id[CASE_ID_SIZE], const 
     if (state->root == NULL)
         return err_set(e, ERR_NOT_FOUND, "case.unknown", "no such case is held here");
 
+    struct app_draft *drafts =
+        xcalloc(count, sizeof *drafts); /* 100 of them on the stack cost every event their zeroes */
     struct store_counter counter = {0};
     bool numbered = false;
     for (size_t i = 0; rc == 0 && i < count; i++) {
@@ -810,6 +811,7 @@ static int append(struct command *c, const uint8_t case_id[CASE_ID_SIZE], const 
     }
     if (rc == 0)
         rc = write_drafts(c, slot, drafts, count, numbered ? &counter : NULL, e);
+    free(drafts);
     return rc;
 }
 

@@ -368,14 +368,14 @@ static int decode_event(const struct json_object *o, struct app_event *v, struct
     return rc;
 }
 
-/* One event object, or {"events": [1..CASE_EVENTS_PER_REQUEST_MAX of them]}. */
-static int decode_events(const struct json_object *body, struct app_event events[CASE_EVENTS_PER_REQUEST_MAX],
-                         size_t *ret_count, struct err *e)
+/* One event object, or {"events": [1..CASE_EVENTS_PER_REQUEST_MAX of them]}. *@ret in the arena of @body. */
+static int decode_events(const struct json_object *body, struct app_event **ret, size_t *ret_count, struct err *e)
 {
     static const char *const fields[] = {"events"};
     if (yyjson_obj_get(body->value, "events") == NULL) {
         *ret_count = 1;
-        return decode_event(body, &events[0], e);
+        *ret = arena_alloc(body->mem, sizeof **ret);
+        return decode_event(body, *ret, e);
     }
 
     yyjson_val *list = NULL;
@@ -387,14 +387,15 @@ static int decode_events(const struct json_object *body, struct app_event events
     if (yyjson_arr_size(list) == 0)
         return err_set(e, ERR_INVALID, "json.missing", "'events' is empty, 1 to %u events are expected",
                        CASE_EVENTS_PER_REQUEST_MAX);
+    *ret_count = yyjson_arr_size(list);
+    *ret = arena_alloc(body->mem, *ret_count * sizeof **ret);
     yyjson_arr_iter it = yyjson_arr_iter_with(list);
     for (size_t i = 0; rc == 0 && yyjson_arr_iter_has_next(&it); i++) {
         struct json_object o;
         rc = json_as_object(body->mem, yyjson_arr_iter_next(&it), json_path_index(body, "events", i), &o, e);
         if (rc == 0)
-            rc = decode_event(&o, &events[i], e);
+            rc = decode_event(&o, *ret + i, e);
     }
-    *ret_count = yyjson_arr_size(list);
     return rc;
 }
 
@@ -435,7 +436,7 @@ static int add_remedies(struct request *r, struct app_event *v, struct err *e)
 
 int api_post_case_events(struct request *r, struct err *e)
 {
-    struct app_event events[CASE_EVENTS_PER_REQUEST_MAX] = {{0}};
+    struct app_event *events = NULL;
     struct app_request frame = {0};
     struct json_object o;
     yyjson_val *root = NULL;
@@ -446,7 +447,7 @@ int api_post_case_events(struct request *r, struct err *e)
     if (rc == 0)
         rc = json_as_object(&r->scratch, root, "", &o, e);
     if (rc == 0)
-        rc = decode_events(&o, events, &count, e);
+        rc = decode_events(&o, &events, &count, e);
     if (rc == 0)
         rc = app_find_case(r->app, r->args[0], r->case_id, e);
     for (size_t i = 0; rc == 0 && i < count; i++)

@@ -2,7 +2,7 @@
  *
  * A workbook is a ZIP archive of XML, so what comes in is first unpacked once without keeping anything: that bounds what
  * FreeXL, which has no limits of its own, will meet (true sizes, rows and cells, not what the archive says of itself), and
- * finds cells with inline texts, which FreeXL leaves out without a word; such a file is refused rather than read in part.
+ * finds cells with inline texts, which FreeXL leaves out without a word; their texts are taken into the table of texts first.
  * XML declarations (entities) and comments are refused: no spreadsheet program writes them, and they hide things.
  * Files lie in memory (memfd): both libraries want a path.
  */
@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "catalog/inline_text.h"
 #include "catalog/sheet.h"
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
@@ -127,13 +128,6 @@ static int check_survey(const struct survey *s, struct err *e)
     if (s->has_bad_count)
         return err_set(e, ERR_INVALID, "import.xlsx",
                        "the workbook says that it has more than %u texts, or not how many", IMPORT_CELLS_MAX);
-    if (s->has_inline) {
-        int rc = err_set(e, ERR_UNSUPPORTED, "import.inline",
-                         "the workbook has its texts inside the cells (inlineStr), which some programs write and "
-                         "this reader does not take");
-        err_hint(e, "open it in a spreadsheet program and save it, or save it as CSV");
-        return rc;
-    }
     return 0;
 }
 
@@ -164,7 +158,7 @@ static int survey_file(unzFile zip, struct survey *s, struct err *e)
     return rc;
 }
 
-static int survey_archive(const char *path, struct err *e)
+static int survey_archive(const char *path, bool *ret_inline, struct err *e)
 {
     struct survey s = {0};
     unzFile zip = unzOpen64(path);
@@ -180,6 +174,89 @@ static int survey_archive(const char *path, struct err *e)
                  ? err_set(e, ERR_LIMIT, "import.xlsx", "more than %d files in the archive", ARCHIVE_FILES_MAX)
                  : survey_file(zip, &s, e);
     (void)unzClose(zip); /* was only read */
+    *ret_inline = s.has_inline;
+    return rc;
+}
+
+/* ---- texts inside the cells ---- */
+
+#define TEXTS "xl/sharedStrings.xml"
+
+static void put_part(zipFile zip, const char *name, const struct buf *content);
+
+/* The part that @zip stands on, whole: the survey has bounded all of them together. */
+static int read_part(unzFile zip, char name[256], struct buf *ret, struct err *e)
+{
+    char piece[16384];
+    int n = 0;
+    buf_init(ret, IMPORT_UNPACKED_BYTES_MAX);
+    int rc =
+        unzGetCurrentFileInfo64(zip, NULL, name, 256, NULL, 0, NULL, 0) == UNZ_OK && unzOpenCurrentFile(zip) == UNZ_OK
+            ? 0
+            : -1;
+    while (rc == 0 && (n = unzReadCurrentFile(zip, piece, sizeof piece)) > 0)
+        buf_put(ret, piece, (size_t)n);
+    if (rc == 0 && (unzCloseCurrentFile(zip) != UNZ_OK || n < 0))
+        rc = -1;
+    if (rc != 0 || ret->failed)
+        return err_set(e, ERR_INVALID, "import.xlsx", "a part of the archive cannot be read");
+    return 0;
+}
+
+/* Copies @from to @to with the texts of cells in the table of texts, which @table was. */
+static int lift_parts(unzFile from, zipFile to, struct bytes table, struct err *e)
+{
+    struct buf texts = {0}, joined = {0};
+    size_t count = inline_text_count(table);
+    int rc = 0;
+    buf_init(&texts, IMPORT_UNPACKED_BYTES_MAX);
+    buf_init(&joined, IMPORT_UNPACKED_BYTES_MAX);
+    for (int at = unzGoToFirstFile(from); rc == 0 && at == UNZ_OK; at = unzGoToNextFile(from)) {
+        char name[256];
+        struct buf part = {0}, sheet = {0};
+        buf_init(&sheet, IMPORT_UNPACKED_BYTES_MAX);
+        rc = read_part(from, name, &part, e);
+        bool is_sheet = strcasestr(name, "worksheets/") != NULL && strcasestr(name, ".rels") == NULL;
+        if (rc == 0 && is_sheet)
+            inline_text_lift(buf_bytes(&part), &sheet, &texts, &count);
+        if (rc == 0 && (sheet.failed || texts.failed))
+            rc = err_set(e, ERR_LIMIT, "import.unpacked", "the workbook unpacks to more than %u bytes",
+                         IMPORT_UNPACKED_BYTES_MAX);
+        else if (rc == 0 && strcmp(name, TEXTS) != 0)
+            put_part(to, name, is_sheet ? &sheet : &part);
+        buf_close(&part);
+        buf_close(&sheet);
+    }
+    inline_text_join(table, buf_bytes(&texts), count, &joined);
+    if (rc == 0 && joined.failed)
+        rc = err_set(e, ERR_LIMIT, "import.unpacked", "the workbook unpacks to more than %u bytes",
+                     IMPORT_UNPACKED_BYTES_MAX);
+    if (rc == 0)
+        put_part(to, TEXTS, &joined);
+    buf_close(&texts);
+    buf_close(&joined);
+    return rc;
+}
+
+/* FreeXL leaves texts inside cells out without a word: the workbook again, in memory, with all texts in its table. */
+static int lift_archive(const char *path, char ret_path[PATH_SIZE], int *ret_fd, struct err *e)
+{
+    struct buf table = {0};
+    char name[256];
+    int rc = open_memory(bytes_of(NULL, 0), ret_path, ret_fd, e);
+    unzFile from = rc == 0 ? unzOpen64(path) : NULL;
+    zipFile to = rc == 0 ? zipOpen64(ret_path, APPEND_STATUS_CREATE) : NULL;
+    if (rc == 0 && (from == NULL || to == NULL))
+        rc = err_set(e, ERR_IO, "import.memory", "cannot write the workbook");
+    if (rc == 0 && unzLocateFile(from, TEXTS, 1) == UNZ_OK)
+        rc = read_part(from, name, &table, e);
+    if (rc == 0)
+        rc = lift_parts(from, to, buf_bytes(&table), e);
+    if (from != NULL)
+        (void)unzClose(from); /* was only read */
+    if (to != NULL && zipClose(to, NULL) != ZIP_OK && rc == 0)
+        rc = err_set(e, ERR_IO, "import.memory", "cannot write the workbook");
+    buf_close(&table);
     return rc;
 }
 
@@ -254,13 +331,21 @@ static int read_workbook(const void *handle, struct sheet_book *book, struct err
 int xlsx_read(struct bytes file, struct sheet_book *ret, struct err *e)
 {
     char path[PATH_SIZE];
-    int fd = -1;
+    int fd = -1, lifted_fd = -1;
+    bool has_inline = false;
     const void *handle = NULL;
     *ret = (struct sheet_book){0};
     int rc = open_memory(file, path, &fd, e);
     if (rc != 0)
         return rc;
-    rc = survey_archive(path, e);
+    rc = survey_archive(path, &has_inline, e);
+    if (rc == 0 && has_inline) {
+        char lifted[PATH_SIZE];
+        rc = lift_archive(path, lifted, &lifted_fd, e);
+        memcpy(path, lifted, sizeof path);
+        if (rc == 0)
+            rc = survey_archive(path, &has_inline, e);
+    }
     if (rc == 0) {
         int fault = freexl_open_xlsx(path, &handle);
         rc = fault == FREEXL_OK
@@ -270,6 +355,8 @@ int xlsx_read(struct bytes file, struct sheet_book *ret, struct err *e)
             (void)freexl_close(handle); /* was only read */
     }
     (void)close(fd); /* only memory */
+    if (lifted_fd >= 0)
+        (void)close(lifted_fd); /* likewise */
     if (rc != 0)
         sheet_book_close(ret);
     return rc;

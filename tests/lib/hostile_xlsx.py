@@ -1,4 +1,4 @@
-"""Writes a workbook that nobody should trust to standard output: hostile_xlsx.py bomb|cells|inline|files|far|entities|count|hidden"""
+"""Writes a workbook that nobody should trust to standard output: hostile_xlsx.py bomb|cells|files|far|entities|count|hidden"""
 import io
 import sys
 import zipfile
@@ -18,8 +18,6 @@ def main(kind):
         body += " " * (300 << 20)
     elif kind == "cells":
         body = '<row r="1">' + '<c r="A1"/>' * 4_000_001 + "</row>"
-    elif kind == "inline":
-        body = '<row r="1"><c r="A1" t="inlineStr"><is><t>x</t></is></c></row>'
     elif kind == "far":
         body += '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
     elif kind == "entities":  # each twice the one before

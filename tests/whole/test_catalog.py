@@ -3,6 +3,7 @@ sees of it."""
 import csv
 import io
 import json
+import zipfile
 
 import pytest
 
@@ -135,6 +136,38 @@ def test_search(cluster):
     for node in (a, b):
         wait_for(lambda: found(node, text="新生儿落户"), what="the new item to be found")
         wait_for(lambda: found(node, text="孤儿认定", node=510000) == [], what="the withdrawn item to be gone")
+
+
+def test_a_workbook_of_openpyxl(cluster, tmp_path):
+    """openpyxl writes texts into the cells (inlineStr): taken like any other workbook, with runs, numbers and empty cells."""
+    import openpyxl
+    from openpyxl.cell.rich_text import CellRichText, TextBlock
+    from openpyxl.cell.text import InlineFont
+
+    b, = start_provinces(cluster, B)
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "事项"
+    heads = HEAD.strip().split(",") + ["受理条件", "事项版本"]
+    values = ROW.strip().split(",") + [None, 1]
+    values[heads.index("事项名称")] = CellRichText("新生儿", TextBlock(InlineFont(b=True), "落户 & <登记>"))
+    values[heads.index("受理条件")] = "年满\n18 周岁  的\"人\""
+    sheet.append(heads)
+    sheet.append(values)
+    file = tmp_path / "items.xlsx"
+    book.save(file)
+    assert b"inlineStr" in zipfile.ZipFile(file).read("xl/worksheets/sheet1.xml"), "or the test tests nothing"
+    report = imports(b, file.read_bytes(), format="xlsx", publish=True).ok().json()
+    assert report["published"] and report["problems"] == [], report
+    item = item_of(b, NEW).ok().json()["item"]
+    assert (item["name"], item["conditions"]) == ("新生儿落户 & <登记>", "年满\n18 周岁  的\"人\""), item
+    # what our own export writes, gone through openpyxl once
+    exported = tmp_path / "export.xlsx"
+    b.cli("catalog", "export", str(exported))
+    again = openpyxl.load_workbook(exported)
+    again.save(tmp_path / "again.xlsx")
+    report = imports(b, (tmp_path / "again.xlsx").read_bytes(), format="xlsx").ok().json()
+    assert report["problems"] == [] and report["changed"] == [] and report["unchanged_count"] == report["items"] > 80
 
 
 def test_an_application_goes_where_the_route_leads(cluster):

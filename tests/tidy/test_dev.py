@@ -107,6 +107,7 @@ def test_nothing_is_configured_twice(tree):
         (["fmt", "--chek"], "unknown option '--chek'"),
         (["clean", "all"], "unknown option 'all'"),
         (["bench", "../dev"], "'../dev' is no name"),
+        (["soak"], "how long is missing"),
         (["demo"], "tests/whole/demo is missing"),
     ],
 )

@@ -13,9 +13,10 @@ import subprocess
 import pytest
 
 from cluster import Cluster
-from provinces import act, assert_whole, bring_to, copy_catalogs, edit_json, start_provinces, submit, wait_status
+from provinces import CATALOGS, act, assert_whole, bring_to, copy_catalogs, edit_json, start_provinces, submit, wait_status
 
 A, B = "440000", "510000"
+ITEMS = ["0020KSTB0001", "0020KSTB0003"]  # of the bundle, among those that copy_catalogs() keeps
 SEED = 20261124
 ROWS_PER_COLUMN = 4
 RAW_FLIPS = 250
@@ -91,6 +92,10 @@ def healthy(tmp_path_factory):
         for serial in range(70):  # past 256 own entries: a full tile of the tree is stored
             last = submit(a, serial=10 + serial, key=f"key-{serial}")
         wait_status(last, "arrived", a, b)
+        bundles = catalogs / "bundles.json"
+        bundles.write_bytes((CATALOGS / "bundles-guangdong.json").read_bytes())
+        edit_json(bundles, lambda c: [m.update(item=i) for m, i in zip(c["bundles"][0]["members"], ITEMS, strict=True)])
+        a.cli("bundle", "import", bundles, "--publish")
         edit_json(catalogs / "guangdong.json", lambda c: c["items"].pop(1))
         a.stop()
         a.start()

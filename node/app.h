@@ -467,7 +467,7 @@ struct app_case_view {
     uint8_t case_id[CASE_ID_SIZE];
     char number[64];
     char item_code[48];
-    char item_name[256];
+    char item_name[301];
     uint32_t receiving, lead, division;
     uint16_t status;
     const char *status_name;    /* "accepted" */

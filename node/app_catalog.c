@@ -198,7 +198,12 @@ static int withdrawal_row(struct app *a, const struct sync_entry *entry, struct 
             continue;
         char code[sizeof row->code] = {0};
         memcpy(code, attr->value.data, attr->value.size);
-        int rc = store_read_item(ledger_reader(a->ledger), entry->leaf.origin, code, ledger_txn_arena(txn), row, e);
+        const struct store_item *same_batch = ledger_txn_find_item(txn, entry->leaf.origin, code);
+        int rc = 0;
+        if (same_batch != NULL)
+            *row = *same_batch;
+        else
+            rc = store_read_item(ledger_reader(a->ledger), entry->leaf.origin, code, ledger_txn_arena(txn), row, e);
         row->withdrawn = true;
         return rc;
     }

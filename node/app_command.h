@@ -19,7 +19,7 @@ struct app_draft {
 struct app_new_case {
     uint8_t id[CASE_ID_SIZE];
     bool is_open;
-    char item_name[256]; /* of a new one */
+    char item_name[301]; /* of a new one */
     char route_why[256]; /* why its item is decided there; "" = the application named the node */
     struct app_draft drafts[4];
     size_t count;

@@ -22,7 +22,7 @@ struct case_slot {
     struct casefile *file;
     size_t bytes;     /* of @file, when it was last asked for */
     uint64_t touched; /* number of the last transaction that changed it */
-    char item_name[256];
+    char item_name[301];
     struct payload_key key; /* epoch 0: not looked up yet, or there is none */
     uint64_t key_asked_ms;  /* monotonic; 0 = the others were not asked for it */
     bool is_erased;         /* an erasure is on its way to the disk, or was since the slot was read */

@@ -123,6 +123,8 @@ void ledger_txn_replica(struct ledger_txn *t, const struct store_replica *row);
 void ledger_txn_ack(struct ledger_txn *t, const struct store_ack *row);
 void ledger_txn_case(struct ledger_txn *t, const struct store_case *row);
 void ledger_txn_item(struct ledger_txn *t, const struct store_item *row);
+/* The newest row of that item in @t, which no reader sees yet; NULL: none. Valid until the next ledger_txn_item(). */
+const struct store_item *ledger_txn_find_item(const struct ledger_txn *t, uint32_t node, const char *code);
 void ledger_txn_bundle(struct ledger_txn *t, const struct store_bundle *row);
 void ledger_txn_request(struct ledger_txn *t, const struct store_request *row);
 void ledger_txn_counter(struct ledger_txn *t, const struct store_counter *row);

@@ -58,6 +58,14 @@ void *txn_grow(struct arena *a, const void **array, size_t *count, size_t *capac
 TXN_ARRAYS(X)
 #undef X
 
+const struct store_item *ledger_txn_find_item(const struct ledger_txn *t, uint32_t node, const char *code)
+{
+    for (size_t i = t->batch.item_count; i-- > 0;)
+        if (t->batch.items[i].node == node && strcmp(t->batch.items[i].code, code) == 0)
+            return &t->batch.items[i];
+    return NULL;
+}
+
 void txn_merge(struct ledger_txn *to, const struct store_batch *from)
 {
 #define X(array, count, type, function)                                                                                \

@@ -84,7 +84,7 @@ struct store_case {
     uint8_t case_id[STORE_CASE_ID_SIZE];
     char number[64]; /* 办件编码, "" until the deciding node assigned it */
     char item_code[48];
-    char item_name[256];
+    char item_name[301];
     uint32_t receiving; /* node codes */
     uint32_t lead;
     uint32_t division; /* applicant's home division, 6 digits */
@@ -106,7 +106,7 @@ struct store_item_search {
 struct store_item {
     uint32_t node;
     char code[48];
-    char name[256];
+    char name[301];
     uint32_t version;
     uint64_t index; /* ledger position of the publishing entry */
     bool withdrawn;
@@ -510,7 +510,7 @@ struct store_search {
 struct store_search_hit {
     uint32_t node;
     char code[48];
-    char name[256];
+    char name[301];
     uint32_t version;
     const char *match; /* how it was found, best first: code, start, name, words, similar; filter */
     struct bytes json;

@@ -198,8 +198,8 @@ EVENTS = [
     ("b", "arrived", {"type": "refuse", "reason_code": "x" * 65}, 400, "json.range", "65"),
     ("b", "arrived", {"type": "note", "note": "x" * 4097}, 400, "json.range", "'note'", 4097, 4096),
     ("b", "arrived", {"type": "note", "note": "x", "payload": {"note": "y"}}, 400, "case.payload-twice", "'note'"),
-    ("b", "arrived", {"events": []}, 400, "json.missing", "1 to 16"),
-    ("b", "arrived", {"events": [{"type": "note"}] * 17}, 400, "json.range", "17", "16"),
+    ("b", "arrived", {"events": []}, 400, "json.missing", "1 to 100"),
+    ("b", "arrived", {"events": [{"type": "note"}] * 101}, 400, "json.range", "101", "100"),
     ("b", "arrived", {"events": [{"type": "note"}], "type": "note"}, 400, "json.unknown-field", "'type'"),
     ("b", "arrived", {"events": [{"type": "accept"}, {"type": "dance"}]}, 400, "case.event-type", "events[1].type"),
     # the first would do, the second not: neither

@@ -106,6 +106,19 @@ def test_import(cluster, tmp_path):
     assert b.post("/v1/ledger/verify", timeout=120).ok().json()["result"] == "ok"
 
 
+def test_published_and_withdrawn_while_the_line_is_cut(cluster):
+    """Both reach the peer in one batch: the withdrawal is about an item that is not in its tables yet."""
+    a, b = start_provinces(cluster, A, B)
+    cluster.cut(a, b, "reset")
+    assert imports(b, HEAD + ROW, publish=True).ok().json()["published"]
+    gone = imports(b, HEAD + ROW.replace(NEW, "A101"), mode="replace", publish=True).ok().json()
+    assert gone["withdrawn_count"] > 1
+    cluster.heal()
+    wait_for(lambda: item_of(a, "A101").status == 200, what="the line to be mended")
+    assert item_of(a, NEW).ok().json()["withdrawn"] and item_of(b, NEW).ok().json()["withdrawn"]
+    assert found(a, text="新生儿落户", node=510000) == found(b, text="新生儿落户", node=510000)
+
+
 def found(at, **query):
     from urllib.parse import urlencode
     reply = at.get("/v1/catalog/search?" + urlencode(query)).ok().json()

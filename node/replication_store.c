@@ -61,8 +61,8 @@ static void tell_catch_up(struct peer_state *p, const struct sync_action *a)
 
 static void begin(struct peer_state *p, struct storing *s);
 
-/* @p is NULL when the peer was removed meanwhile. */
-static void ended(struct peer_state *p, const struct storing *s, const struct err *e)
+/* @p is NULL when the peer was removed meanwhile. @was_tried: the ledger had it, so that a disk that refused may have it. */
+static void ended(struct peer_state *p, const struct storing *s, bool was_tried, const struct err *e)
 {
     struct replication *r = s->r;
     const struct sync_action *a = s->action;
@@ -79,8 +79,10 @@ static void ended(struct peer_state *p, const struct storing *s, const struct er
     }
     if (!ok && p != NULL)
         replication_store_forget(p); /* what lies behind it is void, for sync too */
-    struct sync_event event = {
-        .type = ok ? SYNC_EVENT_STORED : SYNC_EVENT_STORE_FAILED, .peer = a->peer, .token = a->token};
+    struct sync_event event = {.type = ok ? SYNC_EVENT_STORED : SYNC_EVENT_STORE_FAILED,
+                               .peer = a->peer,
+                               .token = a->token,
+                               .is_unsure = !ok && was_tried};
     if (r->link != NULL)
         replication_step(r, &event, s->inbound); /* first: the next PULL carries the acknowledgement */
 }
@@ -95,7 +97,7 @@ static void stored_cb(void *ctx, const struct err *e)
     if (p != NULL)
         p->running = NULL;
     uint32_t peer = s->action->peer;
-    ended(p, s, e);
+    ended(p, s, true, e);
     r->config.on_stored(r->config.ctx, peer, s->entries, s->action->entry_count, e->code == 0);
     storing_destroy(s);
     p = replication_find(r, peer);
@@ -187,7 +189,7 @@ static void begin(struct peer_state *p, struct storing *s)
     if (ledger_check_writable(r->ledger, &e) != 0) {
         (void)err_set(&e, ERR_BUSY, "ledger.stopped",
                       "the ledger takes nothing now"); /* whatever the reason: not this batch */
-        ended(p, s, &e);
+        ended(p, s, false, &e);
         storing_destroy(s);
         return;
     }

@@ -108,7 +108,7 @@ void replica_hint(struct sync *s, struct peer *p, const struct wire_hint *hint, 
 void replica_reply(struct sync *s, struct peer *p, const struct wire_msg *m, struct sync_update *u);
 void replica_reply_failed(struct sync *s, struct peer *p, const char *text);
 void replica_stored(struct sync *s, struct peer *p, uint64_t token, struct sync_update *u);
-void replica_store_failed(struct sync *s, struct peer *p, uint64_t token);
+void replica_store_failed(struct sync *s, struct peer *p, uint64_t token, bool is_unsure);
 void replica_again(struct sync *s, struct peer *p, uint64_t index, struct sync_update *u);
 uint64_t replica_timeout(const struct sync *s, const struct peer *p);
 

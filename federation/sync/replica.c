@@ -514,7 +514,7 @@ void replica_stored(struct sync *s, struct peer *p, uint64_t token, struct sync_
         pull_ahead(s, p, u);
 }
 
-void replica_store_failed(struct sync *s, struct peer *p, uint64_t token)
+void replica_store_failed(struct sync *s, struct peer *p, uint64_t token, bool is_unsure)
 {
     struct replica *r = &p->replica;
     unsigned at = 0;
@@ -522,7 +522,9 @@ void replica_store_failed(struct sync *s, struct peer *p, uint64_t token)
         at++;
     if (at == r->queued)
         return; /* given up meanwhile */
-    if (MUTANT(stored_early))
+    /* Of a way back that may be at the disk, and of where it began, the lower position is true of both. */
+    bool is_back = is_unsure && at == 0 && r->queue[0].cursor.range.size < r->cursor.range.size;
+    if (is_back || MUTANT(stored_early))
         r->cursor = r->queue[at].cursor;
     r->queued = at;        /* what lay behind it is void */
     r->is_setback = false; /* the next batch shows the same again */

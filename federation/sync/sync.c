@@ -251,7 +251,7 @@ static void one_peer(struct sync *s, struct peer *p, const struct sync_event *ev
         replica_stored(s, p, event->token, u);
         break;
     case SYNC_EVENT_STORE_FAILED:
-        replica_store_failed(s, p, event->token);
+        replica_store_failed(s, p, event->token, event->is_unsure);
         break;
     case SYNC_EVENT_AGAIN:
         replica_again(s, p, event->size, u);

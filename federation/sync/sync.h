@@ -40,7 +40,7 @@ enum sync_event_type {
     SYNC_EVENT_REPLY,        /* peer, token, message */
     SYNC_EVENT_REPLY_FAILED, /* peer, token; text: why (also for a reply that could not be decoded) */
     SYNC_EVENT_STORED,       /* token of SYNC_ACTION_STORE: durable */
-    SYNC_EVENT_STORE_FAILED, /* token: not stored */
+    SYNC_EVENT_STORE_FAILED, /* token: not stored; is_unsure: or it is, and nobody can say */
     SYNC_EVENT_AGAIN         /* peer, size: its entry `size` should be here and is not: pull it again */
 };
 
@@ -52,6 +52,7 @@ struct sync_event {
     uint64_t handle;
     uint64_t token;
     uint64_t size;
+    bool is_unsure;
     const struct wire_msg *message; /* borrowed for the step; a batch until its STORED / STORE_FAILED */
     const char *text;
 };

@@ -92,6 +92,13 @@ static uint64_t asked(const struct fixture *f, enum wire_type type)
     return a->token;
 }
 
+/* The one request of the step, a PULL: what it acknowledges. */
+static uint64_t pulled_from(const struct fixture *f)
+{
+    (void)asked(f, WIRE_PULL);
+    return find(f, SYNC_ACTION_REQUEST)->message.u.pull.from;
+}
+
 static int setup(void **state)
 {
     static struct fixture f;
@@ -181,6 +188,31 @@ static void test_pauses_grow_while_the_store_refuses(void **state)
     assert_int_equal(sync_timeout(f->sync), f->now_ms);
 }
 
+/* The way back to an earlier position is refused by the disk, which may have written it all the same: what acknowledges next must be
+ * true of either. When nobody has tried to write it, the position stays. */
+static void test_refused_way_back(void **state)
+{
+    struct fixture *f = *state;
+    struct frontier_item item;
+    struct wire_msg m;
+    uint64_t token = greet(f);
+    one_hash(f, &item, &m);
+    step(f, (struct sync_event){.type = SYNC_EVENT_REPLY, .token = token, .message = &m});
+    step(f, (struct sync_event){.type = SYNC_EVENT_STORED, .token = find(f, SYNC_ACTION_STORE)->token});
+    assert_int_equal(pulled_from(f), 1);
+    for (unsigned i = 0; i < 2; i++) {
+        step(f, (struct sync_event){.type = SYNC_EVENT_AGAIN, .size = 0});
+        const struct sync_action *store = find(f, SYNC_ACTION_STORE);
+        assert_non_null(store);
+        assert_int_equal(store->cursor.range.size, 0);
+        step(f, (struct sync_event){.type = SYNC_EVENT_STORE_FAILED, .token = store->token, .is_unsure = i == 1});
+        assert_null(find(f, SYNC_ACTION_REQUEST));
+        f->now_ms = sync_timeout(f->sync);
+        step(f, (struct sync_event){.type = SYNC_EVENT_TIME});
+        assert_int_equal(pulled_from(f), i == 1 ? 0 : 1);
+    }
+}
+
 /* Nothing of the peer is taken any more, whatever happens to the connection, until its position is set anew. */
 static void test_halted_peer_is_left_alone(void **state)
 {
@@ -252,10 +284,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_ledger_of_impossible_size),
-        T(test_pauses_grow_while_the_store_refuses),
-        T(test_halted_peer_is_left_alone),
-        T(test_silence_adds_up_over_connections),
+        T(test_ledger_of_impossible_size), T(test_pauses_grow_while_the_store_refuses), T(test_refused_way_back),
+        T(test_halted_peer_is_left_alone), T(test_silence_adds_up_over_connections),
     };
+#undef T
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include "catalog/import.h"
 #include "node/base/limits.h"
+#include "node/base/scrub.h"
 #include "node/base/xassert.h"
 
 #define CHANGES_MAX 1000u /* listed of each kind; all are counted */
@@ -34,20 +35,28 @@ int api_param_either(const struct request *r, const char *name, const char *no, 
                    yes);
 }
 
+/* What came with the file, without what looks like an identity number: it may be a wrong file. */
+static void put_scrubbed(struct json_out *out, yyjson_mut_val *row, const char *name, const char *text)
+{
+    char *copy = arena_strdup(out->mem, text);
+    scrub_text(copy);
+    json_put_string(out, row, name, copy);
+}
+
 void api_put_problems(struct json_out *out, const struct import_problem *problems, size_t count, size_t total)
 {
     yyjson_mut_val *list = json_put_array(out, out->root, "problems");
     for (size_t i = 0; i < count; i++) {
         const struct import_problem *p = &problems[i];
         yyjson_mut_val *row = json_put_object(out, list, NULL);
-        json_put_string(out, row, "file", p->file);
-        json_put_string(out, row, "sheet", p->sheet);
+        put_scrubbed(out, row, "file", p->file);
+        put_scrubbed(out, row, "sheet", p->sheet);
         json_put_u64(out, row, "line", p->line);
         json_put_u64(out, row, "column", p->column);
-        json_put_string(out, row, "field", p->field);
-        json_put_string(out, row, "value", p->value);
+        put_scrubbed(out, row, "field", p->field);
+        put_scrubbed(out, row, "value", p->value);
         json_put_string(out, row, "id", p->id);
-        json_put_string(out, row, "rule", p->rule);
+        put_scrubbed(out, row, "rule", p->rule);
         json_put_string(out, row, "source", p->source);
     }
     json_put_u64(out, out->root, "problem_count", total);

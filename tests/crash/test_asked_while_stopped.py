@@ -115,7 +115,7 @@ def test_evidence_that_cannot_be_written(provinces):
     window, desk, third, faults, case = provinces
     for node in (window, desk, third):
         for id in ("ledger.equivocation", "ledger.what-to-do", "ledger.accused", "ledger.contradicted", "ledger.behind", "ledger.missing",
-                   "ledger.unproven"):
+                   "ledger.unproven", "witness.refused"):
             node.expect_error(id)
     notes = [checkpoint(desk, 2, sha256(b"%d" % i)) for i in range(2)]  # of 2^n entries: nothing else is needed
     stop_disk(window, faults, case)

@@ -87,11 +87,6 @@ class Load:
             goal = have() + more
             return self._changed.wait_for(lambda: have() >= goal or self.problems, seconds)
 
-    def wait_refused(self, seconds=30):
-        with self._changed:
-            before = len(self.refused)
-            return self._changed.wait_for(lambda: len(self.refused) > before or self.problems, seconds)
-
     def finish(self, seconds=60):
         """Lets everything begun come to its end; AssertionError when something was answered as it must not be."""
         self._no_new_cases.set()

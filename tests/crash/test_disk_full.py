@@ -108,7 +108,9 @@ def fill_and_free(desk, windows, victim, fill, free, statuses, word, seconds):
 
     fill()
     wait_for(lambda: health(victim)[0] == 503, what=f"{victim} to notice")
-    assert load.wait_refused(), "nothing was refused"
+    # (asked here: what the desk's threads ask about may all be cases that can no longer reach it, 404)
+    refused = victim.post(f"/v1/cases/{case}/events", {"type": "note", "note": "no room"}, headers={"Idempotency-Key": "no-room"})
+    assert refused.status in statuses, refused.body
     check_degraded(victim, pid, case, word)
     other = next(node for node in windows if node is not victim)
     assert load.wait_answers(10, node=other), "the others stand still"
@@ -116,7 +118,7 @@ def fill_and_free(desk, windows, victim, fill, free, statuses, word, seconds):
     check_degraded(victim, pid, case, word)  # still, and not by turns
     assert len(victim.log_lines("ledger.resumed")) == 0
     refusals = {(status, node) for node, status, _ in load.refused}
-    assert refusals and refusals <= {(status, victim) for status in statuses}, load.refused[-5:]
+    assert refusals <= {(status, victim) for status in statuses}, load.refused[-5:]
 
     free()
     wait_for(lambda: health(victim)[0] == 200, seconds, what=f"{victim} to go on")

@@ -83,6 +83,19 @@ def free_port():
 # ---- HTTP ------------------------------------------------------------------------------------------------------------
 
 
+def open_files(pid):
+    """What the process @pid has open, as /proc names it. A descriptor that is closed meanwhile is left out, not the rest."""
+    try:
+        numbers = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return  # the process has ended
+    for number in numbers:
+        try:
+            yield os.readlink(f"/proc/{pid}/fd/{number}")
+        except OSError:
+            continue
+
+
 class UnixConnection(http.client.HTTPConnection):
     """http.client over a Unix socket."""
 
@@ -438,16 +451,7 @@ class Cluster:
         with open("/proc/net/tcp") as table:
             rows = [row.split() for row in table]
         inodes = {f"socket:[{row[9]}]" for row in rows[1:] if row[1].endswith(want) and row[9] != "0"}
-        for node in self.nodes:
-            if not node.is_running:
-                continue
-            try:
-                for fd in os.scandir(f"/proc/{node.pid}/fd"):
-                    if os.readlink(fd.path) in inodes:
-                        return node.dialler
-            except OSError:
-                continue  # closed or ended meanwhile
-        return None
+        return next((node.dialler for node in self.nodes if node.is_running and inodes & set(open_files(node.pid))), None)
 
     def cut(self, a, b, how="stall"):
         """Cuts the line between two nodes, whoever dialled: see proxy.py for the kinds."""

@@ -8,6 +8,13 @@
 
 #define MARK "inlineStr"
 
+/* No arithmetic on nothing: what is empty may have no memory at all. */
+static const char *end_of(struct bytes text)
+{
+    const char *at = (const char *)text.data;
+    return text.size == 0 ? at : at + text.size;
+}
+
 static const char *find(const char *at, const char *end, const char *what)
 {
     return at < end ? memmem(at, (size_t)(end - at), what, strlen(what)) : NULL;
@@ -53,7 +60,7 @@ static void put_text(const char *at, const char *end, struct buf *texts)
 
 void inline_text_lift(struct bytes sheet, struct buf *out, struct buf *texts, size_t *count)
 {
-    const char *at = (const char *)sheet.data, *end = at + sheet.size;
+    const char *at = (const char *)sheet.data, *end = end_of(sheet);
     for (const char *cell; (cell = find_tag(at, end, "<c")) != NULL;) {
         const char *open = memchr(cell, '>', (size_t)(end - cell));
         const char *mark = open == NULL ? NULL : find(cell, open, MARK);
@@ -83,7 +90,7 @@ void inline_text_lift(struct bytes sheet, struct buf *out, struct buf *texts, si
 size_t inline_text_count(struct bytes table)
 {
     size_t count = 0;
-    const char *at = (const char *)table.data, *end = at + table.size;
+    const char *at = (const char *)table.data, *end = end_of(table);
     for (const char *tag = at; table.size > 0 && (tag = find_tag(tag, end, "<si")) != NULL; tag++)
         count++;
     return count;
@@ -91,7 +98,7 @@ size_t inline_text_count(struct bytes table)
 
 void inline_text_join(struct bytes table, struct bytes texts, size_t count, struct buf *out)
 {
-    const char *at = (const char *)table.data, *end = at + table.size;
+    const char *at = (const char *)table.data, *end = end_of(table);
     const char *head = table.size > 0 ? find_tag(at, end, "<sst") : NULL;
     const char *open = head == NULL ? NULL : memchr(head, '>', (size_t)(end - head));
     const char *close = open == NULL ? NULL : find(open, end, "</sst>");

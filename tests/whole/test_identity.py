@@ -100,7 +100,7 @@ def test_nothing_personal_outside_the_content(provinces):
     for node in (a, b):
         for method, path, parameters in routes():
             for target, body in requests_to(method, path, parameters, values):
-                reply = node.request(method, target, body)
+                reply = node.request(method, target, body, timeout=120)
                 said.append(f"{method} {target.replace(CHILD, '…')}: {reply.body.decode(errors='replace')}")
         for path, body in wrong_bodies():
             reply = node.post("/v1/cases", body)

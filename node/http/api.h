@@ -30,6 +30,10 @@ int api_post_import(struct request *r, struct err *e);
 int api_get_export(struct request *r, struct err *e);
 int api_post_item_status(struct request *r, struct err *e);
 
+/* Parameter 'after', the page token "<node>:<code>" of the last row of the page before; nothing is set without it. *ret_code lives
+ * as long as @r. ERR_INVALID "http.parameter". */
+int api_param_after(const struct request *r, uint32_t *ret_node, const char **ret_code, struct err *e);
+
 /* A report's "problems" and "problem_count". */
 struct import_problem;
 void api_put_problems(struct json_out *out, const struct import_problem *problems, size_t count, size_t total);

@@ -50,23 +50,6 @@ static int param_date(const struct request *r, uint32_t *ret, struct err *e)
                    text);
 }
 
-/* A page token is "<node>:<code>" of the last row of the page before. */
-static int param_after(struct request *r, struct app_bundle_filter *f, struct err *e)
-{
-    const char *token = request_param(r, "after");
-    if (token == NULL)
-        return 0;
-    const char *colon = strchr(token, ':');
-    uint64_t node = 0;
-    if (colon == NULL || colon[1] == '\0' || decimal_parse(bytes_of(token, (size_t)(colon - token)), &node) != 0 ||
-        node > UINT32_MAX)
-        return err_set(e, ERR_INVALID, "http.parameter",
-                       "parameter 'after' is '%.64s', it must be the 'next' of an earlier page", token);
-    f->after_node = (uint32_t)node;
-    f->after_code = colon + 1;
-    return 0;
-}
-
 int api_list_bundles(struct request *r, struct err *e)
 {
     uint64_t node = 0, limit = ROWS_DEFAULT;
@@ -79,7 +62,7 @@ int api_list_bundles(struct request *r, struct err *e)
     if (rc == 0)
         rc = param_date(r, &f.date, e);
     if (rc == 0)
-        rc = param_after(r, &f, e);
+        rc = api_param_after(r, &f.after_node, &f.after_code, e);
     f.node = (uint32_t)node;
     f.limit = (size_t)limit;
     if (rc == 0)

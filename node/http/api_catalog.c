@@ -19,8 +19,7 @@ static void put_summary(struct json_out *out, yyjson_mut_val *to, const struct a
     json_put_bool(out, to, "withdrawn", v->withdrawn);
 }
 
-/* A page token is "<node>:<code>" of the last row of the page before. */
-static int decode_after(struct request *r, struct app_item_filter *f, struct err *e)
+int api_param_after(const struct request *r, uint32_t *ret_node, const char **ret_code, struct err *e)
 {
     const char *token = request_param(r, "after");
     if (token == NULL)
@@ -31,8 +30,8 @@ static int decode_after(struct request *r, struct app_item_filter *f, struct err
         node > UINT32_MAX)
         return err_set(e, ERR_INVALID, "http.parameter",
                        "parameter 'after' is '%.64s', it must be the 'next' of an earlier page", token);
-    f->after_node = (uint32_t)node;
-    f->after_code = colon + 1;
+    *ret_node = (uint32_t)node;
+    *ret_code = colon + 1;
     return 0;
 }
 
@@ -44,7 +43,7 @@ int api_list_items(struct request *r, struct err *e)
     if (rc == 0)
         rc = request_param_u64(r, "limit", 1, LIST_ROWS_MAX, &limit, e);
     if (rc == 0)
-        rc = decode_after(r, &f, e);
+        rc = api_param_after(r, &f.after_node, &f.after_code, e);
     if (rc != 0)
         return rc;
     f.node = (uint32_t)node;

@@ -61,6 +61,8 @@ struct app_bundle_request {
     uint32_t division;                           /* home division of the matter; 0: by @persons */
     const struct app_bundle_division *divisions; /* of single members instead */
     size_t division_count;
+    const char *const *promises; /* members whose applicant signs the promise (告知承诺) that their item allows */
+    size_t promise_count;
     const struct app_submission *persons; /* whose application it is going to be; NULL: nobody's yet */
 };
 struct app_bundle_part {
@@ -68,8 +70,13 @@ struct app_bundle_part {
     const char *item, *item_name;
     uint32_t node, division; /* node 0: nobody is known to decide */
     const char *node_name;
-    const char *why;     /* node 0: in one sentence */
-    bool is_joint;       /* 多地联办 is offered */
+    const char *why;                      /* node 0: in one sentence */
+    bool is_joint;                        /* 多地联办 is offered */
+    bool may_promise;                     /* 告知承诺 is offered, */
+    bool is_promised;                     /* and made */
+    const char *promise;                  /* may_promise: what is promised; NULL: the item does not say */
+    const char *const *promise_materials; /* may_promise: codes of the materials that it replaces */
+    size_t promise_material_count;
     const size_t *after; /* parts that must be granted before this one is sent on */
     size_t after_count;
     uint8_t case_id[CASE_ID_SIZE]; /* of the case that it becomes */
@@ -98,8 +105,8 @@ struct app_bundle_plan {
     const struct app_bundle_need *needs;
     size_t need_count;
 };
-/* In @mem. Refusals name what is wrong: "bundle.answer", "bundle.member" and those of app_get_bundle(); with @is_final, before an
- * application, also "bundle.not-in-force", "bundle.unanswered", "bundle.route", "bundle.parts" (none, or more than CASE_PARTS_MAX). */
+/* In @mem. Refusals name what is wrong: "bundle.answer", "bundle.member", "case.promise-unallowed" and those of
+ * app_get_bundle(); with @is_final, before an application, also "bundle.not-in-force", "bundle.unanswered", "bundle.route", "bundle.parts" (none, or more than CASE_PARTS_MAX). */
 int app_plan_bundle(struct app *a, const struct app_bundle_request *q, bool is_final, struct arena *mem,
                     struct app_bundle_plan *ret, struct err *e) WARN_UNUSED;
 

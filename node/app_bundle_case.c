@@ -80,6 +80,24 @@ static int check_divisions(const struct planning *p, struct err *e)
     return 0;
 }
 
+static bool is_promised(const struct planning *p, const char *member)
+{
+    for (size_t i = 0; i < p->q->promise_count; i++)
+        if (strcmp(p->q->promises[i], member) == 0)
+            return true;
+    return false;
+}
+
+static int check_promises(const struct planning *p, struct err *e)
+{
+    const struct app_bundle_request *q = p->q;
+    for (size_t i = 0; i < q->promise_count; i++)
+        if (index_of(p->bundle, q->promises[i]) == p->bundle->members.count)
+            return err_set(e, ERR_INVALID, "bundle.member", "'%.48s' is no member of bundle '%s'", q->promises[i],
+                           p->bundle->code);
+    return 0;
+}
+
 /* The division for which a member is decided: its own, that of the application, or that of the node that the bundle names. */
 static uint32_t division_of(const struct planning *p, const struct bundle_member *m)
 {
@@ -145,7 +163,25 @@ static size_t part_of(const struct app_bundle_plan *plan, const char *member, si
     return i;
 }
 
-static void fill_parts(struct planning *p, const struct bundle_plan *from, struct app_bundle_plan *ret)
+/* What the item of a part says of 告知承诺; ERR_CONFLICT when it is promised and the item does not allow it. */
+static int fill_promise(struct planning *p, const struct catalog_item *item, struct app_bundle_part *part,
+                        struct err *e)
+{
+    part->is_promised = is_promised(p, part->member);
+    part->may_promise = item != NULL && item->promise != NULL && item->promise->is_allowed;
+    if (part->is_promised && item != NULL && app_check_promise(item, e) != 0)
+        return err_wrap(e, "part '%s'", part->member);
+    if (!part->may_promise)
+        return 0;
+    const char **codes = arena_alloc(p->mem, (item->promise->materials.count + 1) * sizeof *codes);
+    for (size_t i = 0; i < item->promise->materials.count; i++)
+        codes[part->promise_material_count++] = dup(p, item->promise->materials.at[i]);
+    part->promise_materials = codes;
+    part->promise = dup(p, item->promise->text);
+    return 0;
+}
+
+static int fill_parts(struct planning *p, const struct bundle_plan *from, struct app_bundle_plan *ret, struct err *e)
 {
     struct app_bundle_part *parts = arena_alloc(p->mem, (from->member_count + 1) * sizeof *parts);
     ret->parts = parts;
@@ -165,6 +201,9 @@ static void fill_parts(struct planning *p, const struct bundle_plan *from, struc
                                             .after = after};
         parts[i].is_joint = p->items[at] != NULL && (p->items[at]->modes & (1u << CATALOG_MODE_JOINT)) != 0;
         app_new_case_id(p->app, parts[i].case_id);
+        int rc = fill_promise(p, p->items[at], &parts[i], e);
+        if (rc != 0)
+            return rc;
         for (size_t n = 0; n < m->after.count; n++) { /* those before it in the bundle, hence in the plan */
             size_t other = part_of(ret, m->after.at[n], strlen(m->after.at[n]));
             if (other < ret->part_count)
@@ -172,6 +211,7 @@ static void fill_parts(struct planning *p, const struct bundle_plan *from, struc
         }
         ret->part_count++;
     }
+    return 0;
 }
 
 static void fill_open(struct planning *p, const struct bundle_plan *from, struct app_bundle_plan *ret)
@@ -189,6 +229,15 @@ static void fill_open(struct planning *p, const struct bundle_plan *from, struct
     ret->open_count = from->open_count;
 }
 
+/* A promise stands in for the material of the part. */
+static bool is_replaced(const struct app_bundle_part *part, const char *code)
+{
+    for (size_t i = 0; part->is_promised && i < part->promise_material_count; i++)
+        if (strcmp(part->promise_materials[i], code) == 0)
+            return true;
+    return false;
+}
+
 static void fill_needs(struct planning *p, const struct bundle_plan *from, struct app_bundle_plan *ret)
 {
     struct app_bundle_need *needs = arena_alloc(p->mem, (from->need_count + 1) * sizeof *needs);
@@ -197,26 +246,33 @@ static void fill_needs(struct planning *p, const struct bundle_plan *from, struc
         size_t count = n->shared != NULL ? n->serve_count : 1;
         size_t *parts = arena_alloc(p->mem, count * sizeof *parts);
         const char **codes = arena_alloc(p->mem, count * sizeof *codes);
+        size_t kept = 0;
         for (size_t s = 0; s < count; s++) {
             const char *member = n->shared != NULL ? n->serves[s] : n->member->code;
             size_t size = strcspn(member, "/");
-            parts[s] = part_of(ret, member, size);
-            codes[s] = dup(p, n->shared != NULL ? member + size + 1 : n->material->code);
+            size_t part = part_of(ret, member, size);
+            const char *code = n->shared != NULL ? member + size + 1 : n->material->code;
+            if (is_replaced(&ret->parts[part], code))
+                continue;
+            parts[kept] = part;
+            codes[kept++] = dup(p, code);
         }
-        needs[i] = (struct app_bundle_need){.code = dup(p, n->shared != NULL ? n->shared->code : n->material->code),
-                                            .name = dup(p, n->shared != NULL ? n->shared->name : n->material->name),
-                                            .necessity = n->shared != NULL ? NULL : necessities[n->material->necessity],
-                                            .member = n->shared != NULL ? NULL : dup(p, n->member->code),
-                                            .parts = parts,
-                                            .codes = codes,
-                                            .part_count = count};
+        if (kept == 0)
+            continue; /* nothing but the promise is needed */
+        needs[ret->need_count++] =
+            (struct app_bundle_need){.code = dup(p, n->shared != NULL ? n->shared->code : n->material->code),
+                                     .name = dup(p, n->shared != NULL ? n->shared->name : n->material->name),
+                                     .necessity = n->shared != NULL ? NULL : necessities[n->material->necessity],
+                                     .member = n->shared != NULL ? NULL : dup(p, n->member->code),
+                                     .parts = parts,
+                                     .codes = codes,
+                                     .part_count = kept};
     }
     ret->needs = needs;
-    ret->need_count = from->need_count;
 }
 
 /* What an application needs beyond a plan that is only looked at. */
-static int check_final(const struct app_bundle_plan *plan, struct err *e)
+static int check_final(const struct app_bundle_request *q, const struct app_bundle_plan *plan, struct err *e)
 {
     const struct app_bundle_view *b = &plan->bundle;
     if (!b->is_in_force)
@@ -228,6 +284,9 @@ static int check_final(const struct app_bundle_plan *plan, struct err *e)
     for (size_t i = 0; i < plan->part_count; i++)
         if (plan->parts[i].node == 0)
             return err_set(e, ERR_INVALID, "bundle.route", "part '%s': %s", plan->parts[i].member, plan->parts[i].why);
+    for (size_t i = 0; i < q->promise_count; i++)
+        if (part_of(plan, q->promises[i], strlen(q->promises[i])) == plan->part_count)
+            return err_set(e, ERR_INVALID, "bundle.member", "'%s' is no part that the answers come to", q->promises[i]);
     if (plan->part_count == 0 || plan->part_count > CASE_PARTS_MAX)
         return err_set(e, ERR_LIMIT, "bundle.parts", "the answers come to %zu parts, allowed are 1 to %u",
                        plan->part_count, CASE_PARTS_MAX);
@@ -239,6 +298,8 @@ static int plan(struct planning *p, bool is_final, struct app_bundle_plan *ret, 
     struct bundle_plan resolved = {0};
     int rc = check_divisions(p, e);
     if (rc == 0)
+        rc = check_promises(p, e);
+    if (rc == 0)
         rc = bundle_resolve(p->bundle, p->q->answers, p->q->answer_count, find_item, p, p->mem, &resolved, e);
     if (rc == 0 && p->error.code != 0) {
         *e = p->error;
@@ -248,10 +309,12 @@ static int plan(struct planning *p, bool is_final, struct app_bundle_plan *ret, 
         return rc;
     ret->division = p->division;
     app_new_case_id(p->app, ret->case_id);
-    fill_parts(p, &resolved, ret);
+    rc = fill_parts(p, &resolved, ret, e);
+    if (rc != 0)
+        return rc;
     fill_open(p, &resolved, ret);
     fill_needs(p, &resolved, ret);
-    return is_final ? check_final(ret, e) : 0;
+    return is_final ? check_final(p->q, ret, e) : 0;
 }
 
 int app_plan_bundle(struct app *a, const struct app_bundle_request *q, bool is_final, struct arena *mem,
@@ -311,7 +374,7 @@ static int prepare_part(struct app *a, const struct app_bundle_submission *s, si
     one.mode = part->is_joint ? CASE_MODE_JOINT : 0;
     one.payload = s->payloads[at];
     one.forward = part->after_count == 0;
-    one.promise = false;
+    one.promise = part->is_promised;
     one.parent = s->plan->case_id;
     ret->what = part->member;
     memcpy(ret->id, part->case_id, sizeof ret->id);

@@ -42,7 +42,7 @@ struct command {
     uint8_t body_hash[32];
     bool wait_peers;
     uint32_t wait_ms;
-    uint32_t peers[LEAF_RECIPIENTS_MAX];
+    uint32_t peers[APP_WAIT_PEERS_MAX];
     size_t peer_count;
 };
 
@@ -248,14 +248,14 @@ static void committed(void *ctx, const struct err *e)
     end_durable(c);
 }
 
-static void add_peer(const struct app *a, uint32_t code, uint32_t *peers, size_t *count)
+static void add_peer(const struct app *a, uint32_t code, uint32_t *peers, size_t *count, size_t max)
 {
     if (code == 0 || code == a->config->region || members_find(a->members, code) == NULL)
         return;
     size_t at = 0;
     while (at < *count && peers[at] < code)
         at++;
-    if ((at < *count && peers[at] == code) || *count == LEAF_RECIPIENTS_MAX)
+    if ((at < *count && peers[at] == code) || *count == max)
         return;
     memmove(&peers[at + 1], &peers[at], (*count - at) * sizeof *peers);
     peers[at] = code;
@@ -268,18 +268,18 @@ static size_t participants(const struct app *a, struct casefile *file, const str
 {
     size_t n = 0;
     const struct case_state *state = casefile_state(file);
-    add_peer(a, state->receiving, peers, &n);
-    add_peer(a, state->lead, peers, &n);
+    add_peer(a, state->receiving, peers, &n, LEAF_RECIPIENTS_MAX);
+    add_peer(a, state->lead, peers, &n, LEAF_RECIPIENTS_MAX);
     const struct case_effect *effects;
     size_t effect_count = casefile_effects(file, &effects);
     for (size_t i = 0; i < effect_count; i++) {
-        add_peer(a, effects[i].event->origin, peers, &n);
-        add_peer(a, effects[i].event->lead, peers, &n);
+        add_peer(a, effects[i].event->origin, peers, &n, LEAF_RECIPIENTS_MAX);
+        add_peer(a, effects[i].event->lead, peers, &n, LEAF_RECIPIENTS_MAX);
     }
     for (size_t i = 0; i < count; i++)
-        add_peer(a, drafts[i].command.lead, peers, &n);
+        add_peer(a, drafts[i].command.lead, peers, &n, LEAF_RECIPIENTS_MAX);
     for (size_t i = 0; i < a->config->mirror_count; i++)
-        add_peer(a, a->config->mirrors[i], peers, &n);
+        add_peer(a, a->config->mirrors[i], peers, &n, LEAF_RECIPIENTS_MAX);
     return n;
 }
 
@@ -518,7 +518,7 @@ int app_write_cases(struct command *c, const struct app_new_case *cases, size_t 
         c->result.count = (uint32_t)(first - c->result.first_index + cases[i].count);
         size_t peer_count = app_participants(a, slots[i]->file, peers);
         for (size_t n = 0; n < peer_count; n++)
-            add_peer(a, peers[n], c->peers, &c->peer_count);
+            add_peer(a, peers[n], c->peers, &c->peer_count, APP_WAIT_PEERS_MAX);
     }
     put_request(c, txn);
     ledger_commit(txn, committed, c);

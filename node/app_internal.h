@@ -106,9 +106,10 @@ void app_on_restored(void *ctx, const struct sync_entry *entries, size_t count, 
 
 /* app_watch.c */
 void app_notify_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
+#define APP_WAIT_PEERS_MAX (CASE_PARTS_MAX + LEAF_RECIPIENTS_MAX) /* of a whole and its parts */
 struct peer_wait_request {
     uint64_t end; /* own ledger size that must be reached */
-    uint32_t peers[LEAF_RECIPIENTS_MAX];
+    uint32_t peers[APP_WAIT_PEERS_MAX];
     size_t peer_count;
     uint32_t timeout_ms;
     void (*done)(void *ctx, bool reached);

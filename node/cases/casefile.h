@@ -215,7 +215,7 @@ enum case_flag {
 #undef X
 };
 
-#define CASE_PARTS_MAX 12u
+#define CASE_PARTS_MAX 32u             /* as many as a bundle has members (catalog/bundle.h) */
 #define CASE_GRADE_BAD_MAX 2u          /* 不满意 and 非常不满意 */
 #define CASE_EXTEND_DAYS_MAX 10u       /* art. 42(1) */
 #define CASE_EXTEND_DAYS_JOINT_MAX 15u /* art. 42(2), 多地联办 */

@@ -27,6 +27,14 @@ static int put_pairs(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, c
     return 0;
 }
 
+static void put_promises(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root)
+{
+    const char *member = ctl_option_at(c, "--promise", 0);
+    yyjson_mut_val *list = member == NULL ? NULL : yyjson_mut_obj_add_arr(doc, root, "promise");
+    for (size_t i = 0; member != NULL; member = ctl_option_at(c, "--promise", ++i))
+        (void)yyjson_mut_arr_add_str(doc, list, member);
+}
+
 static int put_question(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, struct err *e)
 {
     uint64_t version = 0;
@@ -36,6 +44,7 @@ static int put_question(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root
         rc = put_pairs(c, doc, root, "--answer", "answers", e);
     if (rc == 0)
         rc = put_pairs(c, doc, root, "--part-division", "divisions", e);
+    put_promises(c, doc, root);
     if (version != 0)
         (void)yyjson_mut_obj_add_uint(doc, root, "version", version);
     if (division != NULL)
@@ -103,6 +112,24 @@ static void print_open(struct ctl *c, yyjson_val *root)
     }
 }
 
+static void print_promises(struct ctl *c, yyjson_val *root)
+{
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "parts"));
+    for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it)) {
+        yyjson_val *promise = yyjson_obj_get(o, "promise");
+        const char *text = output_field(&c->mem, promise, "text");
+        if (!yyjson_is_obj(promise))
+            continue;
+        fprintf(c->out, "%s: %s", output_text(&c->mem, o, "member"),
+                yyjson_get_bool(yyjson_obj_get(promise, "made")) ? "promised (告知承诺)"
+                                                                 : "may be promised (告知承诺, --promise)");
+        yyjson_arr_iter codes = yyjson_arr_iter_with(yyjson_obj_get(promise, "materials"));
+        for (yyjson_val *n = yyjson_arr_iter_next(&codes); n != NULL; n = yyjson_arr_iter_next(&codes))
+            fprintf(c->out, " instead of %s", output_clean(&c->mem, yyjson_is_str(n) ? yyjson_get_str(n) : ""));
+        fprintf(c->out, "%s%s\n", text == NULL ? "" : ": ", text == NULL ? "" : text);
+    }
+}
+
 static void print_materials(struct ctl *c, yyjson_val *root)
 {
     static const char *const header[] = {"MATERIAL", "FOR", "NAME"};
@@ -144,6 +171,7 @@ int cmd_bundle_plan(struct ctl *c, struct err *e)
         print_parts(c, reply.root);
         fputc('\n', c->out);
         print_materials(c, reply.root);
+        print_promises(c, reply.root);
         print_open(c, reply.root);
     }
     free(text);

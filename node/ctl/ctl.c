@@ -129,7 +129,8 @@ static const struct ctl_option bundle_options[] = {
         {"--version", "N", false, false, "this version of it (default: the one in force)"},                            \
         {"--answer", "QUESTION=ANSWER", false, true, "the answer to one of its questions"},                            \
         {"--division", "CODE", false, false, "home division of the matter (default: from the identity number)"},       \
-        {"--part-division", "PART=CODE", false, true, "the division of one part, when it is another"}
+        {"--part-division", "PART=CODE", false, true, "the division of one part, when it is another"},                 \
+        {"--promise", "PART", false, true, "its applicant signs the promise (告知承诺) that replaces a certificate"}
 static const struct ctl_option plan_options[] = {OPTIONS_ANSWERS, OPTION_END};
 static const struct ctl_option submit_bundle_options[] = {
     OPTIONS_ANSWERS,

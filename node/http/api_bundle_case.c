@@ -64,6 +64,25 @@ static int decode_divisions(const struct json_object *body, struct app_bundle_re
     return rc;
 }
 
+/* "promise": ["HU"]: members whose applicant signs the promise. */
+static int decode_promises(const struct json_object *body, struct app_bundle_request *q, struct err *e)
+{
+    yyjson_val *list = NULL;
+    int rc = json_get_array(body, "promise", BUNDLE_MEMBERS_MAX, &list, e);
+    if (rc != 0 || list == NULL)
+        return rc;
+    const char **codes = arena_alloc(body->mem, BUNDLE_MEMBERS_MAX * sizeof *codes);
+    for (size_t i = 0; i < yyjson_arr_size(list); i++) {
+        codes[i] = yyjson_get_str(yyjson_arr_get(list, i));
+        if (codes[i] == NULL)
+            return err_set(e, ERR_INVALID, "json.type", "'%s' must be a text: the code of a member",
+                           json_path_index(body, "promise", i));
+    }
+    q->promises = codes;
+    q->promise_count = yyjson_arr_size(list);
+    return 0;
+}
+
 static int decode_question(struct request *r, const struct json_object *body, struct app_bundle_request *q,
                            struct err *e)
 {
@@ -75,10 +94,27 @@ static int decode_question(struct request *r, const struct json_object *body, st
     q->which.version = (uint32_t)version;
     if (rc == 0)
         rc = decode_answers(body, q, e);
-    return rc != 0 ? rc : decode_divisions(body, q, e);
+    if (rc == 0)
+        rc = decode_divisions(body, q, e);
+    return rc != 0 ? rc : decode_promises(body, q, e);
 }
 
 /* ---- plan ---- */
+
+/* Where 告知承诺 is offered: what is promised, the materials that it replaces, and whether it is made. */
+static void put_promise(struct json_out *out, yyjson_mut_val *row, const struct app_bundle_part *p)
+{
+    if (!p->may_promise) {
+        json_put_null(out, row, "promise");
+        return;
+    }
+    yyjson_mut_val *promise = json_put_object(out, row, "promise");
+    json_put_bool(out, promise, "made", p->is_promised);
+    json_put_string(out, promise, "text", p->promise);
+    yyjson_mut_val *codes = json_put_array(out, promise, "materials");
+    for (size_t i = 0; i < p->promise_material_count; i++)
+        json_put_string(out, codes, NULL, p->promise_materials[i]);
+}
 
 static void put_parts(struct json_out *out, const struct app_bundle_plan *plan)
 {
@@ -101,6 +137,7 @@ static void put_parts(struct json_out *out, const struct app_bundle_plan *plan)
         yyjson_mut_val *after = json_put_array(out, row, "after");
         for (size_t n = 0; n < p->after_count; n++)
             json_put_string(out, after, NULL, plan->parts[p->after[n]].member);
+        put_promise(out, row, p);
     }
 }
 
@@ -126,7 +163,7 @@ static void put_needs(struct json_out *out, const struct app_bundle_plan *plan)
 
 int api_post_bundle_plan(struct request *r, struct err *e)
 {
-    static const char *const fields[] = {"answers", "division", "divisions", "version"};
+    static const char *const fields[] = {"answers", "division", "divisions", "version", "promise"};
     struct app_bundle_request q = {0};
     struct app_bundle_plan plan;
     struct json_object body;
@@ -328,7 +365,7 @@ static void put_shared(const struct contents *c, struct json_out *out, yyjson_mu
 
 static int whole_content(const struct contents *c, struct bytes *ret, struct err *e)
 {
-    static const char *const given[] = {"answers", "form", "forms", "materials"};
+    static const char *const given[] = {"answers", "form", "forms", "materials", "promise"};
     struct json_out out = open_content(c, NULL);
     for (size_t i = 0; i < array_count(given); i++)
         copy_field(&out, c->body, given[i]);
@@ -423,8 +460,8 @@ static int make_contents(struct contents *c, struct app_bundle_submission *s, st
 
 int api_post_bundle_cases(struct request *r, struct err *e)
 {
-    static const char *const fields[] = {"answers", "division", "divisions", "version", "applicant",
-                                         "agent",   "guardian", "form",      "forms",   "materials"};
+    static const char *const fields[] = {"answers",  "division", "divisions", "version",   "applicant", "agent",
+                                         "guardian", "form",     "forms",     "materials", "promise"};
     struct app_bundle_request q = {0};
     struct app_bundle_plan plan = {0};
     struct app_submission persons = {.forward = true};

@@ -878,7 +878,7 @@ class Case:
         parts, part = self.state.parts, event.attributes["part"]
         if part in parts:
             return "noop", "already"
-        if len(parts) == 12:
+        if len(parts) == 32:
             return "guard", "parts_full"
         parts[part] = 0
         return "ok", "recorded"

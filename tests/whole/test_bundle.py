@@ -373,6 +373,88 @@ def test_command_line(nodes, tmp_path):
     assert "510000.BIRTH" in shell.text("case", "show", done["case"])
 
 
+def promise_bundle(whole):
+    """首次申领居民身份证 allows 告知承诺 in place of M04 (its proof of residence), the other item does not."""
+    whole["bundles"] = [{
+        **whole["bundles"][0], "code": "SETTLE", "name": "落户一件事", "questions": [], "members": [
+            {"code": "ID", "item": "0007KSTB0060"}, {"code": "HU", "item": "0007KSTB0061"}, {"code": "ORPHAN", "item": "0007KSTB0066"}],
+        "materials": [{"code": "S1", "name": "居民户口簿", "serves": ["ID/M02", "ORPHAN/M02"]},
+                      {"code": "S2", "name": "居住证明", "serves": ["ID/M04", "HU/M03"]}]}]
+
+
+def test_a_part_is_promised(nodes, tmp_path):
+    """告知承诺 (国办发〔2020〕42号) in one part of an application: what it replaces is not asked for, the others stay as they are."""
+    b, a, c = nodes
+    publish(b, bundle_file(tmp_path, promise_bundle))
+    wait_shown("SETTLE", a, version=1)
+    more = {"answers": None, "division": "510104"}
+    plan = ask(a, "SETTLE", path="plan", **more).ok().json()
+    offered = {p["member"]: p["promise"] for p in plan["parts"]}
+    assert offered["HU"] is None and offered["ORPHAN"] is None
+    assert (offered["ID"]["made"], offered["ID"]["materials"]) == (False, ["M04"]) and "承诺" in offered["ID"]["text"]
+    assert {m["code"]: m["serves"] for m in plan["materials"] if m["shared"]}["S2"] == ["ID/M04", "HU/M03"]
+    plan = ask(a, "SETTLE", path="plan", promise=["ID"], **more).ok().json()
+    assert plan["parts"][0]["promise"]["made"] is True
+    assert {m["code"]: m["serves"] for m in plan["materials"] if m["shared"]} == {"S1": ["ID/M02", "ORPHAN/M02"], "S2": ["HU/M03"]}
+    before = counts(a)
+    refused(ask(a, "SETTLE", promise=["HU"], **more), 409, "case.promise-unallowed", "HU", "42号")
+    refused(ask(a, "SETTLE", promise=["XX"], **more), 400, "bundle.member", "XX")
+    refused(ask(a, "SETTLE", promise=[1], **more), 400, "json.type", "promise[0]")
+    refused(ask(a, "SETTLE", promise="ID", **more), 400, "json.type", "promise")
+    refused(ask(a, "SETTLE", promise=["ID"] * 33, **more), 400, "json.range", "promise")
+    assert counts(a) == before
+    done = ask(a, "SETTLE", promise=["ID"], materials=[{**S1, "code": "S2"}], **more).ok().json()["case"]
+    parts = parts_of(a, done)
+    wait_status(parts["ID"], "arrived", a, b)
+    promised = {m: view(a, case)["events"][0]["attributes"].get("promise", False) for m, case in parts.items()}
+    assert promised == {"ID": True, "HU": False, "ORPHAN": False}
+    assert [m["code"] for m in content(a, parts["HU"])["materials"]] == ["M03"]
+    assert content(a, parts["ID"])["materials"] == [], "the promise stands in for it"
+    act(b, parts["ID"], "accept").ok()
+    act(b, parts["ID"], "breach", reason_code="promise.false", reason="核查发现承诺不实").ok()
+    shell = Shell(a)
+    text = shell.text("bundle", "plan", "SETTLE", "--division", "510104", "--promise", "ID")
+    assert "ID: promised (告知承诺) instead of M04" in text
+    assert "ID: may be promised (告知承诺, --promise) instead of M04" in shell.text("bundle", "plan", "SETTLE", "--division", "510104")
+    person = ["--name", "李小满", "--id", citizen_number(5)]
+    failed = shell.run("bundle", "submit", "SETTLE", *person, "--promise", "HU", check=False)
+    assert failed.returncode != 0 and "(case.promise-unallowed)" in failed.stderr
+    case = shell.json("bundle", "submit", "SETTLE", *person, "--promise", "ID")["case"]
+    assert view(a, parts_of(a, case)["ID"])["events"][0]["attributes"]["promise"] is True
+
+
+def test_the_largest_bundle_is_one_application(nodes, tmp_path):
+    """32 members, as many as a bundle may have, decided in three provinces: one application, one whole, all parts followed."""
+    b, a, c = nodes
+    codes = [i["basic_code"] for i in json.loads((CATALOGS / "sichuan.json").read_text())["items"]][:32]
+    homes = [("510104", B), ("440300", A), ("330106", C)]
+
+    def enlarge(whole):
+        whole["bundles"] = [{
+            **whole["bundles"][0], "code": "ALL", "name": "最大的一件事", "questions": [], "materials": [],
+            "members": [{"code": f"P{i:02}", "item": code} for i, code in enumerate(codes)]}]
+
+    publish(b, bundle_file(tmp_path, enlarge))
+    wait_shown("ALL", a, version=1)
+    divisions = {f"P{i:02}": homes[i % 3][0] for i in range(32)}
+    reply = ask(a, "ALL", answers=None, divisions=divisions).ok().json()
+    assert len(reply["parts"]) == 32 and {p["node"] for p in reply["parts"]} == {int(B), int(A), int(C)}
+    whole, parts = reply["case"], parts_of(a, reply["case"])
+    assert len(parts) == 32
+    wait_status(whole, "accepted", a)
+    for i, (member, case) in enumerate(sorted(parts.items())):
+        decides = nodes[[B, A, C].index(homes[i % 3][1])]
+        finish(case, a, decides)
+        assert view(a, case)["item_code"].endswith(codes[i])
+    wait_status(whole, "closed_granted", a)
+    assert decisions(a, whole) == {case: "grant" for case in parts.values()}
+    other = ask(a, "ALL", answers=None, divisions=divisions).ok().json()["case"]
+    act(a, other, "withdraw").ok()
+    for case in parts_of(a, other).values():
+        wait_for(lambda: view(a, case)["status"] == "withdrawn", what="each part to be withdrawn")
+    assert_whole(*nodes)
+
+
 def test_bad_applications_are_named_and_leave_nothing(nodes):
     b, a, c = published(nodes)
     before = counts(a)

@@ -211,7 +211,7 @@ static const char *plain_text(uint8_t why)
     case CASE_WHY_CHECKS_MISSING:
         return "refused: %s needs identity_check (身份核验) and form_check (形式审查) first";
     case CASE_WHY_ONCE:
-        return "refused: %s was made before, there is one for each case (一次一评)";
+        return "refused: %s was made before, there is one for each side of a case; rule: 好差评 一次一评";
     case CASE_WHY_NOT_GRANTED:
         return "refused: %s needs a decision that grants (准予), there is none";
     case CASE_WHY_SAME_LEAD:
@@ -220,36 +220,39 @@ static const char *plain_text(uint8_t why)
         return "refused: %s by silence (视为受理) is for licences (行政许可), the item is none; "
                "rule: 行政许可法第三十二条第一款第四项";
     case CASE_WHY_NOT_LICENCE:
-        return "refused: %s is for licences (行政许可), the item is none";
+        return "refused: %s is for licences (行政许可), the item is none; rule: 双公示";
     case CASE_WHY_REASONS_UNTOLD:
         return "refused: %s needs the reason told to the applicant, and a refusal also the ways of appeal "
                "(复议、诉讼); "
                "rule: 行政许可法第三十八条、第四十二条";
     case CASE_WHY_REVIEW_MISSING:
-        return "refused: %s needs a legal review (法制审核) that passed, the item demands it";
+        return "refused: %s needs a legal review (法制审核) that passed, the item demands it; rule: "
+               "国办发〔2018〕118号";
     case CASE_WHY_SAME_OFFICIAL:
-        return "refused: %s is not for the official who did the legal review (法制审核), it takes two";
+        return "refused: %s is not for the official who did the legal review (法制审核), it takes two; "
+               "rule: 国办发〔2018〕118号";
     case CASE_WHY_OFFICIAL_MISSING:
         return "refused: %s needs the official who acts, because the item demands a legal review (法制审核) by another "
-               "one";
+               "one; rule: 国办发〔2018〕118号";
     case CASE_WHY_EXTENDED_ONCE:
         return "refused: %s is possible once, the limit was extended before; rule: 行政许可法第四十二条";
     case CASE_WHY_NOTHING_LACKING:
         return "refused: %s makes no sense, nothing is lacking (容缺) in this case";
     case CASE_WHY_LACKING:
-        return "refused: %s has to wait until what is lacking (容缺) has been handed in and confirmed";
+        return "refused: %s has to wait until what is lacking (容缺) has been handed in and confirmed; "
+               "rule: 容缺受理 (地方规定)";
     case CASE_WHY_NO_PROMISE:
         return "refused: %s makes no sense, the applicant gave no promise (告知承诺)";
     case CASE_WHY_BREACHED:
-        return "refused: %s cannot grant, the promise (告知承诺) was false";
+        return "refused: %s cannot grant, the promise (告知承诺) was false; rule: 国办发〔2020〕42号";
     case CASE_WHY_NO_BAD_MARK:
         return "refused: %s answers a bad mark (差评: 1 or 2), this side has none";
     case CASE_WHY_OTHER_SIDE:
         return "refused: %s is the act of the side that got the mark";
     case CASE_WHY_PARTS_OPEN:
-        return "refused: %s has to wait until all parts (联办分件) have ended";
+        return "refused: %s has to wait until all parts (联办分件) have ended; rule: 国办发〔2020〕35号 多地联办";
     case CASE_WHY_PART_DENIED:
-        return "refused: %s cannot grant, a part (联办分件) was denied";
+        return "refused: %s cannot grant, a part (联办分件) was denied; rule: 国办发〔2020〕35号 多地联办";
     case CASE_WHY_PART_UNKNOWN:
         return "refused: %s names no open part (联办分件) of this case";
     case CASE_WHY_PARTS_FULL:

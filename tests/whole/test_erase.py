@@ -257,6 +257,24 @@ def test_who_may(cluster):
     assert {x["article"] for x in rows} == {"个人信息保护法第四十七条第三项"}
 
 
+def test_each_basis_names_its_article(cluster):
+    a, b = start_provinces(cluster, A, B)
+    bases = {"purpose_achieved": "个人信息保护法第四十七条第一项", "retention_expired": "个人信息保护法第四十七条第二项",
+             "consent_withdrawn": "个人信息保护法第四十七条第三项", "unlawful": "个人信息保护法第四十七条第四项",
+             "other_law": "个人信息保护法第四十七条第五项"}
+    for serial, (basis, article) in enumerate(bases.items(), 2):
+        case = submit(a, serial=serial)
+        act(a, case, "withdraw").ok()
+        wait_status(case, "withdrawn", a, b)
+        wait_for(lambda: view(a, case)["level"] == "sequenced", what="the confirmation")
+        erase(a, case, basis).ok()
+        wait_erased(case, a, b)
+        rows = b.get(f"/v1/cases/{case}/erasure").ok().json()["erasures"]
+        assert {x["article"] for x in rows} == {article}, basis
+    whim = erase(a, case, "whim")
+    assert whim.status == 400 and whim.json()["hint"].split(":")[1].split() == list(bases), "a new basis needs its row here"
+
+
 def test_command_line(cluster):
     a, b = start_provinces(cluster, A, B)
     case = submit(a)

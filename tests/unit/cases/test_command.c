@@ -411,6 +411,48 @@ static void test_every_explanation(void **state)
     assert_null(case_effect_name(6));
 }
 
+/* What the rules of an operation rest on (CASES.md, "Operations" and "Decide"): each refusal by one names its source, the same for all
+ * who see it. */
+static void test_refusals_name_their_source(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t kind, why;
+        uint16_t type;
+        const char *source;
+    } rows[] = {
+        {CASE_EFFECT_OK, CASE_WHY_SECOND_CORRECTION, CASE_EVENT_CORRECT, "行政许可法第三十二条第一款第四项"},
+        {CASE_EFFECT_OK, CASE_WHY_DEEMED, CASE_EVENT_ACCEPT, "行政许可法第三十二条第一款第四项"},
+        {CASE_EFFECT_OK, CASE_WHY_EXTENSION_OVER, CASE_EVENT_EXTEND, "行政许可法第四十二条"},
+        {CASE_EFFECT_OK, CASE_WHY_LACKING_UNALLOWED, CASE_EVENT_ACCEPT, "容缺受理"},
+        {CASE_EFFECT_OK, CASE_WHY_PROMISE_UNALLOWED, CASE_EVENT_RECEIPT, "国办发〔2020〕42号"},
+        {CASE_EFFECT_GUARD, CASE_WHY_NOT_DEEMED, CASE_EVENT_ACCEPT, "行政许可法第三十二条第一款第四项"},
+        {CASE_EFFECT_GUARD, CASE_WHY_REASONS_UNTOLD, CASE_EVENT_DECIDE, "行政许可法第三十八条、第四十二条"},
+        {CASE_EFFECT_GUARD, CASE_WHY_EXTENDED_ONCE, CASE_EVENT_EXTEND, "行政许可法第四十二条"},
+        {CASE_EFFECT_GUARD, CASE_WHY_PARTS_OPEN, CASE_EVENT_DECIDE, "国办发〔2020〕35号 多地联办"},
+        {CASE_EFFECT_GUARD, CASE_WHY_PART_DENIED, CASE_EVENT_DECIDE, "国办发〔2020〕35号 多地联办"},
+        {CASE_EFFECT_GUARD, CASE_WHY_BREACHED, CASE_EVENT_DECIDE, "国办发〔2020〕42号"},
+        {CASE_EFFECT_GUARD, CASE_WHY_REVIEW_MISSING, CASE_EVENT_DECIDE, "国办发〔2018〕118号"},
+        {CASE_EFFECT_GUARD, CASE_WHY_OFFICIAL_MISSING, CASE_EVENT_DECIDE, "国办发〔2018〕118号"},
+        {CASE_EFFECT_GUARD, CASE_WHY_SAME_OFFICIAL, CASE_EVENT_DECIDE, "国办发〔2018〕118号"},
+        {CASE_EFFECT_GUARD, CASE_WHY_LACKING, CASE_EVENT_DELIVER, "容缺受理"},
+        {CASE_EFFECT_GUARD, CASE_WHY_ONCE, CASE_EVENT_EVALUATE, "一次一评"},
+        {CASE_EFFECT_GUARD, CASE_WHY_NOT_LICENCE, CASE_EVENT_PUBLISH, "双公示"},
+        {CASE_EFFECT_GUARD, CASE_WHY_STATUS, CASE_EVENT_REFUSE, "行政许可法第三十二条第一款第二项"},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        const struct case_held held = {.type = rows[i].type, .item_code = "", .number = "", .reason = ""};
+        const struct case_effect f = {.event = &held,
+                                      .kind = rows[i].kind,
+                                      .why = rows[i].why,
+                                      .status_before = CASE_STATUS_RESUMED,
+                                      .status_after = CASE_STATUS_RESUMED};
+        char text[CASE_EXPLAIN_SIZE];
+        if (strstr(case_effect_explain(&f, text, sizeof text), rows[i].source) == NULL)
+            fail_msg("%s does not name %s", text, rows[i].source);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_repeated_request),
         cmocka_unit_test(test_explanations),
         cmocka_unit_test(test_every_explanation),
+        cmocka_unit_test(test_refusals_name_their_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

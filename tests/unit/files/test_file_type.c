@@ -92,9 +92,27 @@ static void test_names(void **state)
     assert_null(file_type_find("exe"));
 }
 
+/* Where the form of each type is laid down, so that another reading of it shows as a change here. */
+static void test_sources(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *source;
+    } rows[] = {
+        {"pdf", "ISO 32000-2 7.5.2"},   {"ofd", "GB/T 33190-2016"},
+        {"jpeg", "ITU-T T.81 B.2.1"},   {"png", "ISO/IEC 15948:2004 5.2"},
+        {"tiff", "TIFF 6.0 section 2"}, {"doc", "MS-CFB 2.2"},
+        {"xls", "MS-CFB 2.2"},          {"docx", "ISO/IEC 29500-2"},
+        {"xlsx", "ISO/IEC 29500-2"},    {"zip", "ISO/IEC 21320-1"},
+    };
+    assert_int_equal(array_count(rows), FILE_TYPES_COUNT);
+    for (size_t i = 0; i < array_count(rows); i++)
+        assert_string_equal(file_type_find(rows[i].name)->source, rows[i].source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_magic), cmocka_unit_test(test_seams),
-                                       cmocka_unit_test(test_names)};
+                                       cmocka_unit_test(test_names), cmocka_unit_test(test_sources)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -266,6 +266,8 @@ static void read_done(void *ctx)
     struct app_material_reader *r = ctx;
     size_t skip = (size_t)(r->offset % FILE_CHUNK_BYTES);
     r->is_busy = false;
+    if (r->error.code != 0) /* who reads may only see that it ends */
+        log_warn("material", NULL, r->error.id, "a file that is given out cannot be read: %s", r->error.message);
     if (r->is_closed)
         reader_destroy(r);
     else

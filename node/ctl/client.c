@@ -131,6 +131,15 @@ static int take_reply(CURL *curl, struct client_reply *reply, struct err *e)
     return 0;
 }
 
+int client_error(struct bytes text, struct err *e)
+{
+    yyjson_doc *doc = yyjson_read((const char *)text.data, text.size, YYJSON_READ_NOFLAG);
+    const struct client_reply reply = {.root = yyjson_doc_get_root(doc)};
+    int rc = daemon_error(200, &reply, e);
+    yyjson_doc_free(doc);
+    return rc;
+}
+
 int client_ask(const struct client_request *r, struct client_reply *ret, struct err *e)
 {
     int rc = 0;

@@ -37,6 +37,8 @@ struct client_reply {
  * frees @ret, also after an error. */
 int client_ask(const struct client_request *r, struct client_reply *ret, struct err *e) WARN_UNUSED;
 void client_reply_close(struct client_reply *reply);
+/* An error as the daemon words it, {code, id, message, hint}, becomes @e. */
+int client_error(struct bytes text, struct err *e) WARN_UNUSED;
 
 /* Appends @text percent-encoded for a path segment or a query value. */
 void client_put_encoded(struct buf *url, const char *text);

@@ -14,8 +14,8 @@
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
 #include "node/ctl/cmd.h"
-#include "node/ctl/cmd_archive.h"
 #include "node/ctl/package.h"
+#include "node/receipt/archive.h"
 
 #define JSON_BYTES_MAX (64u << 20)
 
@@ -78,7 +78,7 @@ static int check_file(struct check *k, yyjson_val *row, struct err *e)
 
 static bool is_listed(struct check *k, const char *path)
 {
-    if (strcmp(path, ARCHIVE_MANIFEST) == 0 || strcmp(path, PACKAGE_SUMS) == 0)
+    if (strcmp(path, ARCHIVE_MANIFEST) == 0 || strcmp(path, ARCHIVE_SUMS) == 0)
         return true;
     yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(yyjson_doc_get_root(k->manifest), "files"));
     for (yyjson_val *row = yyjson_arr_iter_next(&it); row != NULL; row = yyjson_arr_iter_next(&it))
@@ -112,10 +112,10 @@ static int check_sums(struct check *k, struct err *e)
     struct package_file f = {.path = ARCHIVE_MANIFEST};
     int rc = package_hash(k->folder, &f, e);
     if (rc == 0)
-        rc = file_read(inside(k, PACKAGE_SUMS), JSON_BYTES_MAX, &sums, e);
+        rc = file_read(inside(k, ARCHIVE_SUMS), JSON_BYTES_MAX, &sums, e);
     const char *line = arena_printf(&k->c->mem, "%s  %s\n", f.sha256, f.path);
     if (rc == 0 && memmem(sums.data, sums.size, line, strlen(line)) == NULL)
-        rc = err_set(e, ERR_VERIFY, "archive.changed", "'%s' is not as %s says", f.path, PACKAGE_SUMS);
+        rc = err_set(e, ERR_VERIFY, "archive.changed", "'%s' is not as %s says", f.path, ARCHIVE_SUMS);
     buf_close(&sums);
     return rc;
 }

@@ -11,6 +11,7 @@
 #include "certs/crypto.h"
 #include "node/base/file.h"
 #include "node/base/xassert.h"
+#include "node/receipt/archive.h"
 
 #define CHUNK_BYTES (1u << 20)
 
@@ -28,7 +29,7 @@ int package_open(struct package *p, struct arena *mem, const char *target, struc
     if (mkdir(work, 0700) != 0)
         return err_set_errno(e, ERR_IO, "archive.write", errno, "cannot make folder '%.300s'", work);
     p->work = work;
-    p->files = arena_alloc(mem, PACKAGE_FILES_MAX * sizeof *p->files);
+    p->files = arena_alloc(mem, ARCHIVE_FILES_MAX * sizeof *p->files);
     return 0;
 }
 
@@ -41,19 +42,13 @@ int package_add_folder(struct package *p, const char *name, struct err *e)
 
 static int add(struct package *p, const char *path, struct err *e)
 {
-    if (p->count == PACKAGE_FILES_MAX)
-        return err_set(e, ERR_LIMIT, "archive.files", "the package has more than %u files", PACKAGE_FILES_MAX);
+    if (p->count == ARCHIVE_FILES_MAX)
+        return err_set(e, ERR_LIMIT, "archive.files", "the package has more than %u files", ARCHIVE_FILES_MAX);
     struct package_file *f = &p->files[p->count];
     *f = (struct package_file){.path = arena_strdup(p->mem, path)};
     int rc = package_hash(p->work, f, e);
     p->count += rc == 0;
     return rc;
-}
-
-int package_add(struct package *p, const char *path, struct bytes content, struct err *e)
-{
-    int rc = file_write(inside(p, path), content, 0600, true, e);
-    return rc == 0 ? add(p, path, e) : rc;
 }
 
 int package_create(struct package *p, const char *path, int *ret_fd, struct err *e)
@@ -83,12 +78,17 @@ int package_add_written(struct package *p, const char *path, struct err *e)
     return rc;
 }
 
-int package_finish(struct package *p, struct err *e)
+int package_finish(struct package *p, struct bytes expected, struct err *e)
 {
     struct buf sums = {0};
+    int rc = 0;
     for (size_t i = 0; i < p->count; i++)
         buf_printf(&sums, "%s  %s\n", p->files[i].sha256, p->files[i].path);
-    int rc = file_write(inside(p, PACKAGE_SUMS), buf_bytes(&sums), 0600, true, e);
+    if (!bytes_equal(buf_bytes(&sums), expected))
+        rc =
+            err_set(e, ERR_VERIFY, "archive.changed", "what was written is not what %s of the node says", ARCHIVE_SUMS);
+    if (rc == 0)
+        rc = file_write(inside(p, ARCHIVE_SUMS), buf_bytes(&sums), 0600, true, e);
     buf_close(&sums);
     if (rc == 0)
         rc = sync_path(p->work, e);
@@ -108,7 +108,7 @@ void package_drop(struct package *p)
         (void)unlink(inside(p, p->files[i].path)); /* what cannot be removed stays and is seen */
     if (p->creating != NULL)
         (void)unlink(inside(p, p->creating));
-    (void)unlink(inside(p, PACKAGE_SUMS));
+    (void)unlink(inside(p, ARCHIVE_SUMS));
     for (size_t i = 0; i < p->folder_count; i++)
         (void)rmdir(inside(p, p->folders[i]));
     (void)rmdir(p->work);

@@ -12,8 +12,6 @@
 #include "node/base/bytes.h"
 #include "node/base/err.h"
 
-#define PACKAGE_SUMS "SHA256SUMS"
-#define PACKAGE_FILES_MAX 20000u
 #define PACKAGE_HEX_SIZE 65
 
 struct package_file {
@@ -37,11 +35,11 @@ struct package {
 int package_open(struct package *p, struct arena *mem, const char *target, struct err *e) WARN_UNUSED;
 /* A folder in it, one level deep. */
 int package_add_folder(struct package *p, const char *name, struct err *e) WARN_UNUSED;
-int package_add(struct package *p, const char *path, struct bytes content, struct err *e) WARN_UNUSED;
-/* For a file that comes in pieces: the caller writes and closes *ret, then package_add_written() hashes it and makes it durable. */
+/* A file that comes in pieces: the caller writes and closes *ret, then package_add_written() hashes it and makes it durable. */
 int package_create(struct package *p, const char *path, int *ret_fd, struct err *e) WARN_UNUSED;
 int package_add_written(struct package *p, const char *path, struct err *e) WARN_UNUSED;
-int package_finish(struct package *p, struct err *e) WARN_UNUSED;
+/* @sums: what SHA256SUMS has to say; ERR_VERIFY "archive.changed" when the files are others. */
+int package_finish(struct package *p, struct bytes sums, struct err *e) WARN_UNUSED;
 /* Removes what was made, unless it was finished. */
 void package_drop(struct package *p);
 

@@ -75,6 +75,8 @@ int api_list_cases(struct request *r, struct err *e);
 int api_get_case(struct request *r, struct err *e);
 int api_list_case_events(struct request *r, struct err *e);
 int api_get_payload(struct request *r, struct err *e); /* {case}, {origin}, {index} */
+/* api_archive.c */
+int api_get_archive(struct request *r, struct err *e); /* {case} */
 /* api_command.c: writing */
 int api_post_case(struct request *r, struct err *e);
 int api_post_case_events(struct request *r, struct err *e);

@@ -108,7 +108,17 @@ void request_piece(struct request *r, struct bytes piece)
     r->piece_asked = false;
     r->piece = piece;
     r->stream_failed = piece.size == 0;
-    r->piece_cb(r);
+    if (r->piece_cb != NULL)
+        r->piece_cb(r);
+}
+
+void request_end(struct request *r)
+{
+    xassert(r->piece_asked && !r->released && r->stream_size == REQUEST_SIZE_UNKNOWN);
+    r->piece_asked = false;
+    r->stream_ended = true;
+    if (r->piece_cb != NULL)
+        r->piece_cb(r);
 }
 
 void request_add_header(struct request *r, const char *name, const char *value)

@@ -24,6 +24,7 @@
 #define REQUEST_PARAMS_MAX 16
 #define REQUEST_ARGS_MAX 3
 #define REQUEST_HEADERS_MAX 6
+#define REQUEST_SIZE_UNKNOWN UINT64_MAX
 
 struct request_param {
     const char *name;
@@ -79,7 +80,8 @@ struct request {
     uint64_t piece_at;
     bool piece_asked;                    /* request_piece() will come */
     bool stream_failed;                  /* the connection is to end: the answer cannot be completed */
-    void (*piece_cb)(struct request *r); /* the server's */
+    bool stream_ended;                   /* of unknown size: nothing comes behind the last piece */
+    void (*piece_cb)(struct request *r); /* the server's; NULL while it looks itself */
 
     /* An operation under way. */
     bool waiting;                           /* a callback will call request_finish() */
@@ -112,12 +114,15 @@ int request_param_u64(const struct request *r, const char *name, uint64_t min, u
 /* Exactly one of these per request. @text must live in r->mem or be static. */
 void request_reply(struct request *r, int status, const char *type, struct bytes text);
 void request_reply_json(struct request *r, int status, struct json_out *out);
-/* A body of @size bytes (at least 1) that is read as the client takes it: for each place that is not there yet @read is called, and
- * answers with request_piece(), later. @close frees @stream, also when nobody read it. */
+/* A body of @size bytes (at least 1, or REQUEST_SIZE_UNKNOWN) that is read as the client takes it: for each place that is not there
+ * yet, one after the other, @read is called, and answers with request_piece() or request_end(), at once or later. @close frees
+ * @stream, also when nobody read it. */
 void request_reply_stream(struct request *r, int status, const char *type, uint64_t size,
                           void (*read)(struct request *r, uint64_t at), void (*close)(void *stream), void *stream);
 /* What stands at the place asked for: not empty, valid until the next read or the close. Empty: it cannot be had, the connection ends. */
 void request_piece(struct request *r, struct bytes piece);
+/* Nothing stands there: a body of unknown size is complete. */
+void request_end(struct request *r);
 /* A further header field; both texts in mem or static. */
 void request_add_header(struct request *r, const char *name, const char *value);
 /* {code, id, message, hint}; the status is that of the code. */

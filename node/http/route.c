@@ -62,6 +62,7 @@ static const struct route routes[] = {
     {"POST", "/v1/cases/{case}/fetch", "", BODY_NONE, api_post_case_fetch},
     {"GET", "/v1/cases/{case}/events/{origin}/{index}/payload", "purpose", BODY_NONE, api_get_payload},
     {"GET", "/v1/cases/{case}/document", "act purpose wait_ms", BODY_NONE, api_get_document},
+    {"GET", "/v1/cases/{case}/archive", "purpose", BODY_NONE, api_get_archive},
     {"GET", "/v1/cases/{case}/receipt", "act form wait_ms", BODY_NONE, api_get_receipt},
     {"GET", "/v1/cases/{case}/erasure", "", BODY_NONE, api_get_erasure},
     {"POST", "/v1/cases/{case}/erase", "", BODY_JSON, api_post_erase},

@@ -287,6 +287,17 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         (void)MHD_add_response_header(response, name, value); /* fails only for malformed values: ours are not */
 }
 
+/* What stands at @at is copied, as far as there is room; 0: it is not there. */
+static ssize_t copy_piece(const struct request *r, uint64_t at, char *out, size_t size)
+{
+    if (at < r->piece_at || at - r->piece_at >= r->piece.size)
+        return 0;
+    size_t skip = (size_t)(at - r->piece_at);
+    size_t n = min_of(size, r->piece.size - skip);
+    memcpy(out, r->piece.data + skip, n);
+    return (ssize_t)n;
+}
+
 /* MHD has room for more of an answer in pieces. Nothing there: the connection rests until the piece has come. */
 static ssize_t stream_cb(void *cls, uint64_t at, char *out, size_t size)
 {
@@ -294,27 +305,33 @@ static ssize_t stream_cb(void *cls, uint64_t at, char *out, size_t size)
     struct request *r = c->request;
     if (r == NULL || r->stream_failed)
         return MHD_CONTENT_READER_END_WITH_ERROR;
-    if (at >= r->piece_at && at - r->piece_at < r->piece.size) {
-        size_t skip = (size_t)(at - r->piece_at);
-        size_t n = min_of(size, r->piece.size - skip);
-        memcpy(out, r->piece.data + skip, n);
-        return (ssize_t)n;
+    ssize_t n = copy_piece(r, at, out, size);
+    if (n > 0)
+        return n;
+    if (!r->stream_ended) {
+        r->piece = bytes_of(NULL, 0);
+        r->piece_at = at;
+        r->piece_asked = true;
+        r->piece_cb = NULL;
+        r->stream_read(r, at);
     }
-    r->piece = bytes_of(NULL, 0);
-    r->piece_at = at;
-    r->piece_asked = true;
-    r->piece_cb = piece_cb;
-    suspend(c);
-    r->stream_read(r, at);
-    return 0;
+    if (r->piece_asked) {
+        r->piece_cb = piece_cb;
+        suspend(c);
+        return 0;
+    }
+    if (r->stream_ended)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    return r->stream_failed ? MHD_CONTENT_READER_END_WITH_ERROR : copy_piece(r, at, out, size);
 }
 
 static enum MHD_Result send_reply(struct conn *c)
 {
     struct request *r = c->request;
     /* the reply lives in the request's arena, until completed_cb */
+    uint64_t stream_size = r->stream_size == REQUEST_SIZE_UNKNOWN ? MHD_SIZE_UNKNOWN : r->stream_size;
     struct MHD_Response *response =
-        r->is_stream ? MHD_create_response_from_callback(r->stream_size, STREAM_BLOCK_BYTES, stream_cb, c, NULL)
+        r->is_stream ? MHD_create_response_from_callback(stream_size, STREAM_BLOCK_BYTES, stream_cb, c, NULL)
                      : MHD_create_response_from_buffer_static(r->reply.size, r->reply.data);
     if (response == NULL)
         return MHD_NO;

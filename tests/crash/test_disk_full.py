@@ -9,9 +9,11 @@ import ctypes
 import os
 import resource
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
-from cluster import wait_for
+from cluster import CommandFailed, wait_for
 from load import Load, check_ledgers, find_item, three_provinces, verify_all, view
 
 DISK_BYTES = 128 << 20
@@ -164,6 +166,32 @@ def test_read_only_folder_at_start(three):
     disks[victim].set_read_only(False)
     victim.start()
     assert health(victim)[0] == 200
+
+
+def test_a_package_that_does_not_fit(cluster, own_mounts, tmp_path):
+    """归档 onto a disk that gets full on the way: nothing is left of it, the message says so, and with room it works."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "whole"))
+    from provinces import act, start_provinces, submit, wait_status
+
+    a, b = start_provinces(cluster, "440000", "510000", files=True)
+    case = submit(a)
+    scan = tmp_path / "scan.pdf"
+    scan.write_bytes(b"%PDF-1.4\n" + os.urandom(3 << 20))
+    a.cli("material", "add", case, str(scan))
+    act(a, case, "withdraw").ok()
+    wait_status(case, "withdrawn", a, b)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    for size in (24 << 10, 2 << 20):  # in the middle of the entries, and of the file
+        mount("tmpfs", disk, "tmpfs", 0, f"size={size},mode=0700")
+        with pytest.raises(CommandFailed) as full:
+            a.cli("case", "archive-export", case, str(disk / "package"), "--purpose", "归档")
+        assert full.value.status == 6 and "No space left on device" in full.value.stderr, full.value
+        assert "(archive.write)" in full.value.stderr and list(disk.iterdir()) == [], full.value
+        assert libc.umount2(str(disk).encode(), 0) == 0, "a file there is still open"
+    assert health(a)[0] == 200
+    a.cli("case", "archive-export", case, str(disk / "package"), "--purpose", "归档")
+    a.cli("case", "archive-verify", str(disk / "package"))
 
 
 def set_file_limit(node, size):

@@ -1,15 +1,20 @@
 """归档: the package of an ended case: whole, proven by `tongban` without a node and by sha256sum; nothing half done."""
 import hashlib
+import io
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
+import tarfile
+import time
 from pathlib import Path
 
 import pytest
 
-from cluster import CommandFailed
-from provinces import act, bring_to, start_provinces, submit, view, wait_status
+from cluster import CommandFailed, wait_for
+from provinces import act, assert_whole, bring_to, start_provinces, submit, view, wait_status
 from test_path import Shell
 
 A, B = "440000", "510000"
@@ -120,6 +125,108 @@ def test_a_package_is_whole_and_proves_itself(world, tmp_path):
         shutil.copytree(folder, copy)
         flip("receipts/decide.tlog-proof", seal=True)(copy)
         verify(a, copy)
+
+
+def stream(node, case, **more):
+    return node.get(f"/v1/cases/{case}/archive?purpose=%E5%BD%92%E6%A1%A3", **more)
+
+
+def test_one_request_gives_the_same_package(world, tmp_path):
+    """As a tar that any tar reads: the files of the command's folder, byte by byte but for the hour that they were made at."""
+    a, b, case, _ = world
+    folder = tmp_path / "package"
+    export(b, case, folder)
+    reply = stream(b, case)
+    assert reply.status == 200 and reply.headers["Content-Type"] == "application/x-tar"
+    assert f'filename="{case}.tar"' in reply.headers["Content-Disposition"]
+    with tarfile.open(fileobj=io.BytesIO(reply.body)) as tar:
+        assert all(m.isreg() and m.mode == 0o600 and (m.uid, m.gid) == (0, 0) for m in tar.getmembers())
+        names = [m.name.removeprefix(f"{case}/") for m in tar.getmembers()]
+        tar.extractall(tmp_path / "tar", filter="data")
+    assert sorted(names) == sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    assert names[-2:] == ["manifest.json", "SHA256SUMS"]
+    own = {"manifest.json", "SHA256SUMS"}
+    differing = {n for n in names if (tmp_path / "tar" / case / n).read_bytes() != (folder / n).read_bytes()}
+    # a receipt carries the newest checkpoint, and a document the code of it
+    assert {n for n in differing - own if not n.startswith(("receipts/", "documents/"))} == set()
+    meta = json.loads((folder / "manifest.json").read_text())["metadata"]
+    now = time.time()
+    assert all(now - 3600 < int(meta[k]) <= now + 60 for k in ("receivetime", "transacttime", "archivetime")), meta
+    verify(b, tmp_path / "tar" / case)
+
+    assert b.request("HEAD", f"/v1/cases/{case}/archive?purpose=x").status == 200
+    for path, status, id in ((f"/v1/cases/{case}/archive", 400, "http.purpose"),
+                             (f"/v1/cases/{case}/archive?purpose=x&form=zip", 400, "http.parameter"),
+                             (f"/v1/cases/{'0' * 32}/archive?purpose=x", 404, "case.unknown")):
+        refusal = b.get(path)
+        assert (refusal.status, refusal.json()["id"]) == (status, id), refusal.body
+    open_case = submit(a, serial=3)
+    wait_status(open_case, "arrived", a, b)
+    refusal = stream(a, open_case)
+    assert (refusal.status, refusal.json()["id"]) == (409, "archive.open")
+    assert_whole(a, b)
+
+
+def test_memory_is_flat_and_who_leaves_is_let_go(world, tmp_path):
+    a, b, case, _ = world
+    scan = tmp_path / "扫描.pdf"
+    with open(scan, "wb") as f:
+        f.write(b"%PDF-1.4\n")
+        for _ in range(96):
+            f.write(os.urandom(1 << 20))
+    case = submit(a, serial=4)
+    Shell(a).json("material", "add", case, str(scan))
+    act(a, case, "withdraw").ok()
+    wait_status(case, "withdrawn", a, b)
+    stream_size = scan.stat().st_size
+
+    def rss():
+        return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{a.pid}/status").read_text()).group(1)) << 10
+
+    def fds():
+        return len(os.listdir(f"/proc/{a.pid}/fd"))
+
+    before, held = rss(), fds()
+    most = before
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(str(a.dir / "api.sock"))
+    sock.sendall(f"GET /v1/cases/{case}/archive?purpose=x HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    got, count = hashlib.sha256(), 0
+    while count < stream_size:
+        piece = sock.recv(1 << 20)
+        assert piece, count
+        count += len(piece)
+        most = max(most, rss())
+    sock.close()
+    assert most - before < 24 << 20, f"the daemon grew by {most - before} bytes over a file of {stream_size}"
+
+    for _ in range(5):  # at the beginning, in the middle of the file
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(str(a.dir / "api.sock"))
+        sock.sendall(f"GET /v1/cases/{case}/archive?purpose=x HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        sock.recv(4096)
+        sock.close()
+    wait_for(lambda: fds() <= held, what="the descriptors of clients that left to be closed")
+    export(a, case, tmp_path / "whole")
+    material, = (tmp_path / "whole" / "materials").iterdir()
+    assert material.stat().st_size == stream_size
+    verify(a, tmp_path / "whole")
+
+
+def test_a_file_that_cannot_be_read_ends_the_stream(world, tmp_path):
+    """Nobody takes a part for the whole, and the command says what was missing."""
+    a, b, case, _ = world
+    file = max((p for p in (a.dir / "files").rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    file.write_bytes(damaged)
+    with pytest.raises(CommandFailed) as failed:
+        export(a, case, tmp_path / "x")
+    file_id = a.get(f"/v1/cases/{case}/materials").json()["materials"][0]["file"]
+    assert f"'materials/{file_id}'" in failed.value.stderr and "(archive.cut)" in failed.value.stderr, failed.value
+    assert a.wait_log("file.chunk-corrupt"), "and the log says why"
+    assert not (tmp_path / "x").exists() and not list(tmp_path.glob("x.making*")), failed.value
+    export(b, case, tmp_path / "there")
 
 
 def test_what_cannot_be_archived_is_refused_by_name(world, cluster, tmp_path):

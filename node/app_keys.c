@@ -232,6 +232,28 @@ static bool find_submitted(struct app *a, uint32_t peer, const struct leaf *leaf
     return true;
 }
 
+/* Who asks for what follows a batch has stored that batch, and the key that came with it in the same transaction: it is not
+ * sealed once more for every event of the case. Known of cases in memory only; a key too many does no harm, and one that
+ * is missed all the same is asked for. */
+static bool was_given(struct app *a, uint32_t peer, const uint8_t case_id[CASE_ID_SIZE], uint64_t from)
+{
+    const struct case_slot *slot = case_cache_find(a->cases, case_id);
+    for (size_t i = 0; slot != NULL && i < CASE_KEYS_GIVEN_MAX; i++)
+        if (slot->given[i].peer == peer)
+            return from >= slot->given[i].end;
+    return false;
+}
+
+static void note_given(struct app *a, uint32_t peer, const uint8_t case_id[CASE_ID_SIZE], uint64_t end)
+{
+    struct case_slot *slot = case_cache_find(a->cases, case_id);
+    for (size_t i = 0; slot != NULL && i < CASE_KEYS_GIVEN_MAX; i++)
+        if (slot->given[i].peer == peer || slot->given[i].peer == 0) {
+            slot->given[i] = (struct case_key_given){.peer = peer, .end = end};
+            return;
+        }
+}
+
 struct bytes app_make_grants(void *ctx, uint32_t peer, const struct wire_batch *batch, struct arena *mem)
 {
     struct app *a = ctx;
@@ -245,11 +267,13 @@ struct bytes app_make_grants(void *ctx, uint32_t peer, const struct wire_batch *
         if (f->items[i].kind != FRONTIER_KIND_ENTRY || f->items[i].payload.size == 0 ||
             leaf_decode(f->items[i].leaf, &leaf, NULL) != 0 || leaf.key_epoch == 0 || !leaf_is_case_event(&leaf))
             continue;
-        if (get_be32(leaf.case_id) == peer) /* it made that key itself */
-            continue;
+        if (get_be32(leaf.case_id) == peer || was_given(a, peer, leaf.case_id, f->from))
+            continue; /* it made that key itself, or has it */
         if (find_submitted(a, peer, &leaf, &record) || find_record(a, peer, leaf.case_id, &record))
             add_record(records, &count, &record);
     }
+    for (size_t i = 0; i < count; i++)
+        note_given(a, peer, records[i].case_id, f->to);
     return seal_records(a, peer, records, count, mem);
 }
 

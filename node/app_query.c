@@ -294,6 +294,22 @@ int app_get_payload(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t
     return 0;
 }
 
+/* A whole id that the store was asked for before: most events are written to a case in use, and a look-up in the store
+ * costs as much as the fold. */
+static bool is_listed(const struct app *a, struct bytes id)
+{
+    const struct case_slot *slot = id.size == CASE_ID_SIZE ? case_cache_find(a->cases, id.data) : NULL;
+    return slot != NULL && slot->is_listed;
+}
+
+static void found_case(struct app *a, const struct store_case *row, uint8_t ret_case_id[CASE_ID_SIZE])
+{
+    struct case_slot *slot = case_cache_find(a->cases, row->case_id);
+    if (slot != NULL)
+        slot->is_listed = true;
+    memcpy(ret_case_id, row->case_id, CASE_ID_SIZE);
+}
+
 int app_find_case(struct app *a, const char *ref, uint8_t ret_case_id[CASE_ID_SIZE], struct err *e)
 {
     struct store_case row;
@@ -304,10 +320,14 @@ int app_find_case(struct app *a, const char *ref, uint8_t ret_case_id[CASE_ID_SI
     if (rc != 0)
         return rc;
     if (length >= 8 && length <= 2 * CASE_ID_SIZE && hex_decode(ref, length, prefix, sizeof prefix, &size) == 0) {
+        if (is_listed(a, bytes_of(prefix, size))) {
+            memcpy(ret_case_id, prefix, CASE_ID_SIZE);
+            return 0;
+        }
         rc = store_find_case(ledger_reader(a->ledger), bytes_of(prefix, size), NULL, &row, e);
         if (rc != ERR_NOT_FOUND) {
             if (rc == 0)
-                memcpy(ret_case_id, row.case_id, CASE_ID_SIZE);
+                found_case(a, &row, ret_case_id);
             return rc;
         }
     }
@@ -318,7 +338,7 @@ int app_find_case(struct app *a, const char *ref, uint8_t ret_case_id[CASE_ID_SI
                        "case number 办件编码)",
                        ref);
     if (rc == 0)
-        memcpy(ret_case_id, row.case_id, CASE_ID_SIZE);
+        found_case(a, &row, ret_case_id);
     return rc;
 }
 

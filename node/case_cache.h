@@ -16,6 +16,14 @@
 #define CASE_CACHE_MAX 2048u
 #define CASE_CACHE_BYTES_MAX ((size_t)16 << 20)
 
+#define CASE_KEYS_GIVEN_MAX 4u
+
+/* The key went to @peer with entries of the own ledger below @end. */
+struct case_key_given {
+    uint32_t peer; /* 0 = free */
+    uint64_t end;
+};
+
 struct case_slot {
     struct list lru;
     uint8_t id[CASE_ID_SIZE];
@@ -23,9 +31,11 @@ struct case_slot {
     size_t bytes;     /* of @file, when it was last asked for */
     uint64_t touched; /* number of the last transaction that changed it */
     char item_name[301];
-    struct payload_key key; /* epoch 0: not looked up yet, or there is none */
-    uint64_t key_asked_ms;  /* monotonic; 0 = the others were not asked for it */
-    bool is_erased;         /* an erasure is on its way to the disk, or was since the slot was read */
+    struct payload_key key;                           /* epoch 0: not looked up yet, or there is none */
+    struct case_key_given given[CASE_KEYS_GIVEN_MAX]; /* a peer that is not in it is given the key (again) */
+    uint64_t key_asked_ms;                            /* monotonic; 0 = the others were not asked for it */
+    bool is_listed;                                   /* the store is known to have its row */
+    bool is_erased; /* an erasure is on its way to the disk, or was since the slot was read */
 
     struct store_due due; /* as written last, if due_known */
     bool due_known;

@@ -1,11 +1,12 @@
 /* OpenSSL behind crypto.h. Digests are fetched once (a fetch costs more than hashing a node), contexts are per thread. */
 #include "certs/crypto.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "node/base/xassert.h"
 
@@ -123,11 +124,15 @@ void crypto_sm3_destroy(struct crypto_sm3 *h)
     free(h);
 }
 
+/* Not RAND_bytes(): its generators cost three times as much a call, with a getpid() to notice a fork. */
 void crypto_random(void *out, size_t size)
 {
-    xassert(size <= 1 << 20);
-    int rc = RAND_bytes(out, (int)size);
-    xassert(rc == 1);
+    uint8_t *to = out;
+    for (size_t at = 0; at < size;) {
+        ssize_t n = getrandom(to + at, size - at, 0);
+        xassert(n > 0 || errno == EINTR);
+        at += n > 0 ? (size_t)n : 0;
+    }
 }
 
 bool crypto_equal(const void *a, const void *b, size_t size)

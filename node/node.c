@@ -20,6 +20,7 @@
 #include "federation/link_nng.h"
 #include "federation/tls_engine.h"
 #include "node/app_internal.h"
+#include "node/base/arena.h"
 #include "node/base/clock.h"
 #include "node/base/file.h"
 #include "node/base/limits.h"
@@ -743,11 +744,13 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
 
 void node_run(struct node *n)
 {
+    arena_keep_spares(true); /* half a dozen arenas come and go with every event */
     loop_run(n->loop);
     while (!is_drained(n)) { /* the last turn began something: a stopped ledger may have come back in it */
         loop_timer_set(n->drain_timer, DRAIN_MS);
         loop_run(n->loop);
     }
+    arena_keep_spares(false);
     log_info("node", NULL, "node.stopped", "stopped");
 }
 

@@ -9,7 +9,7 @@ void *txn_grow(struct arena *a, const void **array, size_t *count, size_t *capac
 {
     if (*count == *capacity) {
         size_t bigger = max_of((size_t)4, *capacity * 2);
-        void *copy = arena_alloc(a, bigger * element_size);
+        void *copy = arena_alloc_raw(a, bigger * element_size);
         if (*count > 0)
             memcpy(copy, *array, *count * element_size);
         *array = copy;

@@ -33,6 +33,8 @@ int bytes_compare(struct bytes a, struct bytes b)
 
 /* ---- growable buffer ---- */
 
+#define BUF_SIZE_FIRST 512 /* most leaves and answers fit: they are put together from many small pieces */
+
 void buf_init(struct buf *b, size_t size_max)
 {
     *b = (struct buf){.size_max = size_max};
@@ -61,7 +63,7 @@ static bool reserve(struct buf *b, size_t extra)
     size_t need = b->size + extra + 1;
     if (need > b->capacity) {
         size_t capacity = max_of(need, b->capacity * 2);
-        capacity = max_of(capacity, (size_t)64);
+        capacity = max_of(capacity, (size_t)BUF_SIZE_FIRST);
         b->data = xrealloc(b->data, capacity);
         b->capacity = capacity;
     }

@@ -22,14 +22,14 @@
 
 static void *arena_malloc_cb(void *ctx, size_t size)
 {
-    return arena_alloc(ctx, size);
+    return arena_alloc_raw(ctx, size); /* as malloc() */
 }
 
 static void *arena_realloc_cb(void *ctx, void *old, size_t old_size, size_t size)
 {
     if (size <= old_size)
         return old;
-    void *p = arena_alloc(ctx, size);
+    void *p = arena_alloc_raw(ctx, size);
     memcpy(p, old, old_size);
     return p;
 }

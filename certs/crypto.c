@@ -10,6 +10,12 @@
 
 #include "node/base/xassert.h"
 
+void crypto_init(void)
+{
+    int ok = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+    xassert(ok == 1);
+}
+
 static EVP_MD *sha256_md;
 static pthread_key_t sha256_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -13,6 +13,10 @@
 #define CRYPTO_ED25519_KEY_SIZE 32 /* public key, and seed of a private key (RFC 8032) */
 #define CRYPTO_ED25519_SIG_SIZE 64
 
+/* First of all in a program that runs threads of a library which uses OpenSSL beside us (NNG): OpenSSL is not taken down at the
+ * end of the process, when such a thread may still be freeing a connection. Its memory goes with the process. */
+void crypto_init(void);
+
 /* SHA-256 of the concatenation of @parts. */
 void crypto_sha256(const struct bytes *parts, size_t count, uint8_t out[CRYPTO_HASH_SIZE]);
 void crypto_sha256_one(const void *data, size_t size, uint8_t out[CRYPTO_HASH_SIZE]);

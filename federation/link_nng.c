@@ -316,11 +316,6 @@ void link_nng_limit_threads(unsigned task_threads)
     pthread_mutex_unlock(&mutex);
 }
 
-void link_nng_end(void)
-{
-    nng_fini();
-}
-
 int link_nng_check_url(const struct link_nng_config *config, const char *url, struct err *e)
 {
     const char *scheme = config->plain_loopback ? "tcp://127." : "tls+tcp://";

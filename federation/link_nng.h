@@ -73,10 +73,6 @@ struct link_nng_stats {
  * and timers, four for names, since a dead name server blocks the one that asks it. Must run before anything else that touches NNG, tls_engine_create() too; later calls do nothing. */
 void link_nng_limit_threads(unsigned task_threads);
 
-/* At the end of the process, after the last link_close() and tls_engine_destroy(): ends NNG's threads, which may still be
- * freeing what was closed, before the C library's exit takes OpenSSL away under them. No link can be opened after it. */
-void link_nng_end(void);
-
 /* Listens and starts dialling; the first events may come before it returns. Errors: ERR_INVALID (an address, a duplicate peer), ERR_LIMIT (peers), ERR_IO (address
  * in use, …), what the TLS engine says. */
 int link_nng_open(const struct link_nng_config *config, struct link **ret, struct err *e) WARN_UNUSED;

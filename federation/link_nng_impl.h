@@ -11,7 +11,9 @@
  * calls back, so sockets are closed before aios are stopped; nni_aio_stop() does not wait for a completion that is just
  * being made, so aios are freed only after their callback ran, and a TLS dialer that is still connecting is not closed
  * (NNG frees its aio under the connect callback: a panic, seen); each new pipe resets the dialer's backoff, so that a
- * peer that accepts and hangs up would be dialled without pause. Therefore dialling is ours: one dialer for one attempt
+ * peer that accepts and hangs up would be dialled without pause; nng_fini() can lock the mutex of a pipe that is gone, and
+ * abort (about once in a thousand ends), so that nobody calls it: after link_close() and tls_engine_destroy() NNG's threads
+ * know nothing of ours, and end with the process, for which OpenSSL has to stay until then (crypto_init()). Therefore dialling is ours: one dialer for one attempt
  * and its pipe, NNG's own redialling as good as off, and the next dialer made by the keeper when the last one rests.
  */
 #ifndef TB_FEDERATION_LINK_NNG_IMPL_H

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "certs/crypto.h"
 #include "node/base/log.h"
 #include "node/node.h"
 
@@ -84,6 +85,7 @@ int main(int argc, char **argv)
     const char *path = NULL;
     enum mode mode = MODE_RUN;
     keep_blocks();
+    crypto_init();
     bool adopt_head = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {

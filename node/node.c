@@ -759,8 +759,7 @@ void node_destroy(struct node *n)
     if (n == NULL)
         return;
     close_link(n);
-    tls_engine_destroy(n->tls);
-    link_nng_end(); /* from here on no thread but ours and the writer */
+    tls_engine_destroy(n->tls); /* from here on NNG's threads touch nothing of ours; they stay (link_nng_impl.h) */
     engine_close(&n->engine);
     loop_timer_destroy(n->drain_timer);
     loop_timer_destroy(n->expiry_timer);
@@ -806,7 +805,6 @@ int node_check(const struct config *config, struct err *e)
         rc = load_more_logs(&n, e);
     arena_close(&n.policy_arena);
     tls_engine_destroy(n.tls);
-    link_nng_end();
     catalog_destroy(catalog);
     calendar_destroy(calendar);
     region_table_destroy(n.regions);

@@ -27,7 +27,6 @@ import socket
 import subprocess
 import tempfile
 import time
-import warnings
 from pathlib import Path
 
 from proxy import Line
@@ -180,19 +179,6 @@ class LogLine:
 SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|FATAL: \w+Sanitizer)")
 
 
-def without_nng_end(text):
-    """The log @text without NNG's own end: after everything of ours has ended and node.stopped is said, nng_fini() can find a pipe's
-    mutex gone and abort the process (NNG 1.10.1, about once in a thousand ends). Nothing is lost by it, and it becomes a warning.
-    Before node.stopped it is a problem."""
-    lines = text.splitlines()
-    last = max((i for i, x in enumerate(lines) if LogLine.parse(x)), default=None)
-    if last is None or LogLine.parse(lines[last]).id != "node.stopped":
-        return text
-    rest = lines[last + 1 :]
-    is_nng = "panic: pthread_mutex_lock: Invalid argument" in rest and any("libnng" in x for x in rest)
-    return "\n".join(lines[: last + 1]) if is_nng else text
-
-
 class Node:
     """One province's folder and, between start() and stop(), its daemon. Made by Cluster.add_node()."""
 
@@ -262,9 +248,7 @@ class Node:
                 self.process.wait()
                 self.process = None
                 return
-        if self.process.returncode == -signal.SIGABRT and without_nng_end(self.log_text()) != self.log_text():
-            warnings.warn(f"{self}: NNG aborted at its own end, after node.stopped", stacklevel=2)
-        elif self.process.returncode != 0:
+        if self.process.returncode != 0:
             self.problems.append(f"ended with status {self.process.returncode}")
         self.process = None
 
@@ -347,7 +331,7 @@ class Node:
         if self.process is not None and self.process.poll() is not None:
             found.append(f"ended of itself, status {self.process.returncode}")
         found += [f"logged: {x}" for x in self.log_lines(level="error") if x.id not in self._expected]
-        lines = without_nng_end(self.log_text()).splitlines()
+        lines = self.log_text().splitlines()
         found += ["\n    ".join(lines[i : i + 25]) for i, x in enumerate(lines) if SANITIZER.search(x)][:1]
         return [f"{self.region}: {x}" for x in found]
 

@@ -138,27 +138,6 @@ def test_misbehaviour_fails_the_test(pair, act, said):
     lib.shutil.rmtree(pair.dir)
 
 
-NNG_PANIC = """==================
-WARNING: ThreadSanitizer: use of an invalid mutex
-==================
-panic: pthread_mutex_lock: Invalid argument
-This message is indicative of a BUG.
-Report this at https://github.com/nanomsg/nng/issues
-/lib/x86_64-linux-gnu/libnng.so.1(+0x230b3)
-"""
-
-
-@pytest.mark.parametrize("before, after, ok", [
-    ("2026-11-24T01:02:03.456Z info node node.stopped stopped\n", "", True),
-    ("2026-11-24T01:02:03.456Z info node node.stopping stopping on signal 15\n", "", False),
-    ("2026-11-24T01:02:03.456Z info node node.stopped stopped\n", "2026-11-24T01:02:04.456Z info node node.started again\n", False),
-])
-def test_only_the_end_of_nng_may_abort(before, after, ok):
-    log = before + NNG_PANIC + after
-    assert (lib.without_nng_end(log) != log) == ok
-    assert ("ThreadSanitizer" not in lib.without_nng_end(log)) == ok
-
-
 def test_announced_error_is_no_problem(pair):
     pair.nodes[1].expect_error("store.broken")
     pair.nodes[1].get("/error")

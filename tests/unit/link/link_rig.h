@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "certs/crypto.h"
 #include "federation/link_nng.h"
 #include "node/base/clock.h"
 #include "node/base/xassert.h"

@@ -754,6 +754,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
+    crypto_init();
     const struct CMUnitTest plain[] = {
         COMMON,
         link_test(test_dead_line),
@@ -769,6 +770,5 @@ int main(int argc, char **argv)
     };
     int failed = cmocka_run_group_tests_name("plain", plain, rig_setup_plain, NULL);
     failed += cmocka_run_group_tests_name("tls", tls, rig_setup_tls, rig_teardown_tls);
-    link_nng_end();
     return failed;
 }

@@ -319,6 +319,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
+    crypto_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_five_thousand_strangers),
         cmocka_unit_test(test_handshake_cap),

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "certs/crypto.h"
 #include "federation/tls_engine.h"
 #include "node/base/clock.h"
 #include "node/base/xassert.h"

@@ -9,7 +9,9 @@
  *
  * Failure modes: a client that goes away → completed_cb earlier, request_release() keeps the request for the callback
  * still to come. MHD does not look at a suspended connection, so those stand in an epoll set of our own (hangup_fd) that
- * tells when the client hangs up: without it the descriptors of closed long polls were held until their timeout. A slow client → its connection stands in `deadlines`, oldest first, and is shut down. A body over the
+ * tells when the client hangs up: without it the descriptors of closed long polls were held until their timeout. A slow client → its
+ * connection stands in `deadlines`, oldest first, and is shut down. Clients that hold all connections or all memory for bodies without
+ * going on → who has done so longest, and longer than PATIENCE_MS, makes room for the next. A body over the
  * limit is read on and dropped up to DISCARD_BYTES_MAX, so that the client sees the answer, then the connection is cut.
  *
  * Ownership: struct conn lives as long as the connection and holds the one request under way on it.
@@ -44,6 +46,8 @@
 #define CONNECTION_MEMORY_BYTES (32u << 10) /* request line and header; more is answered with 431 */
 #define DISCARD_BYTES_MAX (4u << 20)        /* of a refused body */
 #define TOKEN_BYTES_MIN 32
+#define PATIENCE_MS 2000u /* so long nobody has to make room for others: a client of this machine needs milliseconds */
+#define ROOM_PART 16u     /* of the connections is made free at once */
 #define HANGUPS_AT_ONCE 64
 #define STREAM_BLOCK_BYTES (128u << 10)
 
@@ -54,7 +58,8 @@ struct door {
     uv_poll_t poll;         /* on the daemon's epoll descriptor */
     uv_timer_t timer;       /* when the daemon wants to run without an event */
     struct guard_door asks; /* texts are the server's */
-    bool run_again;         /* a connection has gone: MHD listens again only in its next round */
+    unsigned conn_count, conn_max;
+    bool run_again; /* a connection has gone: MHD listens again only in its next round */
 };
 
 struct http_server {
@@ -69,8 +74,9 @@ struct http_server {
     int hangup_fd;         /* epoll set of the suspended conns; -1 = none */
     uv_poll_t hangup_poll; /* on it */
     uint32_t request_ms_max;
-    size_t bodies_bytes; /* held for all requests */
-    char *unix_path;     /* NULL = none */
+    size_t bodies_bytes;   /* held for all requests */
+    struct list body_list; /* conns that hold some of them, by begin of the body */
+    char *unix_path;       /* NULL = none */
     char *token;
     char *tcp_host;
     uint16_t tcp_port;
@@ -90,6 +96,8 @@ struct conn {
     /* the request under way */
     struct request *request; /* NULL before begin_request() and after completed_cb() */
     size_t body_bytes;       /* counted in server->bodies_bytes */
+    uint64_t body_ms;        /* its begin */
+    struct list body_link;   /* in body_list */
     size_t dropped_bytes;    /* of a refused body */
     bool bad_uri;            /* %00 in it: MHD cuts the path there */
     bool dispatched;
@@ -107,10 +115,31 @@ static void start_deadline(struct conn *c)
     list_append(&s->deadlines, &c->link);
 }
 
+/* All connections of @d are taken: those that have asked for nothing longest, or are still sending, are closed. */
+static void free_some(struct door *d, uint64_t now_ms)
+{
+    unsigned wanted = d->conn_max / ROOM_PART + 1;
+    if (d->mhd == NULL || d->conn_count < d->conn_max)
+        return;
+    list_for_each_safe (at, &d->server->deadlines) {
+        struct conn *c = container_of(at, struct conn, link);
+        bool is_answered = c->request != NULL && c->dispatched;
+        if (wanted == 0 || now_ms < c->deadline_ms - d->server->request_ms_max + PATIENCE_MS)
+            return;
+        if (c->door != d || is_answered)
+            continue;
+        list_remove(&c->link);
+        (void)shutdown(c->fd, SHUT_RDWR);
+        wanted--;
+    }
+}
+
 static void sweep_cb(uv_timer_t *timer)
 {
     struct http_server *s = timer->data;
     uint64_t now_ms = clock_mono_ms();
+    free_some(&s->doors[0], now_ms);
+    free_some(&s->doors[1], now_ms);
     while (!list_is_empty(&s->deadlines)) {
         struct conn *c = container_of(s->deadlines.next, struct conn, link);
         if (c->deadline_ms > now_ms)
@@ -139,7 +168,9 @@ static void connection_cb(void *cls, struct MHD_Connection *mhd, void **socket_c
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         struct conn *c = xcalloc(1, sizeof *c);
         list_init(&c->link);
+        list_init(&c->body_link);
         c->door = cls;
+        c->door->conn_count++;
         c->mhd = mhd;
         c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         c->client = client_of(mhd);
@@ -151,6 +182,7 @@ static void connection_cb(void *cls, struct MHD_Connection *mhd, void **socket_c
     if (c != NULL) {
         xassert(c->request == NULL);
         c->door->run_again = true;
+        c->door->conn_count--;
         list_remove(&c->link);
         free(c);
         *socket_context = NULL;
@@ -170,6 +202,7 @@ static void return_body(struct conn *c)
 {
     c->door->server->bodies_bytes -= c->body_bytes;
     c->body_bytes = 0;
+    list_remove(&c->body_link);
 }
 
 /* The request is over: answered, or its client went away. */
@@ -255,6 +288,48 @@ static void begin_request(struct conn *c, const char *url, const char *method, b
 
 /* ---- body, dispatch, answer ---- */
 
+/* The rest of the body is read on and dropped, so that the client sees the answer. */
+static void refuse_body(struct conn *c, const struct err *e)
+{
+    request_reply_error(c->request, e);
+    buf_close(&c->request->body);
+    return_body(c);
+}
+
+static void say_full(const struct http_server *s, struct err *e)
+{
+    (void)err_set(e, ERR_BUSY, "http.bodies", "requests under way hold %zu bytes, the limit is %u", s->bodies_bytes,
+                  HTTP_BODIES_BYTES_MAX);
+}
+
+/* Whether there is room for @size bytes more. Bodies that are slow to come make it: a client that sends a part and rests, and that a
+ * hundred times, would else keep everybody out until its time is over. */
+static bool make_room(struct http_server *s, size_t size)
+{
+    uint64_t now_ms = clock_mono_ms();
+    while (s->bodies_bytes + size > HTTP_BODIES_BYTES_MAX && !list_is_empty(&s->body_list)) {
+        struct conn *slowest = container_of(s->body_list.next, struct conn, body_link);
+        struct err e = {0};
+        if (now_ms < slowest->body_ms + PATIENCE_MS)
+            break;
+        say_full(s, &e);
+        refuse_body(slowest, &e);
+    }
+    return s->bodies_bytes + size <= HTTP_BODIES_BYTES_MAX;
+}
+
+static void keep_body(struct conn *c, const char *data, size_t size)
+{
+    struct http_server *s = c->door->server;
+    if (c->body_bytes == 0) {
+        c->body_ms = clock_mono_ms();
+        list_append(&s->body_list, &c->body_link);
+    }
+    buf_put(&c->request->body, data, size);
+    s->bodies_bytes += size;
+    c->body_bytes += size;
+}
+
 static enum MHD_Result take_body(struct conn *c, const char *data, size_t size)
 {
     struct request *r = c->request;
@@ -266,18 +341,14 @@ static enum MHD_Result take_body(struct conn *c, const char *data, size_t size)
     }
     if (r->body.size + size > r->body_max) {
         (void)guard_refuse_size(r, &e);
-    } else if (s->bodies_bytes + size > HTTP_BODIES_BYTES_MAX) {
-        (void)err_set(&e, ERR_BUSY, "http.bodies", "requests under way hold %zu bytes, the limit is %u",
-                      s->bodies_bytes, HTTP_BODIES_BYTES_MAX);
+        refuse_body(c, &e);
+    } else if (make_room(s, size)) { /* for which this very body may have had to go */
+        if (!r->replied)
+            keep_body(c, data, size);
     } else {
-        buf_put(&r->body, data, size);
-        s->bodies_bytes += size;
-        c->body_bytes += size;
-        return MHD_YES;
+        say_full(s, &e);
+        refuse_body(c, &e);
     }
-    request_reply_error(r, &e);
-    buf_close(&r->body);
-    return_body(c);
     return MHD_YES;
 }
 
@@ -530,6 +601,7 @@ static int open_door(struct http_server *s, struct door *d, int fd, bool is_tcp,
                      struct err *e)
 {
     d->server = s;
+    d->conn_max = connections_max;
     bool is_open = s->kind == REQUEST_DOOR_WITNESS;
     d->asks = (struct guard_door){.is_open = is_open,
                                   .body_max = is_open ? WITNESS_BODY_BYTES_MAX : HTTP_BODY_BYTES_MAX,
@@ -622,6 +694,7 @@ int http_server_start(const struct http_server_config *config, struct http_serve
     buf_close(&host);
     list_init(&s->deadlines);
     list_init(&s->suspended);
+    list_init(&s->body_list);
 
     rc = uv_timer_init(s->loop, &s->sweep);
     xassert(rc == 0);

@@ -251,7 +251,8 @@ bool app_pull_names(const struct app *a, const struct case_event *event);
 void app_pull_join(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct ledger_txn *txn);
 /* A case whose events wait for parents: if they still do after a while, they are asked for. */
 void app_pull_heal(struct app *a, struct case_slot *slot);
-void app_load_pulls(struct app *a); /* at start, and after each reload */
+bool app_pull_is_open(const struct app *a, const uint8_t case_id[CASE_ID_SIZE]); /* entries of it are being asked for */
+void app_load_pulls(struct app *a);                                              /* at start, and after each reload */
 void app_pulls_close(struct app *a);
 /* app_pull_answer.c */
 void app_answer_case_pull(struct app *a, uint32_t peer, uint64_t handle, const struct wire_case_pull *pull);

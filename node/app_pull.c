@@ -80,6 +80,14 @@ static struct case_pull *find_pull(struct app *a, const uint8_t case_id[CASE_ID_
     return NULL;
 }
 
+bool app_pull_is_open(const struct app *a, const uint8_t case_id[CASE_ID_SIZE])
+{
+    list_for_each (at, &a->pulls)
+        if (memcmp(container_of(at, const struct case_pull, link)->case_id, case_id, CASE_ID_SIZE) == 0)
+            return true;
+    return false;
+}
+
 static void pull_free(struct case_pull *p)
 {
     list_remove(&p->link);

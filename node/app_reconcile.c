@@ -63,6 +63,8 @@ struct pass {
     size_t range_rows[WIRE_RANGES_MAX]; /* rows in the ranges up to this one */
     size_t range_count;
     bool is_last; /* the stretch reaches the end */
+    uint64_t acked,
+        held; /* of the own ledger by the peer, of the peer's here: when the last question about entries was asked */
     uint8_t (*suspects)[CASE_ID_SIZE];
     size_t suspect_count, suspect_at, suspect_room;
 };
@@ -130,7 +132,8 @@ static void escalate(struct app *a, const struct finding *f)
     replication_alarm(a->replication, f->peer, alarm_of(f->what.cause), text);
 }
 
-/* Entries that were fetched once and are gone: their ledger is pulled again, once. When that has not helped, the author does not
+/* Entries that were fetched once and are gone: their ledger is pulled again, once, and the other participants are asked for those
+ * of the case that were never addressed to this node. When that has not helped, the author does not
  * give them to this node: somebody has to look. */
 static void ask_again(struct app *a, const struct finding *f)
 {
@@ -148,6 +151,7 @@ static void ask_again(struct app *a, const struct finding *f)
     rec->asked[rec->asked_count].at_ms = now;
     rec->asked[rec->asked_count++].index = f->what.first;
     replication_pull_again(a->replication, f->what.origin, f->what.first);
+    app_fetch_case(a, f->case_id, NULL, NULL);
 }
 
 static void take_finding(struct pass *p, const uint8_t case_id[CASE_ID_SIZE], const struct reconcile_finding *what)
@@ -291,15 +295,15 @@ static bool judge(struct pass *p, const uint8_t case_id[CASE_ID_SIZE], const str
     struct arena mem = ARENA_INIT;
     struct reconcile_side here, there = {0};
     struct reconcile_finding findings[RECONCILE_FINDINGS_MAX];
-    struct replication_peer peer = {0};
-    (void)replication_peer(p->app->replication, p->result->peer, &peer);
     const struct reconcile_progress progress = {.self = p->app->config->region,
                                                 .peer = p->result->peer,
-                                                .acked = peer.acked_size,
+                                                .acked = p->acked,
+                                                .peer_held = p->held,
                                                 .held = held_size,
                                                 .ctx = p->app};
     bool ok = said == NULL || take_side(said, &mem, &there);
-    if (ok && app_reconcile_load(p->app, case_id, &mem, &here, NULL) == 0 && (here.is_held || there.is_held)) {
+    if (ok && app_reconcile_load(p->app, case_id, p->result->peer, &mem, &here, NULL) == 0 &&
+        (here.is_held || there.is_held)) {
         size_t count = reconcile_judge(&here, &there, &progress, findings);
         p->result->differing += findings[0].cause != RECONCILE_SETTLED;
         for (size_t i = 0; i < count; i++)
@@ -350,6 +354,10 @@ static void ask_cases(struct pass *p)
             ask_ranges(p);
         return;
     }
+    struct replication_peer peer = {0};
+    (void)replication_peer(p->app->replication, p->result->peer, &peer);
+    p->acked = peer.acked_size;
+    p->held = peer.held_size;
     struct wire_msg m = {.type = WIRE_CASES_PULL};
     m.u.cases_pull = (struct wire_key_pull){.cases = (const uint8_t(*)[CASE_ID_SIZE])p->suspects + p->suspect_at,
                                             .case_count = count};

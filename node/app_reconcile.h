@@ -5,9 +5,9 @@
 #include "node/app_internal.h"
 #include "node/reconcile.h"
 
-/* Reads one case as committed: every entry held, and the fold of them now. Not a participant, or nothing held: is_held false.
- * The stored row is compared with the fold (row_differs). Entries live in @mem. */
-int app_reconcile_load(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem,
+/* Reads one case as committed, for a comparison with @peer: every entry held, and the fold of them now. Not a participant, or
+ * nothing held: is_held false. The stored row is compared with the fold (row_differs). Entries live in @mem. */
+int app_reconcile_load(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t peer, struct arena *mem,
                        struct reconcile_side *ret, struct err *e) WARN_UNUSED;
 /* Whether node @peer takes part in the case, by the entries held. */
 bool app_reconcile_takes_part(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t peer);

@@ -24,7 +24,19 @@ static int compare_entries(const void *a, const void *b)
     return memcmp(x->hash, y->hash, sizeof x->hash);
 }
 
-static int load_entries(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem,
+/* Whether the leaf names @node: its entry came to it with the ledger. */
+static bool is_addressed(struct bytes bytes, uint32_t node)
+{
+    struct leaf leaf;
+    if (leaf_decode(bytes, &leaf, NULL) != 0)
+        return false;
+    for (size_t i = 0; i < leaf.recipient_count; i++)
+        if (leaf.recipients[i].node == node || leaf.recipients[i].node == LEAF_NODE_ALL)
+            return true;
+    return false;
+}
+
+static int load_entries(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t peer, struct arena *mem,
                         struct reconcile_side *ret, struct err *e)
 {
     struct arena scratch = ARENA_INIT;
@@ -34,7 +46,9 @@ static int load_entries(struct app *a, const uint8_t case_id[CASE_ID_SIZE], stru
     if (rc == 0) {
         struct reconcile_entry *entries = arena_alloc(mem, (count + 1) * sizeof *entries);
         for (size_t i = 0; i < count; i++) {
-            entries[i] = (struct reconcile_entry){.origin = stored[i].origin, .index = stored[i].index};
+            entries[i] = (struct reconcile_entry){.origin = stored[i].origin,
+                                                  .index = stored[i].index,
+                                                  .is_addressed = is_addressed(stored[i].leaf, peer)};
             memcpy(entries[i].hash, stored[i].hash, sizeof entries[i].hash);
         }
         qsort(entries, count, sizeof *entries, compare_entries);
@@ -75,7 +89,7 @@ static struct store_case stored_row(struct app *a, const uint8_t case_id[CASE_ID
     return row;
 }
 
-int app_reconcile_load(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem,
+int app_reconcile_load(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t peer, struct arena *mem,
                        struct reconcile_side *ret, struct err *e)
 {
     int rc = app_check_reader(a, e);
@@ -84,7 +98,7 @@ int app_reconcile_load(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struc
         bool is_party = false;
         *ret = (struct reconcile_side){.is_held = true};
         before = stored_row(a, case_id);
-        rc = load_entries(a, case_id, mem, ret, e);
+        rc = load_entries(a, case_id, peer, mem, ret, e);
         if (rc == 0)
             rc = load_fold(a, case_id, &folded, ret, &is_party, e);
         if (rc != 0 || !is_party) {
@@ -98,6 +112,7 @@ int app_reconcile_load(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struc
         if (memcmp(before.digest, after.digest, sizeof before.digest) == 0)
             break; /* else a commit came in between: once more */
     }
+    ret->is_joining = app_pull_is_open(a, case_id);
     return rc;
 }
 
@@ -276,7 +291,8 @@ static bool answer_case(struct app *a, uint32_t peer, const uint8_t id[CASE_ID_S
                         size_t *count, size_t *entries, struct arena *mem)
 {
     struct reconcile_side side;
-    if (!app_reconcile_takes_part(a, id, peer) || app_reconcile_load(a, id, mem, &side, NULL) != 0 || !side.is_held)
+    if (!app_reconcile_takes_part(a, id, peer) || app_reconcile_load(a, id, peer, mem, &side, NULL) != 0 ||
+        !side.is_held)
         return true; /* nothing is said */
     if (*entries + side.entry_count > WIRE_HELD_MAX)
         return false;

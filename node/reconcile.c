@@ -150,20 +150,56 @@ static void find_case(struct findings *f, enum reconcile_cause cause)
         f->list[f->count++] = (struct reconcile_finding){.cause = cause};
 }
 
-/* Held here and not there. */
-static enum reconcile_cause missing_there(const struct reconcile_progress *p, const struct reconcile_entry *entry)
+/* What both sides hold, and how far each has come. */
+struct view {
+    const struct reconcile_side *here, *there;
+    const struct reconcile_progress *progress;
+    /* Nothing is shown there, and the entry that tells the peer of a part in the case, its own or ours, may be on its way. */
+    bool is_unaware_there;
+    bool is_unaware_here; /* nothing is held here, and an entry of the case is on its way */
+};
+
+/* Held here and not there. The peer has confirmed an entry only if that came to it with the ledger. */
+static enum reconcile_cause missing_there(const struct view *v, const struct reconcile_entry *entry)
 {
+    const struct reconcile_progress *p = v->progress;
     if (entry->origin == p->self)
-        return entry->index < p->acked ? RECONCILE_LOST_THERE : RECONCILE_LAG_THERE;
+        return entry->is_addressed && entry->index < p->acked && !v->is_unaware_there ? RECONCILE_LOST_THERE
+                                                                                      : RECONCILE_LAG_THERE;
     return entry->origin == p->peer ? RECONCILE_DENIED : RECONCILE_THIRD_THERE;
 }
 
-/* Held there and not here. */
-static enum reconcile_cause missing_here(const struct reconcile_progress *p, const struct reconcile_entry *entry)
+/* An own entry of the peer may be newer than its answer, or be shown as soon as it knows that both take part: then nothing can be said
+ * about it; what the peer waits for is named. */
+static bool is_undecided_there(const struct view *v, const struct reconcile_entry *entry)
 {
+    return entry->origin == v->progress->peer && (v->is_unaware_there || entry->index >= v->progress->peer_held);
+}
+
+/* Held there and not here. Below the cursor of its ledger it was here once, or was not addressed to this node, which then asks for
+ * it as soon as it knows that it takes part. */
+static enum reconcile_cause missing_here(const struct view *v, const struct reconcile_entry *entry)
+{
+    const struct reconcile_progress *p = v->progress;
     if (entry->origin == p->self)
         return RECONCILE_OWN_UNKNOWN;
-    return entry->index < p->held(p->ctx, entry->origin) ? RECONCILE_MISSING_HERE : RECONCILE_LAG_HERE;
+    bool is_coming = v->here->is_joining || v->is_unaware_here || entry->index >= p->held(p->ctx, entry->origin);
+    return is_coming ? RECONCILE_LAG_HERE : RECONCILE_MISSING_HERE;
+}
+
+static struct view make_view(const struct reconcile_side *here, const struct reconcile_side *there,
+                             const struct reconcile_progress *p)
+{
+    struct view v = {.here = here, .there = there, .progress = p};
+    for (size_t i = 0; !there->is_held && i < here->entry_count; i++) {
+        const struct reconcile_entry *entry = &here->entries[i];
+        v.is_unaware_there |= entry->origin == p->self ? entry->index >= p->acked : entry->origin != p->peer;
+    }
+    for (size_t i = 0; !here->is_held && i < there->entry_count; i++) {
+        const struct reconcile_entry *entry = &there->entries[i];
+        v.is_unaware_here |= entry->origin != p->self && entry->index >= p->held(p->ctx, entry->origin);
+    }
+    return v;
 }
 
 static int compare_place(const struct reconcile_entry *a, const struct reconcile_entry *b)
@@ -173,24 +209,29 @@ static int compare_place(const struct reconcile_entry *a, const struct reconcile
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
-static void compare_entries(const struct reconcile_side *here, const struct reconcile_side *there,
+/* False: they differ, maybe only because the answer is older. */
+static bool compare_entries(const struct reconcile_side *here, const struct reconcile_side *there,
                             const struct reconcile_progress *p, struct findings *f)
 {
+    const struct view v = make_view(here, there, p);
+    bool is_same = true;
     size_t i = 0, k = 0;
     while (i < here->entry_count || k < there->entry_count) {
         const struct reconcile_entry *a = i < here->entry_count ? &here->entries[i] : NULL;
         const struct reconcile_entry *b = k < there->entry_count ? &there->entries[k] : NULL;
         int order = a == NULL ? 1 : b == NULL ? -1 : compare_place(a, b);
-        if (order < 0) {
-            find_entry(f, missing_there(p, a), a);
-        } else if (order > 0) {
-            find_entry(f, missing_here(p, b), b);
-        } else if (memcmp(a->hash, b->hash, sizeof a->hash) != 0) {
+        bool is_fork = order == 0 && memcmp(a->hash, b->hash, sizeof a->hash) != 0;
+        if (order < 0 && !is_undecided_there(&v, a))
+            find_entry(f, missing_there(&v, a), a);
+        else if (order > 0)
+            find_entry(f, missing_here(&v, b), b);
+        else if (is_fork)
             find_entry(f, RECONCILE_FORK, a);
-        }
+        is_same = is_same && order == 0 && !is_fork;
         i += order <= 0;
         k += order >= 0;
     }
+    return is_same;
 }
 
 size_t reconcile_judge(const struct reconcile_side *here, const struct reconcile_side *there,
@@ -201,9 +242,7 @@ size_t reconcile_judge(const struct reconcile_side *here, const struct reconcile
         find_case(&f, RECONCILE_ROW_HERE);
     if (there->row_differs)
         find_case(&f, RECONCILE_ROW_THERE);
-    size_t rows = f.count;
-    compare_entries(here, there, progress, &f);
-    bool same_entries = f.count == rows;
+    bool same_entries = compare_entries(here, there, progress, &f);
     bool same_digest = memcmp(here->digest, there->digest, sizeof here->digest) == 0;
     if (same_entries && !same_digest) {
         if (here->has_unknown_rules != there->has_unknown_rules)

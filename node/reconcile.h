@@ -88,11 +88,15 @@ struct reconcile_entry {
     uint32_t origin;
     uint64_t index;
     uint8_t hash[32];
+    bool
+        is_addressed; /* this node's side only: its leaf names the peer, which got it with the ledger; else the peer has to ask */
 };
 
 /* One node's view of a case. */
 struct reconcile_side {
-    bool is_held;       /* else everything else is 0 */
+    bool is_held; /* else only is_joining counts */
+    bool
+        is_joining; /* this node's side only: it is asking other participants for entries that were not addressed to it */
     uint8_t digest[32]; /* folded now */
     bool is_frozen, has_unknown_rules, row_differs;
     uint32_t pending;
@@ -101,11 +105,13 @@ struct reconcile_side {
     size_t entry_count;
 };
 
-/* How far each ledger has come: entries below were given. */
+/* How far each ledger has come: entries below were given. The peer's answer is older than what is held here, so that what it must show
+ * is what was known when it was asked. */
 struct reconcile_progress {
     uint32_t self, peer;
-    uint64_t acked; /* of the own ledger, by the peer */
-    /* Of @origin's ledger, here. */
+    uint64_t acked;     /* of the own ledger, by the peer; when it was asked */
+    uint64_t peer_held; /* of the peer's ledger, here; when it was asked */
+    /* Of @origin's ledger, here; now. */
     uint64_t (*held)(void *ctx, uint32_t origin);
     void *ctx;
 };

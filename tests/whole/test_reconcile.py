@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from cluster import CommandFailed, wait_for
-from provinces import add_provinces, bring_to, start_provinces, submit, view, wait_met, wait_status, assert_whole
+from provinces import act, add_provinces, bring_to, start_provinces, submit, view, wait_met, wait_status, assert_whole
 
 A, B, C = "440000", "510000", "330000"
 
@@ -187,6 +187,60 @@ def test_lost_at_the_peer_is_escalated(cluster):
     assert alarms["reconcile.lost-there"]["about"] == int(B) and case in alarms["reconcile.lost-there"]["text"]
     reconcile(b)
     wait_for(lambda: reconcile(a)["differences"] == [], seconds=60, what="b to have fetched it again")
+
+
+WAITS = {"lag_here", "lag_there", "third_there", "pending"}
+
+
+def test_what_crossed_a_handover_is_on_its_way(cluster):
+    """B hands a case over to C while A, which took it in, cannot hear of it and writes on: to B alone. C holds A's ledger up to
+    there and asks for that entry ever more rarely. When the line is mended, nothing is lost on either side."""
+    b, a, c = start_provinces(cluster, B, A, C)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    cluster.cut(a, b)
+    b.cli("case", "handover", case, "--lead", C)
+    wait_for(lambda: c.get(f"/v1/cases/{case}").status == 200, what="the newcomer to know the case")
+    assert act(a, case, "note", note="请尽快").status == 201
+    size = a.get("/v1/ledger").ok().json()["size"]
+    peers = lambda node: {p["code"]: p for p in node.get("/v1/peers").ok().json()["peers"]}
+    wait_for(lambda: peers(c)[int(A)]["held_size"] >= size, what="the newcomer to hold A's ledger")
+    assert {cause for _, cause in causes(reconcile(c, A))} <= WAITS, "A does not know yet that C takes part"
+    cluster.heal()
+    seen = set()
+
+    def level():
+        """From the moment on when A knows, both ask about the case at once, again and again."""
+        if view(a, case)["lead"] != int(C):
+            return False
+        reports = reconcile(a, C), reconcile(c, A)
+        seen.update(cause for report in reports for of, cause in causes(report) if of == case)
+        return not any(causes(report) for report in reports)
+
+    wait_for(level, seconds=120, what="both to hold the same")
+    assert seen <= WAITS, seen
+    assert [n.get("/v1/alarms").ok().json()["alarms"] for n in (a, b, c)] == [[], [], []]
+    assert_whole(a, b, c)
+
+
+def test_handover_that_has_not_come_yet(cluster):
+    """C is named by B and cannot hear of it; A knows, and has written to C already. It shows nothing: nothing was lost."""
+    b, a, c = start_provinces(cluster, B, A, C)
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    cluster.cut(b, c)
+    b.cli("case", "handover", case, "--lead", C)
+    wait_for(lambda: view(a, case)["lead"] == int(C), what="A to know of the handover")
+    assert act(a, case, "note", note="请尽快").status == 201
+    size = a.get("/v1/ledger").ok().json()["size"]
+    peers = lambda node: {p["code"]: p for p in node.get("/v1/peers").ok().json()["peers"]}
+    wait_for(lambda: peers(a)[int(C)]["acked_size"] >= size, what="C's confirmation")
+    for node, peer in ((a, C), (c, A)):
+        found = {cause for of, cause in causes(reconcile(node, peer)) if of == case}
+        assert found <= WAITS, f"{node}: {found}"
+    cluster.heal()
+    wait_for(lambda: not causes(reconcile(a, C)) and not causes(reconcile(c, A)), seconds=120, what="both to hold the same")
+    assert [n.get("/v1/alarms").ok().json()["alarms"] for n in (a, b, c)] == [[], [], []]
 
 
 def test_daily(cluster):

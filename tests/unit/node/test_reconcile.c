@@ -17,7 +17,7 @@ static uint64_t held(void *ctx, uint32_t origin)
     return origin == 2 ? 20 : 30;
 }
 
-static const struct reconcile_progress progress = {.self = 1, .peer = 2, .acked = 10, .held = held};
+static const struct reconcile_progress progress = {.self = 1, .peer = 2, .acked = 10, .peer_held = 20, .held = held};
 
 static struct reconcile_side side(const struct reconcile_entry *entries, size_t count, uint8_t digest)
 {
@@ -34,20 +34,48 @@ static void test_entries(void **state)
         uint32_t origin;
         uint64_t first, last, count;
     } rows[] = {
-        {{{1, 3, {0}}, {2, 4, {0}}}, {{1, 3, {0}}, {2, 4, {0}}}, 2, 2, RECONCILE_SETTLED, 0, 0, 0, 0},
-        {{{1, 3, {0}}, {1, 11, {0}}, {1, 12, {0}}}, {{1, 3, {0}}}, 3, 1, RECONCILE_LAG_THERE, 1, 11, 12, 2},
-        {{{1, 3, {0}}, {1, 9, {0}}}, {{1, 3, {0}}}, 2, 1, RECONCILE_LOST_THERE, 1, 9, 9, 1},
-        {{{1, 3, {0}}}, {{1, 3, {0}}, {2, 20, {0}}, {2, 25, {0}}}, 1, 3, RECONCILE_LAG_HERE, 2, 20, 25, 2},
-        {{{1, 3, {0}}}, {{1, 3, {0}}, {2, 19, {0}}}, 1, 2, RECONCILE_MISSING_HERE, 2, 19, 19, 1},
-        {{{1, 3, {0}}}, {{1, 3, {0}}, {3, 29, {0}}}, 1, 2, RECONCILE_MISSING_HERE, 3, 29, 29, 1},
-        {{{1, 3, {0}}}, {{1, 3, {0}}, {3, 30, {0}}}, 1, 2, RECONCILE_LAG_HERE, 3, 30, 30, 1},
-        {{{1, 3, {0}}, {3, 1, {0}}}, {{1, 3, {0}}}, 2, 1, RECONCILE_THIRD_THERE, 3, 1, 1, 1},
-        {{{1, 3, {0}}, {2, 4, {0}}}, {{1, 3, {0}}}, 2, 1, RECONCILE_DENIED, 2, 4, 4, 1},
-        {{{1, 3, {0}}}, {{1, 3, {0}}, {1, 5, {0}}}, 1, 2, RECONCILE_OWN_UNKNOWN, 1, 5, 5, 1},
-        {{{1, 3, {7}}}, {{1, 3, {8}}}, 1, 1, RECONCILE_FORK, 1, 3, 3, 1},
+        {{{1, 3, {0}, false}, {2, 4, {0}, false}},
+         {{1, 3, {0}, false}, {2, 4, {0}, false}},
+         2,
+         2,
+         RECONCILE_SETTLED,
+         0,
+         0,
+         0,
+         0},
+        {{{1, 3, {0}, false}, {1, 11, {0}, false}, {1, 12, {0}, false}},
+         {{1, 3, {0}, false}},
+         3,
+         1,
+         RECONCILE_LAG_THERE,
+         1,
+         11,
+         12,
+         2},
+        {{{1, 3, {0}, false}, {1, 9, {0}, false}}, {{1, 3, {0}, false}}, 2, 1, RECONCILE_LOST_THERE, 1, 9, 9, 1},
+        {{{1, 3, {0}, false}},
+         {{1, 3, {0}, false}, {2, 20, {0}, false}, {2, 25, {0}, false}},
+         1,
+         3,
+         RECONCILE_LAG_HERE,
+         2,
+         20,
+         25,
+         2},
+        {{{1, 3, {0}, false}}, {{1, 3, {0}, false}, {2, 19, {0}, false}}, 1, 2, RECONCILE_MISSING_HERE, 2, 19, 19, 1},
+        {{{1, 3, {0}, false}}, {{1, 3, {0}, false}, {3, 29, {0}, false}}, 1, 2, RECONCILE_MISSING_HERE, 3, 29, 29, 1},
+        {{{1, 3, {0}, false}}, {{1, 3, {0}, false}, {3, 30, {0}, false}}, 1, 2, RECONCILE_LAG_HERE, 3, 30, 30, 1},
+        {{{1, 3, {0}, false}, {3, 1, {0}, false}}, {{1, 3, {0}, false}}, 2, 1, RECONCILE_THIRD_THERE, 3, 1, 1, 1},
+        {{{1, 3, {0}, false}, {2, 4, {0}, false}}, {{1, 3, {0}, false}}, 2, 1, RECONCILE_DENIED, 2, 4, 4, 1},
+        {{{1, 3, {0}, false}}, {{1, 3, {0}, false}, {1, 5, {0}, false}}, 1, 2, RECONCILE_OWN_UNKNOWN, 1, 5, 5, 1},
+        {{{1, 3, {7}, false}}, {{1, 3, {8}, false}}, 1, 1, RECONCILE_FORK, 1, 3, 3, 1},
     };
     for (size_t i = 0; i < array_count(rows); i++) {
-        struct reconcile_side here = side(rows[i].here, rows[i].here_count, 0);
+        struct reconcile_entry own[4];
+        memcpy(own, rows[i].here, sizeof own);
+        for (size_t k = 0; k < array_count(own); k++)
+            own[k].is_addressed = true;
+        struct reconcile_side here = side(own, rows[i].here_count, 0);
         struct reconcile_side there =
             side(rows[i].there, rows[i].there_count, rows[i].cause == RECONCILE_SETTLED ? 0 : 1);
         struct reconcile_finding found[RECONCILE_FINDINGS_MAX];
@@ -65,7 +93,7 @@ static void test_entries(void **state)
 static void test_state(void **state)
 {
     (void)state;
-    static const struct reconcile_entry one[] = {{1, 3, {0}}}, two[] = {{1, 3, {0}}, {1, 11, {0}}};
+    static const struct reconcile_entry one[] = {{1, 3, {0}, false}}, two[] = {{1, 3, {0}, false}, {1, 11, {0}, false}};
     struct reconcile_finding found[RECONCILE_FINDINGS_MAX];
     struct reconcile_side here = side(one, 1, 0), there = side(one, 1, 1);
     assert_int_equal(reconcile_judge(&here, &there, &progress, found), 1);
@@ -89,6 +117,57 @@ static void test_state(void **state)
     assert_int_equal(found[0].cause, RECONCILE_ROW_HERE);
     assert_int_equal(found[1].cause, RECONCILE_LAG_THERE);
     assert_int_equal(found[2].cause, RECONCILE_PENDING);
+}
+
+/* What was never addressed to the side that lacks it is on its way, for that side asks for it: no loss, below the cursors too. */
+static void test_joining(void **state)
+{
+    (void)state;
+    static const struct reconcile_entry early[] = {{1, 3, {0}, false}, {1, 4, {0}, true}};
+    static const struct reconcile_entry named[] = {{1, 4, {0}, true}, {2, 5, {0}, false}, {3, 29, {0}, false}};
+    static const struct reconcile_entry theirs[] = {{2, 19, {0}, false}},
+                                        coming[] = {{2, 19, {0}, false}, {3, 30, {0}, false}};
+    struct reconcile_finding found[RECONCILE_FINDINGS_MAX];
+    struct reconcile_side nothing = {0}, one = side(early + 1, 1, 0), here = side(early, 2, 0),
+                          there = side(theirs, 1, 1);
+
+    /* own entries: the peer asks for what it was not given */
+    assert_int_equal(reconcile_judge(&here, &one, &progress, found), 1);
+    assert_int_equal(found[0].cause, RECONCILE_LAG_THERE);
+    assert_int_equal(found[0].last, 3);
+    assert_int_equal(reconcile_judge(&here, &nothing, &progress, found), 2);
+    assert_int_equal(found[1].cause, RECONCILE_LOST_THERE);
+    assert_int_equal(found[1].first, 4);
+    /* it shows nothing, not even its own entry, and a third node's may be what it waits for */
+    here = side(named, 3, 0);
+    assert_int_equal(reconcile_judge(&here, &nothing, &progress, found), 2);
+    assert_int_equal(found[0].cause, RECONCILE_LAG_THERE);
+    assert_int_equal(found[1].cause, RECONCILE_THIRD_THERE);
+
+    /* an entry of the peer that is newer than its answer: nothing can be said yet, not even that a program is at fault */
+    static const struct reconcile_entry newer[] = {{1, 3, {0}, true}, {2, 20, {0}, false}};
+    here = side(newer, 2, 0);
+    there = side(newer, 1, 1);
+    assert_int_equal(reconcile_judge(&here, &there, &progress, found), 1);
+    assert_int_equal(found[0].cause, RECONCILE_SETTLED);
+    there = side(theirs, 1, 1);
+
+    /* entries of the peer: this node asks, or does not know yet that it takes part */
+    here = side(NULL, 0, 0);
+    assert_int_equal(reconcile_judge(&here, &there, &progress, found), 1);
+    assert_int_equal(found[0].cause, RECONCILE_MISSING_HERE);
+    here.is_joining = true;
+    assert_int_equal(reconcile_judge(&here, &there, &progress, found), 1);
+    assert_int_equal(found[0].cause, RECONCILE_LAG_HERE);
+    assert_int_equal(reconcile_judge(&nothing, &there, &progress, found), 1);
+    assert_int_equal(found[0].cause, RECONCILE_MISSING_HERE);
+    there = side(coming, 2, 1);
+    assert_int_equal(reconcile_judge(&nothing, &there, &progress, found), 2);
+    assert_int_equal(found[0].cause, RECONCILE_LAG_HERE);
+    assert_int_equal(found[1].cause, RECONCILE_LAG_HERE);
+    here.is_joining = false;
+    assert_int_equal(reconcile_judge(&here, &there, &progress, found), 2);
+    assert_int_equal(found[0].cause, RECONCILE_MISSING_HERE);
 }
 
 /* Whatever two lists hold: no more findings than fit, never none. */
@@ -226,8 +305,9 @@ static void test_hostile_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entries), cmocka_unit_test(test_state),   cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_sum),     cmocka_unit_test(test_compare), cmocka_unit_test(test_hostile_answers),
+        cmocka_unit_test(test_entries),         cmocka_unit_test(test_state), cmocka_unit_test(test_joining),
+        cmocka_unit_test(test_bound),           cmocka_unit_test(test_sum),   cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_hostile_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,28 +159,55 @@ static void begin_round(struct recovery *r)
     }
 }
 
-/* The entry @index out of any answer, decoded; with @want only one of that hash. */
-static bool find_entry(struct recovery *r, uint64_t index, const uint8_t *want, struct sync_entry *ret)
+/* The content that its leaf names, whole. */
+static bool has_content(const struct sync_entry *entry)
 {
-    list_for_each (link, &r->answers) {
-        struct answer *a = container_of(link, struct answer, link);
-        for (; a->at < a->message.entry_count; a->at++) {
-            const struct wire_recovered_entry *in = &a->message.entries[a->at];
-            if (leaf_decode(in->leaf, &ret->leaf, NULL) != 0 || ret->leaf.origin != r->config.self ||
-                ret->leaf.index < index)
-                continue; /* of no use to anybody */
-            if (ret->leaf.index > index)
-                break;
-            leaf_hash(in->leaf, &ret->hash);
-            if (want != NULL && memcmp(want, ret->hash.b, sizeof ret->hash.b) != 0)
-                continue;
-            ret->bytes = in->leaf;
-            ret->payload = in->payload;
-            ret->payload_held = in->payload_held;
-            return true;
-        }
+    struct merkle_hash hash;
+    if (!entry->payload_held || entry->payload.size != entry->leaf.ct_len)
+        return false;
+    if (entry->payload.size == 0)
+        return true;
+    crypto_sha256_one(entry->payload.data, entry->payload.size, hash.b);
+    return merkle_hash_equal(&hash, &entry->leaf.ct_hash);
+}
+
+/* The entry @index out of one answer, decoded; with @want only one of that hash. */
+static bool find_in_answer(const struct recovery *r, struct answer *a, uint64_t index, const uint8_t *want,
+                           struct sync_entry *ret)
+{
+    for (; a->at < a->message.entry_count; a->at++) {
+        const struct wire_recovered_entry *in = &a->message.entries[a->at];
+        if (leaf_decode(in->leaf, &ret->leaf, NULL) != 0 || ret->leaf.origin != r->config.self ||
+            ret->leaf.index < index)
+            continue; /* of no use to anybody */
+        if (ret->leaf.index > index)
+            return false;
+        leaf_hash(in->leaf, &ret->hash);
+        if (want != NULL && memcmp(want, ret->hash.b, sizeof ret->hash.b) != 0)
+            continue;
+        ret->bytes = in->leaf;
+        ret->payload = in->payload;
+        ret->payload_held = in->payload_held;
+        return true;
     }
     return false;
+}
+
+/* The same out of any answer, out of one with the content if there is such a one: not everybody was given it. */
+static bool find_entry(struct recovery *r, uint64_t index, const uint8_t *want, struct sync_entry *ret)
+{
+    bool is_found = false;
+    list_for_each (link, &r->answers) {
+        struct sync_entry entry;
+        if (!find_in_answer(r, container_of(link, struct answer, link), index, want, &entry))
+            continue;
+        if (!is_found || has_content(&entry))
+            *ret = entry;
+        is_found = true;
+        if (has_content(ret))
+            break;
+    }
+    return is_found;
 }
 
 /* ---- first pass: what is there ---- */
@@ -214,15 +241,6 @@ static void start_hashing(struct recovery *r)
     }
     say(r, "");
     begin_round(r);
-}
-
-static bool has_proper_payload(const struct sync_entry *entry)
-{
-    struct merkle_hash hash;
-    if (!entry->payload_held || entry->payload.size == 0)
-        return true;
-    crypto_sha256_one(entry->payload.data, entry->payload.size, hash.b);
-    return entry->payload.size == entry->leaf.ct_len && merkle_hash_equal(&hash, &entry->leaf.ct_hash);
 }
 
 /* Everything was heard and it does not reach. Says which entries nobody gave. */
@@ -320,9 +338,10 @@ static void end_restoring(struct recovery *r)
     while (count < BATCH_LEAVES_MAX && r->next < r->head.size &&
            find_entry(r, r->next, r->hashes.data + (r->next - r->base) * CRYPTO_HASH_SIZE, &entries[count])) {
         struct sync_entry *entry = &entries[count];
-        if (!has_proper_payload(entry)) {
+        if (!has_content(entry)) {
             entry->payload = bytes_of(NULL, 0);
-            entry->payload_held = false;
+            entry->payload_held =
+                entry->leaf.ct_len == 0; /* nothing is nobody's to give; the store knows if it was erased */
         }
         ledger_txn_restore(txn, &entry->leaf, entry->bytes, entry->payload, entry->payload_held);
         count++;

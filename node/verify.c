@@ -98,8 +98,10 @@ static int check_entry(struct verify *v, const struct store_entry *entry, struct
     rc = bundle_row_is_about(leaf) ? check_bundle(v, entry, leaf, e) : 0;
     if (rc != 0)
         return rc;
-    /* A peer may never have given a content; that an empty one, or an own one, is gone is the work of this node. */
-    if (!entry->payload_held && (leaf->ct_len == 0 || entry->origin == v->in->self))
+    /* A peer may never have given a content; that an empty one, or an own one, is gone is the work of this node. But for the vector of an
+     * own heads leaf, which nobody else was given: it is lost when the ledger comes back from the others, and the next one replaces it. */
+    bool is_own = entry->origin == v->in->self && leaf->kind != LEAF_KIND_HEADS;
+    if (!entry->payload_held && (leaf->ct_len == 0 || is_own))
         return check_erasure(v, leaf, v->in->self, e);
     if (!entry->payload_held)
         return 0;

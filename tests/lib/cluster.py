@@ -453,12 +453,12 @@ class Cluster:
         inodes = {f"socket:[{row[9]}]" for row in rows[1:] if row[1].endswith(want) and row[9] != "0"}
         return next((node.dialler for node in self.nodes if node.is_running and inodes & set(open_files(node.pid))), None)
 
-    def cut(self, a, b, how="stall"):
-        """Cuts the line between two nodes, whoever dialled: see proxy.py for the kinds."""
+    def cut(self, a, b, how="stall", one_way=False):
+        """Cuts the line between two nodes, whoever dialled: see proxy.py for the kinds. @one_way: only what @a sends to @b."""
         for listener, dialler in ((a, b), (b, a)):
             assert listener.line, f"{listener} was added with proxied=False: its line cannot be cut"
             for line in filter(None, (listener.line, listener.files_line)):
-                line.cut(how, source=dialler.dialler)
+                line.cut(how, source=dialler.dialler, way=None if not one_way else "in" if dialler is a else "out")
 
     def isolate(self, node, how="stall"):
         for other in self.nodes:

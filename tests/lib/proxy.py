@@ -6,7 +6,8 @@
     line.cut("reset")                   # connections break with RST, new ones too
     line.heal()                         # bytes flow again; connections that lost bytes are reset
 
-A cut can be for one dialler only: Line(port, identify=f) asks f(remote port) who has dialled, and cut(how, source=who)
+A cut can be for one way only: cut(how, way="in") touches what the dialler sends, "out" what it gets; a new connection needs both.
+It can be for one dialler only: Line(port, identify=f) asks f(remote port) who has dialled, and cut(how, source=who)
 touches only that one's connections. One daemon thread with an asyncio loop does the forwarding; the public methods may
 be called from any thread and return when the change has happened.
 """
@@ -16,6 +17,7 @@ import struct
 import threading
 
 CUTS = ("stall", "drop", "reset")
+WAYS = ("in", "out")
 
 
 class _Connection:
@@ -43,7 +45,7 @@ class Line:
         self.dropped_bytes = 0
         self._identify = identify or (lambda port: None)
         self._routes = {}  # source -> port, where it is not target_port
-        self._cuts = {}  # source (None: everybody) -> "stall" | "drop" | "reset"
+        self._cuts = {}  # source (None: everybody) -> ("stall" | "drop" | "reset", "in" | "out" | None: both ways)
         self._connections = set()
         self._tasks = set()
         self._loop = asyncio.new_event_loop()
@@ -54,10 +56,12 @@ class Line:
 
     # -- control, any thread
 
-    def cut(self, how="reset", source=None):
+    def cut(self, how="reset", source=None, way=None):
         if how not in CUTS:
             raise ValueError(f"no such cut: {how!r}; one of {CUTS}")
-        self._call(self._set(source, how))
+        if way is not None and (way not in WAYS or how == "reset"):
+            raise ValueError(f"no such way: {way!r}; one of {WAYS}, and a reset goes both ways")
+        self._call(self._set(source, (how, way)))
 
     def heal(self, source=None):
         """Mends the cut of one dialler, or all cuts when none is named."""
@@ -127,14 +131,16 @@ class Line:
             if connection.source == source:
                 connection.reset()
 
-    def _mode(self, source):
-        return self._cuts.get(source, self._cuts.get(None))
+    def _mode(self, source, way=None):
+        """How the @way is cut, or None; without @way: how any is."""
+        how, only = self._cuts.get(source) or self._cuts.get(None) or (None, None)
+        return how if way is None or only in (None, way) else None
 
-    async def _pass(self, connection):
+    async def _pass(self, connection, way=None):
         """Waits while the line is stalled; then None, "drop" or "reset"."""
-        while self._mode(connection.source) == "stall":
+        while self._mode(connection.source, way) == "stall":
             await self._changed.wait()
-        return self._mode(connection.source)
+        return self._mode(connection.source, way)
 
     async def _accept(self, reader, writer):
         task = asyncio.current_task()
@@ -149,13 +155,13 @@ class Line:
                 return
             if mode == "drop":
                 connection.lossy = True
-                await self._pump(connection, reader, None)
+                await self._pump(connection, reader, None, "in")
                 return
             port = self._routes.get(connection.source, self.target_port)
             far_reader, far_writer = await asyncio.open_connection(self.host, port)
             connection.writers.append(far_writer)
             await asyncio.gather(
-                self._pump(connection, reader, far_writer), self._pump(connection, far_reader, writer)
+                self._pump(connection, reader, far_writer, "in"), self._pump(connection, far_reader, writer, "out")
             )
         except (OSError, asyncio.CancelledError):
             connection.reset()  # the far side refused or broke: so does this one
@@ -165,10 +171,10 @@ class Line:
             self._connections.discard(connection)
             self._tasks.discard(task)
 
-    async def _pump(self, connection, reader, writer):
+    async def _pump(self, connection, reader, writer, way):
         """Carries one direction to its end. A stream that lost bytes never carries any again."""
         while data := await reader.read(65536):
-            mode = await self._pass(connection)
+            mode = await self._pass(connection, way)
             if mode == "reset":
                 return
             if mode == "drop" or connection.lossy or writer is None:
@@ -178,5 +184,5 @@ class Line:
             writer.write(data)
             self.forwarded_bytes += len(data)
             await writer.drain()
-        if writer is not None and await self._pass(connection) is None and writer.can_write_eof():
+        if writer is not None and await self._pass(connection, way) is None and writer.can_write_eof():
             writer.write_eof()

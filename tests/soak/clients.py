@@ -61,6 +61,9 @@ class Pool:
         self.latencies = {node.region: [] for node in nodes}  # (second, ms) of answered requests that write
         self.open = {}  # story -> the Request it waits for
         self.finished = 0
+        self.behind = set()  # regions that may not know yet what they knew: 404 there means the same as no answer
+        self._held = set()  # regions that nobody asks anything now
+        self._asking = dict.fromkeys(self.nodes, 0)
         self._queues = {node.region: [] for node in nodes}
         self._changed = threading.Condition()
         self._order = itertools.count()
@@ -89,6 +92,21 @@ class Pool:
             return [f"story {s.number} ({s.kind}) at {r.node}: {r.what}, asked {r.tries} times in {time.monotonic() - (r.begin or time.monotonic()):.0f} s"
                     for s, r in self.open.items()]
 
+    def hold(self, region):
+        """No client asks @region anything from now on."""
+        with self._changed:
+            self._held.add(region)
+
+    def is_idle(self, region):
+        """Held, and every request that was under way has its answer or none."""
+        with self._changed:
+            return region in self._held and self._asking[region] == 0
+
+    def release(self, region):
+        with self._changed:
+            self._held.discard(region)
+            self._changed.notify_all()
+
     # -- threads
 
     def _put(self, story, request, pause):
@@ -101,15 +119,20 @@ class Pool:
         queue = self._queues[region]
         while True:
             with self._changed:
-                while not self._end and (not queue or queue[0][0] > time.monotonic()):
-                    self._changed.wait(max(0.0, queue[0][0] - time.monotonic()) if queue else None)
+                while not self._end and (not queue or region in self._held or queue[0][0] > time.monotonic()):
+                    is_waiting = not queue or region in self._held
+                    self._changed.wait(None if is_waiting else max(0.0, queue[0][0] - time.monotonic()))
                 if self._end:
                     return
                 _, _, story, request = heapq.heappop(queue)
+                self._asking[region] += 1
             try:
                 self._attempt(story, request)
             except Exception as e:  # a story that cannot go on
                 self._failed(story, f"story {story.number} ({story.kind}), {request.what} at {region}: {type(e).__name__}: {e}")
+            finally:
+                with self._changed:
+                    self._asking[region] -= 1
 
     def _attempt(self, story, request):
         request.begin = request.begin or time.monotonic()
@@ -122,7 +145,7 @@ class Pool:
             self._count(request.node, 0, "no answer")
         if reply is not None and reply.status in AGAIN:
             self._count(request.node, reply.status, reply.json().get("id"))
-        elif reply is not None and reply.status not in request.not_yet:
+        elif reply is not None and reply.status not in request.not_yet and not (reply.status == 404 and request.node in self.behind):
             if reply.status >= 400 and request.done.__name__ != "any_status":
                 raise Unexpected(f"HTTP {reply.status} {reply.body.decode(errors='replace')[:300]}")
             value = request.done(reply)

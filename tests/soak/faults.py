@@ -5,12 +5,15 @@ killed during warm-up only: what grows in them afterwards, grows (rules.py).
 """
 import ctypes
 import heapq
+import http.client
 import itertools
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import threading
+import time
 
 import rules
 
@@ -18,13 +21,14 @@ KEPT = {"510000", "520000"}  # the busiest desk; a window with a small disk
 SMALL_DISKS = ("520000", "500000")
 KINDS = {  # how often, against the others; longest duration in seconds
     "kill": (5, 15), "kill_at_start": (2, 3), "restart": (1, 3), "pause": (4, 20), "cut": (6, 60), "isolate": (3, 40), "flap": (2, 20),
-    "full": (2, 20), "backup": (2, 0), "reload": (1, 0), "renew": (1, 0),
+    "oneway": (3, 40), "full": (2, 20), "restore": (1, 60), "backup": (2, 0), "reload": (1, 0), "renew": (1, 0),
 }
 DEADLY = {"kill", "kill_at_start", "restart"}
 WAYS = ("stall", "drop", "reset")
 DISK_BYTES = 512 << 20  # of a small disk at the start: a node begins no file that leaves less than 256 MiB free
 SETTLE_S = 5  # a fault without a length of its own is not over sooner
 APART_S = 3  # between two faults of one node
+RESTORE_S = 60  # so long others may take to hold everything of a node that is put back; then it is left as it is, until the next time
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -49,15 +53,17 @@ def plan(seed, length, every, regions, disks, longest=60):
         kind = first[-1] if first else dice.choices(list(KINDS), [w for w, _ in KINDS.values()])[0]
         if at > length:
             return found
-        can = [r for r in (disks if kind == "full" else regions) if free[r] <= at and not (kind in DEADLY and r in KEPT and at > warm)]
-        wanted = 2 if kind in ("cut", "flap") else 1
+        places = disks if kind == "full" else [rules.RESTORED] if kind == "restore" else regions
+        can = [r for r in places if free[r] <= at and not (kind in DEADLY and r in KEPT and at > warm)]
+        wanted = 2 if kind in ("cut", "oneway", "flap") else 1
         if len(can) < wanted:
             first = first[-1:] + first[:-1]
             continue
         first = first[:-1]
         targets = dice.sample(can, wanted)
         seconds = min(KINDS[kind][1], longest) * dice.uniform(0.1, 1.0)
-        found.append(Fault(at, kind, targets, seconds, dice.choice(WAYS) if wanted == 2 or kind == "isolate" else None))
+        ways = WAYS[:2] if kind == "oneway" else WAYS
+        found.append(Fault(at, kind, targets, seconds, dice.choice(ways) if wanted == 2 or kind == "isolate" else None))
         for region in targets:
             free[region] = at + seconds + APART_S
 
@@ -110,12 +116,13 @@ class SmallDisk:
 class Executor:
     """Carries out a plan. Everything here happens on the main thread: a daemon dies with the thread that has started it."""
 
-    def __init__(self, cluster, nodes, disks, faults, journal, seconds, dice):
-        self.cluster, self.disks, self.journal, self.seconds, self.dice = cluster, disks, journal, seconds, dice
+    def __init__(self, cluster, nodes, disks, pool, faults, journal, seconds, dice):
+        self.cluster, self.disks, self.pool, self.journal, self.seconds, self.dice = cluster, disks, pool, journal, seconds, dice
         self.nodes = {node.region: node for node in nodes}
         self.problems = []
         self.done = {}  # kind -> count
         self.quiet = set()  # regions that do not answer by our doing
+        self.restoring = set()  # regions between their backup and the moment when they are as before
         self.backups = 0
         self._due, self._order = [], itertools.count()
         for fault in faults:
@@ -126,6 +133,9 @@ class Executor:
         for disk in self.disks.values():
             disk.filler.unlink(missing_ok=True)
         self.cluster.heal()
+        while self.restoring:
+            self.step()
+            time.sleep(0.05)
         for region, node in self.nodes.items():
             if node.process is None:
                 node.start(wait=False)
@@ -162,18 +172,22 @@ class Executor:
                 node.start(wait=False)
 
     def _begin(self, fault):
+        if not self.restoring.isdisjoint(fault.targets):  # that one takes as long as it takes
+            self._later(self.seconds() + APART_S, lambda: self._begin(fault))
+            return
         self.journal.write(t="fault", at=round(self.seconds(), 3), kind=fault.kind, targets=fault.targets, seconds=round(fault.seconds, 1), way=fault.way)
-        self.done[fault.kind] = self.done.get(fault.kind, 0) + 1
+        if fault.kind != "restore":  # which counts when it came to that
+            self.done[fault.kind] = self.done.get(fault.kind, 0) + 1
 
         def end():
             self.journal.write(t="mended", at=round(self.seconds(), 3), kind=fault.kind, targets=fault.targets)
 
         getattr(self, f"_{fault.kind}")(fault, end)
 
-    def _up(self, node, end):
+    def _up(self, node, end, patience=60):
         """Starts @node; end() when it answers."""
         node.start(wait=False)
-        self._until_ready(node, end, self.seconds() + 60)
+        self._until_ready(node, end, self.seconds() + patience)
 
     def _until_ready(self, node, end, deadline):
         try:
@@ -234,6 +248,12 @@ class Executor:
         self.cluster.cut(a, b, fault.way)
         self._later(self.seconds() + fault.seconds, lambda: (self.cluster.heal(a, b), end()))
 
+    def _oneway(self, fault, end):
+        """One hears the other and is not heard."""
+        a, b = (self.nodes[r] for r in fault.targets)
+        self.cluster.cut(a, b, fault.way, one_way=True)
+        self._later(self.seconds() + fault.seconds, lambda: (self.cluster.heal(a, b), end()))
+
     def _isolate(self, fault, end):
         node = self.nodes[fault.targets[0]]
         others = [x for x in self.nodes.values() if x is not node]
@@ -276,13 +296,88 @@ class Executor:
                 self.cluster.cli("backup", "--out", folder / "keys.db", "--keys", env=env, timeout=120)
                 shutil.copytree(node.dir / "files", folder / "files", dirs_exist_ok=True)
                 verify(self.cluster, folder)
-            except Exception as e:
-                self._problem(f"backup of {node}: {type(e).__name__}: {e}")
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
-        threading.Thread(target=work, name="backup", daemon=True).start()
+        self._beside(f"backup of {node}", work)
         self._later(self.seconds() + SETTLE_S, end)
+
+    def _beside(self, what, work):
+        """work() on a thread of its own: for a command that takes long."""
+
+        def guarded():
+            try:
+                work()
+            except Exception as e:
+                self._problem(f"{what}: {type(e).__name__}: {e}")
+
+        thread = threading.Thread(target=guarded, name=what, daemon=True)
+        thread.start()
+        return thread
+
+    def _restore(self, fault, end):
+        """A backup of a working node is put in the place of its ledger.db later. It gets what it wrote since back from the others, so that
+        it waits until they hold all of it; its clients ask nothing from then until it starts, as those of a dead machine."""
+        node = self.nodes[fault.targets[0]]
+        self.restoring.add(node.region)
+        self.backups += 1
+        copy = self.cluster.dir / f"old{self.backups}.db"
+        saving = self._beside(f"backup of {node}", lambda: self.cluster.cli(
+            "backup", "--out", copy, env={"TONGBAN_DIR": str(node.dir)}, timeout=120))
+
+        def over():
+            copy.unlink(missing_ok=True)
+            self.restoring.discard(node.region)
+            self.pool.behind.discard(node.region)
+            end()
+
+        def give_up():
+            self.pool.release(node.region)
+            self.journal.write(t="left", at=round(self.seconds(), 3), kind="restore", targets=fault.targets)
+            over()
+
+        def look(deadline):
+            ready = not saving.is_alive() and self.pool.is_idle(node.region) and self._is_held_by_all(node, own_size)
+            if ready and self._put_back(node, copy, lambda: self._up(node, over, 2 * RESTORE_S)):
+                self.done["restore"] = self.done.get("restore", 0) + 1
+            elif self.seconds() > deadline or not copy.exists() and not saving.is_alive():
+                give_up()
+            else:
+                self._later(self.seconds() + 0.3, lambda: look(deadline))
+
+        own_size = lambda: node.get("/v1/status", timeout=3).ok().json()["ledger_size"]
+        begin = lambda: (self.pool.hold(node.region), look(self.seconds() + RESTORE_S))
+        self._later(self.seconds() + fault.seconds, begin)
+
+    def _is_held_by_all(self, node, size):
+        """Whether all others hold the ledger of @node up to size()."""
+        try:
+            wanted = size()
+            for other in self.nodes.values():
+                peers = other.get("/v1/peers", timeout=3).ok().json()["peers"] if other is not node else []
+                if any(f"{p['code']}" == node.region and p["held_size"] < wanted for p in peers):
+                    return False
+            return True
+        except (OSError, http.client.HTTPException, AssertionError):
+            return False
+
+    def _put_back(self, node, copy, start):
+        """Stops @node and restores @copy, unless it has written something in its last moment that not all others hold: then False, and
+        it runs again."""
+        self.quiet.add(node.region)
+        node.stop()
+        self.problems += [f"{node} {x}" for x in node.problems]
+        node.problems.clear()
+        if not self._is_held_by_all(node, lambda: ledger_size(node)):
+            self._up(node, lambda: None)
+            return False
+        self.cluster.cli("restore", "--dir", node.dir, "--from", copy, timeout=120)
+        for old in node.dir.glob("*.replaced-*"):
+            old.unlink()
+        self.pool.behind.add(node.region)
+        self.pool.release(node.region)
+        start()
+        return True
 
     def _publish(self):
         """The CA's files to all nodes whose disk takes them; the others get them when theirs does."""
@@ -300,6 +395,15 @@ class Executor:
         """A new certificate for a node, published and read by all while they work."""
         self.cluster.cli("ca", "issue", "--dir", self.cluster.ca_dir, "--node", self.nodes[fault.targets[0]].dir)
         self._reload(fault, end)
+
+
+def ledger_size(node):
+    """Of a stopped node's own ledger, as ledger.db has it."""
+    with sqlite3.connect(f"file:{node.dir / 'ledger.db'}?mode=ro", uri=True) as db:
+        rows = db.execute("SELECT max(id) & ((1 << 40) - 1) FROM entry WHERE id >> 40 = (SELECT slot FROM node WHERE node = ?)", [int(node.region)])
+        last = rows.fetchone()[0]
+    db.close()
+    return 0 if last is None else last + 1
 
 
 def verify(cluster, folder):

@@ -140,8 +140,12 @@ def series(samples, region, value):
 
 
 def own_descriptors(sample):
-    """Without those of files of cases, which are a cache with a limit of its own."""
-    return sample["fds"] - sample.get("fds_files", 0) if "fds" in sample else None
+    """Without those of files of cases, a cache with a limit of its own, and without as many connections and databases as a node may
+    need: how many of these it has at a moment depends on which peers were reached and what was asked. More than that is growth."""
+    if "fds" not in sample:
+        return None
+    expected = sum(min(sample.get(f"fds_{kind}", 0), count) for kind, count in rules.DESCRIPTORS_NEEDED.items())
+    return sample["fds"] - sample.get("fds_files", 0) - expected
 
 
 def own_memory(sample):

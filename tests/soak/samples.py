@@ -1,41 +1,63 @@
 """Every few seconds, of each daemon: memory, descriptors, threads, processor time, the sizes of its databases, what it holds of the
 others' ledgers, and what its log said since."""
 import http.client
+import itertools
 import os
 import re
 import threading
 import time
 
-from cluster import LogLine
+from cluster import LogLine, open_files
 
 TICKS = os.sysconf("SC_CLK_TCK")
+TCP_ESTABLISHED = "01"
+KINDS = ("files", "database", "for_events", "for_files", "socket", "other")  # of descriptors
 FILES = ("ledger.db", "ledger.db-wal", "heads.db", "heads.db-wal", "keys.db", "keys.db-wal")
 
 
-def process(pid):
-    """Figures of /proc; None when the process is gone."""
+def process(pid, standing):
+    """Figures of /proc; None when the process is gone. @standing: connections()."""
     try:
         with open(f"/proc/{pid}/status") as f:
             status = dict(line.split(":", 1) for line in f)
         with open(f"/proc/{pid}/stat") as f:
             stat = f.read().rsplit(")", 1)[1].split()
-        fds, files = descriptors(pid)
+        kinds = descriptors(pid, standing)
         return {"rss_kib": int(status["VmRSS"].split()[0]), "anon_kib": int(status["RssAnon"].split()[0]), "threads": int(status["Threads"]),
-                "fds": fds, "fds_files": files, "cpu_s": (int(stat[11]) + int(stat[12])) / TICKS}
+                "fds": sum(kinds.values()), **{f"fds_{kind}": count for kind, count in kinds.items()}, "cpu_s": (int(stat[11]) + int(stat[12])) / TICKS}
     except (OSError, KeyError, IndexError):
         return None
 
 
-def descriptors(pid):
-    """(all, those of files of cases): the latter are a cache, which fills up to its limit."""
-    count = files = 0
-    for fd in os.scandir(f"/proc/{pid}/fd"):
-        count += 1
-        try:
-            files += "/files/" in os.readlink(fd.path)
-        except OSError:
-            pass  # closed meanwhile
-    return count, files
+def connections(kinds):
+    """{inode: kind} of the TCP connections that stand between nodes. @kinds: {port: kind}, where nodes and their lines listen."""
+    found = {}
+    with open("/proc/net/tcp") as table:
+        for row in map(str.split, itertools.islice(table, 1, None)):
+            ports = [int(row[i].rsplit(":", 1)[1], 16) for i in (1, 2)]
+            kind = next((kinds[port] for port in ports if port in kinds), None)
+            if kind and row[3] == TCP_ESTABLISHED:
+                found[row[9]] = kind
+    return found
+
+
+def kind_of(target, standing):
+    """What a descriptor is to the judge, by the name /proc gives it. Sockets that listen, of clients, or closed by a peer are "socket"."""
+    if "/files/" in target:
+        return "files"  # of cases: a cache, which fills up to its limit
+    if ".db" in target.rsplit("/", 1)[-1]:
+        return "database"
+    if target.startswith("socket:["):
+        return standing.get(target[8:-1], "socket")
+    return "other"
+
+
+def descriptors(pid, standing):
+    """{kind: count} of what the process holds open."""
+    counts = dict.fromkeys(KINDS, 0)
+    for target in open_files(pid):
+        counts[kind_of(target, standing)] += 1
+    return counts
 
 
 class LogTail:
@@ -66,6 +88,8 @@ class Sampler:
     def __init__(self, nodes, journal, seconds, every, quiet):
         self.nodes, self.journal, self.seconds, self.every, self.quiet = nodes, journal, seconds, every, quiet
         self.problems = []
+        self.ports = {port: "for_events" for n in nodes for port in (n.federation_port, n.line.port)}
+        self.ports |= {port: "for_files" for n in nodes for port in (n.files_line.target_port, n.files_line.port)}
         self.tails = {node.region: LogTail(node.log_path) for node in nodes}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="samples", daemon=True)
@@ -86,9 +110,10 @@ class Sampler:
                 self.problems.append(f"sample: {type(e).__name__}: {e}")
 
     def take(self):
+        standing = connections(self.ports)
         for node in self.nodes:
             row = {"t": "sample", "at": round(self.seconds(), 2), "node": node.region, "pid": node.pid, "log": self.tails[node.region].counts()}
-            row |= process(node.pid) or {}
+            row |= process(node.pid, standing) or {}
             for name in FILES:
                 try:
                     row[name] = os.stat(node.dir / name).st_size

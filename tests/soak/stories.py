@@ -11,6 +11,7 @@ import random
 import time
 
 from clients import Request, Unexpected
+from rules import RESTORED
 from provinces import citizen_number
 
 PROVINCES = [  # code, name, stem of its catalog
@@ -141,7 +142,7 @@ class Story:
 
     def repeat(self):
         """One of the answered requests again: the first answer, and nothing written."""
-        request, answer = self.dice.choice(self.requests)
+        request, answer = self.dice.choice([x for x in self.requests if x[0].node != RESTORED])
         again = yield Request(request.node, "POST", request.path, request.body, request.key, done=lambda r: r.json(), what=f"{request.what} again")
         if (again["origin"], again["first_index"], again["count"]) != (answer["origin"], answer["first_index"], answer["count"]) or not again["replayed"]:
             raise Unexpected(f"repeated {request.key}: {again}, first {answer}")
@@ -245,7 +246,7 @@ class Story:
 
     def tell_file(self):
         """A material goes up in parts, and must be readable at the other side, to the byte."""
-        window, desk = self.chosen()
+        window, desk = self.chosen(RESTORED)
         yield from self.submit(window, desk)
         size = self.dice.choice([3000, 60000, 400000, MIB + 77777])
         content = b"%PDF-1.7\n" + random.Random(self.number).randbytes(size - 9)
@@ -307,8 +308,12 @@ class Story:
             return reply.json() if reply.json()["state"] != "running" else None
 
         report = yield Request(node, "GET", f"/v1/reconcile/{begun['id']}", done=any_status, what="end of reconciliation")
-        causes = [d["cause"] for d in report["differences"]]
-        self.world.journal.write(t="reconcile", at=round(self.world.seconds(), 3), node=node, state=report["state"], causes=causes)
+        sizes = {}
+        if report["differences"]:  # how far the ledgers had come, to look into it
+            peers = yield Request(node, "GET", "/v1/peers", done=lambda r: r.json()["peers"], what="sizes of the ledgers")
+            sizes = {p["code"]: {name: p[name] for name in ("state", "held_size", "acked_size", "backlog")} for p in peers}
+        self.world.journal.write(t="reconcile", at=round(self.world.seconds(), 3), node=node, state=report["state"],
+                                 differences=report["differences"], sizes=sizes)
 
 
 WEIGHTS = {"plain": 8, "correct": 3, "refused": 1, "withdrawn": 2, "paused": 1, "handover": 3, "joint": 2, "file": 2, "query": 6, "reconcile": 0.3}

@@ -16,7 +16,7 @@ import faults  # noqa: E402
 import judge  # noqa: E402
 import report  # noqa: E402
 
-SEED, SECONDS, EVERY, LONGEST = 1, 24, 1.4, 2.5
+SEED, SECONDS, EVERY, LONGEST = 1, 28, 1.4, 2.5
 
 
 @pytest.fixture(scope="module")

@@ -70,6 +70,27 @@ def test_entries_come_back(cluster, tmp_path):
     a.expect_error("ledger.behind")
 
 
+def test_a_heads_entry_comes_back_without_its_vector(cluster, tmp_path):
+    """Nobody else was given it; what came back verifies, and the next heads entry commits the author anew."""
+    a, b = start_provinces(cluster, A, B, ledger={"heads_busy_s": 1})
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    cluster.cli("backup", "--out", tmp_path / "old.db", env={"TONGBAN_DIR": str(a.dir)})
+    before = ledger_size(a)
+    act(a, case, "note", note="x").ok()
+    held = lambda: next(p for p in b.get("/v1/peers").ok().json()["peers"] if p["code"] == int(A))
+    kinds = lambda: [e["leaf"]["kind"] for e in a.get(f"/v1/ledger/entries?origin={A}&from={before}&limit=100").ok().json()["entries"]]
+    wait_for(lambda: "heads" in kinds() and held()["held_size"] == ledger_size(a), what="a heads entry that the other holds")
+    a.stop()
+    cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
+    a.expect_error("ledger.behind")
+    a.start()
+    wait_for(lambda: writer(a) == "ok", 30, "the entries to come back")
+    act(a, case, "note", note="y").ok()
+    wait_for(lambda: held()["confirmed_size"] == ledger_size(a), what="a new heads entry to confirm all")
+    assert_whole(a, b)
+
+
 def test_an_old_disk_as_a_whole(cluster, tmp_path):
     """heads.db is old as well: only the others know, and they are asked before anything is signed."""
     a, b = start_provinces(cluster, A, B)

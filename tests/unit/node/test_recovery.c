@@ -47,7 +47,9 @@ struct rig {
     struct merkle_hash root;
     const struct holder *holders;
     size_t holder_count;
-    const char *wanted; /* the loop stops when recovery_state() has this, too */
+    uint32_t without_content; /* this one gives leaves alone; 0 = none */
+    bool says_held;           /* and says that they have no content */
+    const char *wanted;       /* the loop stops when recovery_state() has this, too */
     unsigned asked, committed;
     size_t restored;
     bool is_whole;
@@ -75,6 +77,10 @@ static void give(struct rig *r, const struct holder *h, uint64_t from, uint64_t 
     for (uint64_t i = max_of(from, h->from); i < h->to; i++)
         rows[count++] = (struct wire_recovered_entry){
             .leaf = buf_bytes(&r->leaves[i]), .payload = buf_bytes(&r->payloads[i]), .payload_held = true};
+    for (size_t i = 0; i < count && h->code == r->without_content; i++) {
+        rows[i].payload = bytes_of(NULL, 0);
+        rows[i].payload_held = r->says_held;
+    }
     if (h->is_wrong && count > 1)
         rows[0] = rows[1];
     m.u.recovered = (struct wire_recovered){.entries = rows, .entry_count = count, .unavailable = h->unavailable};
@@ -387,6 +393,34 @@ static void test_a_useless_answer_beside_a_good_one(void **state)
     check_whole(r);
 }
 
+/* Not everybody was given the content of an entry, and somebody may lie about it: it is taken from whoever has it. */
+static void content_of_the_second(struct rig *r, bool says_held)
+{
+    static const struct holder holders[] = {{FIRST, 0, ALL, ALL, false, false}, {SECOND, 0, ALL, ALL, false, false}};
+    r->without_content = FIRST;
+    r->says_held = says_held;
+    recover(r, holders, array_count(holders), "held by none");
+    check_whole(r);
+    for (uint64_t i = OLD; i < ALL; i++) {
+        struct arena a = ARENA_INIT;
+        struct bytes leaf, payload;
+        bool held;
+        assert_int_equal(ledger_read_entry(r->ledger, i, &a, &leaf, &payload, &held, NULL), 0);
+        assert_true(held && bytes_equal(payload, buf_bytes(&r->payloads[i])));
+        arena_close(&a);
+    }
+}
+
+static void test_content_was_not_given(void **state)
+{
+    content_of_the_second(*state, false);
+}
+
+static void test_content_is_denied(void **state)
+{
+    content_of_the_second(*state, true);
+}
+
 /* Whoever has answered holds none: the operator is told, and what can be done. */
 static void test_nobody_holds_it(void **state)
 {
@@ -456,6 +490,8 @@ int main(void)
         T(test_an_older_checkpoint_is_none),
         T(test_pieces),
         T(test_a_useless_answer_beside_a_good_one),
+        T(test_content_was_not_given),
+        T(test_content_is_denied),
         T(test_nobody_holds_it),
         T(test_one_cannot_say),
         T(test_none_can_say),

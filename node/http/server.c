@@ -27,6 +27,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -49,6 +51,7 @@
 #define PATIENCE_MS 2000u /* so long nobody has to make room for others: a client of this machine needs milliseconds */
 #define ROOM_PART 16u     /* of the connections is made free at once */
 #define HANGUPS_AT_ONCE 64
+#define ACCEPT_AT_ONCE 64
 #define STREAM_BLOCK_BYTES (128u << 10)
 
 /* One listening socket with its MHD daemon. */
@@ -60,6 +63,13 @@ struct door {
     struct guard_door asks; /* texts are the server's */
     unsigned conn_count, conn_max;
     bool run_again; /* a connection has gone: MHD listens again only in its next round */
+};
+
+/* The unix socket when its file had to be made again: MHD takes the connections, but listens on the first one. */
+struct again {
+    struct door *door;
+    uv_poll_t poll;
+    int fd;
 };
 
 struct http_server {
@@ -77,6 +87,9 @@ struct http_server {
     size_t bodies_bytes;   /* held for all requests */
     struct list body_list; /* conns that hold some of them, by begin of the body */
     char *unix_path;       /* NULL = none */
+    struct stat unix_file; /* what we made there */
+    struct again *again;   /* NULL = the first file is still there */
+    bool is_path_lost;     /* and that was said */
     char *token;
     char *tcp_host;
     uint16_t tcp_port;
@@ -115,6 +128,9 @@ static void start_deadline(struct conn *c)
     list_append(&s->deadlines, &c->link);
 }
 
+static void watch_path(struct http_server *s);
+static void closed_cb(uv_handle_t *handle);
+
 /* All connections of @d are taken: those that have asked for nothing longest, or are still sending, are closed. */
 static void free_some(struct door *d, uint64_t now_ms)
 {
@@ -140,6 +156,8 @@ static void sweep_cb(uv_timer_t *timer)
     uint64_t now_ms = clock_mono_ms();
     free_some(&s->doors[0], now_ms);
     free_some(&s->doors[1], now_ms);
+    if (s->unix_path != NULL)
+        watch_path(s);
     while (!list_is_empty(&s->deadlines)) {
         struct conn *c = container_of(s->deadlines.next, struct conn, link);
         if (c->deadline_ms > now_ms)
@@ -587,6 +605,74 @@ static void door_poll_cb(uv_poll_t *poll, int status, int events)
     run_door(container_of(poll, struct door, poll));
 }
 
+/* ---- the socket file, made again ---- */
+
+static bool is_path_ours(const struct http_server *s)
+{
+    struct stat st;
+    return lstat(s->unix_path, &st) == 0 && st.st_dev == s->unix_file.st_dev && st.st_ino == s->unix_file.st_ino;
+}
+
+static void again_closed_cb(uv_handle_t *handle)
+{
+    struct again *g = container_of((uv_poll_t *)handle, struct again, poll);
+    closed_cb(handle);
+    free(g);
+}
+
+static void close_again(struct http_server *s)
+{
+    if (s->again == NULL)
+        return;
+    (void)uv_poll_stop(&s->again->poll);
+    (void)close(s->again->fd);
+    uv_close((uv_handle_t *)&s->again->poll, again_closed_cb);
+    s->again = NULL;
+}
+
+static void again_cb(uv_poll_t *poll, int status, int events)
+{
+    struct again *g = container_of(poll, struct again, poll);
+    (void)status, (void)events;
+    for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        socklen_t size = sizeof address;
+        int fd = accept4(g->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            break;
+        (void)MHD_add_connection(g->door->mhd, fd, (struct sockaddr *)&address, size); /* or closes it */
+    }
+    run_door(g->door);
+}
+
+/* Somebody removed the file (a sweep of old files, a slip), and nobody could reach the node any more: it is made again. What
+ * stands there instead is left alone. */
+static void watch_path(struct http_server *s)
+{
+    struct err e = {0};
+    int fd;
+    if (is_path_ours(s))
+        return;
+    int rc = listen_unix(s->unix_path, &fd, &e);
+    if (rc == 0 || !s->is_path_lost)
+        log_warn("http", NULL, "http.socket-gone", "the socket '%s' was removed: %s%s", s->unix_path,
+                 rc == 0 ? "made again" : "nobody reaches this node there; ", rc == 0 ? "" : e.message);
+    s->is_path_lost = rc != 0;
+    if (rc != 0)
+        return;
+    close_again(s);
+    (void)lstat(s->unix_path, &s->unix_file);
+    s->again = xcalloc(1, sizeof *s->again);
+    s->again->door = &s->doors[0];
+    s->again->fd = fd;
+    rc = uv_poll_init(s->loop, &s->again->poll, fd);
+    xassert(rc == 0);
+    s->again->poll.data = s;
+    s->open_handles++;
+    rc = uv_poll_start(&s->again->poll, UV_READABLE, again_cb);
+    xassert(rc == 0);
+}
+
 PRINTF_LIKE(2, 0) static void mhd_log_cb(void *cls, const char *fmt, va_list args)
 {
     char text[200];
@@ -647,6 +733,7 @@ static int open_doors(struct http_server *s, const struct http_server_config *co
         rc = listen_unix(config->unix_path, &fd, e);
         if (rc == 0) {
             s->unix_path = xstrdup(config->unix_path);
+            (void)lstat(s->unix_path, &s->unix_file);
             rc = open_door(s, &s->doors[0], fd, false, connections_max, e);
         }
     }
@@ -758,10 +845,11 @@ void http_server_stop(struct http_server *s, void (*stopped_cb)(void *ctx), void
 
     list_for_each_safe (at, &s->suspended)
         let_go(container_of(at, struct conn, link));
+    close_again(s);
     close_door(&s->doors[0]);
     close_door(&s->doors[1]);
-    if (s->unix_path != NULL)
-        (void)unlink(s->unix_path); /* may be gone already; the next start removes a dead one */
+    if (s->unix_path != NULL && is_path_ours(s))
+        (void)unlink(s->unix_path);
     if (s->hangup_fd >= 0) {
         (void)uv_poll_stop(&s->hangup_poll);
         (void)close(s->hangup_fd);

@@ -597,7 +597,7 @@ int store_list_wanted_files(struct store_reader *r, size_t limit, struct arena *
 /* Copies ledger.db, as of one committed moment, into the new file @path while the node works (SQLite's online backup, in
  * steps, so that writers are not held up); fsynced and checked on return. keys.db goes the same way with @keys. heads.db never:
  * it must not go back. @progress (may be NULL) hears pages done and pages in all after each step; non-zero ends it (ERR_CLOSED).
- * ERR_CONFLICT when @path exists. A copy is one self-contained file without a write-ahead log. */
+ * ERR_CONFLICT when @path exists; until it is whole it is @path.partial. A copy is one self-contained file without a write-ahead log. */
 struct store_backup_result {
     uint64_t bytes;
     uint64_t ledger_size; /* own leaves in the copy */

@@ -1,11 +1,14 @@
 /* store_backup() (see store.h): SQLite's online backup from one read transaction, so that the copy is one committed moment
  * however long it takes; writers go on meanwhile, their log grows.
  *
- * Happy path: new file -> steps of 256 pages -> journal mode DELETE (one file, no log) -> quick_check -> fsync of file and folder.
- * Failure modes: whatever fails, the unfinished file is removed and the source was only read.
+ * Happy path: new file NAME.partial -> steps of 256 pages -> journal mode DELETE (one file, no log) -> quick_check -> fsync -> its
+ * name -> fsync of the folder.
+ * Failure modes: whatever fails, the unfinished file is removed and the source was only read; a power cut leaves NAME.partial, which
+ * nobody takes for a backup, and which the next one to that name replaces.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,11 +29,14 @@ static int sync_path(const char *path, int flags, struct err *e)
     return rc;
 }
 
+static int exists(const char *path, struct err *e)
+{
+    return err_set(e, ERR_CONFLICT, "store.backup-exists", "'%s' exists already", path);
+}
+
 static int make_file(const char *path, struct err *e)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST)
-        return err_set(e, ERR_CONFLICT, "store.backup-exists", "'%s' exists already", path);
     if (fd < 0)
         return err_set_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "store.backup", errno, "cannot make '%s'",
                              path);
@@ -94,21 +100,28 @@ static void remove_copy(const char *path)
     }
 }
 
-int store_backup(const char *dir, bool keys, const char *path, int (*progress)(void *ctx, uint64_t done, uint64_t all),
-                 void *ctx, struct store_backup_result *ret, struct err *e)
+/* The finished copy gets its name, which nothing else has got meanwhile. */
+static int name_copy(const char *partial, const char *path, struct err *e)
+{
+    int rc = renameat2(AT_FDCWD, partial, AT_FDCWD, path, RENAME_NOREPLACE);
+    if (rc != 0 && errno == EINVAL) /* a file system that cannot promise it */
+        rc = rename(partial, path);
+    if (rc != 0 && errno == EEXIST)
+        return exists(path, e);
+    return rc == 0 ? 0 : err_set_errno(e, ERR_IO, "store.backup", errno, "cannot make '%s'", path);
+}
+
+/* The copy itself: made in @partial, which is @folder/@name, checked and synced. */
+static int make_copy(const char *dir, bool keys, const char *partial,
+                     int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
+                     struct store_backup_result *ret, struct err *e)
 {
     struct store_sql from = {0}, to = {0};
     const char *name;
     char *folder;
-    struct stat st;
     _Static_assert(STORE_SLOT_SELF == 1u << 20 && STORE_INDEX_BITS == 40, "the numbers in check_copy()");
-    split(path, &folder, &name);
-    int rc = make_file(path, e);
-    if (rc != 0) {
-        free(folder);
-        return rc;
-    }
-    rc = store_sql_open(&from, dir, keys ? "keys.db" : "ledger.db", SQLITE_OPEN_READWRITE, NULL, 0, e);
+    split(partial, &folder, &name);
+    int rc = store_sql_open(&from, dir, keys ? "keys.db" : "ledger.db", SQLITE_OPEN_READWRITE, NULL, 0, e);
     if (rc == 0)
         rc = store_schema_open_reader(&from, keys ? &store_schema_keys : &store_schema_ledger, e);
     if (rc == 0)
@@ -121,14 +134,36 @@ int store_backup(const char *dir, bool keys, const char *path, int (*progress)(v
         rc = check_copy(&to, keys, &ret->ledger_size, e);
     store_sql_close(&to, true);
     store_sql_close(&from, false);
-    if (rc == 0)
-        rc = sync_path(path, O_RDONLY, e);
+    free(folder);
+    return rc == 0 ? sync_path(partial, O_RDONLY, e) : rc;
+}
+
+int store_backup(const char *dir, bool keys, const char *path, int (*progress)(void *ctx, uint64_t done, uint64_t all),
+                 void *ctx, struct store_backup_result *ret, struct err *e)
+{
+    const char *name;
+    char *folder;
+    struct stat st;
+    struct buf text = {0};
+    if (lstat(path, &st) == 0)
+        return exists(path, e);
+    buf_printf(&text, "%s.partial", path);
+    const char *partial = buf_cstr(&text);
+    split(path, &folder, &name);
+    remove_copy(partial); /* one that was cut off */
+    int rc = make_file(partial, e);
+    if (rc == 0) {
+        rc = make_copy(dir, keys, partial, progress, ctx, ret, e);
+        if (rc == 0)
+            rc = name_copy(partial, path, e);
+        if (rc != 0)
+            remove_copy(partial);
+    }
     if (rc == 0)
         rc = sync_path(folder, O_RDONLY | O_DIRECTORY, e);
     if (rc == 0)
         ret->bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
-    else
-        remove_copy(path);
+    buf_close(&text);
     free(folder);
     return rc;
 }

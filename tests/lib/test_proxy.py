@@ -123,6 +123,33 @@ def test_stall_holds_new_connections(line, echo):
         assert receive(sock, 5) == b"early"
 
 
+@pytest.mark.parametrize("way", ["in", "out"])
+def test_one_way_stall(line, echo, way):
+    """What goes the other way still arrives."""
+    with dial(line) as sock:
+        assert ask(sock, b"before") == b"before"
+        line.cut("stall", way=way)
+        sock.sendall(b"during")
+        if way == "out":
+            wait_for(lambda: echo.got == b"beforeduring", what="the bytes to arrive")
+        assert is_silent(sock)
+        assert echo.got == (b"before" if way == "in" else b"beforeduring")
+        line.heal()
+        assert receive(sock, 6) == b"during"
+
+
+def test_one_way_drop(line, echo):
+    with dial(line) as sock:
+        assert ask(sock, b"before") == b"before"
+        line.cut("drop", way="out")
+        sock.sendall(b"during")
+        wait_for(lambda: line.dropped_bytes == 6, what="the answer to be dropped")
+        assert echo.got == b"beforeduring"
+        line.heal()
+        with pytest.raises(ConnectionError):
+            sock.recv(1)
+
+
 def test_drop_swallows_bytes_and_heal_resets(line, echo):
     with dial(line) as sock:
         assert ask(sock, b"one") == b"one"
@@ -185,6 +212,12 @@ def test_target_away_resets_the_dialler(echo):
         with socket.create_server(("127.0.0.1", 0)) as spare:
             line.target_port = spare.getsockname()[1]
         assert_dialling_fails(line)
+
+
+@pytest.mark.parametrize("how, way", [("stall", "up"), ("reset", "in")])
+def test_unknown_way_is_refused(line, how, way):
+    with pytest.raises(ValueError, match="no such way"):
+        line.cut(how, way=way)
 
 
 def test_unknown_cut_is_refused(line):

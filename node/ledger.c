@@ -156,6 +156,8 @@ static int seal_at_start(struct ledger *l, struct store *store, uint64_t size, s
     if (head.size < size || head.note.size == 0) {
         l->job.error = (struct err){0};
         rc = ledger_writer_seal(store, &l->job);
+        if (rc == 0) /* entries without any head mean that heads.db was lost: the first one is durable before them */
+            rc = store_head_sync(store, &l->job.error);
         if (rc != 0) {
             *e = l->job.error;
             goto out;

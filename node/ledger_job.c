@@ -20,7 +20,7 @@ int ledger_writer_seal(struct store *store, struct ledger_writer_job *job)
     rc = store_head_swap(store, job->old.size, job->old.root.b, &head, &job->error);
     if (rc != 0) {
         job->sealed_lost = rc == ERR_CONFLICT;
-        buf_reset(&job->note); /* never leaves here unless the swap is durable */
+        buf_reset(&job->note); /* never leaves here unless it was swapped in */
     }
     return rc;
 }

@@ -1,40 +1,84 @@
 /* Ledger writer (see ledger_writer.h).
  *
- * Happy path: ledger_writer_submit() -> thread: store_commit() -> checkpoint_sign() -> store_head_swap() -> loop_post().
+ * Happy path: ledger_writer_submit() -> thread: store_commit() -> checkpoint_sign() -> store_head_swap() -> loop_post();
+ * a while later store_head_sync().
  * Failure modes: the commit fails (nothing is there; the handle is spent), the swap fails by I/O (entries are there,
- * not sealed; sealed at the next opening), the swap is lost (another process or an older copy: never sign again).
+ * not sealed; sealed at the next opening), the swap is lost (another process or an older copy: never sign again). The head cannot
+ * be made durable: the next swap fails.
  */
 #include "node/ledger_writer.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "node/base/clock.h"
+#include "node/base/log.h"
 #include "node/base/xassert.h"
 
 struct ledger_writer {
-    struct store *store; /* the thread's between submit and done, nobody's otherwise */
+    struct store *store; /* the thread's, from its start to its end */
     struct loop *loop;
     pthread_t thread;
+    uint64_t head_due_ms; /* the thread's: when the swapped head is to be durable, monotonic; 0 = it is */
     pthread_mutex_t lock; /* guards job, closing */
     pthread_cond_t wake;
     struct ledger_writer_job *job;
     bool closing;
 };
 
+static void note_head(struct ledger_writer *w)
+{
+    if (!store_head_is_unsynced(w->store))
+        w->head_due_ms = 0;
+    else if (w->head_due_ms == 0)
+        w->head_due_ms = clock_mono_ms() + LEDGER_HEAD_LAG_MS;
+}
+
+static void sync_head(struct ledger_writer *w)
+{
+    struct err e = {0};
+    w->head_due_ms = 0;
+    if (store_head_sync(w->store, &e) != 0)
+        log_error("ledger", NULL, e.id, "the signed head is not durable, the next one will be refused: %s", e.message);
+}
+
+/* Under the lock. */
+static void wait_for_work(struct ledger_writer *w)
+{
+    if (w->head_due_ms == 0) {
+        pthread_cond_wait(&w->wake, &w->lock);
+        return;
+    }
+    struct timespec until = {.tv_sec = (time_t)(w->head_due_ms / 1000),
+                             .tv_nsec = (long)(w->head_due_ms % 1000) * 1000000};
+    int rc = pthread_cond_timedwait(&w->wake, &w->lock, &until);
+    xassert(rc == 0 || rc == ETIMEDOUT);
+}
+
 static void *writer_main(void *arg)
 {
     struct ledger_writer *w = arg;
+    note_head(w);
     pthread_mutex_lock(&w->lock);
-    for (;;) {
-        while (w->job == NULL && !w->closing)
-            pthread_cond_wait(&w->wake, &w->lock);
-        struct ledger_writer_job *job = w->job;
-        w->job = NULL;
-        if (job == NULL)
-            break;
+    while (w->job != NULL || !w->closing) {
+        bool is_due = w->head_due_ms != 0 && clock_mono_ms() >= w->head_due_ms;
+        struct ledger_writer_job *job = is_due ? NULL : w->job;
+        if (job == NULL && !is_due) {
+            wait_for_work(w);
+            continue;
+        }
+        if (job != NULL)
+            w->job = NULL;
         pthread_mutex_unlock(&w->lock);
-        ledger_writer_run(w->store, job);
-        loop_post(w->loop, &job->done);
+        if (is_due) {
+            sync_head(w);
+        } else {
+            ledger_writer_run(w->store, job);
+            loop_post(w->loop, &job->done);
+            note_head(w);
+        }
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
@@ -46,8 +90,12 @@ struct ledger_writer *ledger_writer_start(struct store *store, struct loop *loop
     struct ledger_writer *w = xcalloc(1, sizeof *w);
     w->store = store;
     w->loop = loop;
-    int rc = pthread_mutex_init(&w->lock, NULL);
-    rc |= pthread_cond_init(&w->wake, NULL);
+    pthread_condattr_t monotonic;
+    int rc = pthread_condattr_init(&monotonic);
+    rc |= pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    rc |= pthread_mutex_init(&w->lock, NULL);
+    rc |= pthread_cond_init(&w->wake, &monotonic);
+    rc |= pthread_condattr_destroy(&monotonic);
     rc |= pthread_create(&w->thread, NULL, writer_main, w);
     xassert(rc == 0);
     return w;

@@ -3,7 +3,15 @@
  * It owns the store's writing handle. A job is one transaction (everything that had queued up) and, when the job holds
  * own leaves, the seal after it: compare-and-swap of the head, then the signed checkpoint. One job in flight; what
  * arrives meanwhile is the next one, which is the group commit. The signature is computed before the swap and handed
- * out only after it is durable, so that one fsync covers both; a swap that loses throws the signature away.
+ * out only after it; a swap that loses throws the signature away.
+ *
+ * The transaction is durable then, the swap not yet: it is made so within LEDGER_HEAD_LAG_MS, when nothing waits for it (and by
+ * any batch with witnesses, and when the store is closed). The swap keeps two copies of a node on one machine, and an older
+ * ledger.db under a newer heads.db, from signing a second history; for that it need not survive a power failure, since what
+ * was signed is durable in ledger.db: heads.db is then behind, and the start swaps in the head of the same leaves, whose
+ * signature is the same bytes. What is left: a power failure, after which ledger.db is replaced by an older copy before the node
+ * has started once. Of the heads of those last milliseconds only the others know then, and they are asked before anything is
+ * written (recovery.h). An fsync before each answer would cost every event what this costs in that case alone.
  */
 #ifndef TB_NODE_LEDGER_WRITER_H
 #define TB_NODE_LEDGER_WRITER_H
@@ -11,6 +19,9 @@
 #include "federation/ledger/checkpoint.h"
 #include "node/loop.h"
 #include "node/store/store.h"
+
+/* A swapped head is durable after this time. */
+#define LEDGER_HEAD_LAG_MS 50u
 
 struct ledger_writer;
 

@@ -221,6 +221,8 @@ void store_close(struct store *s)
     if (s == NULL)
         return;
     store_sql_close(&s->ledger, !s->ledger_failed);
+    (void)store_head_sync(
+        s, NULL); /* the checkpoint below may find a reader in its way; what is lost is mended (store.h) */
     store_sql_close(&s->heads, !s->heads_failed);
     store_sql_close(&s->keys, !s->ledger_failed);
     while (s->slot_count > 0)

@@ -370,12 +370,18 @@ struct store_head {
     struct bytes note; /* signed checkpoint */
 };
 int store_head_get(struct store *s, struct arena *a, struct store_head *ret, struct err *e) WARN_UNUSED;
-/* Replaces the head if it still is (@old_size, @old_root); durable on return. ERR_CONFLICT when it is another one,
- * @next->size < @old_size, or the same size has another root: another process or an older copy of this node has signed;
- * the caller must stop signing. The same size and root with another note is fine. After an error of the engine the
- * handle refuses further swaps (ERR_IO, "store.stopped"). */
+/* Replaces the head if it still is (@old_size, @old_root). On return it holds for whoever opens the folder, also after a kill; a
+ * power failure may take it back until it is durable: by store_head_sync(), a batch with witnesses, or store_close(). (What it
+ * signs must be durable in ledger.db before: then a head that was taken back is only behind, and the next opening mends that.)
+ * ERR_CONFLICT when it is another one, @next->size < @old_size, or the same size has another root: another process or an older
+ * copy of this node has signed; the caller must stop signing. The same size and root with another note is fine. After an error
+ * of the engine the handle refuses further swaps (ERR_IO, "store.stopped"). */
 int store_head_swap(struct store *s, uint64_t old_size, const uint8_t old_root[32], const struct store_head *next,
                     struct err *e) WARN_UNUSED;
+/* Some swap is not durable yet, and can be made so. */
+bool store_head_is_unsynced(const struct store *s);
+/* Makes all swaps durable: an fsync, when there is anything to do. After an error the handle refuses further swaps. */
+int store_head_sync(struct store *s, struct err *e);
 
 /* ---- reading ---- */
 

@@ -1,8 +1,12 @@
 /* The head row and the witness rows (see store_heads.h). A swap is one UPDATE in its own transaction: one page appended to
- * the WAL, one fsync. Witness rows of a batch: one transaction that is begun, and compared with what is there, before anything
- * of the batch is written, and ended after it, so that nobody else can move a row in between. */
+ * the WAL, and no fsync (synchronous=NORMAL): an event waits for it, and ledger.db, which is durable by then, gives the same head
+ * again; store_head_sync() comes later. Witness rows of a batch: one transaction that is begun, and compared with what is there,
+ * before anything of the batch is written, and ended after it, so that nobody else can move a row in between; durable before it
+ * returns (synchronous=FULL), because nothing else here knows what was cosigned (C2SP tlog-witness). Both stand in one WAL, so
+ * that its fsync covers the swaps before it. */
 #include "node/store/store_heads.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -77,6 +81,8 @@ int store_heads_open(struct store_sql *c, const char *dir, uint32_t self, struct
         rc = err_set(e, ERR_CONFLICT, "store.other-node", "heads.db belongs to node %" PRIu32 ", not %" PRIu32, node,
                      self);
     store_sql_done(stmt);
+    if (rc == 0)
+        rc = store_sql_exec(c, "PRAGMA synchronous=NORMAL", e);
     if (rc != 0)
         store_sql_close(c, false);
     return rc;
@@ -168,6 +174,43 @@ int store_head_swap(struct store *s, uint64_t old_size, const uint8_t old_root[3
         err_hint(e, "another process, or an older copy of this node's folder, has signed; do not sign with this one");
         return ERR_CONFLICT;
     }
+    s->heads_unsynced = true;
+    return 0;
+}
+
+bool store_head_is_unsynced(const struct store *s)
+{
+    return s->heads_unsynced && !s->heads_failed;
+}
+
+/* The WAL's own fsync. A write transaction with synchronous=FULL would do the same and append a page; a checkpoint would copy
+ * pages back and fsync twice. */
+static int sync_wal(sqlite3 *db)
+{
+    sqlite3_file *wal = NULL;
+    sqlite3_vfs *vfs = NULL;
+    int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+    if (rc != SQLITE_OK || wal == NULL || wal->pMethods == NULL)
+        return rc != SQLITE_OK ? rc : SQLITE_INTERNAL;
+    rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    int errnum = rc == SQLITE_OK ? 0 : vfs->xGetLastError(vfs, 0, NULL);
+    return errnum == ENOSPC || errnum == EDQUOT ? SQLITE_FULL : rc; /* SQLite itself does not look here */
+}
+
+int store_head_sync(struct store *s, struct err *e)
+{
+    if (!s->heads_unsynced)
+        return 0;
+    if (s->heads_failed)
+        return err_set(e, ERR_IO, "store.stopped", "heads.db: an earlier swap failed; open the store again");
+    int rc = sync_wal(s->heads.db);
+    if (rc != SQLITE_OK) {
+        s->heads_failed = true; /* the next fsync would say nothing of what this one lost */
+        return store_sql_error(&s->heads, rc, "sync", e);
+    }
+    s->heads_unsynced = false;
     return 0;
 }
 
@@ -251,6 +294,7 @@ static int give_up(struct store *s, int rc)
 {
     bool refusal = rc == ERR_INVALID || rc == ERR_LIMIT || rc == ERR_CONFLICT;
     bool undone = sqlite3_get_autocommit(s->heads.db) != 0 || store_sql_exec(&s->heads, "ROLLBACK", NULL) == 0;
+    undone = undone && store_sql_exec(&s->heads, "PRAGMA synchronous=NORMAL", NULL) == 0;
     if (!refusal || !undone) {
         s->heads_failed = true;
         s->ledger_failed = true; /* nobody knows what the disk holds: opened again, both say */
@@ -276,7 +320,7 @@ int store_witness_begin(struct store *s, const struct store_batch *b, struct err
 {
     if (s->heads_failed)
         return err_set(e, ERR_IO, "store.stopped", "heads.db: an earlier swap failed; open the store again");
-    int rc = store_sql_exec(&s->heads, "BEGIN IMMEDIATE", e);
+    int rc = store_sql_exec(&s->heads, "PRAGMA synchronous=FULL; BEGIN IMMEDIATE", e);
     if (rc == 0)
         rc = check_all(s, b, e);
     for (size_t i = 0; rc == 0 && i < b->witness_count; i++)
@@ -288,7 +332,10 @@ int store_witness_end(struct store *s, int rc, struct err *e)
 {
     if (rc == 0)
         rc = store_sql_exec(&s->heads, "COMMIT", e);
-    return rc == 0 ? 0 : give_up(s, rc);
+    if (rc != 0)
+        return give_up(s, rc);
+    s->heads_unsynced = false;
+    return store_sql_exec(&s->heads, "PRAGMA synchronous=NORMAL", e);
 }
 
 int store_read_witness(struct store_reader *r, const char *origin, struct arena *a, struct store_witness *ret,

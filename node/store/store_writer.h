@@ -95,6 +95,7 @@ struct store {
     uint32_t self;
     bool ledger_failed; /* a commit failed in the engine: refuse more until opened again */
     bool heads_failed;
+    bool heads_unsynced;    /* a swap of the head is not durable yet */
     unsigned destroy_tries; /* of emptying the logs since something was noted last */
     bool erased_any;        /* false: no case has an erasure row, so none needs to be looked for */
 

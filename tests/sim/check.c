@@ -158,6 +158,11 @@ void check_swap(struct sim_node *n, const struct store_head *head)
     t->signed_size = max_of(t->signed_size, head->size);
 }
 
+bool check_is_head_lost(const struct sim_node *n)
+{
+    return disk_head(n->disk)->size < check.truths[n->slot].signed_size;
+}
+
 void check_forked(struct sim_node *author)
 {
     struct truth *from = &check.truths[author->slot], *to = &check.truths[the_sim.slot_count - 1];

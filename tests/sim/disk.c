@@ -30,6 +30,7 @@ struct disk *disk_create(struct sim_node *owner)
     crange_init(&none);
     crange_root(&none, &empty);
     memcpy(d->head.root, empty.b, sizeof d->head.root);
+    d->head_synced = d->head;
     return d;
 }
 
@@ -84,7 +85,8 @@ static void copy_tables(struct disk *to, const struct disk *from)
 
 static void copy_heads(struct disk *to, const struct disk *from)
 {
-    to->head = from->head;
+    to->head = to->head_synced = from->head;
+    to->head_unsynced = false;
     to->witnesses = from->witnesses;
     copy_rows((void **)&to->witnesses.rows, to->witnesses.count, &to->witnesses.capacity, sizeof *to->witnesses.rows);
 }
@@ -104,6 +106,21 @@ void disk_restore(struct disk *d, const struct disk *copy)
     copy_tables(d, copy);
     if (copy->has_heads)
         copy_heads(d, copy);
+}
+
+void disk_power_failure(struct disk *d)
+{
+    if (d->head_unsynced)
+        sim_trace("%s loses the head of size %llu, has %llu", sim_name(d->owner), (unsigned long long)d->head.size,
+                  (unsigned long long)d->head_synced.size);
+    d->head = d->head_synced;
+    d->head_unsynced = false;
+}
+
+static void sync_head(struct disk *d)
+{
+    d->head_synced = d->head;
+    d->head_unsynced = false;
 }
 
 /* ---- tables ---- */
@@ -496,6 +513,8 @@ static int apply(struct store *s, const struct store_batch *b, struct err *e)
     if (!passes(s, DISK_COMMIT_MAIN, e))
         return e->code;
     apply_witnesses(d, b);
+    if (b->witness_count > 0)
+        sync_head(d);
     return passes(s, DISK_COMMIT_END, e) ? 0 : e->code;
 }
 
@@ -514,6 +533,8 @@ int store_open(const char *dir, uint32_t self, struct store **ret, struct err *e
 
 void store_close(struct store *s)
 {
+    if (s != NULL)
+        (void)store_head_sync(s, NULL);
     free(s);
 }
 
@@ -566,7 +587,25 @@ int store_head_swap(struct store *s, uint64_t old_size, const uint8_t old_root[3
     struct sim_heap *heap = sim_heap_use(NULL);
     d->head = *next;
     d->head.note = sim_copy(next->note);
+    d->head_unsynced = true;
     check_swap(d->owner, &d->head);
     (void)sim_heap_use(heap);
     return passes(s, DISK_SWAP_END, e) ? 0 : e->code;
+}
+
+bool store_head_is_unsynced(const struct store *s)
+{
+    return !s->stopped && s->disk->head_unsynced;
+}
+
+int store_head_sync(struct store *s, struct err *e)
+{
+    struct err ignored;
+    e = e == NULL ? &ignored : e;
+    if (!store_head_is_unsynced(s))
+        return 0;
+    if (!passes(s, DISK_SYNC, e))
+        return e->code;
+    sync_head(s->disk);
+    return 0;
 }

@@ -47,7 +47,8 @@ struct disk {
     DISK_TABLE(struct store_due) dues;
     DISK_TABLE(struct store_publicity) publicities;
     /* heads.db */
-    struct store_head head;
+    struct store_head head, head_synced; /* as swapped in; as a power failure leaves it */
+    bool head_unsynced;
     DISK_TABLE(struct store_witness) witnesses;
     bool has_heads; /* a copy: heads.db is in it */
 };

@@ -164,6 +164,7 @@ struct ledger_writer *ledger_writer_start(struct store *store, struct loop *loop
 {
     struct ledger_writer *w = xcalloc(1, sizeof *w);
     *w = (struct ledger_writer){.node = loop->node, .store = store, .loop = loop};
+    loop->node->writer = w;
     return w;
 }
 
@@ -179,6 +180,7 @@ void ledger_writer_stop(struct ledger_writer *w)
     if (w == NULL)
         return;
     xassert(w->job == NULL);
+    w->node->writer = NULL;
     store_close(w->store);
     free(w);
 }
@@ -191,6 +193,15 @@ void sim_writer_job(struct sim_node *n, void *writer)
     ledger_writer_run(w->store, job);
     if (!n->crash_now)
         loop_post(w->loop, &job->done);
+    if (!n->crash_now && store_head_is_unsynced(w->store))
+        sim_post(SIM_SYNC, LEDGER_HEAD_LAG_MS, n->slot, w, 0);
+}
+
+void sim_writer_sync(struct sim_node *n, void *writer)
+{
+    const struct ledger_writer *w = writer;
+    if (w == n->writer) /* it may have been stopped meanwhile */
+        (void)store_head_sync(w->store, NULL);
 }
 
 /* ---- clocks, chance, space ---- */

@@ -49,7 +49,8 @@ enum disk_point {
     DISK_COMMIT_MAIN,  /* and ledger.db */
     DISK_COMMIT_END,   /* and heads.db: durable, and nobody was told */
     DISK_SWAP_BEGIN,
-    DISK_SWAP_END,
+    DISK_SWAP_END, /* there, and gone if the power fails */
+    DISK_SYNC,     /* the head is to become durable */
     DISK_POINT_COUNT
 };
 enum disk_fault { DISK_OK, DISK_CRASH, DISK_IO, DISK_FULL };
@@ -59,6 +60,8 @@ struct disk *disk_create(struct sim_node *owner);
 struct disk *disk_copy(const struct disk *d, struct sim_node *owner, bool with_heads);
 /* Puts a backup back: heads.db stays as it is unless the copy has it. */
 void disk_restore(struct disk *d, const struct disk *copy);
+/* What was not synced is gone. */
+void disk_power_failure(struct disk *d);
 
 /* For the checkers. All borrowed until the next write. */
 const struct store_entry *disk_entry(const struct disk *d, uint32_t origin, uint64_t index); /* NULL: not held */
@@ -95,6 +98,7 @@ struct sim_node {
     struct config config;
     struct loop *loop;
     struct link *link;
+    struct ledger_writer *writer; /* NULL = its store is not open */
     struct disk *disk;
     struct disk *backup; /* without heads.db */
     struct disk *image;  /* of everything, which nobody should put back */
@@ -125,7 +129,17 @@ struct sim_options {
 
 /* ---- events ---- */
 
-enum sim_event_kind { SIM_TURN, SIM_TIMER, SIM_JOB, SIM_PACKET, SIM_LINK, SIM_START, SIM_WORLD, SIM_CALL_END };
+enum sim_event_kind {
+    SIM_TURN,
+    SIM_TIMER,
+    SIM_JOB,
+    SIM_SYNC,
+    SIM_PACKET,
+    SIM_LINK,
+    SIM_START,
+    SIM_WORLD,
+    SIM_CALL_END
+};
 
 struct sim_event {
     uint64_t at_ms;
@@ -189,6 +203,7 @@ struct loop *sim_loop_create(struct sim_node *n);
 void sim_loop_turn(struct sim_node *n);
 void sim_loop_timer(struct sim_node *n, const struct sim_event *event);
 void sim_writer_job(struct sim_node *n, void *writer);
+void sim_writer_sync(struct sim_node *n, void *writer);
 struct crypto_signer *sim_signer_create(uint32_t code, bool is_witness);
 
 /* ---- net.c ---- */
@@ -249,7 +264,8 @@ void check_end(void);
 void check_hidden(struct sim_node *author, unsigned follower, uint64_t index);
 void check_forked(struct sim_node *author);
 void check_restored(struct sim_node *n);
-uint64_t check_unseen(const struct sim_node *n); /* signed own entries that no running node knows of */
+bool check_is_head_lost(const struct sim_node *n); /* a power failure took back what it had signed */
+uint64_t check_unseen(const struct sim_node *n);   /* signed own entries that no running node knows of */
 
 /* ---- check_case.c ---- */
 

@@ -196,6 +196,9 @@ void world_crash(struct sim_node *n, const char *why)
         return;
     sim_trace("%s stops: %s", sim_name(n), why);
     the_sim.counts.crashes++;
+    if (n->crash_now)
+        disk_power_failure(n->disk);
+    n->writer = NULL;
     n->alive = n->started = n->crash_now = false;
     n->epoch++;
     n->engine = (struct engine){0};
@@ -241,9 +244,9 @@ void world_start(struct sim_node *n)
 
 enum disk_fault world_disk_fault(struct sim_node *n, enum disk_point point)
 {
-    static const char *const names[DISK_POINT_COUNT] = {"before a commit",      "after the keys of a commit",
-                                                        "inside a commit",      "after a commit",
-                                                        "before a head's swap", "after a head's swap"};
+    static const char *const names[DISK_POINT_COUNT] = {
+        "before a commit",      "after the keys of a commit", "inside a commit",     "after a commit",
+        "before a head's swap", "after a head's swap",        "before a head's sync"};
     const struct sim_options *o = &the_sim.options;
     if (the_sim.calm)
         return DISK_OK;
@@ -476,9 +479,8 @@ static void cut_something(void)
 /* An older copy of the ledger comes back from the shelf, while the machine is off. */
 static void restore(struct sim_node *n)
 {
-    if (n->is_forker || n->backup == NULL ||
-        n->heads_lost) /* after the latter not even heads.db knows what was signed */
-        return;
+    if (n->is_forker || n->backup == NULL || n->heads_lost || check_is_head_lost(n))
+        return; /* in the last two cases not even heads.db knows what was signed */
     world_crash(n, "its disk is replaced by a backup");
     disk_restore(n->disk, n->backup);
     n->went_back = true;
@@ -529,8 +531,10 @@ static void tick(void)
         cut_something();
     if (sim_chance(o->skew_permille))
         n->skew_ms = (int64_t)sim_below(sim_chance(300) ? 86400000 : 20000) - (sim_chance(500) ? 20000 : 0);
-    if (n->alive && sim_chance(o->crash_permille * 3))
+    if (n->alive && sim_chance(o->crash_permille * 3)) {
+        n->crash_now = true;
         world_crash(n, "power");
+    }
     if (o->disk_fault_permille > 0 && sim_chance(20)) {
         n->full = true;
         sim_trace("%s: no space left", sim_name(n));
@@ -579,8 +583,10 @@ static void node_event(struct sim_node *n, const struct sim_event *event)
         sim_loop_turn(n);
     else if (event->kind == SIM_TIMER)
         sim_loop_timer(n, event);
-    else
+    else if (event->kind == SIM_JOB)
         sim_writer_job(n, event->ptr);
+    else
+        sim_writer_sync(n, event->ptr);
     sim_leave(scope);
     if (n->crash_now)
         world_crash(n, "crash");
@@ -592,6 +598,7 @@ static void handle(const struct sim_event *event)
     case SIM_TURN:
     case SIM_TIMER:
     case SIM_JOB:
+    case SIM_SYNC:
         node_event(&the_sim.nodes[event->slot], event);
         break;
     case SIM_PACKET:

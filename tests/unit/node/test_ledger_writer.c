@@ -1,0 +1,163 @@
+/* node/ledger_writer: a swapped head becomes durable behind the answer, soon, whether more jobs come or none. The store and the loop
+ * are this file's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <pthread.h>
+
+#include <cmocka.h>
+
+#include "node/base/xassert.h"
+#include "node/ledger_writer.h"
+
+struct store {
+    bool is_unsynced, fails;
+    bool is_closed;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the rest */
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static struct store store;
+static unsigned syncs, done, syncs_when_done;
+
+bool store_head_is_unsynced(const struct store *s)
+{
+    pthread_mutex_lock(&lock);
+    bool is_unsynced = s->is_unsynced;
+    pthread_mutex_unlock(&lock);
+    return is_unsynced;
+}
+
+int store_head_sync(struct store *s, struct err *e)
+{
+    pthread_mutex_lock(&lock);
+    s->is_unsynced = false;
+    syncs++;
+    int rc = s->fails ? err_set(e, ERR_IO, "store.io", "the disk refuses") : 0;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+void store_close(struct store *s)
+{
+    s->is_closed = true;
+}
+
+void ledger_writer_run(struct store *s, struct ledger_writer_job *job)
+{
+    pthread_mutex_lock(&lock);
+    s->is_unsynced = s->is_unsynced || job->seal;
+    pthread_mutex_unlock(&lock);
+}
+
+void loop_post(struct loop *l, struct loop_item *item)
+{
+    (void)l, (void)item;
+    pthread_mutex_lock(&lock);
+    done++;
+    syncs_when_done = syncs;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    store = (struct store){0};
+    syncs = done = 0;
+    return 0;
+}
+
+static void run_job(struct ledger_writer *w, struct ledger_writer_job *job)
+{
+    pthread_mutex_lock(&lock);
+    unsigned before = done;
+    pthread_mutex_unlock(&lock);
+    ledger_writer_submit(w, job);
+    pthread_mutex_lock(&lock);
+    while (done == before)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+static void wait_synced(void)
+{
+    pthread_mutex_lock(&lock);
+    while (syncs == 0)
+        pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+static void syncs_when_nothing_comes(void **state)
+{
+    (void)state;
+    struct ledger_writer *w = ledger_writer_start(&store, NULL);
+    struct ledger_writer_job job = {.seal = true};
+    run_job(w, &job);
+    assert_int_equal(syncs_when_done, 0);
+    wait_synced();
+    ledger_writer_stop(w);
+    assert_true(store.is_closed);
+    assert_int_equal(syncs, 1);
+}
+
+static void syncs_between_jobs(void **state)
+{
+    (void)state;
+    struct ledger_writer *w = ledger_writer_start(&store, NULL);
+    struct ledger_writer_job job = {.seal = true};
+    unsigned count = 0;
+    do {
+        run_job(w, &job);
+        count++;
+    } while (syncs_when_done == 0);
+    assert_true(count > 1); /* not for each of them */
+    ledger_writer_stop(w);
+}
+
+static void syncs_what_the_start_left(void **state)
+{
+    (void)state;
+    store.is_unsynced = true;
+    struct ledger_writer *w = ledger_writer_start(&store, NULL);
+    wait_synced();
+    ledger_writer_stop(w);
+}
+
+static void syncs_nothing_without_a_head(void **state)
+{
+    (void)state;
+    struct ledger_writer *w = ledger_writer_start(&store, NULL);
+    struct ledger_writer_job job = {.seal = false};
+    run_job(w, &job);
+    ledger_writer_stop(w);
+    assert_int_equal(syncs, 0);
+}
+
+static void goes_on_when_the_disk_refuses(void **state)
+{
+    (void)state;
+    store.fails = true;
+    struct ledger_writer *w = ledger_writer_start(&store, NULL);
+    struct ledger_writer_job job = {.seal = true};
+    run_job(w, &job);
+    wait_synced();
+    run_job(w, &job); /* its swap is the one that fails, in the real store */
+    ledger_writer_stop(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(syncs_when_nothing_comes, setup),
+        cmocka_unit_test_setup(syncs_between_jobs, setup),
+        cmocka_unit_test_setup(syncs_what_the_start_left, setup),
+        cmocka_unit_test_setup(syncs_nothing_without_a_head, setup),
+        cmocka_unit_test_setup(goes_on_when_the_disk_refuses, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

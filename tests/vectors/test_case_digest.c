@@ -1,7 +1,7 @@
 /* The fold against case_digest.json: random histories of one case, as leaves, with the order, effects, statuses and
  * digest that a second reader computed from the documents (tests/lib/tongban_reader.py). Each history is taken in
  * forwards, and backwards with the state asked for after every event, so that what is folded piece by piece has to be
- * what is folded at once. */
+ * what is folded at once. Another file of that form is an argument (test_random_histories.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,10 +82,12 @@ static void fold_history(yyjson_val *c, bool backwards)
     casefile_destroy(file);
 }
 
+static const char *path = VECTORS_FILE("case_digest");
+
 static void test_histories(void **state)
 {
     (void)state;
-    yyjson_doc *doc = vectors_load(VECTORS_FILE("case_digest"));
+    yyjson_doc *doc = vectors_load(path);
     size_t i, n;
     yyjson_val *c;
     yyjson_arr_foreach(vectors_get(yyjson_doc_get_root(doc), "cases"), i, n, c)
@@ -94,12 +96,14 @@ static void test_histories(void **state)
         fold_history(c, false);
         fold_history(c, true);
     }
-    assert_true(n > 40);
+    assert_true(n > 0);
     yyjson_doc_free(doc);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        path = argv[1];
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 and nobody gets them who has no part."""
 import pytest
 from cluster import CommandFailed, wait_for
-from provinces import ORPHAN, act, start_provinces, submit, view, wait_status
+from provinces import ORPHAN, act, add_provinces, start_provinces, submit, view, wait_met, wait_status
 
 
 def events_of(node, case):
@@ -67,6 +67,51 @@ def test_newcomer_while_the_old_lead_is_away(cluster):
     wait_status(case, "processing", a, c)
     b.start()
     wait_status(case, "processing", a, b, c)
+
+
+def test_down_to_a_county_and_back(cluster):
+    """转办 from the province to its city, on to a county that never saw the case, and back the way it came: whoever has it acts, nobody
+    else does, each reads what was written before, and all show the same way of custody. Then once more, past a level."""
+    province, window = add_provinces(cluster, "510000", "440000")
+    city, county = cluster.add_node("510100", "成都市"), cluster.add_node("510104", "锦江区")
+    cluster.start()
+    wait_met(province, window)
+    everybody = [window, province, city, county]
+    for node in everybody:
+        wait_for(lambda: sum(p["state"] == "connected" for p in node.get("/v1/peers").ok().json()["peers"]) == 3, what=f"{node} to meet")
+    case = submit(window)
+    wait_status(case, "arrived", window, province)
+    held = [window, province]
+    way = [440000, 510000]
+
+    def hand(giver, taker, status):
+        assert taker in held or taker.get(f"/v1/cases/{case}").status == 404
+        refused = act(window, case, "handover", lead=int(taker.region))
+        assert (refused.status, refused.json()["id"]) == (403, "case.node"), "only who has it hands it over"
+        giver.cli("case", "handover", case, "--lead", taker.region, "--reason", "按管辖转办")
+        if taker not in held:
+            held.append(taker)
+        way.append(int(taker.region))
+        wait_status(case, status, *held)
+        for node in held:
+            shown = view(node, case)
+            assert (shown["lead"], shown["level"]) == (int(taker.region), "sequenced"), node
+            assert [c["node"] for c in shown["custody"]] == way, (node, shown["custody"])
+            assert events_of(node, case)[0]["payload"]["item"] == ORPHAN, f"{node} reads the application"
+        assert act(giver, case, "note", note="x").status == 403, "who gave it away has no part in it but as a reader"
+
+    hand(province, city, "arrived")
+    hand(city, county, "arrived")
+    county.cli("case", "accept", case)
+    wait_status(case, "accepted", *held)
+    hand(county, city, "accepted")
+    hand(city, province, "accepted")
+    hand(province, county, "accepted")
+    county.cli("case", "decide", case, "--grant", "--reason", "符合条件")
+    wait_status(case, "closed_granted", *everybody)
+    assert "custody" in window.cli("case", "show", case)
+    for node in everybody:
+        assert node.cli("ledger", "verify")["result"] == "ok"
 
 
 def test_nobody_without_a_part_gets_a_case(cluster):

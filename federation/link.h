@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "node/base/bytes.h"
 
@@ -28,13 +29,33 @@ struct link_event {
     uint32_t peer;   /* node code */
     uint64_t token;  /* LINK_REPLY*: the token of link_request() */
     uint64_t handle; /* LINK_REQUEST: for link_reply() */
-    uint8_t *data;   /* LINK_REQUEST, LINK_REPLY: the message; the receiver takes it (free()) */
+    uint8_t *data;   /* LINK_REQUEST, LINK_REPLY: the message; the receiver takes it (link_event_close()) */
     size_t size;
-    char reason[192]; /* LINK_DOWN, LINK_REPLY_FAILED, LINK_REFUSED */
+    void *owner;                  /* of @data, when it is the link's own buffer; NULL: the heap's */
+    void (*release)(void *owner); /* gives it back, on any thread; NULL without @owner */
+    char reason[192];             /* LINK_DOWN, LINK_REPLY_FAILED, LINK_REFUSED */
 };
 
 /* @event is the callback's to keep (it is copied by value); @event->data changes owner. */
 typedef void (*link_event_cb)(void *ctx, const struct link_event *event);
+
+/* Frees the message of an event. Any thread, after the link's end too. */
+static inline void link_event_close(struct link_event *event)
+{
+    if (event->owner != NULL)
+        event->release(event->owner);
+    else
+        free(event->data);
+    event->data = NULL;
+    event->owner = NULL;
+}
+
+/* A long answer, made where it is sent from. */
+struct link_message {
+    uint8_t *data; /* @size bytes to be filled */
+    size_t size;
+    void *owner; /* the link's; NULL: none */
+};
 
 struct link;
 struct link_ops {
@@ -42,6 +63,9 @@ struct link_ops {
                    struct err *e);
     void (*reply)(struct link *l, uint64_t handle, struct bytes message);
     void (*drop)(struct link *l, uint64_t handle);
+    void (*message_create)(size_t size, struct link_message *ret);
+    void (*message_destroy)(void *owner);
+    void (*reply_message)(struct link *l, uint64_t handle, struct link_message *message);
     void (*redial)(struct link *l, uint32_t peer);
     void (*close)(struct link *l);
 };
@@ -63,6 +87,27 @@ static inline int link_request(struct link *l, uint32_t peer, struct bytes messa
 static inline void link_reply(struct link *l, uint64_t handle, struct bytes message)
 {
     l->ops->reply(l, handle, message);
+}
+
+/* Room for an answer of @size bytes, at most WIRE_MESSAGE_BYTES_MAX, to a request of a link with @ops. Any thread, needs no link. */
+static inline void link_message_create(const struct link_ops *ops, size_t size, struct link_message *ret)
+{
+    ops->message_create(size, ret);
+}
+
+/* Of one that is not sent. Any thread; empty is fine. */
+static inline void link_message_destroy(const struct link_ops *ops, struct link_message *message)
+{
+    if (message->owner != NULL)
+        ops->message_destroy(message->owner);
+    *message = (struct link_message){0};
+}
+
+/* As link_reply(), without a copy: takes what is in @message, which is empty then. Loop thread. */
+static inline void link_reply_message(struct link *l, uint64_t handle, struct link_message *message)
+{
+    l->ops->reply_message(l, handle, message);
+    *message = (struct link_message){0};
 }
 
 /* Gives up a request without an answer (malformed message, shutting down). */

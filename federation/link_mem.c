@@ -322,6 +322,18 @@ static void mem_reply(struct link *base, uint64_t handle, struct bytes message)
     free(p);
 }
 
+static void mem_message_create(size_t size, struct link_message *ret)
+{
+    uint8_t *data = xmalloc(size);
+    *ret = (struct link_message){.data = data, .size = size, .owner = data};
+}
+
+static void mem_reply_message(struct link *base, uint64_t handle, struct link_message *message)
+{
+    mem_reply(base, handle, bytes_of(message->data, message->size));
+    free(message->owner);
+}
+
 static void mem_drop(struct link *base, uint64_t handle)
 {
     mem_reply(base, handle, bytes_of(NULL, 0));
@@ -393,8 +405,14 @@ void link_mem_destroy(struct link_mem_hub *h)
 int link_mem_open(struct link_mem_hub *h, uint32_t code, link_event_cb event_cb, void *ctx, struct link **ret,
                   struct err *e)
 {
-    static const struct link_ops ops = {
-        .request = mem_request, .reply = mem_reply, .drop = mem_drop, .redial = mem_redial, .close = mem_close};
+    static const struct link_ops ops = {.request = mem_request,
+                                        .reply = mem_reply,
+                                        .drop = mem_drop,
+                                        .message_create = mem_message_create,
+                                        .message_destroy = free,
+                                        .reply_message = mem_reply_message,
+                                        .redial = mem_redial,
+                                        .close = mem_close};
     size_t me = find_node(h, code);
     if (me < h->count && h->nodes[me]->is_open)
         return err_set(e, ERR_CONFLICT, "link.open", "node %" PRIu32 " is open", code);

@@ -30,6 +30,11 @@ int link_nng_failure(struct err *e, int rv, const char *what)
     return err_set(e, code, "link.nng", "%s: %s", what, nng_strerror(rv));
 }
 
+void link_nng_message_free(void *msg)
+{
+    nng_msg_free(msg);
+}
+
 /* ---- events: queued under the mutex, delivered without it, one at a time, in order ---- */
 
 void link_nng_push_event(struct link_nng *l, const struct link_event *event)
@@ -513,6 +518,9 @@ int link_nng_open(const struct link_nng_config *config, struct link **ret, struc
     static const struct link_ops ops = {.request = link_nng_peer_request,
                                         .reply = link_nng_serve_reply,
                                         .drop = link_nng_serve_drop,
+                                        .message_create = link_nng_serve_message_create,
+                                        .message_destroy = link_nng_message_free,
+                                        .reply_message = link_nng_serve_reply_message,
                                         .redial = link_nng_peer_redial,
                                         .close = nng_link_close};
     xassert((config->tls != NULL) != config->plain_loopback && config->event_cb != NULL);

@@ -157,6 +157,8 @@ static inline struct link_nng *link_of(struct link *l)
 
 /* Turns NNG's @rv into an error about @what. */
 int link_nng_failure(struct err *e, int rv, const char *what);
+/* An nng_msg. Any thread. */
+void link_nng_message_free(void *msg);
 int link_nng_check_url(const struct link_nng_config *config, const char *url, struct err *e) WARN_UNUSED;
 /* Who is at the other end of @pipe. 0, or ERR_AUTH. */
 int link_nng_identify(const struct link_nng *l, nng_pipe pipe, struct tls_engine_peer *ret, struct err *e) WARN_UNUSED;
@@ -226,5 +228,7 @@ void link_nng_serve_close(struct link_nng *l);
 /* Of struct link_ops. */
 void link_nng_serve_reply(struct link *base, uint64_t handle, struct bytes message);
 void link_nng_serve_drop(struct link *base, uint64_t handle);
+void link_nng_serve_message_create(size_t size, struct link_message *ret);
+void link_nng_serve_reply_message(struct link *base, uint64_t handle, struct link_message *message);
 
 #endif

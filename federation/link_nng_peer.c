@@ -135,8 +135,12 @@ static void client_cb(void *arg)
     if (has_answer) {
         pipe = nng_msg_get_pipe(msg).id;
         event.size = nng_msg_len(msg);
-        if (event.size > 0 && !c->is_ping)
-            event.data = xmemdup(nng_msg_body(msg), event.size);
+        if (event.size > 0 && !c->is_ping) {
+            event.data = nng_msg_body(msg);
+            event.owner = msg;
+            event.release = link_nng_message_free;
+            msg = NULL;
+        }
     }
     if (msg != NULL)
         nng_msg_free(msg);

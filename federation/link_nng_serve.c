@@ -153,8 +153,9 @@ static void serve_request(struct link_nng_serve *s, nng_msg *msg)
         send_answer(s, msg);
         return;
     }
-    event.data = xmemdup(nng_msg_body(msg), size);
-    nng_msg_free(msg);
+    event.data = nng_msg_body(msg);
+    event.owner = msg;
+    event.release = link_nng_message_free;
     pthread_mutex_lock(&l->mutex);
     link_nng_push_event(l, &event);
     pthread_mutex_unlock(&l->mutex);
@@ -189,15 +190,10 @@ static void serve_cb(void *arg)
         receive_request(s);
 }
 
-static void answer(struct link *base, uint64_t handle, struct bytes message)
+/* Takes @msg. */
+static void answer(struct link *base, uint64_t handle, nng_msg *msg)
 {
     struct link_nng *l = link_of(base);
-    nng_msg *msg;
-    int rv = nng_msg_alloc(&msg, message.size);
-    xassert(rv == 0);
-    if (message.size > 0)
-        memcpy(nng_msg_body(msg), message.data, message.size);
-
     pthread_mutex_lock(&l->mutex);
     size_t slot = (size_t)(handle >> 40);
     xassert(slot < l->serve_count);
@@ -208,17 +204,34 @@ static void answer(struct link *base, uint64_t handle, struct bytes message)
     send_answer(s, msg);
 }
 
+void link_nng_serve_message_create(size_t size, struct link_message *ret)
+{
+    nng_msg *msg;
+    xassert(size <= WIRE_MESSAGE_BYTES_MAX); /* the peer's NNG would break the connection */
+    int rv = nng_msg_alloc(&msg, size);
+    xassert(rv == 0);
+    *ret = (struct link_message){.data = nng_msg_body(msg), .size = size, .owner = msg};
+}
+
+void link_nng_serve_reply_message(struct link *base, uint64_t handle, struct link_message *message)
+{
+    answer(base, handle, message->owner);
+}
+
 void link_nng_serve_drop(struct link *base, uint64_t handle)
 {
-    answer(base, handle, bytes_of(NULL, 0));
+    link_nng_serve_reply(base, handle, bytes_of(NULL, 0));
 }
 
 void link_nng_serve_reply(struct link *base, uint64_t handle, struct bytes message)
 {
-    if (message.size > WIRE_MESSAGE_BYTES_MAX) /* the peer's NNG would break the connection */
-        link_nng_serve_drop(base, handle);
-    else
-        answer(base, handle, message);
+    struct link_message m;
+    if (message.size > WIRE_MESSAGE_BYTES_MAX)
+        message.size = 0;
+    link_nng_serve_message_create(message.size, &m);
+    if (message.size > 0)
+        memcpy(m.data, message.data, message.size);
+    link_nng_serve_reply_message(base, handle, &m);
 }
 
 /* Contexts for @peer_count peers; their number only grows. */

@@ -99,8 +99,8 @@ static int fill_holders(struct app *a, struct casefile *file, struct arena *mem,
             }
         if (nodes[i] == a->config->region && app_material_is_here(a, v->file))
             h->held = chunks;
-        if (h->held < chunks)
-            h->held = min_of(app_material_progress(a, v->file, nodes[i]), chunks);
+        if (h->held < chunks) /* all of them, but not under its name yet: not durable */
+            h->held = min_of(app_material_progress(a, v->file, nodes[i]), chunks - 1);
     }
     v->holders = holders;
     return 0;

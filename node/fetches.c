@@ -43,10 +43,12 @@ struct fetch {
     enum fetch_state state;
     bool is_here;      /* finished: only to be told */
     bool is_over;      /* not wanted any more */
+    bool is_doubted;   /* wrong bytes came: the peer is to look at its own first */
     uint64_t due_ms;   /* WAITING: not before; monotonic */
     uint32_t pause_ms; /* the last one */
     unsigned silent;   /* requests without an answer in a row */
     unsigned open;     /* requests and jobs under way */
+    unsigned asked;    /* requests among them */
     struct file_blob *blob;
     uint8_t *held; /* per chunk: 0 missing, 1 asked for, 2 there */
     uint32_t held_count, next;
@@ -64,9 +66,9 @@ struct job {
     struct fetch *fetch;
     enum fetch_state kind;
     uint32_t chunk;
-    uint64_t late_ms; /* a request: an answer after that would have been too late */
-    uint8_t *data;    /* the answer, undecoded */
-    size_t size;
+    bool is_asked;            /* a request that waits for its answer */
+    uint64_t late_ms;         /* an answer after that would have been too late */
+    struct link_event answer; /* undecoded; its data is the job's */
     struct err error;
     bool is_peers_fault;
     struct file_blob *blob; /* SCANNING, MAKING: the part, for the fetch */
@@ -176,13 +178,21 @@ static struct job *job_create(struct fetch *x, enum fetch_state kind, uint32_t c
     return j;
 }
 
+/* Its answer is here, or will not come. */
+static void heard(struct job *j)
+{
+    j->fetch->asked -= j->is_asked;
+    j->is_asked = false;
+}
+
 static struct fetch *job_end(struct job *j)
 {
     struct fetch *x = j->fetch;
+    heard(j);
     x->open--;
     file_blob_close(j->blob); /* nobody has taken it */
     free(j->held);
-    free(j->data);
+    link_event_close(&j->answer);
     free(j);
     return x;
 }
@@ -207,6 +217,8 @@ static bool request(struct fetch *x, const struct wire_msg *m, struct job *j, ui
     struct err e = {0};
     int rc = wire_encode(m, &out, &e);
     j->late_ms = clock_mono_ms() + timeout_ms - timeout_ms / 8;
+    j->is_asked = true;
+    x->asked++;
     if (rc == 0 && f->link == NULL) /* a job that ends while the node stops */
         rc = err_set(&e, ERR_CLOSED, "peer.closed", "the node is stopping");
     if (rc == 0)
@@ -275,7 +287,7 @@ static bool ask_chunk(struct fetch *x)
         x->next++;
     if (x->next == x->blob->count)
         return false;
-    m.u.file_pull = (struct wire_file_pull){.chunk = x->next, .held = x->held_count};
+    m.u.file_pull = (struct wire_file_pull){.chunk = x->next, .held = x->held_count, .check = x->is_doubted};
     memcpy(m.u.file_pull.file, x->file, FILE_ID_SIZE);
     x->held[x->next] = CHUNK_ASKED;
     if (request(x, &m, job_create(x, FETCH_PULLING, x->next), CHUNK_MS))
@@ -293,7 +305,7 @@ static void pull(struct fetch *x)
         }
         return;
     }
-    while (x->open < FILE_WINDOW && ask_chunk(x)) {
+    while (x->asked < FILE_WINDOW && x->open < FILE_OPEN_MAX && ask_chunk(x)) {
     }
     if (x->open == 0) /* the link takes nothing now */
         rest(x, longer(x));
@@ -309,7 +321,7 @@ static void begin_pulling(struct fetch *x)
 /* Decodes an answer on the worker. 0: it is of @type, in @ret; else job->error says why not. */
 static int open_answer(struct job *j, enum wire_type type, struct arena *mem, struct wire_msg *ret)
 {
-    int rc = wire_decode(bytes_of(j->data, j->size), mem, ret, &j->error);
+    int rc = wire_decode(bytes_of(j->answer.data, j->answer.size), mem, ret, &j->error);
     if (rc != 0) {
         j->is_peers_fault = true;
         return rc;
@@ -329,7 +341,7 @@ static void chunk_work(void *ctx)
     struct arena mem = ARENA_INIT;
     struct wire_msg m;
     struct bytes data;
-    if (!wire_file_chunk_data(bytes_of(j->data, j->size), &data)) {
+    if (!wire_file_chunk_data(bytes_of(j->answer.data, j->answer.size), &data)) {
         if (open_answer(j, WIRE_FILE_CHUNK, &mem, &m) != 0)
             goto out;
         data = m.u.file_chunk.data;
@@ -349,6 +361,7 @@ static void fail(struct fetch *x, const struct err *e, bool is_peers_fault)
     (void)snprintf(peer, sizeof peer, "%u", x->origin);
     if (is_peers_fault) {
         f->stats.refused++;
+        x->is_doubted = true;
         f->config.alarm(f->config.ctx, x->origin, e->id, e->message);
     } else {
         log_warn("material", peer, e->id, "a file does not come yet: %s", e->message);
@@ -539,12 +552,13 @@ static void silence(struct job *j, const char *why)
 static void answered(struct fetches *f, struct job *j, const struct link_event *event)
 {
     struct fetch *x = j->fetch;
-    j->data = event->data;
-    j->size = event->size;
+    heard(j);
+    j->answer = *event;
     if (x->is_over || x->state != j->kind || f->is_closing) {
         silence(j, NULL);
     } else if (j->kind == FETCH_PULLING) {
         submit(j, chunk_work, chunk_done);
+        pull(x); /* the line goes on while this one is hashed and written */
     } else if (j->kind == FETCH_HEAD) {
         move(x, FETCH_MAKING);
         submit(j, make_work, make_done);
@@ -590,7 +604,8 @@ static void take_event(struct fetches *f, struct link_event *event)
         break;
     case LINK_REPLY:
         answered(f, j, event);
-        event->data = NULL;
+        event->data = NULL; /* the job's */
+        event->owner = NULL;
         break;
     case LINK_REPLY_FAILED:
         silence(j, event->reason);
@@ -609,7 +624,7 @@ static void event_run(struct loop_item *item)
     bool is_answer = posted->event.type == LINK_REPLY || posted->event.type == LINK_REPLY_FAILED;
     if (posted->f->link != NULL || is_answer) /* after the end only requests are brought to their end */
         take_event(posted->f, &posted->event);
-    free(posted->event.data);
+    link_event_close(&posted->event);
     free(posted);
 }
 

@@ -34,9 +34,10 @@ struct give {
     uint32_t peer;
     uint64_t handle;
     struct wire_file_pull pull;
-    struct file_blob *blob;   /* the open one, which stays while there are users; NULL: to be opened */
-    struct file_blob *opened; /* by this job */
-    struct buf answer;
+    struct file_blob *blob;     /* the open one, which stays while there are users; NULL: to be opened */
+    struct file_blob *opened;   /* by this job */
+    const struct link_ops *ops; /* of the link */
+    struct link_message answer;
     struct err error;
 };
 
@@ -115,11 +116,38 @@ static void refuse(struct fetches *f, uint64_t handle, enum wire_error_code code
     answer(f, handle, &m);
 }
 
+static void give_head(struct give *g, const struct file_blob *b)
+{
+    struct wire_msg m = {.type = WIRE_FILE_HEAD};
+    struct buf out = {0};
+    m.u.file_head =
+        (struct wire_file_head){.size = b->size, .hashes = bytes_of(b->hashes, b->count * sizeof *b->hashes)};
+    if (wire_encode(&m, &out, &g->error) == 0) {
+        link_message_create(g->ops, out.size, &g->answer);
+        memcpy(g->answer.data, out.data, out.size);
+    }
+    buf_close(&out);
+}
+
+/* Read to where it is sent from. The asker compares every chunk with its hash and keeps none that is another; hashing it here as
+ * well would cost as much as all the rest of the giving. Only who got a wrong one asks for that (`check`). */
+static void give_chunk(struct give *g, const struct file_blob *b)
+{
+    uint8_t head[WIRE_FILE_CHUNK_HEAD_MAX];
+    size_t size = file_chunk_sealed_size(b->size, g->pull.chunk);
+    size_t head_size = wire_file_chunk_head(size, head);
+    link_message_create(g->ops, head_size + size, &g->answer);
+    memcpy(g->answer.data, head, head_size);
+    uint8_t *data = g->answer.data + head_size;
+    int rc = g->pull.check ? file_blob_get(b, g->pull.chunk, data, &g->error)
+                           : file_blob_read(b, g->pull.chunk, data, &g->error);
+    xassert(rc == g->error.code);
+}
+
 static void give_work(void *ctx)
 {
     struct give *g = ctx;
     char path[FILE_BLOB_PATH_SIZE];
-    struct wire_msg m = {.type = WIRE_FILE_HEAD};
     struct file_blob *b = g->blob;
     if (b == NULL) {
         file_blob_path(g->f->config.dir, g->pull.file, path);
@@ -128,17 +156,12 @@ static void give_work(void *ctx)
         b = g->opened;
     }
     if (g->pull.head) {
-        m.u.file_head =
-            (struct wire_file_head){.size = b->size, .hashes = bytes_of(b->hashes, b->count * sizeof *b->hashes)};
-        if (wire_encode(&m, &g->answer, &g->error) != 0)
-            buf_reset(&g->answer);
+        give_head(g, b);
     } else if (g->pull.chunk >= b->count) {
         (void)err_set(&g->error, ERR_NOT_FOUND, "fetch.no-chunk", "chunk %u of %u was asked for", g->pull.chunk,
                       b->count);
-    } else { /* read to where it is sent from */
-        uint8_t *data = wire_file_chunk_begin(file_chunk_sealed_size(b->size, g->pull.chunk), &g->answer);
-        if (file_blob_get(b, g->pull.chunk, data, &g->error) != 0)
-            buf_reset(&g->answer);
+    } else {
+        give_chunk(g, b);
     }
 }
 
@@ -170,13 +193,13 @@ static void give_done(void *ctx)
     if (g->error.code == 0 && f->link != NULL) {
         f->stats.chunks_out += !g->pull.head;
         f->stats.bytes_out += g->answer.size;
-        link_reply(f->link, g->handle, buf_bytes(&g->answer));
+        link_reply_message(f->link, g->handle, &g->answer);
     } else if (f->link != NULL) {
         give_failed(g);
     }
     if (s->is_over || (s->blob == NULL && s->users == 0))
         served_close(f, s);
-    buf_close(&g->answer);
+    link_message_destroy(g->ops, &g->answer);
     free(g);
 }
 
@@ -231,7 +254,8 @@ static void give(struct fetches *f, uint32_t peer, uint64_t handle, const struct
     }
     note_progress(f, peer, pull->file, pull->held);
     struct give *g = xcalloc(1, sizeof *g);
-    *g = (struct give){.f = f, .s = s, .peer = peer, .handle = handle, .pull = *pull, .blob = s->blob};
+    *g = (struct give){
+        .f = f, .s = s, .peer = peer, .handle = handle, .pull = *pull, .blob = s->blob, .ops = f->link->ops};
     s->users++;
     f->serving++;
     f->work++;

@@ -321,7 +321,7 @@ static void link_event_run(struct loop_item *item)
     struct sync_event out = {.peer = event->peer, .token = event->token, .text = event->reason};
     char code[12];
     if (r->link == NULL) { /* closed meanwhile: the last events only hand back their memory */
-        free(posted->event.data);
+        link_event_close(&posted->event);
         free(posted);
         return;
     }
@@ -356,7 +356,7 @@ static void link_event_run(struct loop_item *item)
                  event->reason);
         break;
     }
-    free(posted->event.data);
+    link_event_close(&posted->event);
     free(posted);
 }
 

@@ -245,6 +245,7 @@ struct wire_file_pull {
     bool head;      /* the list of hashes is wanted, not a chunk */
     uint32_t chunk; /* below FILE_CHUNKS_MAX */
     uint32_t held;
+    bool check; /* the answerer hashes it first */
 };
 
 struct wire_file_head {
@@ -305,8 +306,9 @@ int wire_encode(const struct wire_msg *m, struct buf *out, struct err *e) WARN_U
 int wire_decode(struct bytes in, struct arena *arena, struct wire_msg *ret, struct err *e) WARN_UNUSED;
 
 /* A FILE_CHUNK is a megabyte: these do without the copies of the two above.
- * Appends one with @size bytes of data, returned for the caller to fill. @out has no maximum below it. */
-uint8_t *wire_file_chunk_begin(size_t size, struct buf *out);
+ * What stands before the @size bytes of data (at most WIRE_MESSAGE_BYTES_MAX), which are the rest of the message; returns its size. */
+#define WIRE_FILE_CHUNK_HEAD_MAX 16u
+size_t wire_file_chunk_head(size_t size, uint8_t out[WIRE_FILE_CHUNK_HEAD_MAX]);
 /* The data of a FILE_CHUNK, where it stands in @in; false for anything that is not exactly what wire_encode() makes of one:
  * wire_decode() says what it is. */
 bool wire_file_chunk_data(struct bytes in, struct bytes *ret);

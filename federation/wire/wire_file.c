@@ -40,6 +40,7 @@ void wire_file_fill(const struct wire_msg *m, struct outgoing *o)
         o->u.file_pull.head = m->u.file_pull.head;
         o->u.file_pull.chunk = m->u.file_pull.chunk;
         o->u.file_pull.held = m->u.file_pull.held;
+        o->u.file_pull.check = m->u.file_pull.check;
         o->envelope.file_pull = &o->u.file_pull;
         break;
     case WIRE_FILE_HEAD:
@@ -76,8 +77,10 @@ int wire_file_take(const Tbwire__Envelope *in, struct wire_msg *ret, struct err 
 {
     switch (in->body_case) {
     case TBWIRE__ENVELOPE__BODY_FILE_PULL:
-        ret->u.file_pull = (struct wire_file_pull){
-            .head = in->file_pull->head, .chunk = in->file_pull->chunk, .held = in->file_pull->held};
+        ret->u.file_pull = (struct wire_file_pull){.head = in->file_pull->head,
+                                                   .chunk = in->file_pull->chunk,
+                                                   .held = in->file_pull->held,
+                                                   .check = in->file_pull->check};
         return take_id("file_pull: file", &in->file_pull->file, ret->u.file_pull.file, e);
     case TBWIRE__ENVELOPE__BODY_FILE_HEAD:
         ret->u.file_head =
@@ -105,20 +108,21 @@ static size_t varint_size(uint64_t v)
     return size;
 }
 
-static void put_varint(struct buf *out, uint64_t v)
+static uint8_t *put_varint(uint8_t *out, uint64_t v)
 {
     for (; v >= 0x80; v >>= 7)
-        buf_put_u8(out, (uint8_t)(v | 0x80));
-    buf_put_u8(out, (uint8_t)v);
+        *out++ = (uint8_t)(v | 0x80);
+    *out++ = (uint8_t)v;
+    return out;
 }
 
-uint8_t *wire_file_chunk_begin(size_t size, struct buf *out)
+size_t wire_file_chunk_head(size_t size, uint8_t out[WIRE_FILE_CHUNK_HEAD_MAX])
 {
-    put_varint(out, ENVELOPE_TAG);
-    put_varint(out, varint_size(DATA_TAG) + varint_size(size) + size);
-    put_varint(out, DATA_TAG);
-    put_varint(out, size);
-    return buf_extend(out, size);
+    uint8_t *at = put_varint(out, ENVELOPE_TAG);
+    at = put_varint(at, varint_size(DATA_TAG) + varint_size(size) + size);
+    at = put_varint(at, DATA_TAG);
+    at = put_varint(at, size);
+    return (size_t)(at - out);
 }
 
 /* In its shortest form only. */

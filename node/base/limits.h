@@ -58,6 +58,7 @@
 #define FILE_NAME_BYTES_MAX 255u
 #define FILE_FETCHES_MAX 2u /* files fetched from one peer at once */
 #define FILE_WINDOW 4u      /* chunks asked for at once, of one file */
+#define FILE_OPEN_MAX 8u    /* with those that have come and are being hashed and written */
 #define FILE_SERVES_MAX 32u /* chunks of all peers being read and sent */
 
 /* catalog */

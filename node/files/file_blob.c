@@ -220,13 +220,20 @@ int file_blob_put(struct file_blob *b, uint32_t index, struct bytes sealed, stru
     return 0;
 }
 
+int file_blob_read(const struct file_blob *b, uint32_t index, uint8_t *out, struct err *e)
+{
+    if (!read_all(b->fd, out, file_chunk_sealed_size(b->size, index), chunk_at(b, index)))
+        return err_set(e, ERR_CORRUPT, "file.chunk-corrupt", "chunk %u of '%s' cannot be read", index, b->path);
+    return 0;
+}
+
 int file_blob_get(const struct file_blob *b, uint32_t index, uint8_t *out, struct err *e)
 {
     struct merkle_hash hash;
-    size_t size = file_chunk_sealed_size(b->size, index);
-    if (!read_all(b->fd, out, size, chunk_at(b, index)))
-        return err_set(e, ERR_CORRUPT, "file.chunk-corrupt", "chunk %u of '%s' cannot be read", index, b->path);
-    merkle_leaf_hash(bytes_of(out, size), &hash);
+    int rc = file_blob_read(b, index, out, e);
+    if (rc != 0)
+        return rc;
+    merkle_leaf_hash(bytes_of(out, file_chunk_sealed_size(b->size, index)), &hash);
     if (!merkle_hash_equal(&hash, &b->hashes[index]))
         return err_set(e, ERR_CORRUPT, "file.chunk-corrupt", "chunk %u of '%s' has another hash than its list", index,
                        b->path);

@@ -34,7 +34,9 @@ void file_blob_close(struct file_blob *b); /* NULL is fine */
 
 /* Writes a sealed chunk of the right size. Fixed: ERR_VERIFY file.chunk-hash when it is not the one. */
 int file_blob_put(struct file_blob *b, uint32_t index, struct bytes sealed, struct err *e) WARN_UNUSED;
-/* Reads it into @out (file_chunk_sealed_size() bytes). ERR_CORRUPT file.chunk-corrupt when it does not have its hash. */
+/* Reads it into @out (file_chunk_sealed_size() bytes), whatever its hash. ERR_CORRUPT file.chunk-corrupt when that cannot be done. */
+int file_blob_read(const struct file_blob *b, uint32_t index, uint8_t *out, struct err *e) WARN_UNUSED;
+/* The same, and ERR_CORRUPT file.chunk-corrupt when it does not have its hash. */
 int file_blob_get(const struct file_blob *b, uint32_t index, uint8_t *out, struct err *e) WARN_UNUSED;
 /* Whether the chunk is there, whole. @scratch holds FILE_SEALED_BYTES_MAX bytes. */
 bool file_blob_is_there(const struct file_blob *b, uint32_t index, uint8_t *scratch);

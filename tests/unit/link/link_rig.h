@@ -64,6 +64,11 @@ static void rig_event(void *ctx, const struct link_event *event)
     pthread_mutex_unlock(&n->lock);
 }
 
+static void rig_release(struct link_event event)
+{
+    link_event_close(&event);
+}
+
 static bool rig_is_member(void *ctx, uint32_t code)
 {
     struct rig_node *n = ctx;
@@ -243,7 +248,7 @@ static void rig_forget(struct rig_node *n)
 {
     pthread_mutex_lock(&n->lock);
     for (size_t i = 0; i < n->event_count; i++)
-        free(n->events[i].data);
+        rig_release(n->events[i]);
     n->event_count = 0;
     pthread_mutex_unlock(&n->lock);
 }

@@ -23,7 +23,7 @@ static void echo(size_t i)
 {
     struct link_event asked = rig_wait(rig_node(i), LINK_REQUEST, 0);
     link_reply(rig_node(i)->link, asked.handle, bytes_of(asked.data, asked.size));
-    free(asked.data);
+    rig_release(asked);
 }
 
 static void expect_echo(size_t i, size_t peer, uint64_t token, size_t size)
@@ -35,7 +35,7 @@ static void expect_echo(size_t i, size_t peer, uint64_t token, size_t size)
         if (reply.data[k] != (token & 0xff))
             fail_msg("byte %zu differs", k);
     }
-    free(reply.data);
+    rig_release(reply);
 }
 
 enum wait_what { WAIT_PIPES, WAIT_OPEN };
@@ -67,10 +67,22 @@ static void test_request_reply(void **state)
         struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
         assert_int_equal(asked.peer, rig_codes[0]);
         assert_int_equal(asked.size, sizes[k]);
-        link_reply(rig_node(1)->link, asked.handle, bytes_of(asked.data, asked.size));
-        free(asked.data);
+        if (k % 2 == 0) {
+            link_reply(rig_node(1)->link, asked.handle, bytes_of(asked.data, asked.size));
+        } else { /* made where it is sent from */
+            struct link_message m;
+            link_message_create(rig_node(1)->link->ops, asked.size, &m);
+            memcpy(m.data, asked.data, asked.size);
+            link_reply_message(rig_node(1)->link, asked.handle, &m);
+            assert_null(m.owner);
+        }
+        rig_release(asked);
         expect_echo(0, 1, k + 1, sizes[k]);
     }
+    struct link_message unsent;
+    link_message_create(rig_node(1)->link->ops, 1 << 20, &unsent);
+    link_message_destroy(rig_node(1)->link->ops, &unsent);
+    link_message_destroy(rig_node(1)->link->ops, &unsent);
     struct link_nng_stats stats;
     link_nng_stats(rig_node(0)->link, &stats);
     assert_int_equal(stats.peers_up, 1);
@@ -112,7 +124,7 @@ static void test_parked(void **state)
         token++;
     }
     link_reply(rig_node(1)->link, parked.handle, bytes_of(parked.data, parked.size));
-    free(parked.data);
+    rig_release(parked);
     expect_echo(0, 1, 1, 3);
     assert_int_equal(rig_count(rig_node(0), LINK_DOWN), 0);
 }
@@ -127,7 +139,7 @@ static void test_idle_stays_up(void **state)
     struct link_event event;
     assert_false(rig_take(rig_node(0), LINK_DOWN, 0, 5000, &event));
     link_reply(rig_node(1)->link, parked.handle, bytes_of(parked.data, parked.size));
-    free(parked.data);
+    rig_release(parked);
     expect_echo(0, 1, 1, 3);
 }
 
@@ -143,7 +155,7 @@ static void test_timeout(void **state)
     assert_in_range(took, 290, 3000);
     struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
     link_reply(rig_node(1)->link, asked.handle, bytes_of("late", 4)); /* goes nowhere */
-    free(asked.data);
+    rig_release(asked);
     request(0, 1, 5, 8, 10000); /* the line is fine */
     echo(1);
     expect_echo(0, 1, 8, 5);
@@ -157,7 +169,7 @@ static void test_drop(void **state)
     request(0, 1, 5, 7, 10000);
     struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
     link_drop(rig_node(1)->link, asked.handle);
-    free(asked.data);
+    rig_release(asked);
     struct link_event failed = rig_wait(rig_node(0), LINK_REPLY_FAILED, 7);
     assert_non_null(strstr(failed.reason, "refused"));
 }
@@ -176,7 +188,7 @@ static void test_oversize(void **state)
     request(0, 1, 5, 2, 10000);
     struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
     link_reply(rig_node(1)->link, asked.handle, over);
-    free(asked.data);
+    rig_release(asked);
     free(large);
     (void)rig_wait(rig_node(0), LINK_REPLY_FAILED, 2);
     request(0, 1, 5, 3, 10000);
@@ -213,7 +225,7 @@ static void test_served_limit(void **state)
     for (unsigned k = 0; k < LINK_PEER_REQUESTS_MAX; k++) {
         struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
         handles[k] = asked.handle;
-        free(asked.data);
+        rig_release(asked);
     }
     for (unsigned k = 0; k < LINK_PEER_REQUESTS_MAX; k++)
         (void)rig_wait(rig_node(0), LINK_REPLY_FAILED, k + 1);
@@ -257,7 +269,7 @@ static void test_many(void **state)
                 next[i]++;
             while (rig_take(rig_node(i), LINK_REPLY, 0, 0, &event)) {
                 assert_memory_equal(event.data, &event.token, 8);
-                free(event.data);
+                rig_release(event);
                 done++;
             }
             if (rig_take(rig_node(i), LINK_REPLY_FAILED, 0, 0, &event))
@@ -265,7 +277,7 @@ static void test_many(void **state)
         }
         while (rig_take(rig_node(0), LINK_REQUEST, 0, 1, &event)) {
             link_reply(rig_node(0)->link, event.handle, bytes_of(event.data, event.size));
-            free(event.data);
+            rig_release(event);
         }
     }
 }
@@ -313,7 +325,7 @@ static void test_peer_dies(void **state)
     for (uint64_t token = 1; token <= 4; token++)
         request(0, 1, 100000, token, 60000);
     for (unsigned k = 0; k < 4; k++)
-        free(rig_wait(rig_node(1), LINK_REQUEST, 0).data);
+        rig_release(rig_wait(rig_node(1), LINK_REQUEST, 0));
     uint64_t start = clock_mono_ms();
     rig_close(1);
     for (uint64_t token = 1; token <= 4; token++) {
@@ -383,7 +395,7 @@ static void test_close_with_open(void **state)
     for (uint64_t token = 1; token <= LINK_PEER_REQUESTS_MAX; token++)
         request(0, 1, 1 << 20, token, 60000);
     for (unsigned k = 0; HAS_LEAK_CHECK && k < LINK_PEER_REQUESTS_MAX; k++)
-        free(rig_wait(rig_node(1), LINK_REQUEST, 0).data);
+        rig_release(rig_wait(rig_node(1), LINK_REQUEST, 0));
     rig_close(0);
     assert_int_equal(rig_count(rig_node(0), LINK_REPLY_FAILED), LINK_PEER_REQUESTS_MAX);
     rig_close(1); /* with requests never answered */
@@ -405,7 +417,7 @@ static void test_set_peers(void **state)
     assert_int_equal(rig_count(rig_node(0), LINK_DOWN), 0); /* the first was left alone */
 
     request(0, 1, 5, 1, 60000);
-    free(rig_wait(rig_node(1), LINK_REQUEST, 0).data);
+    rig_release(rig_wait(rig_node(1), LINK_REQUEST, 0));
     assert_int_equal(link_nng_set_peers(rig_node(0)->link, &both[1], 1, &e), 0);
     struct link_event failed = rig_wait(rig_node(0), LINK_REPLY_FAILED, 1);
     assert_int_equal(failed.peer, rig_codes[1]);
@@ -624,7 +636,7 @@ static void test_stalled_reader(void **state)
             const uint8_t ask[13] = {0, 0, 0, 0, 0, 0, 0, 5, 0x80, 0, 0, k, 'q'};
             assert_int_equal(send(fd, ask, sizeof ask, 0), sizeof ask);
             struct link_event asked = rig_wait(rig_node(1), LINK_REQUEST, 0);
-            free(asked.data);
+            rig_release(asked);
             link_reply(rig_node(1)->link, asked.handle, bytes_of(large, WIRE_MESSAGE_BYTES_MAX));
         }
         wait_stats(1, WAIT_PIPES, 1);
@@ -728,7 +740,7 @@ static void test_no_leak(void **state)
         echo(1);
         expect_echo(0, 1, 1, 100);
         request(0, 1, 100, 2, 10000); /* left open */
-        free(rig_wait(rig_node(1), LINK_REQUEST, 0).data);
+        rig_release(rig_wait(rig_node(1), LINK_REQUEST, 0));
         (void)rig_teardown(state);
         (void)rig_setup(state);
         if (round == 0)

@@ -36,7 +36,8 @@ struct rig {
     struct fetches *fetches;
     struct file_blob *blob; /* the giver's */
     enum kind kind;
-    unsigned asked[COUNT], heads, haves; /* by the taker */
+    unsigned asked[COUNT], heads, haves, checks; /* by the taker */
+    bool is_damaged;                             /* the taker's disk: its own alarms are expected */
     unsigned done, told, alarms, peer_has;
     char alarm[48];
     bool may_have;
@@ -102,6 +103,7 @@ static void answer_taker(struct rig *r, const struct link_event *event)
         r->heads++;
     else
         r->asked[m.u.file_pull.chunk]++;
+    r->checks += m.u.file_pull.check;
     if (r->kind == RUBBISH)
         link_reply(r->giver, event->handle, bytes_of_string("\xff\xff\xffnothing that anybody could read"));
     else if (r->kind == OTHER_KIND)
@@ -175,7 +177,7 @@ static void peer_has(void *ctx, uint32_t peer, const uint8_t file[FILE_ID_SIZE])
 static void alarm_cb(void *ctx, uint32_t peer, const char *id, const char *text)
 {
     struct rig *r = ctx;
-    assert_int_equal(peer, GIVER);
+    assert_int_equal(peer, r->is_damaged ? 0 : GIVER);
     assert_true(text[0] != '\0');
     (void)snprintf(r->alarm, sizeof r->alarm, "%s", id);
     r->alarms++;
@@ -329,6 +331,7 @@ static void test_honest(void **state)
     for (uint32_t i = 0; i < COUNT; i++)
         assert_int_equal(r.asked[i], 1);
     assert_int_equal(r.alarms, 0);
+    assert_int_equal(r.checks, 0);
     check_whole(&r);
     teardown(&r);
 }
@@ -353,9 +356,11 @@ static void test_wrong(void **state)
         else
             assert_string_equal(r.alarm, rows[i].alarm);
         assert_int_equal(r.done, 0);
+        assert_int_equal(r.checks, 0);
         r.kind = HONEST;
         run_until(&r, is_told);
         check_whole(&r);
+        assert_true(r.checks > 0);        /* the giver was asked to look at its own */
         if (rows[i].kind == WRONG_BYTE) { /* what was right is not asked for again; what was under way may come twice */
             unsigned all = 0;
             for (uint32_t k = 0; k < COUNT; k++)
@@ -488,10 +493,44 @@ static void test_giving(void **state)
     teardown(&r);
 }
 
+/* Damage on the giver's disk: the asker's comparison finds it, and when it asks again the giver says that it is its own. */
+static void test_giving_damaged(void **state)
+{
+    (void)state;
+    struct rig r;
+    char path[FILE_BLOB_PATH_SIZE];
+    struct wire_msg m = {.type = WIRE_FILE_PULL};
+    setup(&r, HONEST);
+    r.may_have = true;
+    fetches_add(r.fetches, r.blob->id, GIVER, false);
+    run_until(&r, is_told);
+    file_blob_path(r.dir, r.blob->id, path);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 4096 + 1000, SEEK_SET), 0); /* in chunk 0 */
+    assert_int_equal(fwrite("xxxxxxxx", 1, 8, f), 8);
+    assert_int_equal(fclose(f), 0);
+    r.is_damaged = true;
+    memcpy(m.u.file_pull.file, r.blob->id, FILE_ID_SIZE);
+    ask(&r, &m);
+    assert_int_equal(r.answer_type, WIRE_FILE_CHUNK);
+    assert_int_equal(r.alarms, 0);
+    m.u.file_pull.check = true;
+    ask(&r, &m);
+    assert_int_equal(r.answer.code, WIRE_ERROR_UNAVAILABLE);
+    assert_string_equal(r.answer.id, "fetch.unreadable");
+    assert_int_equal(r.alarms, 1);
+    assert_string_equal(r.alarm, "file.chunk-corrupt");
+    m.u.file_pull.chunk = 1; /* the others are whole */
+    ask(&r, &m);
+    assert_int_equal(r.answer_type, WIRE_FILE_CHUNK);
+    teardown(&r);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_honest), cmocka_unit_test(test_wrong),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_honest),  cmocka_unit_test(test_wrong),
                                        cmocka_unit_test(test_not_yet), cmocka_unit_test(test_goes_on),
-                                       cmocka_unit_test(test_giving)};
+                                       cmocka_unit_test(test_giving),  cmocka_unit_test(test_giving_damaged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,7 +129,11 @@ static void test_chunk_in_place(void **state)
         memset(bytes, (int)i + 1, sizes[i]);
         struct wire_msg m = {.type = WIRE_FILE_CHUNK, .u.file_chunk.data = bytes_of(bytes, sizes[i])};
         assert_int_equal(wire_encode(&m, &want, NULL), 0);
-        memcpy(wire_file_chunk_begin(sizes[i], &out), bytes, sizes[i]);
+        uint8_t head[WIRE_FILE_CHUNK_HEAD_MAX];
+        size_t head_size = wire_file_chunk_head(sizes[i], head);
+        assert_in_range(head_size, 4, WIRE_FILE_CHUNK_HEAD_MAX);
+        buf_put(&out, head, head_size);
+        buf_put(&out, bytes, sizes[i]);
         assert_true(bytes_equal(buf_bytes(&out), buf_bytes(&want)));
         assert_true(wire_file_chunk_data(buf_bytes(&out), &data));
         assert_true(bytes_equal(data, m.u.file_chunk.data));

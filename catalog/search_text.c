@@ -27,14 +27,14 @@ static void put_word(struct buf *b, const char *text)
     buf_put_string(b, text);
 }
 
-/* The word that begins at unit @from, up to the next break: whole syllables or their initials. */
-static void put_from(struct buf *b, const struct pinyin_unit *units, size_t from, size_t count, bool initials)
+/* The word that begins at unit @from, up to the next break: whole syllables or their initials, behind @mark. */
+static void put_from(struct buf *b, const char *mark, const struct pinyin_unit *units, size_t from, size_t count,
+                     bool initials)
 {
     size_t start = b->size;
     buf_put_string(b, start == 0 ? "" : " ");
     size_t text = b->size;
-    if (from == 0)
-        buf_put_u8(b, '0');
+    buf_put_string(b, mark);
     for (size_t i = from; i < count && units[i].text[0] != '\0' && b->size - text < SEARCH_TEXT_PINYIN_MAX; i++)
         buf_put(b, units[i].text, initials ? 1 : strlen(units[i].text));
     b->size = min_of(b->size, text + SEARCH_TEXT_PINYIN_MAX);
@@ -47,9 +47,25 @@ static void put_pinyin(struct buf *b, const char *name)
     for (size_t i = 0; i < count; i++) {
         if (units[i].text[0] == '\0')
             continue;
-        put_from(b, units, i, count, false);
-        put_from(b, units, i, count, true);
+        for (int initials = 0; initials < 2; initials++) {
+            if (i == 0)
+                put_from(b, "0", units, i, count, initials != 0);
+            put_from(b, "", units, i, count, initials != 0);
+        }
     }
+}
+
+const char *search_text_readings(const char *const *texts, size_t count, struct arena *a)
+{
+    struct pinyin_unit units[UNITS_MAX];
+    struct buf b = {0};
+    for (size_t i = 0; i < count; i++) {
+        size_t unit_count = pinyin_split(texts[i], units, UNITS_MAX);
+        put_word(&b, i == 0 ? NULL : ",");
+        for (size_t n = 0; n < unit_count; n++)
+            put_word(&b, units[n].text[0] == '\0' ? "," : units[n].text);
+    }
+    return keep(a, &b);
 }
 
 void search_text_area(uint32_t division, char out[8])

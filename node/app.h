@@ -619,10 +619,14 @@ struct app_search {
     uint32_t node;          /* 0: of every node */
     uint32_t region;        /* 0: any; else what a division's people can apply for, and what lies in it */
     const char *life_event; /* 生活事件; NULL: any */
-    size_t limit;           /* 1 to 100 */
+    uint64_t after_id;      /* page: behind the hit with this id and step; 0: the first */
+    uint32_t after_step;
+    size_t limit; /* 1 to 100 */
 };
 struct app_search_hit {
     struct app_item_view item;
+    uint32_t step;     /* for the next page; */
+    uint64_t id;       /* 0: there is none */
     const char *match; /* code, start, name, words, similar, filter: how it was found, best first */
 };
 /* Items of all nodes by name, part of a name, pinyin, initials, codes and more; best first. ERR_INVALID / ERR_LIMIT

@@ -17,6 +17,7 @@
 #include "catalog/item.h"
 #include "node/app_internal.h"
 #include "node/base/clock.h"
+#include "node/base/limits.h"
 #include "node/base/log.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
@@ -46,7 +47,7 @@ void app_bundle_entry(const struct sync_entry *entry, struct ledger_txn *txn)
 {
     struct store_bundle row;
     struct err e = {0};
-    if (bundle_row_of_entry(&entry->leaf, entry->payload, entry->payload_held, &row, &e) == 0) {
+    if (bundle_row_of_entry(&entry->leaf, entry->payload, entry->payload_held, ledger_txn_arena(txn), &row, &e) == 0) {
         ledger_txn_bundle(txn, &row);
         return;
     }
@@ -54,6 +55,39 @@ void app_bundle_entry(const struct sync_entry *entry, struct ledger_txn *txn)
     (void)snprintf(peer, sizeof peer, "%u", entry->leaf.origin);
     log_warn("bundle", peer, e.id, "bundle of entry %llu is not shown: %s", (unsigned long long)entry->leaf.index,
              e.message);
+}
+
+/* Writes the row again as its entry gives it; one whose entry says nothing more is left as it is. */
+static void index_bundle(struct app *a, const struct store_bundle *old, struct ledger_txn *txn)
+{
+    struct arena mem = ARENA_INIT;
+    struct store_entry entry;
+    struct store_bundle row;
+    struct leaf leaf;
+    if (store_read_entry(ledger_reader(a->ledger), old->node, old->index, &mem, &entry, NULL) == 0 &&
+        leaf_decode(entry.leaf, &leaf, NULL) == 0 &&
+        bundle_row_of_entry(&leaf, entry.payload, entry.payload_held, ledger_txn_arena(txn), &row, NULL) == 0)
+        ledger_txn_bundle(txn, &row);
+    arena_close(&mem);
+}
+
+void app_bundle_index(struct app *a, struct ledger_txn *txn)
+{
+    struct store_bundle_filter f = {.limit = LIST_ROWS_MAX};
+    struct arena mem = ARENA_INIT;
+    size_t count = LIST_ROWS_MAX;
+    while (count == LIST_ROWS_MAX) {
+        struct store_bundle *rows = NULL;
+        if (store_list_bundles(ledger_reader(a->ledger), &f, &mem, &rows, &count, NULL) != 0)
+            break; /* bundles are found by their texts all the same */
+        for (size_t i = 0; i < count; i++)
+            index_bundle(a, &rows[i], txn);
+        if (count > 0) {
+            f.after_node = rows[count - 1].node;
+            f.after_code = rows[count - 1].code;
+        }
+    }
+    arena_close(&mem);
 }
 
 /* ---- queries ---- */
@@ -104,6 +138,7 @@ int app_list_bundles(struct app *a, const struct app_bundle_filter *f, struct ar
     const struct store_bundle_filter filter = {.node = f->node,
                                                .text = f->text,
                                                .life_event = f->life_event,
+                                               .region = f->region,
                                                .after_code = f->after_code,
                                                .after_node = f->after_node,
                                                .limit = f->limit};
@@ -395,7 +430,7 @@ static void bundle_done(void *ctx)
     struct ledger_txn *txn = ledger_txn_create(j->app->ledger);
     for (size_t i = 0; i < j->change_count; i++) {
         struct store_bundle row;
-        bundle_row_make(j->news[i], j->node, &row);
+        bundle_row_make(j->news[i], j->node, ledger_txn_arena(txn), &row);
         row.index = append_public(txn, PUBLIC_EVENT_BUNDLE, &row, j->news[i]->canonical);
         ledger_txn_bundle(txn, &row);
     }

@@ -22,9 +22,10 @@ struct app_bundle_view {
     struct bytes json;             /* as published; empty in lists */
 };
 struct app_bundle_filter {
-    uint32_t node;          /* 0 = every node */
-    const char *text;       /* NULL = any; part of name, code or life event */
+    uint32_t node;    /* 0 = every node */
+    const char *text; /* NULL = any; words: part of name, code or life event, or how these read (pinyin, initials) */
     const char *life_event; /* NULL = any; part of it */
+    uint32_t region;        /* 0: any; else of this division, what lies in it or what it lies in */
     uint32_t date;          /* yyyymmdd; 0: today in China */
     const char *after_code; /* page */
     uint32_t after_node;

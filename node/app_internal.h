@@ -127,6 +127,10 @@ int app_committed_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struc
 uint64_t app_case_version(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
 const char *app_member_name(const struct app *a, uint32_t code);
 
+/* app_bundle.c */
+void app_bundle_index(struct app *a,
+                      struct ledger_txn *txn); /* writes what the newest of each bundle is found by once more */
+
 /* app_catalog.c */
 void app_publish_catalog(struct app *a);
 void app_item_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);

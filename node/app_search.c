@@ -1,7 +1,7 @@
 /* Search of items (see app.h): asks the store's index, which is filled as items are written (app_search_text()).
  *
  * An index of another SEARCH_TEXT_VERSION, or of a database from before it, is made anew at start, some hundred items a
- * transaction; meanwhile searches find what is done.
+ * transaction, and with the last of them what bundles are found by; meanwhile searches find what is done.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +96,7 @@ static void index_next(struct indexing *x)
     if (x->is_last) {
         struct store_counter row = {.name = INDEX_VERSION, .value = SEARCH_TEXT_VERSION};
         ledger_txn_counter(txn, &row);
+        app_bundle_index(a, txn);
     } else {
         x->after_node = rows[count - 1].node;
         memcpy(x->after_code, rows[count - 1].code, sizeof x->after_code);
@@ -123,8 +124,13 @@ void app_index_items(struct app *a)
 int app_search_items(struct app *a, const struct app_search *s, struct arena *mem, struct app_search_hit **ret,
                      size_t *ret_count, struct err *e)
 {
-    const struct store_search wanted = {
-        .text = s->text, .node = s->node, .region = s->region, .life_event = s->life_event, .limit = s->limit};
+    const struct store_search wanted = {.text = s->text,
+                                        .node = s->node,
+                                        .region = s->region,
+                                        .life_event = s->life_event,
+                                        .after_step = s->after_step,
+                                        .after_id = s->after_id,
+                                        .limit = s->limit};
     struct store_search_hit *rows = NULL;
     size_t count = 0;
     int rc = app_check_reader(a, e);
@@ -135,6 +141,8 @@ int app_search_items(struct app *a, const struct app_search *s, struct arena *me
     struct app_search_hit *hits = arena_alloc(mem, (count + 1) * sizeof *hits);
     for (size_t i = 0; i < count; i++)
         hits[i] = (struct app_search_hit){.match = rows[i].match,
+                                          .step = rows[i].step,
+                                          .id = rows[i].id,
                                           .item = {.node = rows[i].node,
                                                    .node_name = app_member_name(a, rows[i].node),
                                                    .code = rows[i].code,

@@ -5,10 +5,28 @@
 #include <string.h>
 
 #include "catalog/item.h"
+#include "catalog/search_text.h"
+#include "node/base/xassert.h"
 #include "node/cases/event.h"
 
-void bundle_row_make(const struct bundle *b, uint32_t node, struct store_bundle *ret)
+/* "510000 330000": nodes that the members name, each once. */
+static const char *nodes_of(const struct bundle *b, struct arena *mem)
 {
+    const char *nodes = "";
+    for (size_t i = 0; i < b->members.count; i++) {
+        uint32_t node = b->members.at[i].node;
+        bool is_new = node != SHAPE_ABSENT;
+        for (size_t n = 0; n < i; n++)
+            is_new = is_new && b->members.at[n].node != node;
+        if (is_new)
+            nodes = arena_printf(mem, "%s%s%06u", nodes, nodes[0] == '\0' ? "" : " ", node);
+    }
+    return nodes;
+}
+
+void bundle_row_make(const struct bundle *b, uint32_t node, struct arena *mem, struct store_bundle *ret)
+{
+    const char *const texts[] = {b->name, b->life_event};
     *ret = (struct store_bundle){.node = node,
                                  .version = b->version,
                                  .status = (uint8_t)b->status,
@@ -17,6 +35,10 @@ void bundle_row_make(const struct bundle *b, uint32_t node, struct store_bundle 
     (void)snprintf(ret->code, sizeof ret->code, "%s", b->code);
     (void)snprintf(ret->name, sizeof ret->name, "%s", b->name);
     (void)snprintf(ret->life_event, sizeof ret->life_event, "%s", b->life_event);
+    if (mem != NULL) {
+        ret->pinyin = search_text_readings(texts, array_count(texts), mem);
+        ret->nodes = nodes_of(b, mem);
+    }
 }
 
 bool bundle_row_is_about(const struct leaf *leaf)
@@ -41,8 +63,8 @@ static int withdrawal(const struct leaf *leaf, struct store_bundle *row, struct 
     return is_code ? 0 : err_set(e, ERR_INVALID, "bundle.withdrawal", "a withdrawal names no bundle");
 }
 
-int bundle_row_of_entry(const struct leaf *leaf, struct bytes payload, bool payload_held, struct store_bundle *ret,
-                        struct err *e)
+int bundle_row_of_entry(const struct leaf *leaf, struct bytes payload, bool payload_held, struct arena *mem,
+                        struct store_bundle *ret, struct err *e)
 {
     struct bundle *b = NULL;
     char where[32];
@@ -54,7 +76,7 @@ int bundle_row_of_entry(const struct leaf *leaf, struct bytes payload, bool payl
     int rc = bundle_parse_published(payload, where, &b, e);
     if (rc != 0)
         return rc;
-    bundle_row_make(b, leaf->origin, ret);
+    bundle_row_make(b, leaf->origin, mem, ret);
     ret->index = leaf->index;
     bundle_destroy(b);
     return 0;

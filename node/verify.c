@@ -58,7 +58,7 @@ static int check_erasure(struct verify *v, const struct leaf *leaf, uint32_t nod
 static int check_bundle(struct verify *v, const struct store_entry *entry, const struct leaf *leaf, struct err *e)
 {
     struct store_bundle row, stored;
-    if (bundle_row_of_entry(leaf, entry->payload, entry->payload_held, &row, NULL) != 0)
+    if (bundle_row_of_entry(leaf, entry->payload, entry->payload_held, NULL, &row, NULL) != 0)
         return 0;
     int rc = store_read_bundle(v->reader, row.node, row.code, row.index, &stored, e);
     if (rc != 0 && rc != ERR_NOT_FOUND)

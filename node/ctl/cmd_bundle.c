@@ -42,7 +42,7 @@ void cmd_print_bundles(struct ctl *c, yyjson_val *list, const char *if_none)
 
 int cmd_bundle_list(struct ctl *c, struct err *e)
 {
-    static const char *const names[] = {"node", "text", "date", "limit", "after"};
+    static const char *const names[] = {"node", "text", "region", "date", "limit", "after"};
     struct client_reply reply = {0};
     struct buf url = {0};
     uint64_t n = 0;
@@ -53,6 +53,8 @@ int cmd_bundle_list(struct ctl *c, struct err *e)
     int rc = ctl_option_u64(c, "--limit", 1, LIST_ROWS_MAX, &n, e);
     if (rc == 0)
         rc = ctl_option_u64(c, "--node", 100000, 999999, &n, e);
+    if (rc == 0)
+        rc = ctl_option_u64(c, "--region", 110000, 999999, &n, e);
     if (rc == 0)
         rc = cmd_get(c, buf_cstr(&url), &reply, e);
     if (rc == 0 && !cmd_print_json(c, &reply)) {

@@ -63,7 +63,7 @@ static void print_hits(struct ctl *c, yyjson_val *root)
 
 int cmd_catalog_search(struct ctl *c, struct err *e)
 {
-    static const char *const names[] = {"node", "region", "life-event", "limit"};
+    static const char *const names[] = {"node", "region", "life-event", "limit", "after"};
     struct client_reply reply = {0};
     struct buf url = {0};
     uint64_t n = 0;
@@ -81,7 +81,10 @@ int cmd_catalog_search(struct ctl *c, struct err *e)
         rc = cmd_get(c, buf_cstr(&url), &reply, e);
     if (rc == 0 && !cmd_print_json(c, &reply)) {
         yyjson_val *bundles = yyjson_obj_get(reply.root, "bundles");
+        const char *next = output_field(&c->mem, reply.root, "next");
         print_hits(c, reply.root);
+        if (next != NULL)
+            fprintf(c->out, "more: --after %s\n", output_clean(&c->mem, next));
         if (yyjson_arr_size(bundles) > 0)
             fputs("\nbundles (一件事):\n", c->out);
         cmd_print_bundles(c, bundles, "");

@@ -101,6 +101,7 @@ static const struct ctl_option search_options[] = {
     {"--region", "CODE", false, false, "only items of this division, of what lies in it and of what it lies in"},
     {"--life-event", "TEXT", false, false, "only items of this life event (生活事件), such as 出生"},
     {"--limit", "N", false, false, "at most so many (default 20, at most 100)"},
+    {"--after", "TOKEN", false, false, "the next page: what the last one named"},
     OPTION_END,
 };
 static const struct ctl_option route_options[] = {
@@ -111,7 +112,8 @@ static const struct ctl_option route_options[] = {
 };
 static const struct ctl_option list_bundles_options[] = {
     {"--node", "CODE", false, false, "only bundles of this node"},
-    {"--text", "TEXT", false, false, "only those with this in name, code or life event"},
+    {"--text", "TEXT", false, false, "only those with this in name, code or life event, or in how these read (pinyin)"},
+    {"--region", "CODE", false, false, "only those of this division, of what lies in it and of what it lies in"},
     {"--life-event", "TEXT", false, false, "only bundles of this life event (生活事件), such as 出生"},
     {"--date", "DATE", false, false, "the versions in force on this day (default: today)"},
     OPTION_LIMIT,
@@ -447,7 +449,7 @@ const struct ctl_command ctl_commands[] = {
     {"catalog status", "CODE STATUS", 2, 2, false, no_options, cmd_catalog_status,
      "set an own item's status: 在用, 暂停 or 取消", "tongban catalog status 11510000TEMP00013D20007KSTB0052 暂停"},
     {"bundle list", "", 0, 0, false, list_bundles_options, cmd_bundle_list, "bundles (一件事一次办) of all nodes",
-     "tongban bundle list --life-event 出生"},
+     "tongban bundle list --text xinshenger --region 510104"},
     {"bundle show", "CODE", 1, 1, false, bundle_options, cmd_bundle_show, "one bundle, whole",
      "tongban bundle show BIRTH --node 510000"},
     {"bundle versions", "CODE", 1, 1, false, versions_options, cmd_bundle_versions,

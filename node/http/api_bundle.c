@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "catalog/import.h"
-#include "catalog/region.h"
 #include "node/app_bundle.h"
 #include "node/base/date.h"
 #include "node/base/limits.h"
@@ -52,11 +51,13 @@ static int param_date(const struct request *r, uint32_t *ret, struct err *e)
 
 int api_list_bundles(struct request *r, struct err *e)
 {
-    uint64_t node = 0, limit = ROWS_DEFAULT;
+    uint64_t node = 0, region = 0, limit = ROWS_DEFAULT;
     struct app_bundle_filter f = {.text = request_param(r, "text"), .life_event = request_param(r, "life_event")};
     struct app_bundle_view *rows = NULL;
     size_t count = 0;
     int rc = request_param_u64(r, "node", 100000, 999999, &node, e);
+    if (rc == 0)
+        rc = request_param_u64(r, "region", 110000, 999999, &region, e);
     if (rc == 0)
         rc = request_param_u64(r, "limit", 1, LIST_ROWS_MAX, &limit, e);
     if (rc == 0)
@@ -64,6 +65,7 @@ int api_list_bundles(struct request *r, struct err *e)
     if (rc == 0)
         rc = api_param_after(r, &f.after_node, &f.after_code, e);
     f.node = (uint32_t)node;
+    f.region = (uint32_t)region;
     f.limit = (size_t)limit;
     if (rc == 0)
         rc = app_list_bundles(r->app, &f, &r->mem, &rows, &count, e);
@@ -85,15 +87,15 @@ int api_list_bundles(struct request *r, struct err *e)
 int api_put_bundles(struct request *r, const struct app_search *s, struct json_out *out, struct err *e)
 {
     const struct app_bundle_filter f = {
-        .node = s->node, .text = s->text, .life_event = s->life_event, .limit = s->limit};
+        .node = s->node, .text = s->text, .life_event = s->life_event, .region = s->region, .limit = s->limit};
     struct app_bundle_view *rows = NULL;
     size_t count = 0;
-    bool is_asked = (s->text != NULL && s->text[0] != '\0') || s->life_event != NULL;
+    bool is_first = s->after_id == 0; /* they stand on the first page */
+    bool is_asked = is_first && ((s->text != NULL && s->text[0] != '\0') || s->life_event != NULL || s->region != 0);
     int rc = is_asked ? app_list_bundles(r->app, &f, &r->mem, &rows, &count, e) : 0;
     yyjson_mut_val *list = json_put_array(out, out->root, "bundles");
     for (size_t i = 0; rc == 0 && i < count; i++)
-        if (s->region == 0 || region_contains(rows[i].node, s->region))
-            put_summary(out, json_put_object(out, list, NULL), &rows[i]);
+        put_summary(out, json_put_object(out, list, NULL), &rows[i]);
     return rc;
 }
 

@@ -134,6 +134,22 @@ int api_list_item_versions(struct request *r, struct err *e)
     return 0;
 }
 
+/* "after": the 'next' of an earlier page, step:id. */
+static int param_place(const struct request *r, struct app_search *s, struct err *e)
+{
+    const char *token = request_param(r, "after");
+    if (token == NULL)
+        return 0;
+    const char *colon = strchr(token, ':');
+    uint64_t step = 0;
+    if (colon == NULL || decimal_parse(bytes_of(token, (size_t)(colon - token)), &step) != 0 || step > UINT32_MAX ||
+        decimal_parse(bytes_of_string(colon + 1), &s->after_id) != 0 || s->after_id == 0 || s->after_id > INT64_MAX)
+        return err_set(e, ERR_INVALID, "http.parameter",
+                       "parameter 'after' is '%.64s', it must be the 'next' of an earlier page", token);
+    s->after_step = (uint32_t)step;
+    return 0;
+}
+
 int api_search_items(struct request *r, struct err *e)
 {
     uint64_t node = 0, region = 0, limit = 20;
@@ -145,6 +161,8 @@ int api_search_items(struct request *r, struct err *e)
         rc = request_param_u64(r, "region", 110000, 999999, &region, e);
     if (rc == 0)
         rc = request_param_u64(r, "limit", 1, SEARCH_ROWS_MAX, &limit, e);
+    if (rc == 0)
+        rc = param_place(r, &s, e);
     s.node = (uint32_t)node;
     s.region = (uint32_t)region;
     s.limit = (size_t)limit;
@@ -159,6 +177,11 @@ int api_search_items(struct request *r, struct err *e)
         put_summary(&out, row, &hits[i].item);
         json_put_string(&out, row, "match", hits[i].match);
     }
+    if (count == s.limit && hits[count - 1].id != 0)
+        json_put_string(&out, out.root, "next",
+                        arena_printf(&r->mem, "%u:%llu", hits[count - 1].step, (unsigned long long)hits[count - 1].id));
+    else
+        json_put_null(&out, out.root, "next");
     rc = api_put_bundles(r, &s, &out, e);
     if (rc != 0)
         return rc;

@@ -132,6 +132,9 @@ struct store_bundle {
     uint32_t valid_from, valid_to; /* yyyymmdd, 0: not bounded */
     char name[301];
     char life_event[301];
+    /* Writing only, what it is found by besides; NULL: nothing. */
+    const char *pinyin; /* readings of name and life event (catalog/search_text.h) */
+    const char *nodes;  /* codes of those that its members name, separated by blanks */
 };
 
 /* Idempotency-Key, kept for ever. */
@@ -511,7 +514,9 @@ struct store_search {
     uint32_t region;        /* 0: any; else items of the division, of what lies in it and of what it lies in */
     bool is_above;          /* with region: only of the division and of what it lies in */
     const char *life_event; /* NULL: any */
-    size_t limit;           /* 1 to STORE_SEARCH_ROWS_MAX */
+    uint64_t after_id;      /* page: hits after the one with this id, found by this step; 0 = first */
+    uint32_t after_step;
+    size_t limit; /* 1 to STORE_SEARCH_ROWS_MAX */
 };
 struct store_search_hit {
     uint32_t node;
@@ -519,6 +524,8 @@ struct store_search_hit {
     char name[301];
     uint32_t version;
     const char *match; /* how it was found, best first: code, start, name, words, similar; filter */
+    uint32_t step;     /* place in the answer, for the next page: with the same question only; */
+    uint64_t id;       /* 0: there is no page after it (similar) */
     struct bytes json;
 };
 /* Published items, best match first: part of the name in Chinese, pinyin or initials from any character on, codes, other names,
@@ -544,13 +551,15 @@ int store_list_bundle_versions(struct store_reader *r, uint32_t node, const char
                                struct store_bundle **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
 struct store_bundle_filter {
     uint32_t node;          /* 0 = any */
-    const char *text;       /* NULL = any; part of name, code or life event, ASCII letters without case */
+    const char *text;       /* NULL = any; words, each part of name, code or life event or how these read */
     const char *life_event; /* NULL = any; part of it */
+    uint32_t
+        region; /* 0: any; else published, or decided in part, by the division, what lies in it or what it lies in */
     const char *after_code; /* page: rows after (after_node, after_code); NULL = first */
     uint32_t after_node;
     size_t limit; /* 1..LIST_ROWS_MAX */
 };
-/* The newest publication of each bundle that is not withdrawn, by node and code. */
+/* The newest publication of each bundle that is not withdrawn, by node and code. "search.text", "store.limit" as of a search. */
 int store_list_bundles(struct store_reader *r, const struct store_bundle_filter *f, struct arena *a,
                        struct store_bundle **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
 

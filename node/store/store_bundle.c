@@ -8,9 +8,13 @@
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
 #include "node/store/store_row.h"
+#include "node/store/store_typed.h"
 
 #define DATE_MAX 99991231u
+#define PINYIN_BYTES_MAX 2048u /* two texts of 300 bytes: 200 characters of at most 7 bytes with the blank */
+#define NODES_BYTES_MAX 256u   /* 32 members */
 
+/* What it is found by (pinyin, nodes) is left out, like the index of items: it can be made again. */
 static uint64_t bundle_ck(const struct store_bundle *b)
 {
     uint64_t ints[] = {b->node, b->index, b->version, b->withdrawn, b->status, b->valid_from, b->valid_to};
@@ -45,6 +49,8 @@ static int put_bundle(struct store_transaction *t, const struct store_bundle *b)
     store_sql_bind_text(stmt, 9, b->name);
     store_sql_bind_text(stmt, 10, b->life_event);
     store_sql_bind_u64(stmt, 11, bundle_ck(b));
+    store_sql_bind_text(stmt, 12, b->pinyin == NULL ? "" : b->pinyin);
+    store_sql_bind_text(stmt, 13, b->nodes == NULL ? "" : b->nodes);
     return store_commit_run(t, stmt);
 }
 
@@ -101,14 +107,51 @@ int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, u
     return rc;
 }
 
-/* Rows of @stmt, at most @limit. */
-static int read_rows(struct store_reader *r, sqlite3_stmt *stmt, size_t limit, struct arena *a,
+static bool is_inside(uint32_t outer, uint32_t inner)
+{
+    uint32_t unit = outer % 10000 == 0 ? 10000 : outer % 100 == 0 ? 100 : 1;
+    return outer / unit == inner / unit;
+}
+
+/* The publisher, or a node that decides a member, is the division @region, lies in it or has it inside. */
+static bool is_of_region(uint32_t publisher, const char *nodes, uint32_t region)
+{
+    bool yes = is_inside(publisher, region) || is_inside(region, publisher);
+    for (uint64_t node; !yes && *nodes != '\0'; nodes += strcspn(nodes, " "), nodes += *nodes == ' ')
+        yes = decimal_parse(bytes_of(nodes, strcspn(nodes, " ")), &node) == 0 && node <= UINT32_MAX &&
+              (is_inside((uint32_t)node, region) || is_inside(region, (uint32_t)node));
+    return yes;
+}
+
+struct wanted {
+    struct store_typed typed; /* each must be found; none: any row */
+    uint32_t region;
+    size_t limit;
+};
+
+static bool is_wanted(const struct wanted *w, const struct store_bundle *b, sqlite3_stmt *stmt)
+{
+    char pinyin[PINYIN_BYTES_MAX], nodes[NODES_BYTES_MAX];
+    if (!store_sql_text(stmt, 11, pinyin, sizeof pinyin) || !store_sql_text(stmt, 12, nodes, sizeof nodes))
+        pinyin[0] = nodes[0] = '\0'; /* not what this program writes: found by the rest */
+    for (size_t i = 0; i < w->typed.count; i++) {
+        const struct store_piece *p = &w->typed.at[i];
+        bool found = store_typed_in(p, b->name) || store_typed_in(p, b->life_event) || store_typed_in(p, b->code) ||
+                     (!p->is_han && store_typed_reads(p, pinyin));
+        if (!found)
+            return false;
+    }
+    return w->region == 0 || is_of_region(b->node, nodes, w->region);
+}
+
+/* Rows of @stmt that are wanted, at most so many. */
+static int read_rows(struct store_reader *r, sqlite3_stmt *stmt, const struct wanted *wanted, struct arena *a,
                      struct store_bundle **ret, size_t *ret_count, struct err *e)
 {
     struct store_bundle *rows = NULL;
     size_t count = 0, room = 0;
     int rc = 0;
-    while (count < limit && (rc = store_sql_step(&r->sql, stmt, e)) == 1) {
+    while (count < wanted->limit && (rc = store_sql_step(&r->sql, stmt, e)) == 1) {
         if (count == room) {
             room = room == 0 ? 8 : room * 2;
             struct store_bundle *bigger = arena_alloc(a, room * sizeof *bigger);
@@ -119,7 +162,7 @@ static int read_rows(struct store_reader *r, sqlite3_stmt *stmt, size_t limit, s
         rc = store_bundle_row(&r->sql, stmt, &rows[count], e);
         if (rc != 0)
             break;
-        count++;
+        count += is_wanted(wanted, &rows[count], stmt);
     }
     store_sql_done(stmt);
     *ret = rows;
@@ -137,7 +180,7 @@ int store_list_bundle_versions(struct store_reader *r, uint32_t node, const char
     store_sql_bind_u64(stmt, 1, node);
     store_sql_bind_text(stmt, 2, code);
     store_sql_bind_u64(stmt, 3, LIST_ROWS_MAX);
-    return read_rows(r, stmt, LIST_ROWS_MAX, a, ret, ret_count, e);
+    return read_rows(r, stmt, &(struct wanted){.limit = LIST_ROWS_MAX}, a, ret, ret_count, e);
 }
 
 int store_list_bundles(struct store_reader *r, const struct store_bundle_filter *f, struct arena *a,
@@ -146,15 +189,19 @@ int store_list_bundles(struct store_reader *r, const struct store_bundle_filter 
     sqlite3_stmt *stmt = NULL;
     if (f->limit == 0 || f->limit > LIST_ROWS_MAX)
         return err_set(e, ERR_LIMIT, "store.limit", "a page of %zu rows, allowed are 1 to %u", f->limit, LIST_ROWS_MAX);
-    int rc = store_reader_get(r, STORE_READ_BUNDLES, &stmt, e);
+    struct wanted wanted = {.region = f->region, .limit = f->limit};
+    int rc = f->text == NULL ? 0 : store_typed_split(f->text, &wanted.typed, e);
+    if (rc == 0 && f->text != NULL && f->text[0] != '\0' && wanted.typed.count == 0)
+        rc = err_set(e, ERR_INVALID, "search.text", "nothing to search: '%.64s' has no letter, digit or Han character",
+                     f->text);
+    if (rc == 0)
+        rc = store_reader_get(r, STORE_READ_BUNDLES, &stmt, e);
     if (rc != 0)
         return rc;
     bool has_after = f->after_code != NULL && f->after_node >= f->node;
     store_sql_bind_u64(stmt, 1, has_after ? f->after_node : f->node);
     store_sql_bind_text(stmt, 2, has_after ? f->after_code : "");
     store_sql_bind_u64(stmt, 3, f->node == 0 ? UINT32_MAX : f->node);
-    store_sql_bind_text(stmt, 4, f->text == NULL ? "" : f->text);
-    store_sql_bind_text(stmt, 5, f->life_event == NULL ? "" : f->life_event);
-    store_sql_bind_u64(stmt, 6, f->limit);
-    return read_rows(r, stmt, f->limit, a, ret, ret_count, e);
+    store_sql_bind_text(stmt, 4, f->life_event == NULL ? "" : f->life_event);
+    return read_rows(r, stmt, &wanted, a, ret, ret_count, e);
 }

@@ -8,7 +8,7 @@
 
 #define STORE_ROW_BUNDLE                                                                                               \
     "SELECT b.node, b.code, b.idx, b.version, b.withdrawn, b.status, b.valid_from, b.valid_to, b.name, b.life_event,"  \
-    " b.ck FROM bundle b"
+    " b.ck, b.pinyin, b.nodes FROM bundle b"
 
 int store_bundle_put_all(struct store_transaction *t, const struct store_batch *b) WARN_UNUSED;
 int store_bundle_check(const struct store_bundle *b, struct err *e) WARN_UNUSED;

@@ -95,7 +95,8 @@ const char *const store_write_texts[STORE_WRITE_COUNT] = {
     [STORE_WRITE_CASE_ENTRY_NEXT] = STORE_ROW_ENTRY " WHERE e.case_no = ?1 AND e.id > ?2 ORDER BY e.id LIMIT 1",
     [STORE_WRITE_REQUEST_FROM] = STORE_ROW_REQUEST " WHERE no >= ?1 ORDER BY no LIMIT 1",
     [STORE_WRITE_BUNDLE_PUT] = "INSERT OR REPLACE INTO bundle(node, code, idx, version, withdrawn, status, valid_from,"
-                               " valid_to, name, life_event, ck) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                               " valid_to, name, life_event, ck, pinyin, nodes)"
+                               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     [STORE_WRITE_DUE_PUT] = "INSERT OR REPLACE INTO due(no, due, warn, kind, lead, provisional, ck)"
                             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [STORE_WRITE_DUE_DELETE] = "DELETE FROM due WHERE no = ?1",

@@ -28,10 +28,11 @@
 #define CASE_PROBE(index, column)                                                                                      \
     "SELECT count(*) FROM (SELECT 1 FROM case_row INDEXED BY " index " WHERE " column " = ?1 LIMIT ?2)"
 
-/* The best ?2 rows that match ?1, in order, each with its item. */
-#define SEARCH(order)                                                                                                  \
-    "SELECT " STORE_ROW_ITEM_COLUMNS " FROM (SELECT rowid AS no FROM item_search WHERE item_search MATCH ?1"           \
-    " ORDER BY " order " LIMIT ?2) f CROSS JOIN item i ON i.json_id = f.no & 0xffffffffff"                             \
+/* The best ?2 rows that match ?1, in order, each with its item, and with its row id. */
+#define SEARCH(where, order)                                                                                           \
+    "SELECT " STORE_ROW_ITEM_COLUMNS                                                                                   \
+    ", f.no FROM (SELECT rowid AS no FROM item_search WHERE item_search MATCH ?1" where " ORDER BY " order             \
+    " LIMIT ?2) f CROSS JOIN item i ON i.json_id = f.no & 0xffffffffff"                                                \
     " JOIN item_json j ON j.id = i.json_id"
 static const char *const texts[STORE_READ_COUNT] = {
     [STORE_READ_BEGIN] = "BEGIN",
@@ -77,8 +78,8 @@ static const char *const texts[STORE_READ_COUNT] = {
     [STORE_READ_ITEM_COUNT] = "SELECT count(*) FILTER (WHERE NOT withdrawn), max(version) FROM item WHERE node = ?1",
     [STORE_READ_ITEM_COUNT_ALL] = "SELECT count(*) FILTER (WHERE NOT withdrawn), max(version) FROM item",
     [STORE_READ_ITEM_VERSIONS] = STORE_ROW_ITEM_VERSION " WHERE node = ?1 AND code = ?2 ORDER BY idx DESC LIMIT ?3",
-    [STORE_READ_SEARCH] = SEARCH("rowid"),
-    [STORE_READ_SEARCH_SIMILAR] = SEARCH("rank"),
+    [STORE_READ_SEARCH] = SEARCH(" AND rowid > ?3", "rowid"),
+    [STORE_READ_SEARCH_SIMILAR] = SEARCH("", "rank"),
     [STORE_READ_SEARCH_COUNT] =
         "SELECT count(*) FROM (SELECT rowid FROM item_search WHERE item_search MATCH ?1 LIMIT ?2)",
     [STORE_READ_REQUEST] = STORE_ROW_REQUEST STORE_ROW_REQUEST_BY_KEY,
@@ -91,9 +92,7 @@ static const char *const texts[STORE_READ_COUNT] = {
     [STORE_READ_BUNDLES] =
         STORE_ROW_BUNDLE " WHERE (b.node, b.code) > (?1, ?2) AND b.node <= ?3 AND NOT b.withdrawn AND NOT EXISTS"
                          " (SELECT 1 FROM bundle n WHERE n.node = b.node AND n.code = b.code AND n.idx > b.idx)"
-                         " AND (?4 = '' OR instr(lower(b.name), lower(?4)) > 0 OR instr(lower(b.code), lower(?4)) > 0"
-                         "  OR instr(lower(b.life_event), lower(?4)) > 0) AND (?5 = '' OR instr(b.life_event, ?5) > 0)"
-                         " ORDER BY b.node, b.code LIMIT ?6",
+                         " AND (?4 = '' OR instr(b.life_event, ?4) > 0) ORDER BY b.node, b.code",
     [STORE_READ_BUNDLE_VERSIONS] = STORE_ROW_BUNDLE " WHERE b.node = ?1 AND b.code = ?2 ORDER BY b.idx DESC LIMIT ?3",
     [STORE_READ_DUE] = STORE_ROW_DUE " WHERE r.case_id = ?1",
     [STORE_READ_DUES] = STORE_ROW_DUE " WHERE d.due < ?1 AND (?2 = 0 OR d.kind = ?2) AND (?3 = 0 OR d.lead = ?3)"

@@ -81,6 +81,7 @@ int store_row_addressed(struct store_sql *c, sqlite3_stmt *stmt, uint32_t recipi
 int store_row_tile(struct store_sql *c, sqlite3_stmt *stmt, struct bytes *ret_hashes, struct err *e) WARN_UNUSED;
 
 #define STORE_ROW_ITEM_COLUMNS "i.node, i.code, i.name, i.version, i.idx, i.withdrawn, i.json_id, i.ck, j.ck, j.json"
+#define STORE_ROW_ITEM_COLUMN_COUNT 10
 #define STORE_ROW_ITEM                                                                                                 \
     "SELECT " STORE_ROW_ITEM_COLUMNS " FROM item i"                                                                    \
     " LEFT JOIN item_json j ON j.id = i.json_id"

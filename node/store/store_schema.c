@@ -94,6 +94,14 @@ static const char *const ledger_migrations[] = {
     " withdrawn INTEGER NOT NULL, status INTEGER NOT NULL, valid_from INTEGER NOT NULL, valid_to INTEGER NOT NULL,"
     " name TEXT NOT NULL, life_event TEXT NOT NULL, ck INTEGER NOT NULL,"
     " PRIMARY KEY(node, code, idx)) STRICT, WITHOUT ROWID;",
+    /* 7 -> 8: beginnings of up to six letters, a syllable, have a list of their own in the index: "zheng" is asked without merging the
+     * lists of all words that begin so. What bundles are found by, too: readings of name and life event; the nodes that decide their
+     * items. Both are made anew by the program (node/app_search.c). */
+    "DROP TABLE item_search;"
+    "CREATE VIRTUAL TABLE item_search USING fts5(name, words, pinyin, codes, events, region, content='',"
+    " contentless_delete=1, tokenize='chinese', prefix='1 2 3 4 5 6');"
+    "ALTER TABLE bundle ADD COLUMN pinyin TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE bundle ADD COLUMN nodes TEXT NOT NULL DEFAULT '';",
 };
 
 static const char *const heads_migrations[] = {

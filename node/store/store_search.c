@@ -17,58 +17,20 @@
 #include "node/base/xassert.h"
 #include "node/store/store_reader.h"
 #include "node/store/store_row.h"
-#include "node/store/store_tokenizer.h"
+#include "node/store/store_typed.h"
 
-#define PIECES_MAX 8
-
-/* A run of what was typed. */
-struct piece {
-    const char *text;
-    size_t size;
-    bool is_han;
-};
+/* Steps behind those of the table. */
+#define COMMON_STEP 100u
+#define SIMILAR_STEP 101u
 
 struct search {
     struct store_reader *reader;
     const struct store_search *wanted;
     struct arena *arena;
-    struct piece pieces[PIECES_MAX];
-    size_t piece_count;
+    struct store_typed typed;
     struct store_search_hit *hits;
     size_t count;
 };
-
-/* ---- what was typed ---- */
-
-static bool is_word(uint32_t rune)
-{
-    return (rune >= '0' && rune <= '9') || (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z');
-}
-
-static int split(struct search *s, const char *text, struct err *e)
-{
-    const char *end = text + strlen(text);
-    struct piece *last = NULL;
-    while (text < end) {
-        uint32_t rune = 0;
-        size_t size = utf8_decode(text, (size_t)(end - text), &rune);
-        bool is_han = store_tokenizer_is_han(rune);
-        if (size == 0)
-            return err_set(e, ERR_INVALID, "search.text", "the text to search is not UTF-8");
-        if (!is_han && !is_word(rune)) {
-            last = NULL;
-        } else if (last != NULL && last->is_han == is_han) {
-            last->size += size;
-        } else if (s->piece_count == PIECES_MAX) {
-            return err_set(e, ERR_LIMIT, "search.text", "more than %d words to search", PIECES_MAX);
-        } else {
-            last = &s->pieces[s->piece_count++];
-            *last = (struct piece){text, size, is_han};
-        }
-        text += size;
-    }
-    return 0;
-}
 
 /* ---- FTS5 expressions ---- */
 
@@ -88,7 +50,7 @@ static const struct {
 };
 
 /* @u: v typed for ü, which the index has as u. */
-static void put_ascii(struct buf *b, const struct piece *p, const char *mark, bool is_whole, bool u)
+static void put_ascii(struct buf *b, const struct store_piece *p, const char *mark, bool is_whole, bool u)
 {
     buf_printf(b, "\"%s", mark);
     for (size_t i = 0; i < min_of(p->size, (size_t)STORE_SEARCH_WORD_MAX - strlen(mark)); i++)
@@ -96,7 +58,7 @@ static void put_ascii(struct buf *b, const struct piece *p, const char *mark, bo
     buf_put_string(b, is_whole ? "\"" : "\"*");
 }
 
-static void put_piece(struct buf *b, const struct piece *p, size_t step)
+static void put_piece(struct buf *b, const struct store_piece *p, size_t step)
 {
     if (p->is_han) {
         buf_printf(b, "(%s \"%.*s\")", steps[step].han, (int)p->size, p->text);
@@ -137,16 +99,19 @@ static void put_filters(struct buf *b, const struct store_search *wanted)
 
 /* ---- running ---- */
 
-static bool has_hit(const struct search *s, uint32_t node, const char *code)
+static bool has_hit(const struct search *s, uint64_t id)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (s->hits[i].node == node && strcmp(s->hits[i].code, code) == 0)
+        if (s->hits[i].id == id)
             return true;
     return false;
 }
 
-static int run(struct search *s, enum store_read_stmt id, const char *expression, const char *match, struct err *e)
+/* @after: row id; SIMILAR_STEP has no order to go on in. */
+static int run(struct search *s, uint32_t step, uint64_t after, const char *expression, const char *match,
+               struct err *e)
 {
+    enum store_read_stmt id = step == SIMILAR_STEP ? STORE_READ_SEARCH_SIMILAR : STORE_READ_SEARCH;
     sqlite3_stmt *stmt = NULL;
     int rc = store_reader_get(s->reader, id, &stmt, e);
     if (rc != 0)
@@ -154,15 +119,19 @@ static int run(struct search *s, enum store_read_stmt id, const char *expression
     store_sql_bind_text(stmt, 1, expression);
     /* what an earlier step found comes again: room for all of it */
     store_sql_bind_u64(stmt, 2, s->wanted->limit + s->count);
+    if (step != SIMILAR_STEP)
+        store_sql_bind_u64(stmt, 3, after);
     while (s->count < s->wanted->limit && (rc = store_sql_step(&s->reader->sql, stmt, e)) == 1) {
         struct store_item item;
+        uint64_t row_id = step == SIMILAR_STEP ? 0 : store_sql_u64(stmt, STORE_ROW_ITEM_COLUMN_COUNT);
+        if (row_id != 0 && has_hit(s, row_id))
+            continue;
         rc = store_row_item(&s->reader->sql, stmt, &item, e);
         if (rc != 0)
             break;
-        if (has_hit(s, item.node, item.code))
-            continue;
         struct store_search_hit *hit = &s->hits[s->count++];
-        *hit = (struct store_search_hit){.node = item.node, .version = item.version, .match = match};
+        *hit = (struct store_search_hit){
+            .node = item.node, .version = item.version, .match = match, .step = step, .id = row_id};
         memcpy(hit->code, item.code, sizeof hit->code);
         memcpy(hit->name, item.name, sizeof hit->name);
         hit->json = arena_bytes(s->arena, item.json);
@@ -171,21 +140,42 @@ static int run(struct search *s, enum store_read_stmt id, const char *expression
     return rc < 0 ? rc : 0;
 }
 
+static bool has_step(const struct search *s, size_t step)
+{
+    for (size_t i = 0; i < s->typed.count; i++)
+        if ((s->typed.at[i].is_han ? steps[step].han : steps[step].ascii) == NULL)
+            return false;
+    return !steps[step].is_one || s->typed.count == 1;
+}
+
+static void put_step(struct buf *b, const struct search *s, size_t step)
+{
+    for (size_t i = 0; i < s->typed.count; i++) {
+        buf_put_string(b, i == 0 ? "" : " AND ");
+        put_piece(b, &s->typed.at[i], step);
+    }
+}
+
+/* What matches the step. What matched one before it is on this page, or on an earlier one, where the index itself has to leave it
+ * out. */
 static int run_step(struct search *s, size_t step, struct err *e)
 {
     struct buf b = {0};
-    if (steps[step].is_one && s->piece_count != 1)
+    if (!has_step(s, step))
         return 0;
-    for (size_t i = 0; i < s->piece_count; i++) {
-        if ((s->pieces[i].is_han ? steps[step].han : steps[step].ascii) == NULL) {
-            buf_close(&b);
-            return 0;
-        }
-        buf_put_string(&b, i == 0 ? "" : " AND ");
-        put_piece(&b, &s->pieces[i], step);
-    }
+    buf_put_string(&b, "(");
+    put_step(&b, s, step);
     put_filters(&b, s->wanted);
-    int rc = run(s, STORE_READ_SEARCH, buf_cstr(&b), steps[step].match, e);
+    buf_put_string(&b, ")");
+    for (size_t i = 0; s->wanted->after_id != 0 && i < step; i++) {
+        if (!has_step(s, i))
+            continue;
+        buf_put_string(&b, " NOT (");
+        put_step(&b, s, i);
+        buf_put_string(&b, ")");
+    }
+    uint64_t after = step == s->wanted->after_step ? s->wanted->after_id : 0;
+    int rc = run(s, (uint32_t)step, after, buf_cstr(&b), steps[step].match, e);
     buf_close(&b);
     return rc;
 }
@@ -205,8 +195,8 @@ struct pair {
 static size_t list_pairs(const struct search *s, struct pair *pairs)
 {
     size_t count = 0;
-    for (size_t i = 0; i < s->piece_count; i++) {
-        const struct piece *p = &s->pieces[i];
+    for (size_t i = 0; i < s->typed.count; i++) {
+        const struct store_piece *p = &s->typed.at[i];
         for (size_t at = 0; p->is_han && at < p->size && count < PAIRS_MAX;) {
             uint32_t rune;
             size_t first = utf8_decode(p->text + at, p->size - at, &rune);
@@ -256,7 +246,7 @@ static int run_similar(struct search *s, struct err *e)
     if (rc == 0 && asked > 0) {
         buf_put_string(&b, ")");
         put_filters(&b, s->wanted);
-        rc = run(s, rare > 0 ? STORE_READ_SEARCH_SIMILAR : STORE_READ_SEARCH, buf_cstr(&b), "similar", e);
+        rc = run(s, rare > 0 ? SIMILAR_STEP : COMMON_STEP, s->wanted->after_id, buf_cstr(&b), "similar", e);
     }
     buf_close(&b);
     return rc;
@@ -268,24 +258,22 @@ int store_search_items(struct store_reader *r, const struct store_search *wanted
     if (wanted->limit == 0 || wanted->limit > STORE_SEARCH_ROWS_MAX)
         return err_set(e, ERR_LIMIT, "store.limit", "a search of %zu rows, allowed are 1 to %u", wanted->limit,
                        STORE_SEARCH_ROWS_MAX);
-    if (wanted->text != NULL && strlen(wanted->text) > STORE_SEARCH_TEXT_MAX)
-        return err_set(e, ERR_LIMIT, "search.text", "the text to search has %zu bytes, limit %u", strlen(wanted->text),
-                       STORE_SEARCH_TEXT_MAX);
     struct search s = {.reader = r, .wanted = wanted, .arena = a};
-    int rc = wanted->text == NULL ? 0 : split(&s, wanted->text, e);
+    int rc = wanted->text == NULL ? 0 : store_typed_split(wanted->text, &s.typed, e);
     if (rc != 0)
         return rc;
     s.hits = arena_alloc(a, wanted->limit * sizeof *s.hits);
     struct buf filters = {0};
     put_filters(&filters, wanted);
-    if (s.piece_count == 0 && filters.size == 0)
+    if (s.typed.count == 0 && filters.size == 0)
         rc = err_set(e, ERR_INVALID, "search.text", "nothing to search: a text, a node, a region or a life event");
-    else if (s.piece_count == 0)
-        rc = run(&s, STORE_READ_SEARCH, buf_cstr(&filters), "filter", e);
+    else if (s.typed.count == 0)
+        rc = run(&s, 0, wanted->after_id, buf_cstr(&filters), "filter", e);
     buf_close(&filters);
-    for (size_t step = 0; rc == 0 && s.piece_count > 0 && step < array_count(steps) && s.count < wanted->limit; step++)
-        rc = run_step(&s, step, e);
-    if (rc == 0 && s.count == 0)
+    for (size_t step = wanted->after_step; rc == 0 && s.typed.count > 0 && step < array_count(steps); step++)
+        if (s.count < wanted->limit)
+            rc = run_step(&s, step, e);
+    if (rc == 0 && s.count == 0 && (wanted->after_id == 0 || wanted->after_step == COMMON_STEP))
         rc = run_similar(&s, e);
     *ret = s.hits;
     *ret_count = s.count;

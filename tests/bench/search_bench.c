@@ -83,6 +83,24 @@ static uint64_t cpu_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* What stands behind the last row of the first page, and so on, up to the last page, but no more than so many. */
+#define PAGES_MAX 20u
+static bool turn_page(struct store_reader *r, struct store_search *s)
+{
+    struct arena a = ARENA_INIT;
+    struct store_search_hit *hits = NULL;
+    size_t count = 0;
+    struct err e;
+    check(store_search_items(r, s, &a, &hits, &count, &e), &e);
+    bool has_next = count == s->limit && hits[count - 1].id != 0;
+    if (has_next) {
+        s->after_step = hits[count - 1].step;
+        s->after_id = hits[count - 1].id;
+    }
+    arena_close(&a);
+    return has_next;
+}
+
 struct worst {
     const char *text; /* of the slowest search */
     uint64_t cpu, cpu99, wall;
@@ -107,10 +125,11 @@ static void ask(struct store_reader *r, const struct store_search *s, struct wor
     }
     qsort(wall, RUNS, sizeof wall[0], compare);
     qsort(cpu, RUNS, sizeof cpu[0], compare);
-    printf("CPU %7.2f %7.2f %7.2f  wall %7.2f %7.2f %7.2f ms  %3zu %-7s '%s' region %u node %u event '%s'\n",
+    printf("CPU %7.2f %7.2f %7.2f  wall %7.2f %7.2f %7.2f ms  %3zu %-7s '%s' region %u node %u event '%s'%s\n",
            (double)cpu[RUNS / 2] / 1e3, (double)cpu[RUNS * 99 / 100] / 1e3, (double)cpu[RUNS - 1] / 1e3,
            (double)wall[RUNS / 2] / 1e3, (double)wall[RUNS * 99 / 100] / 1e3, (double)wall[RUNS - 1] / 1e3, count,
-           match, s->text == NULL ? "" : s->text, s->region, s->node, s->life_event == NULL ? "" : s->life_event);
+           match, s->text == NULL ? "" : s->text, s->region, s->node, s->life_event == NULL ? "" : s->life_event,
+           s->after_id != 0 ? ", the last page" : "");
     fflush(stdout);
     if (cpu[RUNS - 1] > worst->cpu) {
         worst->cpu = cpu[RUNS - 1];
@@ -192,6 +211,11 @@ static void ask_all(struct store_reader *r)
             search.text = i < array_count(texts) ? texts[i] : NULL;
             search.limit = i % 3 == 0 ? STORE_SEARCH_ROWS_MAX : 20;
             ask(r, &search, &worst);
+            size_t page = 1;
+            while (page < PAGES_MAX && turn_page(r, &search))
+                page++;
+            if (page > 1)
+                ask(r, &search, &worst);
         }
     }
     printf("worst: CPU %.2f ms ('%s'), 99%% %.2f ms; wall %.2f ms\n", (double)worst.cpu / 1e3, worst.text,

@@ -1,5 +1,7 @@
 """一件事一次办: bundles published by one node and shown alike by all, and what comes of an application made from one."""
+import contextlib
 import json
+import sqlite3
 import threading
 
 import pytest
@@ -127,6 +129,18 @@ def test_found_by_life_event_and_name(nodes):
     assert [r["code"] for r in found["bundles"]] == ["MOVE"] and found["items"]
     assert [r["code"] for r in a.cli("catalog", "search", "退休一件事")["bundles"]] == ["RETIRE"]
     assert a.cli("catalog", "search", "退休一件事", "--region", "510104")["bundles"] == []
+    for text, found in (("xinshengerchusheng", ["BIRTH"]), ("tuixiu", ["RETIRE"]), ("kstx", []), ("xsecs", ["BIRTH"]), ("qianju", ["MOVE"]),
+                        ("tx 一件事", ["RETIRE"]), ("BIR", ["BIRTH"]), ("yijianshi", ["MOVE", "RETIRE", "DISABLED", "BIRTH"])):
+        assert [r["code"] for r in a.cli("bundle", "list", "--text", text)["bundles"]] == found, text
+        assert [r["code"] for r in a.cli("catalog", "search", text)["bundles"]] == found, text
+    for region, found in ((B, {"BIRTH"}), ("510104", {"BIRTH"}), ("330106", {"MOVE", "RETIRE"}), ("110000", set())):
+        assert {r["code"] for r in a.cli("bundle", "list", "--region", region)["bundles"]} == found, region
+        assert {r["code"] for r in a.cli("catalog", "search", "--region", region)["bundles"]} == found, region
+    both = a.cli("catalog", "search", "--region", "330106", "--life-event", "迁居")
+    assert [r["code"] for r in both["bundles"]] == ["MOVE"]
+    refused(a.get("/v1/bundles?text=!!"), 400, "search.text", "!!")
+    refused(a.get("/v1/bundles?text=" + "+".join("abcdefghi")), 413, "search.text", "8")
+    refused(a.get("/v1/bundles?region=12"), 400, "http.parameter", "region")
     first = a.get("/v1/bundles?limit=2").ok().json()
     rest = a.get(f"/v1/bundles?after={first['next']}").ok().json()
     codes = [r["code"] for r in first["bundles"] + rest["bundles"]]
@@ -371,6 +385,20 @@ def test_command_line(nodes, tmp_path):
                         "IN_FORCE", "VALID", "OF")
     assert [row[1] for row in rows] == ["MOVE", "RETIRE"]
     assert "510000.BIRTH" in shell.text("case", "show", done["case"])
+
+
+def test_what_bundles_are_found_by_is_made_again(nodes):
+    """A database of before readings were kept: the index of items and what bundles are found by are made at the next start."""
+    b, a, c = published(nodes)
+    before = a.cli("catalog", "search", "shenfenzheng", "--limit", "100")["items"]
+    a.stop()
+    with contextlib.closing(sqlite3.connect(a.dir / "ledger.db")) as db, db:
+        assert db.execute("UPDATE bundle SET pinyin = '', nodes = ''").rowcount == 4
+        assert db.execute("DELETE FROM counter WHERE name = 'catalog/search'").rowcount == 1
+    a.start()
+    wait_for(lambda: [r["code"] for r in a.cli("bundle", "list", "--text", "tuixiu")["bundles"]] == ["RETIRE"], what="the index")
+    assert a.cli("catalog", "search", "shenfenzheng", "--limit", "100")["items"] == before and before
+    assert_whole(a)
 
 
 def promise_bundle(whole):

@@ -12,6 +12,8 @@ static struct store_bundle row(const char *code, uint64_t index, uint32_t versio
     (void)snprintf(b.code, sizeof b.code, "%s", code);
     (void)snprintf(b.name, sizeof b.name, "%s一件事", code);
     (void)snprintf(b.life_event, sizeof b.life_event, "%s", version == 1 ? "出生" : "迁居、出生");
+    b.pinyin = version == 1 ? "c yi jian shi , chu sheng" : "a lu yi , qian ju , chu sheng";
+    b.nodes = version == 1 ? "440000 330106" : "";
     return b;
 }
 
@@ -72,14 +74,39 @@ static void lists_the_newest(void **state)
     assert_string_equal(list(rig, (struct store_bundle_filter){0}), "A2 C1");
     assert_string_equal(list(rig, (struct store_bundle_filter){.node = SELF}), "A2 C1");
     assert_string_equal(list(rig, (struct store_bundle_filter){.node = 110000}), "");
-    assert_string_equal(list(rig, (struct store_bundle_filter){.text = "c一件"}), "C1");
+    assert_string_equal(list(rig, (struct store_bundle_filter){.text = "c一件"}),
+                        "A2 C1"); /* 出生 begins with c, too */
     assert_string_equal(list(rig, (struct store_bundle_filter){.life_event = "迁居"}), "A2");
+    static const struct {
+        const char *text, *found;
+    } words[] = {
+        {"chusheng", "A2 C1"},  {"CS", "A2 C1"},   {"cs", "A2 C1"},  {"qian", "A2"}, {"qj", "A2"},
+        {"qianj", "A2"},        {"qcs", ""},       {"jucs", ""},     {"lvyi", "A2"}, {"yijs", ""},
+        {"yjs", "C1"},          {"jianshi", "C1"}, {"qju", ""},      {"hengx", ""},  {"出生 qj", "A2"},
+        {"一件事 cs", "A2 C1"}, {"出生 x", ""},    {"迁居出生", ""},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const char *found = list(rig, (struct store_bundle_filter){.text = words[i].text});
+        if (strcmp(found, words[i].found) != 0)
+            print_error("'%s': '%s'\n", words[i].text, found);
+        assert_string_equal(found, words[i].found);
+    }
+    static const struct {
+        uint32_t region;
+        const char *found;
+    } regions[] = {{320000, "A2 C1"}, {320500, "A2 C1"}, {440000, "C1"}, {440300, "C1"}, {330106, "C1"},
+                   {330100, "C1"},    {330000, "C1"},    {330108, ""},   {110000, ""}};
+    for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++)
+        assert_string_equal(list(rig, (struct store_bundle_filter){.region = regions[i].region}), regions[i].found);
     assert_string_equal(list(rig, (struct store_bundle_filter){.text = "100%"}), "");
     assert_string_equal(list(rig, (struct store_bundle_filter){.limit = 1}), "A2");
     assert_string_equal(list(rig, (struct store_bundle_filter){.after_node = SELF, .after_code = "A"}), "C1");
     assert_string_equal(list(rig, (struct store_bundle_filter){.after_node = SELF, .after_code = "C"}), "");
     struct store_bundle *rows;
     size_t count;
+    const struct store_bundle_filter bad = {.text = "-", .limit = 1};
+    assert_int_equal(store_list_bundles(rig->reader, &bad, &rig->arena, &rows, &count, &rig->e), ERR_INVALID);
+    assert_string_equal(rig->e.id, "search.text");
     const struct store_bundle_filter none = {.limit = LIST_ROWS_MAX + 1};
     assert_int_equal(store_list_bundles(rig->reader, &none, &rig->arena, &rows, &count, &rig->e), ERR_LIMIT);
 }

@@ -93,7 +93,7 @@ static void refuses_other_schemas(void **state)
         const char *id;
         bool reader_too;
     } rows[] = {
-        {"ledger.db", "PRAGMA user_version=8", "store.newer-schema", true},
+        {"ledger.db", "PRAGMA user_version=9", "store.newer-schema", true},
         {"ledger.db", "PRAGMA user_version=99", "store.newer-schema", true},
         {"ledger.db", "PRAGMA application_id=1", "store.foreign-file", true},
         {"ledger.db", "PRAGMA application_id=0", "store.foreign-file", true},
@@ -190,8 +190,9 @@ static void keeps_released_migrations_as_they_are(void **state)
         {&store_schema_ledger, 0, "0c1159509da308a3"}, {&store_schema_ledger, 1, "9fd165aed448ac14"},
         {&store_schema_ledger, 2, "84557f419a791cf0"}, {&store_schema_ledger, 3, "9e29ac649cbded17"},
         {&store_schema_ledger, 4, "a4ef42944be87989"}, {&store_schema_ledger, 5, "b88b52c32ef25f3f"},
-        {&store_schema_ledger, 6, "52d0c8bec696e354"}, {&store_schema_heads, 0, "f11185ef3737d9bf"},
-        {&store_schema_heads, 1, "5cfd4ccd37bb7ec2"},  {&store_schema_keys, 0, "783f0e7ef39c5d35"},
+        {&store_schema_ledger, 6, "52d0c8bec696e354"}, {&store_schema_ledger, 7, "a3185719ffa4ae3f"},
+        {&store_schema_heads, 0, "f11185ef3737d9bf"},  {&store_schema_heads, 1, "5cfd4ccd37bb7ec2"},
+        {&store_schema_keys, 0, "783f0e7ef39c5d35"},
     };
     (void)state;
     assert_int_equal(store_schema_ledger.count + store_schema_heads.count + store_schema_keys.count,

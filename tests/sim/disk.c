@@ -449,8 +449,11 @@ static void apply_main(struct disk *d, const struct store_batch *b)
         UPSERT(d, cases, b->cases[i], SAME_CASE);
     for (size_t i = 0; i < b->item_count; i++)
         put_item(d, &b->items[i]);
-    for (size_t i = 0; i < b->bundle_count; i++)
-        UPSERT(d, bundles, b->bundles[i], SAME_BUNDLE);
+    for (size_t i = 0; i < b->bundle_count; i++) {
+        struct store_bundle row = b->bundles[i];
+        row.pinyin = row.nodes = NULL; /* nobody searches here */
+        UPSERT(d, bundles, row, SAME_BUNDLE);
+    }
     for (size_t i = 0; i < b->request_count; i++)
         UPSERT(d, requests, b->requests[i], SAME_REQUEST);
     for (size_t i = 0; i < b->counter_count; i++)

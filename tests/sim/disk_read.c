@@ -322,9 +322,10 @@ int store_list_items(struct store_reader *r, const struct store_item_filter *f, 
     return 0;
 }
 
+/* With as much room behind them. */
 static struct store_bundle *bundle_rows(const struct disk *d, struct arena *a)
 {
-    struct store_bundle *rows = arena_alloc(a, (d->bundles.count + 1) * sizeof *rows);
+    struct store_bundle *rows = arena_alloc(a, (2 * d->bundles.count + 1) * sizeof *rows);
     if (d->bundles.count > 0)
         memcpy(rows, d->bundles.rows, d->bundles.count * sizeof *rows);
     return rows;
@@ -348,6 +349,35 @@ int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, u
     }
     return err_set(e, ERR_NOT_FOUND, "store.no-bundle", "entry %llu of node %u is about no bundle",
                    (unsigned long long)index, node);
+}
+
+static int by_node_and_code(const void *a, const void *b)
+{
+    const struct store_bundle *x = a, *y = b;
+    if (x->node != y->node)
+        return x->node < y->node ? -1 : 1;
+    int order = strcmp(x->code, y->code);
+    return order != 0 ? order : newest_bundle_first(a, b);
+}
+
+/* The engine lists all bundles, page by page. */
+int store_list_bundles(struct store_reader *r, const struct store_bundle_filter *f, struct arena *a,
+                       struct store_bundle **ret, size_t *ret_count, struct err *e)
+{
+    struct store_bundle *rows = bundle_rows(r->disk, a);
+    size_t count = 0;
+    (void)e;
+    qsort(rows, r->disk->bundles.count, sizeof *rows, by_node_and_code);
+    for (size_t i = 0; i < r->disk->bundles.count && count < f->limit; i++) {
+        bool is_newest = i == 0 || rows[i].node != rows[i - 1].node || strcmp(rows[i].code, rows[i - 1].code) != 0;
+        bool is_after = f->after_code == NULL || rows[i].node > f->after_node ||
+                        (rows[i].node == f->after_node && strcmp(rows[i].code, f->after_code) > 0);
+        if (is_newest && is_after && !rows[i].withdrawn)
+            rows[r->disk->bundles.count + count++] = rows[i];
+    }
+    *ret = rows + r->disk->bundles.count;
+    *ret_count = count;
+    return 0;
 }
 
 int store_list_bundle_versions(struct store_reader *r, uint32_t node, const char *code, struct arena *a,

@@ -16,6 +16,11 @@
  * Nothing may touch TCP before that receive waits: NNG tells an error of TCP only to operations that wait at that moment,
  * and one that comes later would wait for ever.
  *
+ * Why messages are gathered: NNG hands over a message in three pieces, its length, its header and its body, each when its threads
+ * have seen the one before off. As a TLS record each they are three packets, three system calls here and as many wakings of
+ * the peer's poller and its threads; so the first two are kept until the third (or OUT_BYTES_MAX) makes them worth a record.
+ * Nothing is kept longer than NNG needs to hand over the rest of the message.
+ *
  * Locks: NNG calls conn_*() under its connection's lock; below it we take `lock` (data) or `cb_lock` (callbacks), never
  * both, and call nothing of NNG but nng_tls_engine_send/recv. config_*() run while an endpoint is set up or torn down.
  */
@@ -41,6 +46,8 @@
 
 #define HANDSHAKE_MS_MAX 9500u /* NNG's timer: 10 s */
 #define EARLY_BYTES 8u         /* the SP header */
+#define LENGTH_BYTES 8u        /* before each message */
+#define OUT_BYTES_MAX 4096u    /* of a message go out with its length and header; one event does */
 
 struct tls_engine {
     struct tls_engine_options options; /* strings are our copies */
@@ -86,6 +93,11 @@ struct nng_tls_engine_conn {
     uint32_t claimed;     /* code in a certificate our CA signed, let in or not */
     uint8_t early[EARLY_BYTES];
     size_t early_size;
+    bool is_greeted;   /* NNG's SP header has been accepted: what follows are messages */
+    uint64_t out_left; /* of the message under way: what NNG still has to hand over */
+    uint8_t out[OUT_BYTES_MAX];
+    size_t out_size;                   /* accepted from NNG, not written yet */
+    size_t out_offered;                /* behind that: in a record that has begun, to be accepted when it is written */
     enum tls_engine_failure_kind kind; /* with `reason`, set where the fact is known */
     char reason[sizeof((struct tls_engine_failure *)0)->text];
 };
@@ -501,19 +513,8 @@ static int conn_recv(nng_tls_engine_conn *c, uint8_t *out, size_t *size)
     return 0;
 }
 
-static int conn_send(nng_tls_engine_conn *c, const uint8_t *data, size_t *size)
+static int conn_write(nng_tls_engine_conn *c, const uint8_t *data, size_t *size)
 {
-    if (c->state == CONN_SHAKING && c->failed == 0 && c->early_size == 0 && *size <= sizeof c->early) {
-        memcpy(c->early, data, *size); /* the SP header, see the top */
-        c->early_size = *size;
-        return 0;
-    }
-    int rv = conn_handshake(c);
-    if (rv == 0)
-        rv = conn_recheck(c);
-    if (rv != 0)
-        return rv;
-
     size_t sent = 0;
     ERR_clear_error();
     if (SSL_write_ex(c->ssl, data, *size, &sent) != 1)
@@ -521,6 +522,64 @@ static int conn_send(nng_tls_engine_conn *c, const uint8_t *data, size_t *size)
     xassert(sent > 0);
     *size = sent;
     return 0;
+}
+
+/* Accepts the beginning of a message without writing it. True: that was all of @data, and there is more to come. */
+static bool conn_gather(nng_tls_engine_conn *c, const uint8_t *data, size_t size)
+{
+    if (c->out_left == 0) {
+        xassert(size == LENGTH_BYTES && c->out_size == 0);
+        c->out_left = LENGTH_BYTES + get_be64(data);
+    }
+    size_t taken = min_of(size, sizeof c->out - c->out_size);
+    memcpy(c->out + c->out_size, data, taken);
+    if (taken == c->out_left || c->out_size + taken == sizeof c->out) {
+        c->out_offered = taken;
+        return false;
+    }
+    c->out_size += taken;
+    c->out_left -= taken;
+    return true;
+}
+
+/* One piece of a message. A piece that makes a record is accepted only when that is written: NNG comes again otherwise. */
+static int conn_send_piece(nng_tls_engine_conn *c, const uint8_t *data, size_t *size)
+{
+    bool is_begun = c->out_left > 0 && c->out_size == 0;
+    if (!is_begun && c->out_offered == 0 && conn_gather(c, data, *size))
+        return 0;
+    size_t total = c->out_size + c->out_offered;
+    int rv = total > 0 ? conn_write(c, c->out, &total) : conn_write(c, data, size);
+    if (rv != 0)
+        return rv;
+    if (c->out_offered > 0) {
+        xassert(total == c->out_size + c->out_offered); /* less than a record is written whole */
+        *size = c->out_offered;
+        c->out_size = c->out_offered = 0;
+    }
+    xassert(*size <= c->out_left);
+    c->out_left -= *size;
+    return 0;
+}
+
+static int conn_send(nng_tls_engine_conn *c, const uint8_t *data, size_t *size)
+{
+    if (c->state == CONN_SHAKING && c->failed == 0 && c->early_size == 0 && *size <= sizeof c->early) {
+        memcpy(c->early, data, *size); /* the SP header, see the top */
+        c->early_size = *size;
+        c->is_greeted = true;
+        return 0;
+    }
+    int rv = conn_handshake(c);
+    if (rv == 0)
+        rv = conn_recheck(c);
+    if (rv == 0 && !c->is_greeted) {
+        rv = conn_write(c, data, size);
+        c->is_greeted = rv == 0;
+    } else if (rv == 0) {
+        rv = conn_send_piece(c, data, size);
+    }
+    return rv;
 }
 
 static void conn_close(nng_tls_engine_conn *c)

@@ -53,7 +53,8 @@ static void test_good(void **state)
     rig_server_open(&server, &a);
     nng_socket s = rig_dial(&b, server.url, 510000);
 
-    static const size_t sizes[] = {0, 1, 1024, 16352, 16353, 65536, 2u << 20};
+    /* about what goes out in one piece with its length and header, and about a record */
+    static const size_t sizes[] = {0, 1, 1024, 4083, 4084, 4085, 8192, 16352, 16353, 65536, 2u << 20};
     for (size_t i = 0; i < array_count(sizes); i++)
         assert_int_equal(rig_ask(s, sizes[i]), 0);
     assert_int_equal(a.last_peer.code, 650000);

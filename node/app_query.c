@@ -229,8 +229,8 @@ static void fill_versions(struct app *a, struct casefile *file, struct arena *me
         ret->item_version_now = item.withdrawn ? 0 : item.version;
 }
 
-int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
-                 struct err *e)
+static int get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
+                    struct err *e)
 {
     struct casefile *file, *apart;
     struct case_slot *slot;
@@ -257,6 +257,18 @@ int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct aren
     casefile_destroy(apart);
     if (rc == 0)
         *ret = view;
+    return rc;
+}
+
+/* In one snapshot: several reads for each event, each of which would take and give back the database's locks. */
+int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
+                 struct err *e)
+{
+    struct store_reader *reader = ledger_reader(a->ledger);
+    bool begun = reader != NULL && store_read_begin(reader, NULL) == 0;
+    int rc = get_case(a, case_id, mem, ret, e);
+    if (begun)
+        store_read_end(reader);
     return rc;
 }
 

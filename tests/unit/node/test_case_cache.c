@@ -1,93 +1,33 @@
 /* node/case_cache over a real store: how many cases and how many bytes stay, the longest unused leaving first. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests/unit/node/ledger_rig.h"
 
-#include <cmocka.h>
-
-#include "node/base/xassert.h"
 #include "node/case_cache.h"
 
-#define SELF 510000u
+#define SELF LEDGER_RIG_SELF
 #define EVENTS 400u
 
 struct fixture {
-    char dir[64];
-    struct crypto_signer *key;
-    struct note_signer signer;
-    struct loop *loop;
-    struct ledger *ledger;
+    struct ledger_rig base;
     struct case_cache *cache;
 };
-
-static void on_sealed(void *ctx)
-{
-    (void)ctx;
-}
-
-static void on_state(void *ctx, const struct err *e)
-{
-    (void)ctx;
-    if (e != NULL)
-        fail_msg("stopped: %s", e->message);
-}
-
-static void on_reload(void *ctx, const struct store_ledger_state *state)
-{
-    (void)ctx;
-    (void)state;
-}
 
 static int setup(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof *f);
-    const uint8_t seed[CRYPTO_ED25519_KEY_SIZE] = {1, 2, 3};
-    struct err e = {0};
-    (void)snprintf(f->dir, sizeof f->dir, "/tmp/tongban-cache-XXXXXX");
-    if (mkdtemp(f->dir) == NULL)
-        return -1;
-    f->key = crypto_signer_create(seed);
-    struct ledger_config c = {.dir = f->dir,
-                              .self = SELF,
-                              .signer = &f->signer,
-                              .on_sealed = on_sealed,
-                              .on_state = on_state,
-                              .on_reload = on_reload,
-                              .ctx = f};
-    if (note_signer_init("510000.test/log/1", NOTE_TYPE_ED25519, f->key, &f->signer, &e) != 0 ||
-        loop_create(&f->loop, &e) != 0)
-        return -1;
-    c.loop = f->loop;
-    if (ledger_open(&c, &f->ledger, &e) != 0) {
-        print_error("%s\n", e.message);
-        return -1;
-    }
-    f->cache = case_cache_create();
     *state = f;
-    return 0;
+    f->cache = case_cache_create();
+    if (ledger_rig_init(&f->base, &(struct ledger_config){.ctx = f}) != 0)
+        return -1;
+    return ledger_rig_open(&f->base);
 }
 
 static int teardown(void **state)
 {
     struct fixture *f = *state;
     case_cache_destroy(f->cache);
-    ledger_close(f->ledger);
-    loop_drain(f->loop);
-    loop_destroy(f->loop);
-    crypto_signer_destroy(f->key);
-    static const char *const files[] = {"ledger.db",    "ledger.db-wal", "ledger.db-shm", "heads.db",    "heads.db-wal",
-                                        "heads.db-shm", "keys.db",       "keys.db-wal",   "keys.db-shm", "writer.lock"};
-    for (size_t i = 0; i < array_count(files); i++) {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s/%s", f->dir, files[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(f->dir);
+    ledger_rig_close_ledger(&f->base);
+    loop_drain(f->base.loop);
+    ledger_rig_close(&f->base);
     free(f);
     return 0;
 }
@@ -99,7 +39,7 @@ static struct case_slot *get(struct fixture *f, unsigned number)
     struct err e = {0};
     put_be32(id, SELF);
     put_be32(id + 4, number);
-    if (case_cache_get(f->cache, f->ledger, id, &slot, &e) != 0)
+    if (case_cache_get(f->cache, f->base.ledger, id, &slot, &e) != 0)
         fail_msg("%s", e.message);
     return slot;
 }

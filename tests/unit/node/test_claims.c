@@ -1,22 +1,12 @@
 /* node/claims: a member says that it holds more of the own ledger than there is. What it answers when it is asked for the proof is
  * played by a script over a link that is none; ledger, replication and loop are the real ones. Nothing sleeps: the answer after the
  * last one of a script, or the end of the claim's time, stops the loop. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "tests/unit/node/ledger_rig.h"
 
 #include "federation/wire/wire.h"
-#include "node/base/xassert.h"
 #include "node/claims.h"
 
-#define SELF 510000u
+#define SELF LEDGER_RIG_SELF
 #define PEER 440000u
 #define SAID 7u
 #define LONG_MS 600000u /* longer than any machine is busy with a test of some turns */
@@ -37,13 +27,11 @@ enum answer {
 
 struct rig {
     struct link link; /* first: the link is the rig */
-    char dir[64];
-    struct loop *loop;
-    struct crypto_signer *key, *foreign_key;
-    struct note_signer signer, foreign;
+    struct ledger_rig base;
+    struct crypto_signer *foreign_key;
+    struct note_signer foreign;
     struct member member;
     struct members members;
-    struct ledger *ledger;
     struct replication *replication;
     struct claims *claims;
     const enum answer *script;
@@ -90,13 +78,13 @@ static void fill(struct rig *r, enum answer what, struct buf *note, struct wire_
         return;
     case PROOF:
     case PROOF_UNREAD:
-        put_checkpoint(&r->signer, SAID, note);
+        put_checkpoint(&r->base.signer, SAID, note);
         break;
     case FORGED:
         put_checkpoint(&r->foreign, SAID, note);
         break;
     case OLD_CHECKPOINT:
-        put_checkpoint(&r->signer, 0, note);
+        put_checkpoint(&r->base.signer, 0, note);
         break;
     default:
         break;
@@ -152,24 +140,7 @@ static void on_judged(void *ctx)
 {
     struct rig *r = ctx;
     r->judged++;
-    loop_stop(r->loop);
-}
-
-static void on_nothing(void *ctx)
-{
-    (void)ctx;
-}
-
-static void on_state(void *ctx, const struct err *e)
-{
-    (void)ctx;
-    (void)e;
-}
-
-static void on_reload(void *ctx, const struct store_ledger_state *state)
-{
-    (void)ctx;
-    (void)state;
+    loop_stop(r->base.loop);
 }
 
 static uint64_t seen_size(void *ctx, uint32_t peer)
@@ -182,62 +153,32 @@ static uint64_t seen_size(void *ctx, uint32_t peer)
 static int setup(void **state)
 {
     struct rig *r = xcalloc(1, sizeof *r);
-    const uint8_t seed[CRYPTO_ED25519_KEY_SIZE] = {1, 2, 3}, other[CRYPTO_ED25519_KEY_SIZE] = {9};
-    struct err e = {0};
+    const uint8_t other[CRYPTO_ED25519_KEY_SIZE] = {9};
+    *state = r;
     r->link.ops = &ops;
-    (void)snprintf(r->dir, sizeof r->dir, "/tmp/tongban-claims-XXXXXX");
-    if (mkdtemp(r->dir) == NULL)
-        return -1;
-    r->key = crypto_signer_create(seed);
     r->foreign_key = crypto_signer_create(other);
-    int rc = note_signer_init("510000.test/log/1", NOTE_TYPE_ED25519, r->key, &r->signer, &e);
-    if (rc == 0)
-        rc = note_signer_init("510000.test/log/1", NOTE_TYPE_ED25519, r->foreign_key, &r->foreign, &e);
-    if (rc == 0)
-        rc = loop_create(&r->loop, &e);
-    struct ledger_config config = {.dir = r->dir,
-                                   .self = SELF,
-                                   .signer = &r->signer,
-                                   .loop = r->loop,
-                                   .on_sealed = on_nothing,
-                                   .on_state = on_state,
-                                   .on_reload = on_reload,
-                                   .ctx = r};
-    if (rc == 0)
-        rc = ledger_open(&config, &r->ledger, &e);
-    if (rc != 0) {
-        print_error("%s\n", e.message);
+    if (ledger_rig_init(&r->base, &(struct ledger_config){.ctx = r}) != 0 || ledger_rig_open(&r->base) != 0 ||
+        note_signer_init(LEDGER_RIG_ORIGIN, NOTE_TYPE_ED25519, r->foreign_key, &r->foreign, NULL) != 0)
         return -1;
-    }
-    r->member = (struct member){.code = SELF, .name = "x", .url = "", .key = r->signer.key};
+    r->member = (struct member){.code = SELF, .name = "x", .url = "", .key = r->base.signer.key};
     r->members = (struct members){.list = &r->member, .count = 1};
     r->replication = replication_create(&(struct replication_config){
-        .self = SELF, .software = "test", .loop = r->loop, .members = &r->members, .seen_size = seen_size});
-    replication_set_ledger(r->replication, r->ledger);
+        .self = SELF, .software = "test", .loop = r->base.loop, .members = &r->members, .seen_size = seen_size});
+    replication_set_ledger(r->replication, r->base.ledger);
     replication_set_link(r->replication, &r->link);
-    *state = r;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    static const char *const files[] = {"ledger.db",   "ledger.db-wal", "ledger.db-shm", "keys.db",      "keys.db-wal",
-                                        "keys.db-shm", "heads.db",      "heads.db-wal",  "heads.db-shm", "writer.lock"};
     struct rig *r = *state;
     replication_set_link(r->replication, NULL);
-    ledger_close(r->ledger);
-    loop_drain(r->loop);
+    ledger_rig_close_ledger(&r->base);
+    loop_drain(r->base.loop);
     claims_destroy(r->claims);
     replication_destroy(r->replication);
-    loop_destroy(r->loop);
-    crypto_signer_destroy(r->key);
     crypto_signer_destroy(r->foreign_key);
-    for (size_t i = 0; i < array_count(files); i++) {
-        char path[96];
-        (void)snprintf(path, sizeof path, "%s/%s", r->dir, files[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(r->dir);
+    ledger_rig_close(&r->base);
     free(r);
     return 0;
 }
@@ -245,14 +186,14 @@ static int teardown(void **state)
 static void make_claims(struct rig *r, uint32_t open_ms, uint32_t again_ms)
 {
     r->claims = claims_create(&(struct claims_config){.self = SELF,
-                                                      .loop = r->loop,
+                                                      .loop = r->base.loop,
                                                       .members = &r->members,
                                                       .open_ms = open_ms,
                                                       .again_ms = again_ms,
                                                       .on_proven = on_proven,
                                                       .on_judged = on_judged,
                                                       .ctx = r});
-    claims_set_parts(r->claims, r->ledger, r->replication);
+    claims_set_parts(r->claims, r->base.ledger, r->replication);
 }
 
 static unsigned unproven_alarms(const struct rig *r)
@@ -297,7 +238,7 @@ static void test_answers(void **state)
         claims_add(r->claims, PEER, SAID);
         claims_add(r->claims, PEER, SAID + 1); /* one at a time */
         assert_int_equal(claims_open(r->claims), 1);
-        loop_run(r->loop);
+        loop_run(r->base.loop);
         assert_int_equal(r->asked, rows[i].asked);
         assert_int_equal(r->judged, 1);
         assert_int_equal(r->proven, rows[i].is_proven);
@@ -318,7 +259,7 @@ static void test_without_end(void **state)
         r->judged = r->asked = 0;
         r->script = i == 0 ? none : cannot;
         claims_add(r->claims, PEER, SAID);
-        loop_run(r->loop);
+        loop_run(r->base.loop);
         assert_int_equal(r->judged, 1);
         assert_true(r->asked >= 1);
         assert_int_equal(r->proven, 0);
@@ -342,16 +283,16 @@ static void test_greeting(void **state)
     claims_add(r->claims, PEER, SAID);
     claims_greeted(r->claims, PEER); /* the first question is not answered yet: no second one */
     assert_int_equal(r->asked, 1);
-    struct loop_timer *turn = loop_timer_create(r->loop, stop_cb, r->loop);
+    struct loop_timer *turn = loop_timer_create(r->base.loop, stop_cb, r->base.loop);
     loop_timer_set(turn, 1); /* behind what is posted already */
-    loop_run(r->loop);
+    loop_run(r->base.loop);
     loop_timer_destroy(turn);
     assert_int_equal(r->asked, 1);
     assert_int_equal(claims_open(r->claims), 1);
     claims_greeted(r->claims, PEER + 1);
     assert_int_equal(r->asked, 1);
     claims_greeted(r->claims, PEER);
-    loop_run(r->loop);
+    loop_run(r->base.loop);
     assert_int_equal(r->proven, 1);
     assert_int_equal(r->asked, 2);
 }
@@ -365,7 +306,7 @@ static void test_closing(void **state)
     r->script = script;
     claims_add(r->claims, PEER, SAID);
     claims_close(r->claims);
-    loop_drain(r->loop);
+    loop_drain(r->base.loop);
     assert_int_equal(r->judged + r->proven, 0);
     assert_int_equal(claims_open(r->claims), 0);
     claims_add(r->claims, PEER, SAID);

@@ -1,44 +1,20 @@
 /* node/ledger over a real store: append, group commit, seal, read for peers, reopen, the seal after a crash, and refusing
  * an older copy. The loop runs for real; conditions stop it, nothing sleeps. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests/unit/node/ledger_rig.h"
 
-#include <cmocka.h>
-
-#include "node/base/xassert.h"
-#include "node/ledger.h"
-
-#define SELF 510000u
+#define SELF LEDGER_RIG_SELF
 #define PEER 440000u
 
 struct fixture {
-    char dir[64];
-    struct crypto_signer *key;
-    struct note_signer signer;
-    struct loop *loop;
-    struct ledger *ledger;
+    struct ledger_rig base;
     unsigned sealed, reloads;
     unsigned wanted, done;
     struct err last;
-    bool adopt_head;
 };
 
 static void on_sealed(void *ctx)
 {
     ((struct fixture *)ctx)->sealed++;
-}
-
-static void on_state(void *ctx, const struct err *e)
-{
-    (void)ctx;
-    if (e != NULL)
-        fail_msg("stopped: %s", e->message);
 }
 
 static void on_reload(void *ctx, const struct store_ledger_state *state)
@@ -49,54 +25,25 @@ static void on_reload(void *ctx, const struct store_ledger_state *state)
 
 static int open_ledger(struct fixture *f, struct err *e)
 {
-    struct err none;
-    e = e == NULL ? &none : e;
-    struct ledger_config c = {.dir = f->dir,
-                              .self = SELF,
-                              .adopt_head = f->adopt_head,
-                              .signer = &f->signer,
-                              .loop = f->loop,
-                              .on_sealed = on_sealed,
-                              .on_state = on_state,
-                              .on_reload = on_reload,
-                              .ctx = f};
-    return ledger_open(&c, &f->ledger, e);
+    return ledger_open(&f->base.config, &f->base.ledger, e);
 }
 
 static int setup(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof *f);
-    const uint8_t seed[CRYPTO_ED25519_KEY_SIZE] = {1, 2, 3};
-    struct err e = {0};
-    (void)snprintf(f->dir, sizeof f->dir, "/tmp/tongban-ledger-XXXXXX");
-    if (mkdtemp(f->dir) == NULL)
-        return -1;
-    f->key = crypto_signer_create(seed);
-    if (note_signer_init("510000.test/log/1", NOTE_TYPE_ED25519, f->key, &f->signer, &e) != 0 ||
-        loop_create(&f->loop, &e) != 0 || open_ledger(f, &e) != 0) {
-        print_error("%s\n", e.message);
-        return -1;
-    }
     *state = f;
-    return 0;
+    if (ledger_rig_init(&f->base, &(struct ledger_config){.on_sealed = on_sealed, .on_reload = on_reload, .ctx = f}) !=
+        0)
+        return -1;
+    return ledger_rig_open(&f->base);
 }
 
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    ledger_close(f->ledger);
-    loop_drain(f->loop);
-    loop_destroy(f->loop);
-    crypto_signer_destroy(f->key);
-    char command[128];
-    (void)snprintf(command, sizeof command, "%s", f->dir);
-    static const char *const files[] = {"ledger.db",    "ledger.db-wal", "ledger.db-shm", "heads.db",
-                                        "heads.db-wal", "heads.db-shm",  "writer.lock",   "old.db"};
-    for (size_t i = 0; i < array_count(files); i++) {
-        (void)snprintf(command, sizeof command, "%s/%s", f->dir, files[i]);
-        (void)unlink(command);
-    }
-    (void)rmdir(f->dir);
+    ledger_rig_close_ledger(&f->base);
+    loop_drain(f->base.loop);
+    ledger_rig_close(&f->base);
     free(f);
     return 0;
 }
@@ -106,12 +53,12 @@ static void committed(void *ctx, const struct err *e)
     struct fixture *f = ctx;
     f->last = *e;
     if (++f->done == f->wanted)
-        loop_stop(f->loop);
+        loop_stop(f->base.loop);
 }
 
 static void append(struct fixture *f, size_t count, uint32_t recipient)
 {
-    struct ledger_txn *t = ledger_txn_create(f->ledger);
+    struct ledger_txn *t = ledger_txn_create(f->base.ledger);
     for (size_t i = 0; i < count; i++) {
         struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = 21};
         struct merkle_hash hash;
@@ -124,19 +71,19 @@ static void append(struct fixture *f, size_t count, uint32_t recipient)
 static void run(struct fixture *f)
 {
     if (f->done < f->wanted)
-        loop_run(f->loop);
+        loop_run(f->base.loop);
     assert_int_equal(f->done, f->wanted);
 }
 
 static void check_head(struct fixture *f, uint64_t size)
 {
-    const struct ledger_head *head = ledger_head(f->ledger);
+    const struct ledger_head *head = ledger_head(f->base.ledger);
     struct checkpoint_opened opened;
     struct merkle_hash root;
     assert_int_equal(head->size, size);
-    assert_int_equal(checkpoint_open(head->note, &f->signer.key, NULL, 0, &opened, NULL), 0);
+    assert_int_equal(checkpoint_open(head->note, &f->base.signer.key, NULL, 0, &opened, NULL), 0);
     assert_int_equal(opened.head.size, size);
-    assert_int_equal(ledger_root_at(f->ledger, size, &root, NULL), 0);
+    assert_int_equal(ledger_root_at(f->base.ledger, size, &root, NULL), 0);
     assert_true(merkle_hash_equal(&root, &opened.head.root));
 }
 
@@ -155,19 +102,19 @@ static void test_commit_seal_reopen(void **state)
     run(f);
     assert_int_equal(f->last.code, 0);
     check_head(f, 5);
-    struct store_addressed a = ledger_last_addressed(f->ledger, PEER);
+    struct store_addressed a = ledger_last_addressed(f->base.ledger, PEER);
     assert_int_equal(a.index, 2);
     assert_int_equal(a.seq, 3);
 
-    ledger_close(f->ledger);
+    ledger_close(f->base.ledger);
     assert_int_equal(open_ledger(f, NULL), 0);
     check_head(f, 5);
-    a = ledger_last_addressed(f->ledger, LEAF_NODE_ALL);
+    a = ledger_last_addressed(f->base.ledger, LEAF_NODE_ALL);
     assert_int_equal(a.index, 4);
     assert_int_equal(a.seq, 2);
     append(f, 1, PEER);
     run(f);
-    a = ledger_last_addressed(f->ledger, PEER);
+    a = ledger_last_addressed(f->base.ledger, PEER);
     assert_int_equal(a.seq, 4);
     check_head(f, 6);
 }
@@ -179,7 +126,7 @@ static void test_group_commit(void **state)
         append(f, 1, PEER);
     run(f);
     struct ledger_stats stats;
-    ledger_stats(f->ledger, &stats);
+    ledger_stats(f->base.ledger, &stats);
     assert_int_equal(stats.entries, 200);
     assert_true(stats.commits <= 3); /* the first alone, the rest together while it was at the disk */
     check_head(f, 200);
@@ -193,8 +140,8 @@ static void test_reading_while_a_tile_is_unsaved(void **state)
     run(f);
     append(f, 400, PEER); /* queued, fills tile 0 */
     struct merkle_hash root;
-    assert_int_equal(ledger_root_at(f->ledger, 200, &root, NULL), 0);
-    assert_int_equal(ledger_root_at(f->ledger, 123, &root, NULL), 0);
+    assert_int_equal(ledger_root_at(f->base.ledger, 200, &root, NULL), 0);
+    assert_int_equal(ledger_root_at(f->base.ledger, 123, &root, NULL), 0);
     run(f);
     check_head(f, 600);
 }
@@ -209,23 +156,23 @@ static void test_reading_for_peers(void **state)
         struct arena a = ARENA_INIT;
         uint64_t *indexes;
         size_t count;
-        assert_int_equal(ledger_read_addressed(f->ledger, PEER, 4, 20, 100, &a, &indexes, &count, NULL), 0);
+        assert_int_equal(ledger_read_addressed(f->base.ledger, PEER, 4, 20, 100, &a, &indexes, &count, NULL), 0);
         assert_int_equal(count, 11);
         for (size_t i = 0; i < count; i++) {
             assert_true(indexes[i] >= 4 && indexes[i] < 20 && indexes[i] % 3 != 2);
             assert_true(i == 0 || indexes[i] > indexes[i - 1]);
             struct bytes leaf, payload;
             bool held;
-            assert_int_equal(ledger_read_entry(f->ledger, indexes[i], &a, &leaf, &payload, &held, NULL), 0);
+            assert_int_equal(ledger_read_entry(f->base.ledger, indexes[i], &a, &leaf, &payload, &held, NULL), 0);
             struct leaf decoded;
             assert_int_equal(leaf_decode(leaf, &decoded, NULL), 0);
             assert_int_equal(decoded.index, indexes[i]);
             assert_true(held && payload.size == 7);
         }
-        assert_int_equal(ledger_read_addressed(f->ledger, PEER, 0, 30, 5, &a, &indexes, &count, NULL), 0);
+        assert_int_equal(ledger_read_addressed(f->base.ledger, PEER, 0, 30, 5, &a, &indexes, &count, NULL), 0);
         assert_int_equal(count, 5);
         arena_close(&a);
-        ledger_close(f->ledger);
+        ledger_close(f->base.ledger);
         assert_int_equal(open_ledger(f, NULL), 0);
     }
 }
@@ -236,7 +183,7 @@ static void test_unsealed_commit_is_sealed_at_start(void **state)
     struct fixture *f = *state;
     append(f, 10, PEER);
     run(f);
-    ledger_close(f->ledger);
+    ledger_close(f->base.ledger);
 
     struct store *s;
     struct err e = {0};
@@ -254,7 +201,7 @@ static void test_unsealed_commit_is_sealed_at_start(void **state)
     memcpy(entry.hash, hash.b, sizeof entry.hash);
     struct store_addressed to = {.recipient = PEER, .index = 10, .seq = 11};
     struct store_batch b = {.entries = &entry, .entry_count = 1, .addressed = &to, .addressed_count = 1};
-    assert_int_equal(store_open(f->dir, SELF, &s, &e), 0);
+    assert_int_equal(store_open(f->base.dir, SELF, &s, &e), 0);
     assert_int_equal(store_commit(s, &b, &e), 0);
     store_close(s);
     buf_close(&bytes);
@@ -279,24 +226,24 @@ static void test_older_copy_is_behind(void **state)
 {
     struct fixture *f = *state;
     char now[96], old[96];
-    (void)snprintf(now, sizeof now, "%s/ledger.db", f->dir);
-    (void)snprintf(old, sizeof old, "%s/old.db", f->dir);
+    (void)snprintf(now, sizeof now, "%s/ledger.db", f->base.dir);
+    (void)snprintf(old, sizeof old, "%s/old.db", f->base.dir);
     append(f, 5, PEER);
     run(f);
-    ledger_close(f->ledger);
+    ledger_close(f->base.ledger);
     copy_file(now, old);
     assert_int_equal(open_ledger(f, NULL), 0);
     append(f, 5, PEER);
     run(f);
-    ledger_close(f->ledger);
-    f->ledger = NULL;
+    ledger_close(f->base.ledger);
+    f->base.ledger = NULL;
     copy_file(old, now);
     struct err e = {0};
     assert_int_equal(open_ledger(f, &e), 0);
-    assert_int_equal(ledger_behind(f->ledger), 10);
-    assert_int_equal(ledger_size(f->ledger), 5);
-    assert_int_equal(ledger_head(f->ledger)->note.size, 0); /* nothing is shown as if it were all */
-    assert_int_equal(ledger_check_writable(f->ledger, &e), ERR_CLOSED);
+    assert_int_equal(ledger_behind(f->base.ledger), 10);
+    assert_int_equal(ledger_size(f->base.ledger), 5);
+    assert_int_equal(ledger_head(f->base.ledger)->note.size, 0); /* nothing is shown as if it were all */
+    assert_int_equal(ledger_check_writable(f->base.ledger, &e), ERR_CLOSED);
     assert_string_equal(e.id, "ledger.behind");
 }
 
@@ -307,16 +254,16 @@ static void test_lost_head_is_noticed(void **state)
     struct err e = {0};
     append(f, 5, PEER);
     run(f);
-    ledger_close(f->ledger);
-    f->ledger = NULL;
+    ledger_close(f->base.ledger);
+    f->base.ledger = NULL;
     for (size_t i = 0; i < array_count(files); i++) {
         char path[96];
-        (void)snprintf(path, sizeof path, "%s/%s", f->dir, files[i]);
+        (void)snprintf(path, sizeof path, "%s/%s", f->base.dir, files[i]);
         (void)unlink(path);
     }
     assert_int_equal(open_ledger(f, &e), ERR_CORRUPT);
     assert_string_equal(e.id, "ledger.head-missing");
-    f->adopt_head = true; /* what the operator says with --adopt-head */
+    f->base.config.adopt_head = true; /* what the operator says with --adopt-head */
     assert_int_equal(open_ledger(f, &e), 0);
     check_head(f, 5);
 }

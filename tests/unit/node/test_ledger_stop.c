@@ -3,45 +3,26 @@
  * The refusal is real: the files of this process may not grow (RLIMIT_FSIZE), as on a full disk. The loop runs for real;
  * conditions stop it.
  */
-#include <setjmp.h>
+#include "tests/unit/node/ledger_rig.h"
+
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "node/base/limits.h"
-#include "node/base/xassert.h"
-#include "node/ledger.h"
 
-#define SELF 510000u
+#define SELF LEDGER_RIG_SELF
 #define PEER 440000u
 #define STRANGER 330000u
 #define FIRST_COUNT 300u /* makes the WAL larger than the index that a reader writes beside it */
 
 struct fixture {
-    char dir[64];
-    struct crypto_signer *key;
-    struct note_signer signer;
-    struct loop *loop;
-    struct ledger *ledger;
+    struct ledger_rig base;
     unsigned reloads, stops, resumes;
     unsigned wanted, done, failed;
     bool until_resumed;
     struct err culprit, after; /* what the callbacks of test_one_refused_transaction() were told */
 };
-
-static void on_sealed(void *ctx)
-{
-    (void)ctx;
-}
 
 static void on_state(void *ctx, const struct err *e)
 {
@@ -52,7 +33,7 @@ static void on_state(void *ctx, const struct err *e)
     } else {
         f->resumes++;
         if (f->until_resumed)
-            loop_stop(f->loop);
+            loop_stop(f->base.loop);
     }
 }
 
@@ -62,53 +43,22 @@ static void on_reload(void *ctx, const struct store_ledger_state *state)
     ((struct fixture *)ctx)->reloads++;
 }
 
-static int open_ledger(struct fixture *f, struct err *e)
-{
-    struct ledger_config c = {.dir = f->dir,
-                              .self = SELF,
-                              .signer = &f->signer,
-                              .loop = f->loop,
-                              .on_sealed = on_sealed,
-                              .on_state = on_state,
-                              .on_reload = on_reload,
-                              .ctx = f};
-    return ledger_open(&c, &f->ledger, e);
-}
-
 static int setup(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof *f);
-    const uint8_t seed[CRYPTO_ED25519_KEY_SIZE] = {1, 2, 3};
-    struct err e = {0};
-    (void)signal(SIGXFSZ, SIG_IGN);
-    (void)snprintf(f->dir, sizeof f->dir, "/tmp/tongban-stop-XXXXXX");
-    if (mkdtemp(f->dir) == NULL)
-        return -1;
-    f->key = crypto_signer_create(seed);
-    if (note_signer_init("510000.test/log/1", NOTE_TYPE_ED25519, f->key, &f->signer, &e) != 0 ||
-        loop_create(&f->loop, &e) != 0 || open_ledger(f, &e) != 0) {
-        print_error("%s\n", e.message);
-        return -1;
-    }
     *state = f;
-    return 0;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    if (ledger_rig_init(&f->base, &(struct ledger_config){.on_state = on_state, .on_reload = on_reload, .ctx = f}) != 0)
+        return -1;
+    return ledger_rig_open(&f->base);
 }
 
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    ledger_close(f->ledger);
-    loop_drain(f->loop);
-    loop_destroy(f->loop);
-    crypto_signer_destroy(f->key);
-    static const char *const files[] = {"ledger.db",    "ledger.db-wal", "ledger.db-shm", "heads.db",
-                                        "heads.db-wal", "heads.db-shm",  "writer.lock"};
-    char path[96];
-    for (size_t i = 0; i < array_count(files); i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", f->dir, files[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(f->dir);
+    ledger_rig_close_ledger(&f->base);
+    loop_drain(f->base.loop);
+    ledger_rig_close(&f->base);
     free(f);
     return 0;
 }
@@ -125,7 +75,7 @@ static rlim_t file_size(const struct fixture *f, const char *name)
 {
     char path[96];
     struct stat st;
-    (void)snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    (void)snprintf(path, sizeof path, "%s/%s", f->base.dir, name);
     assert_int_equal(stat(path, &st), 0);
     return (rlim_t)st.st_size;
 }
@@ -135,15 +85,15 @@ static void committed(void *ctx, const struct err *e)
     struct fixture *f = ctx;
     if (e->code != 0) {
         f->failed++;
-        assert_int_not_equal(ledger_check_writable(f->ledger, NULL), 0);
+        assert_int_not_equal(ledger_check_writable(f->base.ledger, NULL), 0);
     }
     if (++f->done == f->wanted)
-        loop_stop(f->loop);
+        loop_stop(f->base.loop);
 }
 
 static void append(struct fixture *f, size_t count, uint32_t recipient)
 {
-    struct ledger_txn *t = ledger_txn_create(f->ledger);
+    struct ledger_txn *t = ledger_txn_create(f->base.ledger);
     for (size_t i = 0; i < count; i++) {
         struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = 21};
         struct merkle_hash hash;
@@ -156,26 +106,26 @@ static void append(struct fixture *f, size_t count, uint32_t recipient)
 static void run(struct fixture *f)
 {
     if (f->done < f->wanted)
-        loop_run(f->loop);
+        loop_run(f->base.loop);
     assert_int_equal(f->done, f->wanted);
 }
 
 static void run_until_resumed(struct fixture *f)
 {
     f->until_resumed = true;
-    loop_run(f->loop);
+    loop_run(f->base.loop);
     f->until_resumed = false;
 }
 
 static void check_head(struct fixture *f, uint64_t size)
 {
-    const struct ledger_head *head = ledger_head(f->ledger);
+    const struct ledger_head *head = ledger_head(f->base.ledger);
     struct checkpoint_opened opened;
     struct merkle_hash root;
     assert_int_equal(head->size, size);
-    assert_int_equal(checkpoint_open(head->note, &f->signer.key, NULL, 0, &opened, NULL), 0);
+    assert_int_equal(checkpoint_open(head->note, &f->base.signer.key, NULL, 0, &opened, NULL), 0);
     assert_int_equal(opened.head.size, size);
-    assert_int_equal(ledger_root_at(f->ledger, size, &root, NULL), 0);
+    assert_int_equal(ledger_root_at(f->base.ledger, size, &root, NULL), 0);
     assert_true(merkle_hash_equal(&root, &opened.head.root));
 }
 
@@ -183,8 +133,8 @@ static void check_read(struct fixture *f, uint64_t index, bool there)
 {
     struct arena a = ARENA_INIT;
     struct store_entry entry;
-    assert_non_null(ledger_reader(f->ledger));
-    int rc = store_read_entry(ledger_reader(f->ledger), SELF, index, &a, &entry, NULL);
+    assert_non_null(ledger_reader(f->base.ledger));
+    int rc = store_read_entry(ledger_reader(f->base.ledger), SELF, index, &a, &entry, NULL);
     assert_int_equal(rc, there ? 0 : ERR_NOT_FOUND);
     arena_close(&a);
 }
@@ -204,27 +154,27 @@ static void test_stops_reads_and_goes_on(void **state)
     run(f);
     assert_int_equal(f->failed, 3);
     assert_int_equal(f->stops, 1);
-    assert_int_not_equal(ledger_check_writable(f->ledger, &e), 0);
+    assert_int_not_equal(ledger_check_writable(f->base.ledger, &e), 0);
     assert_string_equal(e.id, "store.io");
     check_read(f, FIRST_COUNT - 1, true);
     check_read(f, FIRST_COUNT, false);
-    assert_int_equal(ledger_head(f->ledger)->size, FIRST_COUNT); /* still what was signed */
-    assert_true(ledger_is_idle(f->ledger));
+    assert_int_equal(ledger_head(f->base.ledger)->size, FIRST_COUNT); /* still what was signed */
+    assert_true(ledger_is_idle(f->base.ledger));
 
     set_file_limit(RLIM_INFINITY);
     run_until_resumed(f);
     assert_int_equal(f->resumes, 1);
     assert_int_equal(f->reloads, 2);
-    assert_int_equal(ledger_check_writable(f->ledger, NULL), 0);
+    assert_int_equal(ledger_check_writable(f->base.ledger, NULL), 0);
     check_head(f, FIRST_COUNT);
     append(f, 5, PEER);
     run(f);
     assert_int_equal(f->failed, 3);
     check_head(f, FIRST_COUNT + 5);
-    struct store_addressed last = ledger_last_addressed(f->ledger, PEER);
+    struct store_addressed last = ledger_last_addressed(f->base.ledger, PEER);
     assert_int_equal(last.seq, FIRST_COUNT + 5); /* no number was spent on what failed */
     assert_int_equal(last.index, FIRST_COUNT + 4);
-    assert_int_equal(ledger_last_addressed(f->ledger, LEAF_NODE_ALL).seq, 0);
+    assert_int_equal(ledger_last_addressed(f->base.ledger, LEAF_NODE_ALL).seq, 0);
 }
 
 /* Opening alone needs no space: it must not say that it works before a write has worked. */
@@ -240,10 +190,10 @@ static void test_does_not_resume_before_it_can_write(void **state)
 
     char path[96];
     struct stat before, now;
-    (void)snprintf(path, sizeof path, "%s/writer.lock", f->dir);
+    (void)snprintf(path, sizeof path, "%s/writer.lock", f->base.dir);
     assert_int_equal(stat(path, &before), 0);
     do { /* each attempt takes the lock and writes its pid */
-        loop_drain(f->loop);
+        loop_drain(f->base.loop);
         assert_int_equal(stat(path, &now), 0);
     } while (now.st_mtim.tv_sec == before.st_mtim.tv_sec && now.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
     assert_int_equal(f->resumes, 0);
@@ -264,10 +214,10 @@ static void test_close_while_stopped(void **state)
     append(f, 1, PEER);
     run(f);
     assert_int_equal(f->failed, 1);
-    ledger_close(f->ledger);
-    f->ledger = NULL;
+    ledger_close(f->base.ledger);
+    f->base.ledger = NULL;
     set_file_limit(RLIM_INFINITY);
-    assert_int_equal(open_ledger(f, NULL), 0);
+    assert_int_equal(ledger_rig_open(&f->base), 0);
     check_head(f, FIRST_COUNT);
 }
 
@@ -278,16 +228,16 @@ static void test_peer_without_entries_of_its_own(void **state)
     for (unsigned i = 0; i < 10; i++)
         append(f, 1, i % 2 == 0 ? LEAF_NODE_ALL : PEER);
     run(f);
-    ledger_close(f->ledger);
-    assert_int_equal(open_ledger(f, NULL), 0);
+    ledger_close(f->base.ledger);
+    assert_int_equal(ledger_rig_open(&f->base), 0);
     struct arena a = ARENA_INIT;
     uint64_t *indexes;
     size_t count;
-    assert_int_equal(ledger_read_addressed(f->ledger, STRANGER, 0, 10, 100, &a, &indexes, &count, NULL), 0);
+    assert_int_equal(ledger_read_addressed(f->base.ledger, STRANGER, 0, 10, 100, &a, &indexes, &count, NULL), 0);
     assert_int_equal(count, 5);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(indexes[i], 2 * i);
-    assert_int_equal(ledger_read_addressed(f->ledger, STRANGER, 3, 7, 100, &a, &indexes, &count, NULL), 0);
+    assert_int_equal(ledger_read_addressed(f->base.ledger, STRANGER, 3, 7, 100, &a, &indexes, &count, NULL), 0);
     assert_int_equal(count, 2);
     arena_close(&a);
 }
@@ -304,13 +254,13 @@ static void after_cb(void *ctx, const struct err *e)
     struct fixture *f = ctx;
     f->after = *e;
     if (++f->done == f->wanted)
-        loop_stop(f->loop);
+        loop_stop(f->base.loop);
 }
 
 /* An entry of a peer that the store does not take: an index beyond what it can keep. */
 static void queue_refused(struct fixture *f)
 {
-    struct ledger_txn *t = ledger_txn_create(f->ledger);
+    struct ledger_txn *t = ledger_txn_create(f->base.ledger);
     struct leaf leaf = {.kind = LEAF_KIND_EVENT,
                         .suite = LEAF_SUITE_SHA256_ED25519_AES256GCM,
                         .origin = PEER,
@@ -337,7 +287,7 @@ static void test_one_refused_transaction(void **state)
     append(f, 1, PEER); /* at the disk while the next three queue up for one job */
     append(f, 2, PEER);
     queue_refused(f);
-    struct ledger_txn *t = ledger_txn_create(f->ledger);
+    struct ledger_txn *t = ledger_txn_create(f->base.ledger);
     struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = 21};
     struct merkle_hash hash;
     uint32_t to = PEER;
@@ -358,7 +308,7 @@ static void test_one_refused_transaction(void **state)
     assert_int_equal(f->failed, 1);
     check_head(f, 4);
     struct ledger_stats stats;
-    ledger_stats(f->ledger, &stats);
+    ledger_stats(f->base.ledger, &stats);
     assert_int_equal(stats.queued_txns, 0);
 }
 

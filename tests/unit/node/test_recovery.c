@@ -1,21 +1,11 @@
 /* node/recovery: an older copy of a ledger asks the members for what it lacks. What they hold is played by a script over a link that is
  * none; ledger, replication and loop are the real ones. Nothing sleeps: the end of the recovery, or what it says, stops the loop. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "tests/unit/node/ledger_rig.h"
 
 #include "federation/wire/wire.h"
-#include "node/base/xassert.h"
 #include "node/recovery.h"
 
-#define SELF 510000u
+#define SELF LEDGER_RIG_SELF
 #define FIRST 330000u /* the members that are asked */
 #define SECOND 440000u
 #define OLD 5u /* entries of the older copy */
@@ -33,14 +23,10 @@ struct holder {
 
 struct rig {
     struct link link; /* first: the link is the rig */
-    char dir[64];
-    struct loop *loop;
+    struct ledger_rig base;
     struct loop_timer *look;
-    struct crypto_signer *key;
-    struct note_signer signer;
     struct member list[3];
     struct members members;
-    struct ledger *ledger;
     struct replication *replication;
     struct recovery *recovery;
     struct buf leaves[ALL], payloads[ALL], notes[2]; /* of OLD, of ALL */
@@ -119,16 +105,16 @@ static void on_nothing(void *ctx)
 static void on_state(void *ctx, const struct err *e)
 {
     struct rig *r = ctx;
-    if (e != NULL || ledger_size(r->ledger) < ALL)
+    if (e != NULL || ledger_size(r->base.ledger) < ALL)
         return;
     r->is_whole = true;
-    loop_stop(r->loop);
+    loop_stop(r->base.loop);
 }
 
 static void on_reload(void *ctx, const struct store_ledger_state *state)
 {
     struct rig *r = ctx;
-    replication_set_ledger(r->replication, r->ledger);
+    replication_set_ledger(r->replication, r->base.ledger);
     replication_reload(r->replication, state);
 }
 
@@ -160,27 +146,17 @@ static void committed(void *ctx, const struct err *e)
     struct rig *r = ctx;
     assert_int_equal(e->code, 0);
     r->committed++;
-    loop_stop(r->loop);
+    loop_stop(r->base.loop);
 }
 
 static void open_ledger(struct rig *r)
 {
-    struct err e = {0};
-    struct ledger_config config = {.dir = r->dir,
-                                   .self = SELF,
-                                   .signer = &r->signer,
-                                   .loop = r->loop,
-                                   .on_sealed = on_nothing,
-                                   .on_state = on_state,
-                                   .on_reload = on_reload,
-                                   .ctx = r};
-    if (ledger_open(&config, &r->ledger, &e) != 0)
-        fail_msg("%s", e.message);
+    assert_int_equal(ledger_rig_open(&r->base), 0);
 }
 
 static void append(struct rig *r, unsigned count)
 {
-    struct ledger_txn *t = ledger_txn_create(r->ledger);
+    struct ledger_txn *t = ledger_txn_create(r->base.ledger);
     const uint32_t to = FIRST;
     for (unsigned i = 0; i < count; i++) {
         struct leaf leaf = {.kind = LEAF_KIND_EVENT, .event_type = 21};
@@ -188,12 +164,12 @@ static void append(struct rig *r, unsigned count)
         ledger_txn_append(t, &leaf, 0, &to, 1, bytes_of("payload", 7), NULL, &hash);
     }
     ledger_commit(t, committed, r);
-    loop_run(r->loop);
+    loop_run(r->base.loop);
 }
 
 static void keep_note(struct rig *r, struct buf *to)
 {
-    struct bytes note = ledger_head(r->ledger)->note;
+    struct bytes note = ledger_head(r->base.ledger)->note;
     buf_put(to, note.data, note.size);
 }
 
@@ -215,7 +191,7 @@ static void keep_entries(struct rig *r)
         struct arena a = ARENA_INIT;
         struct bytes leaf, payload;
         bool held;
-        assert_int_equal(ledger_read_entry(r->ledger, i, &a, &leaf, &payload, &held, NULL), 0);
+        assert_int_equal(ledger_read_entry(r->base.ledger, i, &a, &leaf, &payload, &held, NULL), 0);
         buf_put(&r->leaves[i], leaf.data, leaf.size);
         buf_put(&r->payloads[i], payload.data, payload.size);
         arena_close(&a);
@@ -226,29 +202,29 @@ static void keep_entries(struct rig *r)
 static void write_and_go_back(struct rig *r)
 {
     char now[96], old[96];
-    (void)snprintf(now, sizeof now, "%s/ledger.db", r->dir);
-    (void)snprintf(old, sizeof old, "%s/old.db", r->dir);
+    (void)snprintf(now, sizeof now, "%s/ledger.db", r->base.dir);
+    (void)snprintf(old, sizeof old, "%s/old.db", r->base.dir);
     open_ledger(r);
     append(r, OLD);
     keep_note(r, &r->notes[0]);
-    ledger_close(r->ledger);
+    ledger_close(r->base.ledger);
     copy_file(now, old);
     open_ledger(r);
     append(r, ALL - OLD);
     keep_note(r, &r->notes[1]);
     keep_entries(r);
-    r->root = ledger_head(r->ledger)->root;
-    ledger_close(r->ledger);
+    r->root = ledger_head(r->base.ledger)->root;
+    ledger_close(r->base.ledger);
     copy_file(old, now);
     open_ledger(r);
-    assert_int_equal(ledger_behind(r->ledger), ALL);
+    assert_int_equal(ledger_behind(r->base.ledger), ALL);
 }
 
 static void look_cb(void *ctx)
 {
     struct rig *r = ctx;
     if (strstr(recovery_state(r->recovery), r->wanted) != NULL)
-        loop_stop(r->loop);
+        loop_stop(r->base.loop);
     else
         loop_timer_set(r->look, LOOK_MS);
 }
@@ -256,60 +232,45 @@ static void look_cb(void *ctx)
 static int setup(void **state)
 {
     struct rig *r = xcalloc(1, sizeof *r);
-    const uint8_t seed[CRYPTO_ED25519_KEY_SIZE] = {1, 2, 3};
-    struct err e = {0};
+    *state = r;
     r->link.ops = &ops;
-    (void)snprintf(r->dir, sizeof r->dir, "/tmp/tongban-recovery-XXXXXX");
-    if (mkdtemp(r->dir) == NULL)
-        return -1;
-    r->key = crypto_signer_create(seed);
-    if (note_signer_init("510000.test/log/1", NOTE_TYPE_ED25519, r->key, &r->signer, &e) != 0 ||
-        loop_create(&r->loop, &e) != 0)
+    const struct ledger_config callbacks = {
+        .on_sealed = on_nothing, .on_state = on_state, .on_reload = on_reload, .ctx = r};
+    if (ledger_rig_init(&r->base, &callbacks) != 0)
         return -1;
     static const uint32_t codes[] = {FIRST, SECOND, SELF};
     for (size_t i = 0; i < array_count(codes); i++)
-        r->list[i] = (struct member){.code = codes[i], .name = "x", .url = "", .key = r->signer.key};
+        r->list[i] = (struct member){.code = codes[i], .name = "x", .url = "", .key = r->base.signer.key};
     r->members = (struct members){.list = r->list, .count = array_count(codes)};
     r->replication = replication_create(&(struct replication_config){.self = SELF,
                                                                      .software = "test",
-                                                                     .loop = r->loop,
+                                                                     .loop = r->base.loop,
                                                                      .members = &r->members,
                                                                      .on_link = on_link,
                                                                      .seen_size = seen_size});
     write_and_go_back(r);
-    r->look = loop_timer_create(r->loop, look_cb, r);
-    *state = r;
+    r->look = loop_timer_create(r->base.loop, look_cb, r);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    static const char *const files[] = {"ledger.db",    "ledger.db-wal", "ledger.db-shm", "keys.db",
-                                        "keys.db-wal",  "keys.db-shm",   "heads.db",      "heads.db-wal",
-                                        "heads.db-shm", "writer.lock",   "old.db"};
     struct rig *r = *state;
     recovery_close(r->recovery);
     replication_set_link(r->replication, NULL);
-    loop_drain(r->loop);
-    ledger_close(r->ledger);
+    loop_drain(r->base.loop);
+    ledger_rig_close_ledger(&r->base);
     loop_timer_destroy(r->look);
-    loop_drain(r->loop);
+    loop_drain(r->base.loop);
     recovery_destroy(r->recovery);
     replication_destroy(r->replication);
-    loop_destroy(r->loop);
-    crypto_signer_destroy(r->key);
     for (size_t i = 0; i < ALL; i++) {
         buf_close(&r->leaves[i]);
         buf_close(&r->payloads[i]);
     }
     buf_close(&r->notes[0]);
     buf_close(&r->notes[1]);
-    for (size_t i = 0; i < array_count(files); i++) {
-        char path[96];
-        (void)snprintf(path, sizeof path, "%s/%s", r->dir, files[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(r->dir);
+    ledger_rig_close(&r->base);
     free(r);
     return 0;
 }
@@ -323,22 +284,22 @@ static void recover(struct rig *r, const struct holder *holders, size_t count, c
     replication_set_link(r->replication, &r->link);
     for (size_t i = 0; i < count; i++)
         replication_link_event(r->replication, &(struct link_event){.type = LINK_UP, .peer = holders[i].code});
-    loop_drain(r->loop);
+    loop_drain(r->base.loop);
     r->recovery = recovery_create(&(struct recovery_config){
-        .self = SELF, .loop = r->loop, .members = &r->members, .on_restored = on_restored, .ctx = r});
-    recovery_set_parts(r->recovery, r->ledger, r->replication);
+        .self = SELF, .loop = r->base.loop, .members = &r->members, .on_restored = on_restored, .ctx = r});
+    recovery_set_parts(r->recovery, r->base.ledger, r->replication);
     recovery_check(r->recovery);
     loop_timer_set(r->look, LOOK_MS);
-    loop_run(r->loop);
+    loop_run(r->base.loop);
 }
 
 static void check_whole(const struct rig *r)
 {
     assert_true(r->is_whole);
     assert_int_equal(r->restored, ALL - OLD);
-    assert_int_equal(ledger_behind(r->ledger), 0);
-    assert_int_equal(ledger_check_writable(r->ledger, NULL), 0);
-    const struct ledger_head *head = ledger_head(r->ledger);
+    assert_int_equal(ledger_behind(r->base.ledger), 0);
+    assert_int_equal(ledger_check_writable(r->base.ledger, NULL), 0);
+    const struct ledger_head *head = ledger_head(r->base.ledger);
     assert_int_equal(head->size, ALL);
     assert_true(merkle_hash_equal(&head->root, &r->root));
     assert_true(bytes_equal(head->note, buf_bytes(&r->notes[1])));
@@ -365,7 +326,7 @@ static void test_own_head_is_a_goal(void **state)
     recover(r, holders, array_count(holders), "held by none");
     check_whole(r);
     append(r, 1); /* and it goes on behind them */
-    assert_int_equal(ledger_head(r->ledger)->size, ALL + 1);
+    assert_int_equal(ledger_head(r->base.ledger)->size, ALL + 1);
 }
 
 static void test_an_older_checkpoint_is_none(void **state)
@@ -405,7 +366,7 @@ static void content_of_the_second(struct rig *r, bool says_held)
         struct arena a = ARENA_INIT;
         struct bytes leaf, payload;
         bool held;
-        assert_int_equal(ledger_read_entry(r->ledger, i, &a, &leaf, &payload, &held, NULL), 0);
+        assert_int_equal(ledger_read_entry(r->base.ledger, i, &a, &leaf, &payload, &held, NULL), 0);
         assert_true(held && bytes_equal(payload, buf_bytes(&r->payloads[i])));
         arena_close(&a);
     }
@@ -432,8 +393,8 @@ static void test_nobody_holds_it(void **state)
         strstr(recovery_state(r->recovery), "entries 7 to 8 are held by none of the 2 nodes that answered"));
     assert_int_equal(missing_alarms(r), 1);
     assert_int_equal(r->restored, 0);
-    assert_int_equal(ledger_size(r->ledger), OLD);
-    assert_int_not_equal(ledger_check_writable(r->ledger, NULL), 0);
+    assert_int_equal(ledger_size(r->base.ledger), OLD);
+    assert_int_not_equal(ledger_check_writable(r->base.ledger, NULL), 0);
 }
 
 /* A member that cannot read its store has not said that it holds nothing: nobody is advised to give up. */
@@ -461,24 +422,25 @@ static void test_none_can_say(void **state)
 static void test_not_before_the_seal(void **state)
 {
     struct rig *r = *state;
-    struct ledger_txn *t = ledger_txn_create(r->ledger);
+    struct ledger_txn *t = ledger_txn_create(r->base.ledger);
     for (unsigned i = OLD; i < ALL; i++) {
         struct leaf leaf;
         assert_int_equal(leaf_decode(buf_bytes(&r->leaves[i]), &leaf, NULL), 0);
         ledger_txn_restore(t, &leaf, buf_bytes(&r->leaves[i]), buf_bytes(&r->payloads[i]), true);
     }
     ledger_commit(t, committed, r);
-    loop_run(r->loop);
+    loop_run(r->base.loop);
     struct checkpoint head = {.size = ALL, .root = r->root};
-    assert_int_equal(ledger_check_shown(r->ledger, NULL), ERR_CLOSED);
-    assert_int_equal(ledger_recovered(r->ledger, &head, buf_bytes(&r->notes[1]), NULL), 0);
-    assert_int_equal(ledger_behind(r->ledger), 0);
-    assert_int_equal(ledger_check_writable(r->ledger, NULL), ERR_CLOSED);
-    assert_int_equal(ledger_check_shown(r->ledger, NULL), ERR_CLOSED);
+    assert_int_equal(ledger_check_shown(r->base.ledger, NULL), ERR_CLOSED);
+    assert_int_equal(ledger_recovered(r->base.ledger, &head, buf_bytes(&r->notes[1]), NULL), 0);
+    assert_int_equal(ledger_behind(r->base.ledger), 0);
+    assert_int_equal(ledger_check_writable(r->base.ledger, NULL), ERR_CLOSED);
+    assert_int_equal(ledger_check_shown(r->base.ledger, NULL), ERR_CLOSED);
     assert_false(r->is_whole);
-    loop_run(r->loop);
+    loop_run(r->base.loop);
     r->restored = ALL - OLD;
-    r->recovery = recovery_create(&(struct recovery_config){.self = SELF, .loop = r->loop, .members = &r->members});
+    r->recovery =
+        recovery_create(&(struct recovery_config){.self = SELF, .loop = r->base.loop, .members = &r->members});
     check_whole(r);
 }
 

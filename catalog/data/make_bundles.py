@@ -9,10 +9,9 @@ items a bundle is made of is an example: put together from the items of the exam
 Questions and shared materials likewise. Items are named by their basic code, so that routing finds the province.
 """
 import json
-import pathlib
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
+import generated
 
 LIST_2024 = "国发〔2024〕3号及2024年度新增“高效办成一件事”重点事项清单(名称为一般知识,未经核对)"
 LIST_JOINT = "国办发〔2020〕35号 多地联办;跨省迁居不在重点事项清单内,名称为示例"
@@ -84,20 +83,5 @@ def text_of(stem):
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 
 
-def main():
-    differs = False
-    for stem in BUNDLES:
-        path = HERE / f"bundles-{stem}.json"
-        text = text_of(stem)
-        if "--check" in sys.argv[1:]:
-            same = path.exists() and path.read_text(encoding="utf-8") == text
-            differs |= not same
-            print(f"{path.name}: {'as generated' if same else 'DIFFERS from what make_bundles.py writes'}")
-        else:
-            path.write_text(text, encoding="utf-8")
-            print(f"{path.name}: {len(text.encode())} bytes")
-    return 1 if differs else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main("make_bundles.py", {f"bundles-{stem}.json": text_of(stem) for stem in BUNDLES}))

@@ -19,10 +19,10 @@ What comes from where, also said in each item's source mark:
   source (KSTB-060: "written promise", Bazhou police notice). Responsible body and duty: 行政许可法 and the ministry's row.
 """
 import json
-import pathlib
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
+import generated
+from generated import HERE
 
 PROVINCES = {"sichuan": (510000, "四川省"), "guangdong": (440000, "广东省"), "zhejiang": (330000, "浙江省")}
 
@@ -305,20 +305,5 @@ def catalog(name):
     return json.dumps(head, ensure_ascii=False, indent=1) + "\n"
 
 
-def main():
-    differs = False
-    for name in PROVINCES:
-        path = HERE / f"{name}.json"
-        text = catalog(name)
-        if "--check" in sys.argv[1:]:
-            same = path.exists() and path.read_text(encoding="utf-8") == text
-            differs |= not same
-            print(f"{path.name}: {'as generated' if same else 'DIFFERS from what make_catalogs.py writes'}")
-        else:
-            path.write_text(text, encoding="utf-8")
-            print(f"{path.name}: {len(text.encode())} bytes")
-    return 1 if differs else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main("make_catalogs.py", {f"{name}.json": catalog(name) for name in PROVINCES}))

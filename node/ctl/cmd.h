@@ -22,6 +22,9 @@ int cmd_put_persons(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *root, st
 
 /* cmd_import.c: the problems of a report, a row each; nothing when there is none. */
 void cmd_print_problems(struct ctl *c, yyjson_val *root);
+/* cmd_import.c: sends a file's content, prints the answer, also one of nothing but problems. ERR_INVALID "ctl.bad-rows" for those. */
+int cmd_import(struct ctl *c, const char *path, struct bytes body, void (*print_report)(struct ctl *, yyjson_val *root),
+               struct err *e) WARN_UNUSED;
 /* cmd_bundle.c: rows of "bundles". */
 void cmd_print_bundles(struct ctl *c, yyjson_val *list, const char *if_none);
 

@@ -7,8 +7,6 @@
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
 
-#define IMPORT_TIMEOUT_MS 600000
-
 /* "2026-01-01 to 2026-12-31", "from …", "to …"; NULL: not bounded */
 static const char *validity(struct ctl *c, yyjson_val *o)
 {
@@ -170,26 +168,11 @@ static void print_report(struct ctl *c, yyjson_val *root)
 
 int cmd_bundle_import(struct ctl *c, struct err *e)
 {
-    struct client_reply reply = {0};
+    const char *path = ctl_option(c, "--publish") != NULL ? "/v1/bundles/import?publish=true" : "/v1/bundles/import";
     struct buf body = {0};
     int rc = file_read(c->args[0], CATALOG_FILE_BYTES_MAX, &body, e);
-    if (rc == 0) {
-        const struct client_request r = {
-            .dir = c->dir,
-            .method = "POST",
-            .path = ctl_option(c, "--publish") != NULL ? "/v1/bundles/import?publish=true" : "/v1/bundles/import",
-            .body = buf_bytes(&body),
-            .timeout_ms = IMPORT_TIMEOUT_MS,
-        };
-        rc = client_ask(&r, &reply, e);
-    }
-    if (rc == 0 && !cmd_print_json(c, &reply))
-        print_report(c, reply.root);
-    uint64_t wrong = yyjson_get_uint(yyjson_obj_get(reply.root, "problem_count"));
-    if (rc == 0 && wrong > 0)
-        rc = err_set(e, ERR_INVALID, "ctl.bad-rows", "%llu places in the file are wrong: nothing is published",
-                     (unsigned long long)wrong);
-    client_reply_close(&reply);
+    if (rc == 0)
+        rc = cmd_import(c, path, buf_bytes(&body), print_report, e);
     buf_close(&body);
     return rc;
 }

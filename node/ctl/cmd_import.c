@@ -156,31 +156,34 @@ static void print_report(struct ctl *c, yyjson_val *root)
     output_pairs(&c->mem, pairs, array_count(pairs), c->out);
 }
 
-int cmd_catalog_import(struct ctl *c, struct err *e)
+int cmd_import(struct ctl *c, const char *path, struct bytes body, void (*print)(struct ctl *, yyjson_val *),
+               struct err *e)
 {
     struct client_reply reply = {0};
-    struct buf body = {0};
-    const char *format = NULL;
-    int rc = read_files(c, &body, &format, e);
-    if (rc == 0) {
-        const struct client_request r = {
-            .dir = c->dir,
-            .method = "POST",
-            .path = arena_printf(&c->mem, "/v1/catalog/import?format=%s&mode=%s&publish=%s", format,
-                                 ctl_option(c, "--replace") != NULL ? "replace" : "merge",
-                                 ctl_option(c, "--publish") != NULL ? "true" : "false"),
-            .body = buf_bytes(&body),
-            .timeout_ms = IMPORT_TIMEOUT_MS,
-        };
-        rc = client_ask(&r, &reply, e);
-    }
+    const struct client_request r = {
+        .dir = c->dir, .method = "POST", .path = path, .body = body, .timeout_ms = IMPORT_TIMEOUT_MS};
+    int rc = client_ask(&r, &reply, e);
     if (rc == 0 && !cmd_print_json(c, &reply))
-        print_report(c, reply.root);
+        print(c, reply.root);
     uint64_t wrong = yyjson_get_uint(yyjson_obj_get(reply.root, "problem_count"));
     if (rc == 0 && wrong > 0)
         rc = err_set(e, ERR_INVALID, "ctl.bad-rows", "%llu places in the file are wrong: nothing is published",
                      (unsigned long long)wrong);
     client_reply_close(&reply);
+    return rc;
+}
+
+int cmd_catalog_import(struct ctl *c, struct err *e)
+{
+    struct buf body = {0};
+    const char *format = NULL;
+    int rc = read_files(c, &body, &format, e);
+    if (rc == 0)
+        rc = cmd_import(c,
+                        arena_printf(&c->mem, "/v1/catalog/import?format=%s&mode=%s&publish=%s", format,
+                                     ctl_option(c, "--replace") != NULL ? "replace" : "merge",
+                                     ctl_option(c, "--publish") != NULL ? "true" : "false"),
+                        buf_bytes(&body), print_report, e);
     buf_close(&body);
     return rc;
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "catalog/load.h"
 #include "certs/keystore.h"
@@ -91,6 +92,20 @@ static int read_line(const char *path, char *out, size_t size, struct err *e)
     return 0;
 }
 
+/* What would give away or hand over the node: whoever reads the token may ask everything, keys.db opens contents of cases, and who may
+ * write in the folder puts other keys there. (The key files have a check of their own.) */
+static int check_closed(const struct config *c, struct err *e)
+{
+    struct arena a = ARENA_INIT;
+    int rc = file_check_closed(c->dir, S_IWOTH, e);
+    if (rc == 0)
+        rc = file_check_closed(c->token_path, S_IROTH | S_IWOTH, e);
+    if (rc == 0)
+        rc = file_check_closed(arena_printf(&a, "%s/keys.db", c->dir), S_IROTH | S_IWOTH, e);
+    arena_close(&a);
+    return rc;
+}
+
 /* The two keys that the member list names beside the ledger's. */
 static int load_more_keys(const struct config *c, struct identity *id, struct err *e)
 {
@@ -115,7 +130,9 @@ static int load_identity(const struct config *c, struct identity *id, struct err
 {
     char vkey[ORIGIN_NAME_BYTES_MAX + 128];
     uint8_t public_key[CRYPTO_ED25519_KEY_SIZE];
-    int rc = read_line(c->federation_path, vkey, sizeof vkey, e);
+    int rc = check_closed(c, e);
+    if (rc == 0)
+        rc = read_line(c->federation_path, vkey, sizeof vkey, e);
     if (rc == 0)
         rc = members_load(c->members_path, vkey, &id->members, e);
     if (rc == 0)
@@ -589,6 +606,15 @@ static void http_stopped_cb(void *ctx)
     loop_timer_set(n->drain_timer, DRAIN_MS);
 }
 
+/* It may become one; until then the operator should not count on it. */
+static void warn_of_mirrors(const struct node *n)
+{
+    for (size_t i = 0; i < n->config->mirror_count; i++)
+        if (members_find(&n->identity.members, n->config->mirrors[i]) == NULL)
+            log_warn("node", NULL, "node.mirror", "mirror %u is no member of %s: nothing of this node is kept there",
+                     n->config->mirrors[i], n->identity.members.federation);
+}
+
 /* Takes over a newer member list. The struct stays where it is: everybody who holds it sees the new content. */
 static int reload_members(struct node *n, struct err *e)
 {
@@ -638,6 +664,7 @@ static void reload(struct node *n)
         log_error("node", NULL, e.id, "member list: %s", e.message);
         return;
     }
+    warn_of_mirrors(n);
     note_floor(n);
     link_nng_recheck(n->link);
     if (n->files_link != NULL && files_link_reload(n->files_link, &e) != 0)
@@ -734,6 +761,7 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
              config->name, n->identity.members.federation, config->listen, config->socket_path,
              config->http[0] != '\0' ? " and " : "", config->http, n->identity.self->key.name,
              (unsigned long long)ledger_head(n->engine.ledger)->size);
+    warn_of_mirrors(n);
     note_floor(n);
     app_materials_start(n->engine.app);
     engine_start(&n->engine);

@@ -122,3 +122,14 @@ int file_make_dir(const char *path, mode_t mode, struct err *e)
         return 0;
     return err_set_errno(e, ERR_IO, "file.mkdir", errno, "cannot make folder '%s'", path);
 }
+
+int file_check_closed(const char *path, mode_t forbidden, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || (st.st_mode & S_IRWXO & forbidden) == 0)
+        return 0;
+    int rc = err_set(e, ERR_DENIED, "file.mode", "everybody on this machine may %s '%s' (mode %04o)",
+                     (st.st_mode & forbidden & S_IWOTH) != 0 ? "change" : "read", path, (unsigned)(st.st_mode & 07777));
+    err_hint(e, "chmod o-rwx '%s'", path);
+    return rc;
+}

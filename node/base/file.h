@@ -17,4 +17,8 @@ int file_write(const char *path, struct bytes content, mode_t mode, bool exclusi
 /* mkdir -p of the last component only; existing folders are fine. */
 int file_make_dir(const char *path, mode_t mode, struct err *e) WARN_UNUSED;
 
+/* ERR_DENIED "file.mode" when users who are neither owner nor of the group may do with @path any of @forbidden (S_IROTH, S_IWOTH).
+ * What is not there is open to nobody. */
+int file_check_closed(const char *path, mode_t forbidden, struct err *e) WARN_UNUSED;
+
 #endif

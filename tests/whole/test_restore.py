@@ -1,6 +1,7 @@
 """A node whose ledger.db was put back from an older copy: it notices, writes and signs nothing, gets its entries back from the
 others or says which are missing, and never signs a second history.
 """
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -8,7 +9,7 @@ import subprocess
 import sp_client as sp
 from cluster import wait_for
 from provinces import (
-    act, assert_whole, bring_to, ledger_size, start_provinces, submit, view, wait_met, wait_status,
+    act, add_provinces, assert_whole, bring_to, ledger_size, start_provinces, submit, view, wait_met, wait_status,
 )
 
 A, B, C = "440000", "510000", "330000"
@@ -265,3 +266,13 @@ def test_a_word_alone_stops_nobody(cluster):
     a.start()
     bring_to(submit(a, serial=3), a, b, "accepted")
     assert_whole(a, b)
+
+
+def test_a_mirror_that_is_no_member_is_said(cluster):
+    """An operator who counts on it would find nothing there after a disk is lost."""
+    a, b = add_provinces(cluster, A, B)
+    path = a.dir / "node.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"mirrors": [int(B), int(C)]}))
+    cluster.start()
+    lines = a.wait_log("node.mirror")
+    assert len(lines) == 1 and C in lines[0].text and "no member" in lines[0].text, lines

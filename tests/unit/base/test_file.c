@@ -119,11 +119,31 @@ static void test_make_dir(void **state)
     assert_int_equal(file_make_dir(in_folder("no/such"), 0700, &e), ERR_IO);
 }
 
+static void test_closed(void **state)
+{
+    (void)state;
+    struct err e;
+    const char *file = in_folder("f");
+    assert_int_equal(file_check_closed(file, S_IRWXO, NULL), 0); /* not there */
+    assert_int_equal(file_write(file, bytes_of("x", 1), 0660, false, NULL), 0);
+    assert_int_equal(chmod(file, 0660), 0);
+    assert_int_equal(file_check_closed(file, S_IROTH | S_IWOTH, NULL), 0);
+    assert_int_equal(chmod(file, 0664), 0);
+    assert_int_equal(file_check_closed(file, S_IWOTH, NULL), 0);
+    assert_int_equal(file_check_closed(file, S_IROTH | S_IWOTH, &e), ERR_DENIED);
+    assert_non_null(strstr(e.message, "read"));
+    assert_int_equal(chmod(file, 0602), 0);
+    assert_int_equal(file_check_closed(file, S_IWOTH, &e), ERR_DENIED);
+    assert_non_null(strstr(e.message, "change"));
+    assert_non_null(strstr(e.message, "0602"));
+    assert_int_equal(unlink(file), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_limit),    cmocka_unit_test(test_not_a_file),
-        cmocka_unit_test(test_exclusive),  cmocka_unit_test(test_make_dir),
+        cmocka_unit_test(test_exclusive),  cmocka_unit_test(test_make_dir), cmocka_unit_test(test_closed),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -131,21 +131,33 @@ static void start_deadline(struct conn *c)
 static void watch_path(struct http_server *s);
 static void closed_cb(uv_handle_t *handle);
 
-/* All connections of @d are taken: those that have asked for nothing longest, or are still sending, are closed. */
+/* All connections of @d are taken: those that have asked for nothing longest, or are still sending, are closed; when there are none
+ * left, long polls are answered early. */
 static void free_some(struct door *d, uint64_t now_ms)
 {
+    struct http_server *s = d->server;
     unsigned wanted = d->conn_max / ROOM_PART + 1;
     if (d->mhd == NULL || d->conn_count < d->conn_max)
         return;
-    list_for_each_safe (at, &d->server->deadlines) {
+    list_for_each_safe (at, &s->deadlines) {
         struct conn *c = container_of(at, struct conn, link);
         bool is_answered = c->request != NULL && c->dispatched;
-        if (wanted == 0 || now_ms < c->deadline_ms - d->server->request_ms_max + PATIENCE_MS)
-            return;
+        if (wanted == 0 || now_ms < c->deadline_ms - s->request_ms_max + PATIENCE_MS)
+            break;
         if (c->door != d || is_answered)
             continue;
         list_remove(&c->link);
         (void)shutdown(c->fd, SHUT_RDWR);
+        wanted--;
+    }
+    list_for_each_safe (at, &s->suspended) {
+        struct conn *c = container_of(at, struct conn, link);
+        if (wanted == 0)
+            break;
+        if (c->door != d || c->request->hurry_cb == NULL)
+            continue;
+        c->close = true;
+        c->request->hurry_cb(c->request);
         wanted--;
     }
 }

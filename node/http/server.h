@@ -10,7 +10,7 @@
  *
  * Limits: HTTP_BODY_BYTES_MAX and HTTP_BODIES_BYTES_MAX for bodies, HTTP_REQUEST_SECONDS_MAX until header and body are
  * in (and again until the answer is out), HTTP_CONNECTIONS_MAX for each of the two sockets. Where all of one is taken, those who
- * have rested longest, and at least two seconds, make room. A unix socket whose file was removed is made again. Loop thread only.
+ * have rested longest, and at least two seconds, make room, and then long polls. A unix socket whose file was removed is made again. Loop thread only.
  */
 #ifndef TB_HTTP_SERVER_H
 #define TB_HTTP_SERVER_H

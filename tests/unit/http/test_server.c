@@ -817,6 +817,30 @@ static void limits_connections(void **state)
     stop(f);
 }
 
+/* Long polls hold all connections: the oldest is answered early and its connection ends. */
+static void waiting_clients_make_room(void **state)
+{
+    (void)state;
+    struct fixture *f = start(0, 4);
+    int fds[4];
+    f->hold = true;
+    for (size_t i = 0; i < array_count(fds); i++) {
+        fds[i] = dial_unix(f);
+        put_poll(f, fds[i]);
+        wait_for(&f->asked);
+    }
+    int late = dial_unix(f);
+    struct reply r = ask(late, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_reply(&r, 200, "ok");
+    r = take(fds[0]);
+    assert_reply(&r, 200, "\"version\":5");
+    assert_true(is_closed(fds[0]));
+    for (size_t i = 0; i < array_count(fds); i++)
+        close(fds[i]);
+    close(late);
+    stop(f);
+}
+
 /* Hundreds of commands over many connections at once, all answered. */
 static void serves_many_at_once(void **state)
 {
@@ -932,6 +956,7 @@ int main(void)
         cmocka_unit_test(answers_half_closed_clients),
         cmocka_unit_test(stops_with_requests_waiting),
         cmocka_unit_test(limits_connections),
+        cmocka_unit_test(waiting_clients_make_room),
         cmocka_unit_test(serves_many_at_once),
         cmocka_unit_test(refuses_bad_addresses),
     };

@@ -8,7 +8,7 @@
  *   sends the reply. completed_cb lets go of the request; the connection is ready for the next one.
  *
  * Failure modes: a client that goes away → completed_cb earlier, request_release() keeps the request for the callback
- * still to come. MHD does not look at a suspended connection, so those stand in an epoll set of our own (hangup_fd) that
+ * still to come. MHD does not look at a suspended connection, so that all stand in an epoll set of our own as well (hangup_fd), which
  * tells when the client hangs up: without it the descriptors of closed long polls were held until their timeout. A slow client → its
  * connection stands in `deadlines`, oldest first, and is shut down. Clients that hold all connections or all memory for bodies without
  * going on → who has done so longest, and longer than PATIENCE_MS, makes room for the next. A body over the
@@ -81,7 +81,7 @@ struct http_server {
     uv_timer_t sweep;      /* looks at the deadlines */
     struct list deadlines; /* conns whose client is to act, oldest first */
     struct list suspended; /* conns that wait for a callback */
-    int hangup_fd;         /* epoll set of the suspended conns; -1 = none */
+    int hangup_fd;         /* epoll set of all conns; -1 = none */
     uv_poll_t hangup_poll; /* on it */
     uint32_t request_ms_max;
     size_t bodies_bytes;   /* held for all requests */
@@ -112,7 +112,9 @@ struct conn {
     uint64_t body_ms;        /* its begin */
     struct list body_link;   /* in body_list */
     size_t dropped_bytes;    /* of a refused body */
-    bool bad_uri;            /* %00 in it: MHD cuts the path there */
+    bool is_suspended;
+    bool hung_up; /* hangup_fd has told so while it was not suspended */
+    bool bad_uri; /* %00 in it: MHD cuts the path there */
     bool dispatched;
     bool cut_off; /* the waiting request was let go: the server stops, or the client has gone */
     bool close;   /* after the answer */
@@ -205,6 +207,11 @@ static void connection_cb(void *cls, struct MHD_Connection *mhd, void **socket_c
         c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         c->client = client_of(mhd);
         start_deadline(c);
+        /* Edge-triggered: a client that has only stopped sending is reported once, and once more when it goes. For the
+         * life of the connection: put in and taken out with every request it cost an event two calls of the kernel. */
+        struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
+        (void)epoll_ctl(c->door->server->hangup_fd, EPOLL_CTL_ADD, c->fd,
+                        &event); /* no memory: noticed when a wait ends */
         *socket_context = c;
         return;
     }
@@ -213,6 +220,7 @@ static void connection_cb(void *cls, struct MHD_Connection *mhd, void **socket_c
         xassert(c->request == NULL);
         c->door->run_again = true;
         c->door->conn_count--;
+        (void)epoll_ctl(c->door->server->hangup_fd, EPOLL_CTL_DEL, c->fd, NULL); /* fails if it could not be added */
         list_remove(&c->link);
         free(c);
         *socket_context = NULL;
@@ -471,17 +479,20 @@ static enum MHD_Result send_closing(struct conn *c)
 static void suspend(struct conn *c)
 {
     struct http_server *s = c->door->server;
-    /* Edge-triggered: a client that has only stopped sending is reported once, and once more when it goes. */
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    c->is_suspended = true;
     list_remove(&c->link);
     list_append(&s->suspended, &c->link);
-    (void)epoll_ctl(s->hangup_fd, EPOLL_CTL_ADD, c->fd, &event); /* without memory: noticed when the wait ends */
+    if (c->hung_up) { /* MHD may not have seen it: told once more, to hangup_cb() */
+        struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
+        c->hung_up = false;
+        (void)epoll_ctl(s->hangup_fd, EPOLL_CTL_MOD, c->fd, &event);
+    }
     MHD_suspend_connection(c->mhd);
 }
 
 static void resume(struct conn *c)
 {
-    (void)epoll_ctl(c->door->server->hangup_fd, EPOLL_CTL_DEL, c->fd, NULL); /* fails if suspend() could not add it */
+    c->is_suspended = false;
     start_deadline(c);
     MHD_resume_connection(c->mhd); /* also makes the epoll descriptor readable */
 }
@@ -507,7 +518,9 @@ static void hangup_cb(uv_poll_t *poll, int status, int events)
     int count = epoll_wait(s->hangup_fd, gone, HANGUPS_AT_ONCE, 0); /* more: libuv calls again */
     for (int i = 0; i < count; i++) {
         struct conn *c = gone[i].data.ptr;
-        if ((gone[i].events & (EPOLLHUP | EPOLLERR)) != 0)
+        if (!c->is_suspended)
+            c->hung_up = true;
+        else if ((gone[i].events & (EPOLLHUP | EPOLLERR)) != 0)
             let_go(c);
         else if (c->request->hurry_cb != NULL)
             c->request->hurry_cb(c->request);

@@ -85,9 +85,10 @@ struct app_event {
 
 struct app_request {
     const char *idempotency_key; /* NULL = none; kept for ever */
-    uint8_t body_hash[32];       /* SHA-256 of method, path and body: the same key with another is ERR_CONFLICT */
-    bool wait_peers;             /* answer only when every other participant has made it durable too */
-    uint32_t wait_ms;            /* at most, for wait_peers; 0 = default */
+    uint8_t
+        body_hash[32]; /* SHA-256 of method, path and body if there is a key: the same with another is ERR_CONFLICT */
+    bool wait_peers;   /* answer only when every other participant has made it durable too */
+    uint32_t wait_ms;  /* at most, for wait_peers; 0 = default */
 };
 
 struct app_command_result {

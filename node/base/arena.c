@@ -120,14 +120,18 @@ struct bytes arena_bytes(struct arena *a, struct bytes b)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+    char few[128]; /* most texts fit, and are formatted once */
     va_list args, again;
     va_start(args, fmt);
     va_copy(again, args);
-    int size = vsnprintf(NULL, 0, fmt, args);
+    int size = vsnprintf(few, sizeof few, fmt, args);
     va_end(args);
     xassert(size >= 0);
     char *text = arena_alloc_raw(a, (size_t)size + 1);
-    (void)vsnprintf(text, (size_t)size + 1, fmt, again);
+    if ((size_t)size < sizeof few)
+        memcpy(text, few, (size_t)size + 1);
+    else
+        (void)vsnprintf(text, (size_t)size + 1, fmt, again);
     va_end(again);
     return text;
 }

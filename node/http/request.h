@@ -55,8 +55,10 @@ struct request {
     struct arena mem;     /* until the answer is sent */
     struct arena scratch; /* until the handler has returned: parsed bodies */
 
-    /* Set by route_dispatch(). */
-    const char *args[REQUEST_ARGS_MAX]; /* what stood for {…} in the route, in mem */
+    /* Set by route.c. */
+    const struct route *route;                 /* NULL: not looked for yet, or there is none */
+    struct bytes route_args[REQUEST_ARGS_MAX]; /* spans of path, of route */
+    const char *args[REQUEST_ARGS_MAX];        /* what stood for {…} in the route, in mem; set by route_dispatch() */
 
     /* The answer. */
     bool replied;

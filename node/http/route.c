@@ -124,10 +124,12 @@ static bool path_matches(const char *pattern, const char *path, struct bytes arg
     return *path == '\0';
 }
 
-/* The route, or NULL with *ret_allow = the methods of the path ("" when there is no such path). */
-static const struct route *find_route(const struct request *r, struct bytes args[REQUEST_ARGS_MAX],
-                                      const char **ret_allow)
+/* The route, or NULL with *ret_allow = the methods of the path ("" when there is no such path). A request is asked about
+ * three times on its way: what was found stays in it. */
+static const struct route *find_route(struct request *r, const char **ret_allow)
 {
+    if (r->route != NULL)
+        return r->route;
     bool get = false, post = false, patch = false, is_witness = r->door == REQUEST_DOOR_WITNESS;
     const struct route *table = is_witness ? witness_routes : routes;
     size_t count = is_witness ? array_count(witness_routes) : array_count(routes);
@@ -136,8 +138,9 @@ static const struct route *find_route(const struct request *r, struct bytes args
         if (!path_matches(table[i].path, r->path, found))
             continue;
         if (same_method(&table[i], r->method)) {
-            memcpy(args, found, sizeof found);
-            return &table[i];
+            memcpy(r->route_args, found, sizeof found);
+            r->route = &table[i];
+            return r->route;
         }
         get = get || table[i].method[0] == 'G';
         post = post || strcmp(table[i].method, "POST") == 0;
@@ -220,20 +223,18 @@ static int check_type(const struct request *r, const struct route *route, struct
                    r->content_type != NULL ? r->content_type : "of no said type");
 }
 
-size_t route_body_max(const struct request *r, size_t otherwise)
+size_t route_body_max(struct request *r, size_t otherwise)
 {
-    struct bytes args[REQUEST_ARGS_MAX] = {{0}};
     const char *allow;
-    const struct route *route = find_route(r, args, &allow);
+    const struct route *route = find_route(r, &allow);
     return route != NULL && route->body == BODY_FILE ? CATALOG_FILE_BYTES_MAX : otherwise;
 }
 
 bool route_check(struct request *r)
 {
-    struct bytes args[REQUEST_ARGS_MAX] = {{0}};
     const char *allow = "";
     struct err e = {0};
-    const struct route *route = find_route(r, args, &allow);
+    const struct route *route = find_route(r, &allow);
     if (route == NULL && allow[0] == '\0') {
         (void)err_set(&e, ERR_NOT_FOUND, "http.path", "no such path: '%.128s'", r->path);
         err_hint(&e, "node/API.md lists the paths");
@@ -251,13 +252,12 @@ bool route_check(struct request *r)
 
 void route_dispatch(struct request *r)
 {
-    struct bytes args[REQUEST_ARGS_MAX] = {{0}};
     const char *allow;
     struct err e = {0};
-    const struct route *route = find_route(r, args, &allow);
+    const struct route *route = find_route(r, &allow);
     xassert(route != NULL); /* route_check() has passed */
-    for (size_t i = 0; i < REQUEST_ARGS_MAX && args[i].data != NULL; i++)
-        r->args[i] = arena_strndup(&r->mem, (const char *)args[i].data, args[i].size);
+    for (size_t i = 0; i < REQUEST_ARGS_MAX && r->route_args[i].data != NULL; i++)
+        r->args[i] = arena_strndup(&r->mem, (const char *)r->route_args[i].data, r->route_args[i].size);
 
     int rc = route->handler(r, &e);
     if (rc != 0)

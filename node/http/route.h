@@ -13,7 +13,7 @@
 bool route_check(struct request *r);
 
 /* Bytes that the body of @r may have: @otherwise, unless its route takes files. */
-size_t route_body_max(const struct request *r, size_t otherwise);
+size_t route_body_max(struct request *r, size_t otherwise);
 
 /* Runs the handler of @r. Afterwards @r has replied or is waiting; the body and the scratch memory are gone. */
 void route_dispatch(struct request *r);

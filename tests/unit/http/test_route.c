@@ -258,22 +258,24 @@ static void submits_a_case(void **state)
     assert_int_equal(a.mode, 0);
 }
 
-/* The same key is tied to method, path and body: each of them changes the hash. */
+/* The same key is tied to method, path and body: each of them changes the hash. Without a key there is none. */
 static void body_hash_covers_the_request(void **state)
 {
     uint8_t first[32];
     struct app a = fresh();
     (void)state;
-    (void)ask(&a, "POST", "/v1/cases", SUBMIT);
+    (void)ask_key(&a, "POST", "/v1/cases", SUBMIT, "k-1");
     memcpy(first, a.body_hash, sizeof first);
-    (void)ask(&a, "POST", "/v1/cases", SUBMIT);
+    (void)ask_key(&a, "POST", "/v1/cases", SUBMIT, "k-1");
     assert_memory_equal(first, a.body_hash, sizeof first);
-    (void)ask(&a, "POST", "/v1/cases", SUBMIT " ");
+    (void)ask_key(&a, "POST", "/v1/cases", SUBMIT " ", "k-1");
     assert_memory_not_equal(first, a.body_hash, sizeof first);
-    (void)ask(&a, "POST", "/v1/cases/c0/events", "{\"type\":\"accept\"}");
+    (void)ask_key(&a, "POST", "/v1/cases/c0/events", "{\"type\":\"accept\"}", "k-1");
     memcpy(first, a.body_hash, sizeof first);
-    (void)ask(&a, "POST", "/v1/cases/c001/events", "{\"type\":\"accept\"}");
+    (void)ask_key(&a, "POST", "/v1/cases/c001/events", "{\"type\":\"accept\"}", "k-1");
     assert_memory_not_equal(first, a.body_hash, sizeof first);
+    (void)ask(&a, "POST", "/v1/cases", SUBMIT);
+    assert_memory_equal((uint8_t[32]){0}, a.body_hash, sizeof a.body_hash);
 }
 
 static void a_payload_has_a_limit(void **state)

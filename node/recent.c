@@ -10,6 +10,8 @@ struct recent {
     struct recent_entry slots[RECENT_COUNT_MAX]; /* entry i stands at i % RECENT_COUNT_MAX */
     uint64_t first, end;                         /* held: [first, end) */
     size_t bytes;
+    void *spare; /* block of the entry dropped last: the next one of its size takes it */
+    size_t spare_bytes;
 };
 
 struct recent *recent_create(void)
@@ -20,8 +22,11 @@ struct recent *recent_create(void)
 static void drop_first(struct recent *r)
 {
     struct recent_entry *slot = &r->slots[r->first % RECENT_COUNT_MAX];
-    r->bytes -= slot->leaf.size + slot->payload.size;
-    free((void *)(uintptr_t)slot->leaf.data);
+    size_t size = slot->leaf.size + slot->payload.size;
+    r->bytes -= size;
+    free(r->spare);
+    r->spare = (void *)(uintptr_t)slot->leaf.data;
+    r->spare_bytes = size;
     *slot = (struct recent_entry){0};
     r->first++;
 }
@@ -30,6 +35,9 @@ void recent_clear(struct recent *r)
 {
     while (r->first < r->end)
         drop_first(r);
+    free(r->spare); /* whoever clears it wants nothing of it left */
+    r->spare = NULL;
+    r->spare_bytes = 0;
     r->first = r->end = 0;
 }
 
@@ -39,6 +47,16 @@ void recent_destroy(struct recent *r)
         return;
     recent_clear(r);
     free(r);
+}
+
+/* Full, the ring drops one for each that comes, and they are of about one size. */
+static uint8_t *take_block(struct recent *r, size_t size)
+{
+    if (r->spare == NULL || r->spare_bytes < size || r->spare_bytes > 2 * size)
+        return xmalloc(size);
+    uint8_t *block = r->spare;
+    r->spare = NULL;
+    return block;
 }
 
 void recent_put(struct recent *r, const struct recent_entry *entry)
@@ -51,7 +69,7 @@ void recent_put(struct recent *r, const struct recent_entry *entry)
     while (r->first < r->end && (r->end - r->first == RECENT_COUNT_MAX || r->bytes + size > RECENT_BYTES_MAX))
         drop_first(r);
 
-    uint8_t *copy = xmalloc(size);
+    uint8_t *copy = take_block(r, size);
     memcpy(copy, entry->leaf.data, entry->leaf.size);
     if (entry->payload.size > 0)
         memcpy(copy + entry->leaf.size, entry->payload.data, entry->payload.size);

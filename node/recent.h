@@ -9,7 +9,7 @@
 #include "federation/ledger/leaf.h"
 
 #define RECENT_COUNT_MAX 4096u
-#define RECENT_BYTES_MAX (8u << 20)
+#define RECENT_BYTES_MAX (4u << 20)
 
 struct recent_entry {
     uint64_t index;

@@ -198,12 +198,13 @@ void casefile_digest_input(struct casefile *c, struct buf *out)
     buf_put_u8(out, s->grade);
     if (c->replay.dag.is_forked)
         put_forks(&c->replay.dag, out);
-    for (uint32_t i = 0; i < c->replay.order_count; i++) {
+    for (uint32_t i = 0; i < c->replay.order_count; i++) { /* for every change of a case: one row, one call */
         const struct case_effect *effect = &c->replay.order[i];
-        if (effect->why == CASE_WHY_FORKED)
+        uint8_t *row = effect->why == CASE_WHY_FORKED ? NULL : buf_extend(out, 34);
+        if (row == NULL)
             continue;
-        buf_put(out, effect->event->id, 32);
-        buf_put_u8(out, effect->kind);
-        buf_put_u8(out, effect->sequenced);
+        memcpy(row, effect->event->id, 32);
+        row[32] = effect->kind;
+        row[33] = effect->sequenced;
     }
 }

@@ -181,8 +181,9 @@ int store_commit_find_case_no(struct store_transaction *t, const uint8_t case_id
 
 int store_commit_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE], uint64_t *ret)
 {
-    if (t->memo_no != 0 && memcmp(t->memo_case, case_id, STORE_CASE_ID_SIZE) == 0) {
-        *ret = t->memo_no;
+    struct store_case_memo *memo = &t->s->case_memos[get_be32(case_id + STORE_CASE_ID_SIZE - 4) % STORE_CASE_MEMOS];
+    if (memo->no != 0 && memcmp(memo->case_id, case_id, STORE_CASE_ID_SIZE) == 0) {
+        *ret = memo->no;
         return 0;
     }
     sqlite3_stmt *stmt = NULL;
@@ -198,8 +199,8 @@ int store_commit_case_no(struct store_transaction *t, const uint8_t case_id[STOR
     }
     if (rc != 0)
         return rc;
-    t->memo_no = *ret = no;
-    memcpy(t->memo_case, case_id, STORE_CASE_ID_SIZE);
+    memo->no = *ret = no;
+    memcpy(memo->case_id, case_id, STORE_CASE_ID_SIZE);
     return 0;
 }
 
@@ -502,6 +503,7 @@ static void roll_back(struct store_transaction *t, int rc)
     if (!refusal || !undone)
         s->ledger_failed = true;
 
+    memset(s->case_memos, 0, sizeof s->case_memos);
     s->own_size = t->old_own_size;
     s->case_count = t->old_case_count;
     s->content_next = t->old_content_next;

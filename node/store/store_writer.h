@@ -87,6 +87,13 @@ struct store_sweep {
     uint64_t key, no; /* where it has come to; not on disk, any place is as good to begin */
 };
 
+/* Numbers of cases in use. A row of case_ref is never changed or deleted: only an insert that is rolled back makes one void. */
+#define STORE_CASE_MEMOS 1024u
+struct store_case_memo {
+    uint8_t case_id[STORE_CASE_ID_SIZE];
+    uint64_t no; /* 0 = free */
+};
+
 struct store {
     struct store_sql ledger;
     struct store_sql heads;
@@ -105,8 +112,9 @@ struct store {
     uint64_t content_next; /* number of the next row of content */
     bool destroy_pending;  /* something is noted to be destroyed (store_keys.c) */
     struct store_sweep sweeps[STORE_SWEEPS];
-    struct map slots;              /* node code (4 bytes, big-endian) -> struct store_slot */
-    struct store_slot **slot_list; /* owned, in the order of creation */
+    struct store_case_memo case_memos[STORE_CASE_MEMOS]; /* at the last bytes of the id, which are random */
+    struct map slots;                                    /* node code (4 bytes, big-endian) -> struct store_slot */
+    struct store_slot **slot_list;                       /* owned, in the order of creation */
     size_t slot_count;
     uint32_t slot_next; /* for the next peer */
 };
@@ -126,8 +134,6 @@ struct store_transaction {
     struct store_sweep old_sweeps[STORE_SWEEPS];
     size_t old_slot_count;
     uint32_t old_slot_next;
-    uint64_t memo_no; /* number of memo_case, 0 = none: events of one case come together */
-    uint8_t memo_case[STORE_CASE_ID_SIZE];
     bool memo_erased_known; /* of memo_erased_case */
     bool memo_erased;
     uint8_t memo_erased_case[STORE_CASE_ID_SIZE];

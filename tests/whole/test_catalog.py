@@ -4,11 +4,12 @@ import csv
 import io
 import json
 import zipfile
+from urllib.parse import urlencode
 
 import pytest
 
 from cluster import CommandFailed, wait_for
-from provinces import ORPHAN, application, citizen_number, start_provinces, submit, view
+from provinces import CATALOGS, ORPHAN, application, citizen_number, start_provinces, submit, view
 
 A, B = "440000", "510000"
 NEW = "A100"
@@ -120,7 +121,6 @@ def test_published_and_withdrawn_while_the_line_is_cut(cluster):
 
 
 def found(at, **query):
-    from urllib.parse import urlencode
     reply = at.get("/v1/catalog/search?" + urlencode(query)).ok().json()
     return [(i["node"], i["name"], i["match"]) for i in reply["items"]]
 
@@ -181,6 +181,169 @@ def test_a_workbook_of_openpyxl(cluster, tmp_path):
     again.save(tmp_path / "again.xlsx")
     report = imports(b, (tmp_path / "again.xlsx").read_bytes(), format="xlsx").ok().json()
     assert report["problems"] == [] and report["changed"] == [] and report["unchanged_count"] == report["items"] > 80
+
+
+# ---- every element of the 实施清单 --------------------------------------------------------------------------------------
+
+LIMIT = {"n": 5, "unit": "working", "text": "自通知之日起"}
+MARK = {"text": "某市民政局办事指南", "certainty": "seen"}
+FULL = {
+    "code": "FULL1", "basic_code": "000111001000", "local_code": "511A0138000000", "local_basic_code": "511A01380", "handling_code": "FULL101",
+    "reference": "TEST-1", "name": "收养登记", "aliases": ["领养登记"], "life_events": ["出生"], "type": "07", "handling": "承诺件", "level": 2,
+    "division": 510000,
+    "department": {"name": "四川省民政厅", "uscc": "91510100MA0000000Y", "uscc_waived": True, "nature": "受委托组织", "entrusted_by": "民政部",
+                   "duty": ["审查材料", "告知结果"]},
+    "power": {"source": "上级委托", "list": "权力清单第 12 行"}, "guidance": "民政部", "supporting": ["公安机关"], "legal_basis": ["中华人民共和国民法典"],
+    "subject": ["自然人"], "modes": ["异地代收代办", "多地联办"], "channels": ["窗口", "网上", "快递"], "reach": {"scope": "全国", "text": "除港澳台"},
+    "visits": {"count": 1, "reason": "需当面确认"}, "scenario": "收养人为国内公民", "conditions": "无子女或者只有一名子女\n年满三十周岁",
+    "quota": "无", "intermediary": "无", "bookable": True, "in_hall": True, "self_service": False,
+    "limits": {"legal": {"n": 30, "unit": "working", "text": "自受理之日起"}, "promised": {"n": 20, "unit": "working", "text": "不含公告"}, "stages": [
+        {"stage": "收件", "side": "receiving", "at": "异地窗口", "office": "综合窗口", "phone": "0755-00000000", "days": 3, "unit": "working",
+         "special": False, "text": "录入并转办"},
+        {"stage": "审查", "side": "deciding", "at": "民政部门", "days": 15, "unit": "natural", "special": True}]},
+    "special_procedures": [{"kind": "其他", "days": 60, "unit": "natural", "text": "公告"}], "legal_review": True,
+    "materials": [
+        {"code": "M1", "name": "居民户口簿", "kind": "证件证书证明", "form": "either", "necessity": "required", "source": "authority",
+         "source_text": "公安机关", "licence": "居民户口簿电子证照", "trust_level": "A", "originals": 1, "copies": 2, "specification": "A4",
+         "in_person": False, "blank_form": "无", "sample": "见附件", "fill_in": "如实填写", "standard": "清晰完整", "basis": "收养登记办法第五条",
+         "sensitive": True, "source_mark": MARK},
+        {"code": "M2", "name": "收入证明", "form": "paper", "necessity": "conditional", "when": "单身收养", "source": "other"},
+        {"code": "M3", "name": "近期照片", "form": "electronic", "necessity": "deferrable", "later": LIMIT, "source": "applicant"}],
+    "deferral": {"allowed": True, "basis": "本省容缺受理清单", "limit": LIMIT, "text": "缺照片可先受理"},
+    "promise": {"allowed": True, "basis": "国办发〔2020〕42号", "materials": ["M2"], "text": "承诺收入属实"},
+    "result": {"type": "证照", "name": "收养登记证", "sample": "见附件"},
+    "fee": {"charged": True, "basis": "价费字〔1992〕249号", "online": True, "items": [
+        {"name": "工本费", "standard": "10 元", "basis": "价费字〔1992〕249号", "reducible": True, "reduction_basis": "财税〔2016〕42号"}]},
+    "delivery": {"pickup": True, "post": True, "online": False, "takes_post": True, "postage": "applicant", "text": "到付"},
+    "contact": {"phone": "028-00000000", "address": "成都市某路 1 号", "hours": "工作日 9:00-17:00", "complaint": "12345"},
+    "remedies": {"review": "民政部 行政复议", "litigation": "成都市某区人民法院"}, "faq": [{"question": "要多久?", "answer": "二十个工作日"}],
+    "retention": "永久", "status": "在用", "valid_from": "2026-01-01", "valid_to": "2030-12-31", "version": 1,
+    "source": {"text": "测试", "certainty": "unverified"}}
+
+
+def leaves(value, path=""):
+    """Paths of all values: limits.stages[].days"""
+    if isinstance(value, dict):
+        return set().union(*(leaves(v, f"{path}.{k}" if path else k) for k, v in value.items()))
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return set().union(*(leaves(v, f"{path}[]") for v in value))
+    return {path}
+
+
+def leaves_of_schema(schema, path=""):
+    if "properties" in schema:
+        return set().union(*(leaves_of_schema(v, f"{path}.{k}" if path else k) for k, v in schema["properties"].items()))
+    if "properties" in schema.get("items", {}):
+        return leaves_of_schema(schema["items"], f"{path}[]")
+    return {path}
+
+
+def texts(value):
+    if isinstance(value, dict):
+        return [t for v in value.values() for t in texts(v)]
+    if isinstance(value, list):
+        return [t for v in value for t in texts(v)]
+    return [] if isinstance(value, bool) else [str(value)]
+
+
+def without_version(item):
+    return {k: v for k, v in item.items() if k != "version"}
+
+
+def test_every_element_of_an_item(cluster, tmp_path):
+    """GB/T 39554.2 要素: an item that says all there is to say comes in as JSON, CSV and workbook, is stored, published, shown by API and
+    command line here and at the peer, and comes out again."""
+    schema = json.loads((CATALOGS.parent / "schema" / "catalog.schema.json").read_text())
+    assert leaves(FULL) == leaves_of_schema(schema["properties"]["items"]["items"]), "nothing that an item can say is missing here"
+    a, b = start_provinces(cluster, A, B)
+    whole = {"format": "tongban-catalog/1", "node": int(B), "version": 2, "items": [FULL]}
+    done = imports(b, json.dumps(whole).encode(), format="json", publish=True, mode="replace").ok().json()
+    assert done["published"] and done["problems"] == [], done
+    wait_for(lambda: item_of(a, "FULL1").status == 200, what="the item at the peer")
+    for node in (a, b):
+        assert item_of(node, "FULL1").json()["item"] == FULL
+        assert node.cli("catalog", "show", "FULL1")["item"] == FULL
+        shown = cluster.cli("catalog", "show", "FULL1", env={"TONGBAN_DIR": str(node.dir)}).stdout
+        for text in texts(FULL):
+            assert json.dumps(text, ensure_ascii=False)[1:-1] in shown, text
+    files = {form: tmp_path / f"full.{form}" for form in ("csv", "xlsx")}
+    for form, file in files.items():
+        b.cli("catalog", "export", file)
+        report = b.cli("catalog", "import", file)
+        assert (report["unchanged_count"], report["problem_count"], report["changed"]) == (1, 0, []), form
+    bare = {k: FULL[k] for k in ("code", "name", "type", "level", "department", "subject", "modes", "status", "source")}
+    for turn, (form, file) in enumerate(files.items()):
+        whole["items"] = [bare | {"version": 2 * turn + 2}]
+        assert imports(b, json.dumps(whole).encode(), format="json", publish=True).ok().json()["changed_count"] == 1
+        body = file.read_bytes()
+        if form == "csv":
+            rows = list(csv.reader(io.StringIO(body.decode().removeprefix("\ufeff"))))
+            rows[1][rows[0].index("事项版本")] = ""
+            out = io.StringIO()
+            csv.writer(out).writerows(rows)
+            body = out.getvalue()
+        else:
+            import openpyxl
+            book = openpyxl.load_workbook(file)
+            head = [c.value for c in book["事项"][1]]
+            book["事项"].cell(row=2, column=head.index("事项版本") + 1).value = None
+            book.save(file)
+            body = file.read_bytes()
+        report = imports(b, body, format=form, publish=True).ok().json()
+        assert report["published"] and report["changed_count"] == 1, (form, report)
+        assert without_version(item_of(b, "FULL1").json()["item"]) == without_version(FULL), form
+
+
+def test_search_has_pages(cluster):
+    """A page goes on behind the last row of the one before; all of them are the whole answer, each row once."""
+    a, b = start_provinces(cluster, A, B)
+    whole = 0
+    for query in ({"text": "证"}, {"text": "z"}, {"life_event": "办证件"}, {"region": B}, {"text": "ban 证"}, {"text": "转移接续"}):
+        everything = a.get("/v1/catalog/search?" + urlencode(query | {"limit": 100})).ok().json()
+        assert len(everything["items"]) > 3, query
+        if everything["next"] is not None:
+            continue  # more than one page can hold
+        whole += 1
+        rows, after = [], {}
+        while after is not None:
+            page = a.get("/v1/catalog/search?" + urlencode(query | {"limit": 3} | after)).ok().json()
+            rows += page["items"]
+            after = page["next"] and {"after": page["next"]}
+        assert rows == everything["items"], query
+    assert whole >= 3
+    page = a.cli("catalog", "search", "z", "--limit", "2")
+    second = a.cli("catalog", "search", "z", "--limit", "2", "--after", page["next"])["items"]
+    assert second == a.cli("catalog", "search", "z", "--limit", "4")["items"][2:]
+    env = {"TONGBAN_DIR": str(a.dir)}
+    assert f"more: --after {page['next']}" in cluster.cli("catalog", "search", "z", "--limit", "2", env=env).stdout
+    for token in ("", "x", "1", "1:", ":1", "1:x", "1:0", "-1:2", f"1:{2**63}", f"{2**32}:1"):
+        assert a.get("/v1/catalog/search?" + urlencode({"text": "z", "after": token})).json()["id"] == "http.parameter", token
+
+
+def test_errors_of_the_command_line(cluster):
+    """What list, search, versions and route explain refuse, each with its id and exit status; and their help, with an example."""
+    a, b = start_provinces(cluster, A, B)
+    env = {"TONGBAN_DIR": str(b.dir)}
+    for words, status, id in (
+            (["catalog", "list", "--limit", "0"], 2, "ctl.number"), (["catalog", "list", "--node", "5"], 2, "ctl.number"),
+            (["catalog", "list", "--after", "x"], 2, "http.parameter"), (["catalog", "search"], 2, "search.text"),
+            (["catalog", "search", "!"], 2, "search.text"), (["catalog", "search", "a", "--limit", "101"], 2, "ctl.number"),
+            (["catalog", "search", "a", "--region", "1"], 2, "ctl.number"), (["catalog", "search", "a", "--node", "x"], 2, "ctl.number"),
+            (["catalog", "search", "a", "--after", "x"], 2, "http.parameter"), (["catalog", "search", "a" * 201], 2, "search.text"),
+            (["catalog", "show", "NONE"], 3, "catalog.no-item"), (["catalog", "show", ORPHAN, "--node", "5"], 2, "ctl.number"),
+            (["catalog", "show", ORPHAN, "--node", B, "--version", "9"], 3, "store.no-item-version"),
+            (["catalog", "versions", ORPHAN], 2, "ctl.missing-option"), (["catalog", "status", "NONE", "暂停"], 3, "catalog.no-item"),
+            (["catalog", "status", ORPHAN, "在用"], 4, "catalog.same-status"),
+            (["route", "explain", ORPHAN], 2, "ctl.missing-option"), (["route", "explain", ORPHAN, "--division", "5"], 2, "ctl.number"),
+            (["route", "explain", ORPHAN, "--division", "999999"], 3, "route.division"),
+            (["route", "explain", ORPHAN, "--division", "510104", "--date", "soon"], 2, "http.parameter"),
+            (["route", "explain", ORPHAN, "--division", "510104", "--level", "7"], 2, "ctl.number")):
+        failed = cluster.cli(*words, check=False, env=env)
+        assert (failed.returncode, f"({id})" in failed.stderr) == (status, True), (words, failed.returncode, failed.stderr)
+    for verb in ("catalog list", "catalog search", "catalog show", "catalog versions", "catalog import", "catalog export", "catalog status",
+                 "bundle list", "bundle show", "bundle versions", "bundle plan", "bundle submit", "bundle import", "bundle withdraw",
+                 "route explain"):
+        assert f"tongban {verb} " in cluster.cli("help", *verb.split()).stdout.split("xample", 1)[1], verb
 
 
 def test_an_application_goes_where_the_route_leads(cluster):

@@ -56,6 +56,7 @@ struct app {
     struct uploads *uploads;
     char *files_dir;         /* DIR/files */
     struct fetches *fetches; /* node.c destroys them, after this app */
+    struct app_lost *lost;   /* app_material_lost.c; NULL while the node does not run */
     void (*dial)(void *ctx, uint32_t peer);
     void *dial_ctx;
     struct list readers;            /* struct app_material_reader */
@@ -206,6 +207,9 @@ void app_material_entry(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint
 void app_material_peer_entry(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn);
 /* Of a file that a case of ours holds. */
 bool app_material_is_wanted(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE]);
+/* app_material_lost.c */
+void app_material_lost_start(struct app *a); /* looks for lost files, and goes on with that until stopped */
+void app_material_lost_stop(struct app *a);
 /* app_material_fetch.c */
 void app_material_make_fetches(struct app *a);
 /* For node.c, which owns them from there on; @dial: a connection for files to that node is wanted. */

@@ -832,10 +832,12 @@ void app_materials_start(struct app *a)
     if (ledger_behind(a->ledger) == 0) /* else the cases that hold them may be among what is to come back */
         remove_orphans(a);
     app_materials_wanted(a);
+    app_material_lost_start(a);
 }
 
 void app_materials_stop(struct app *a)
 {
+    app_material_lost_stop(a);
     if (a->uploads != NULL)
         uploads_stop(a->uploads);
 }

@@ -117,6 +117,23 @@ static void told(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t origin)
     note_holder(a, file, a->config->region, true);
 }
 
+static void back(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t peer)
+{
+    struct app *a = ctx;
+    char code[12], hex[2 * FILE_ID_SIZE + 1];
+    hex_encode(file, FILE_ID_SIZE, hex);
+    (void)snprintf(code, sizeof code, "%u", peer);
+    if (peer == 0) {
+        log_debug("material", NULL, "material.nowhere", "nobody gives lost file %.16s… back now", hex);
+        return;
+    }
+    log_info("material", code, "material.back", "lost file %.16s… is here again", hex);
+    struct noting *x = xcalloc(1, sizeof *x);
+    x->app = a;
+    memcpy(x->file, file, FILE_ID_SIZE);
+    noted(x, &(struct err){0});
+}
+
 static void peer_has(void *ctx, uint32_t peer, const uint8_t file[FILE_ID_SIZE])
 {
     note_holder(ctx, file, peer, false);
@@ -182,6 +199,7 @@ void app_material_make_fetches(struct app *a)
                                                          .dial = dial_cb,
                                                          .done = done,
                                                          .told = told,
+                                                         .back = back,
                                                          .peer_has = peer_has,
                                                          .alarm = alarm_cb,
                                                          .ctx = a});

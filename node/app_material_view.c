@@ -93,7 +93,7 @@ static int fill_holders(struct app *a, struct casefile *file, struct arena *mem,
             h->held = chunks; /* it could not have written the event otherwise */
         for (size_t k = 0; k < count; k++)
             if (rows[k].node == nodes[i]) {
-                h->held = chunks;
+                h->held = nodes[i] == a->config->region ? 0 : chunks; /* the own disk is asked, it may have been lost */
                 if (nodes[i] == a->config->region && nodes[i] != v->origin)
                     h->scan = app_scan_name((enum app_scan)rows[k].state);
             }

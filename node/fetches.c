@@ -23,6 +23,7 @@
 #define PAUSE_MS_MAX 60000u
 #define PAUSE_MS_WRONG 30000u
 #define TICK_MS 500u
+#define DIAL_MS 10000u
 #define SLOW_ALARM 3u /* requests without an answer, one after the other */
 
 enum fetch_state {
@@ -39,10 +40,15 @@ struct fetch {
     struct list link;
     struct fetches *owner;
     uint8_t file[FILE_ID_SIZE];
-    uint32_t origin;
+    uint32_t origin;                    /* whom it is asked of */
+    uint32_t sources[FILE_SOURCES_MAX]; /* of a lost one: @origin is one of them */
+    unsigned source_count;              /* 0: not a lost one */
+    unsigned failures;                  /* of a lost one */
+    uint64_t dialled_ms;                /* of a lost one: since when @origin cannot be reached; 0 = it can */
     enum fetch_state state;
     bool is_here;      /* finished: only to be told */
     bool is_over;      /* not wanted any more */
+    bool keeps_part;   /* it will be asked for again: what has come of it stays */
     bool is_doubted;   /* wrong bytes came: the peer is to look at its own first */
     uint64_t due_ms;   /* WAITING: not before; monotonic */
     uint32_t pause_ms; /* the last one */
@@ -77,6 +83,7 @@ struct job {
 };
 
 static void run(struct fetch *x);
+static void run_all(struct fetches *f);
 static void arm(struct fetches *f);
 
 /* ---- small things ---- */
@@ -109,6 +116,11 @@ void fetches_part_path(const char *dir, const uint8_t file[FILE_ID_SIZE], char o
     xassert(size < FILE_BLOB_PATH_SIZE);
 }
 
+static bool is_lost(const struct fetch *x)
+{
+    return x->source_count > 0;
+}
+
 static bool is_active(enum fetch_state s)
 {
     return s != FETCH_WAITING && s != FETCH_TELLING;
@@ -136,7 +148,7 @@ static void let_go(struct fetch *x)
     char path[FILE_BLOB_PATH_SIZE];
     xassert(x->is_over && x->open == 0);
     move(x, FETCH_WAITING);
-    if (!x->is_here) {
+    if (!x->is_here && !x->keeps_part) {
         fetches_part_path(x->owner->config.dir, x->file, path);
         (void)unlink(path); /* it may never have been made */
     }
@@ -155,6 +167,7 @@ static void rest(struct fetch *x, uint32_t pause_ms)
     }
     x->pause_ms = pause_ms;
     x->due_ms = clock_mono_ms() + pause_ms;
+    x->failures += x->state != FETCH_WAITING;
     move(x, FETCH_WAITING);
     if (x->open == 0)
         drop_blob(x);
@@ -276,6 +289,13 @@ static void finish_done(void *ctx)
     }
     x->is_here = true;
     drop_blob(x);
+    if (is_lost(x)) { /* everybody believes it is here anyway */
+        x->is_over = true;
+        f->config.back(f->config.ctx, x->file, x->origin);
+        let_go(x);
+        run_all(f);
+        return;
+    }
     f->config.done(f->config.ctx, x->file, x->origin);
     tell(x);
 }
@@ -363,6 +383,8 @@ static void fail(struct fetch *x, const struct err *e, bool is_peers_fault)
         f->stats.refused++;
         x->is_doubted = true;
         f->config.alarm(f->config.ctx, x->origin, e->id, e->message);
+    } else if (is_lost(x)) { /* the next one is asked; who asked for it tells of what is nowhere */
+        log_debug("material", peer, e->id, "a lost file is not to be had there: %s", e->message);
     } else {
         log_warn("material", peer, e->id, "a file does not come yet: %s", e->message);
     }
@@ -493,12 +515,40 @@ static void make_done(void *ctx)
 
 /* ---- going on ---- */
 
+/* Whether one of its sources is still to be asked, which becomes @origin: after a failure the next. Each gets two tries, since a line
+ * may break. Else it is over for now; whoever lost it asks anew. */
+static bool choose_source(struct fetch *x)
+{
+    struct fetches *f = x->owner;
+    uint64_t now = clock_mono_ms();
+    bool is_up = peer_of(f, x->origin)->up;
+    if (is_up)
+        x->dialled_ms = 0;
+    else if (x->dialled_ms == 0)
+        x->dialled_ms = now;
+    if (!is_up && now - x->dialled_ms >= f->config.dial_ms) {
+        x->failures++;
+        x->dialled_ms = 0;
+    }
+    if (x->failures < 2 * x->source_count) {
+        x->origin = x->sources[x->failures % x->source_count];
+        return true;
+    }
+    x->is_over = true;
+    x->keeps_part = true;
+    f->config.back(f->config.ctx, x->file, 0);
+    let_go(x);
+    return false;
+}
+
 static void run(struct fetch *x)
 {
     struct fetches *f = x->owner;
-    struct fetch_peer *p = peer_of(f, x->origin);
     if (f->link == NULL || x->state != FETCH_WAITING || x->open > 0 || clock_mono_ms() < x->due_ms)
         return;
+    if (is_lost(x) && !choose_source(x))
+        return;
+    struct fetch_peer *p = peer_of(f, x->origin);
     if (!p->up) {
         f->config.dial(f->config.ctx, x->origin);
         return;
@@ -655,6 +705,22 @@ void fetches_add(struct fetches *f, const uint8_t file[FILE_ID_SIZE], uint32_t o
     arm(f);
 }
 
+void fetches_add_lost(struct fetches *f, const uint8_t file[FILE_ID_SIZE], const uint32_t *sources, size_t count)
+{
+    xassert(count > 0 && count <= FILE_SOURCES_MAX);
+    if (find(f, file) != NULL)
+        return;
+    struct fetch *x = xcalloc(1, sizeof *x);
+    x->owner = f;
+    x->origin = sources[0];
+    x->source_count = (unsigned)count;
+    memcpy(x->sources, sources, count * sizeof *sources);
+    memcpy(x->file, file, FILE_ID_SIZE);
+    list_append(&f->list, &x->link);
+    run(x);
+    arm(f);
+}
+
 void fetches_forget(struct fetches *f, const uint8_t file[FILE_ID_SIZE])
 {
     struct fetch *x = find(f, file);
@@ -688,6 +754,8 @@ struct fetches *fetches_create(const struct fetches_config *config)
     f->config = *config;
     if (f->config.pause_wrong_ms == 0)
         f->config.pause_wrong_ms = PAUSE_MS_WRONG;
+    if (f->config.dial_ms == 0)
+        f->config.dial_ms = DIAL_MS;
     crypto_random(&seed, sizeof seed);
     map_init(&f->peers, seed);
     map_init(&f->progress, seed);

@@ -5,6 +5,7 @@
  *   worker -> durable under its id -> done() -> HAVE to its author -> told()
  *
  * A node fetches from the author of the event, which gives a file only to those who take part in a case in which it put it there.
+ * A file that was here and is lost comes back in the same way; an own one from anybody who has it.
  * What is on the disk is found by reading after a restart and not asked for again. A peer that sends wrong bytes is reported and
  * asked again after a growing pause; other files and all events go on.
  *
@@ -30,12 +31,15 @@ struct fetches_config {
     void (*done)(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t origin);
     /* @origin knows that it is here. */
     void (*told)(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t origin);
+    /* A lost @file is back, durably, from @peer; or (@peer 0) none of those that were asked gives it now. */
+    void (*back)(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t peer);
     /* @peer has all of @file. */
     void (*peer_has)(void *ctx, uint32_t peer, const uint8_t file[FILE_ID_SIZE]);
     /* Something about @peer (0: this node) that the operator must see. */
     void (*alarm)(void *ctx, uint32_t peer, const char *id, const char *text);
     void *ctx;
     uint32_t pause_wrong_ms; /* after wrong bytes; 0 = 30,000 */
+    uint32_t dial_ms;        /* a source of a lost file that cannot be reached for so long is passed over; 0 = 10,000 */
 };
 
 struct fetches *fetches_create(const struct fetches_config *config);
@@ -50,6 +54,9 @@ void fetches_link_event(void *ctx, const struct link_event *event);
 
 /* @file is wanted from @origin. @is_here: only its author has to be told. Again is fine. */
 void fetches_add(struct fetches *f, const uint8_t file[FILE_ID_SIZE], uint32_t origin, bool is_here);
+/* @file was here and is lost: @sources (1..FILE_SOURCES_MAX) are asked for it, one after the other, then back() says how that ended.
+ * Again is fine. */
+void fetches_add_lost(struct fetches *f, const uint8_t file[FILE_ID_SIZE], const uint32_t *sources, size_t count);
 /* No case holds it any more: ends it, removes what is there of it and is not finished. */
 void fetches_forget(struct fetches *f, const uint8_t file[FILE_ID_SIZE]);
 /* Chunks of @file that this node (@peer 0) or @peer has, as far as is known; 0 = nothing known. */

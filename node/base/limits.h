@@ -56,10 +56,12 @@
 #define FILE_UPLOADS_MAX 64u                      /* unfinished uploads of the local API */
 #define FILE_UPLOAD_DAYS_MAX 7u                   /* an unfinished upload nobody goes on with is thrown away */
 #define FILE_NAME_BYTES_MAX 255u
-#define FILE_FETCHES_MAX 2u /* files fetched from one peer at once */
-#define FILE_WINDOW 4u      /* chunks asked for at once, of one file */
-#define FILE_OPEN_MAX 8u    /* with those that have come and are being hashed and written */
-#define FILE_SERVES_MAX 32u /* chunks of all peers being read and sent */
+#define FILE_FETCHES_MAX 2u  /* files fetched from one peer at once */
+#define FILE_WINDOW 4u       /* chunks asked for at once, of one file */
+#define FILE_OPEN_MAX 8u     /* with those that have come and are being hashed and written */
+#define FILE_SOURCES_MAX 16u /* nodes asked for a lost file */
+#define FILE_LOST_MAX 1000u  /* lost files asked back at once */
+#define FILE_SERVES_MAX 32u  /* chunks of all peers being read and sent */
 
 /* catalog */
 #define CATALOG_FILE_BYTES_MAX (64u << 20)

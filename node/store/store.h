@@ -603,6 +603,10 @@ int store_read_file_cases(struct store_reader *r, const uint8_t file[32], struct
                           uint8_t (**ret)[STORE_CASE_ID_SIZE], size_t *ret_count, struct err *e) WARN_UNUSED;
 int store_read_file_holders(struct store_reader *r, const uint8_t file[32], struct arena *a,
                             struct store_file_holder **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
+/* Files that cases hold, by file and case, at most @limit, from behind @after on (NULL: from the first); only @file and @case_id are
+ * set. */
+int store_list_held_files(struct store_reader *r, const struct store_file *after, size_t limit, struct arena *a,
+                          struct store_file **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
 /* Files wanted from others (case_id 0), at most @limit. */
 int store_list_wanted_files(struct store_reader *r, size_t limit, struct arena *a, struct store_file **ret,
                             size_t *ret_count, struct err *e) WARN_UNUSED;

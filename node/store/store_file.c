@@ -229,6 +229,33 @@ int store_read_file_holders(struct store_reader *r, const uint8_t file[32], stru
     return rc;
 }
 
+static int take_held(void *ctx, struct arena *a, struct bytes key, struct bytes value, struct err *e)
+{
+    if (!store_file_has_form(STORE_FACT_FILE_CASE, key, value))
+        return malformed(e);
+    struct store_file *row = grow(ctx, a);
+    *row = (struct store_file){0};
+    memcpy(row->file, key.data, FILE_SIZE);
+    memcpy(row->case_id, key.data + FILE_SIZE, STORE_CASE_ID_SIZE);
+    return 0;
+}
+
+int store_list_held_files(struct store_reader *r, const struct store_file *after, size_t limit, struct arena *a,
+                          struct store_file **ret, size_t *ret_count, struct err *e)
+{
+    uint8_t key[KEY_CASE_SIZE];
+    struct rows x = {.row_size = sizeof **ret};
+    struct store_fact_listing l = {.r = r, .a = a, .ctx = &x, .take = take_held};
+    if (after != NULL) {
+        case_key(after->file, after->case_id, key);
+        l.after = bytes_of(key, sizeof key);
+    }
+    int rc = store_fact_list(&l, STORE_FACT_FILE_CASE, bytes_of(NULL, 0), limit, e);
+    *ret = (struct store_file *)(void *)x.data;
+    *ret_count = rc == 0 ? x.count : 0;
+    return rc;
+}
+
 static int take_wanted(void *ctx, struct arena *a, struct bytes key, struct bytes value, struct err *e)
 {
     if (!store_file_has_form(STORE_FACT_FILE_WANTED, key, value))

@@ -193,6 +193,48 @@ def test_need_to_know(cluster):
     assert fetch(a, two, file).body == content and fetch(c, two, file).body == content
 
 
+def test_lost_files_come_back(cluster):
+    """A node that has lost its folder gets its own files back from whoever holds them, others' from their authors; who has lost a
+    file, too, says so, and the next one is asked."""
+    a, b, c = start_provinces(cluster, A, B, C, files=True)
+    one = submit(a)
+    wait_status(one, "arrived", a, b)
+    content, licence = content_of(3 * MIB + 5), content_of(MIB, seed=2)
+    file = add(a, one, content)
+    theirs = add(b, one, licence, name="证照.pdf", trust="A")
+    item = c.get("/v1/catalog?node=330000").ok().json()["items"][0]["code"]
+    two = a.post("/v1/cases", application(item, 4, node=330000, division="330100", mode=None)).ok().json()["case"]
+    a.post(f"/v1/cases/{two}/materials/reuse", {"from_case": one, "file": file, "consent": "当面同意"}).ok()
+    wait_status(two, "arrived", a, c)
+    wait_whole(one, file, b, a, b)
+    wait_whole(one, theirs, a, a, b)
+    wait_whole(two, file, c, a, c)
+
+    for node in (a, b, c):
+        node.stop()
+    (b.dir / "files" / file).unlink()
+    for name in (file, theirs):
+        (a.dir / "files" / name).unlink()
+    b.expect_error("material.lost")  # when a has not got it back before b looks
+    a.start()
+    a.expect_error("material.lost")
+    a.wait_log("material.lost")
+    assert held(a, one, file, a) == (0, 4) and held(a, one, theirs, a) == (0, 1)
+    assert fetch(a, one, file).json()["id"] == "material.not-here"
+    assert "material.lost" in [x["id"] for x in a.get("/v1/alarms").ok().json()["alarms"]]
+    b.start()  # which has its own file, but not this one
+    wait_whole(one, theirs, a)
+    assert fetch(a, one, theirs).body == licence
+    assert held(a, one, file, a) == (0, 4)
+    c.start()
+    wait_whole(one, file, a)
+    wait_whole(two, file, a)
+    wait_whole(one, file, b)  # from a, when that has it again
+    a.wait_log("material.found")
+    for node, case in ((a, one), (a, two), (b, one), (c, two)):
+        assert fetch(node, case, file).body == content
+
+
 def test_no_socket_for_files(cluster):
     """A node without one keeps its own files; the others show them as not here."""
     a, b = start_provinces(cluster, A, B)

@@ -38,7 +38,8 @@ struct rig {
     enum kind kind;
     unsigned asked[COUNT], heads, haves, checks; /* by the taker */
     bool is_damaged;                             /* the taker's disk: its own alarms are expected */
-    unsigned done, told, alarms, peer_has;
+    unsigned done, told, alarms, peer_has, backs;
+    uint32_t back_from;
     char alarm[48];
     bool may_have;
     struct wire_error answer; /* to the giver's own request */
@@ -167,6 +168,16 @@ static void told(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t origin)
     ((struct rig *)ctx)->told++;
 }
 
+static void back(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t peer)
+{
+    struct rig *r = ctx;
+    char path[FILE_BLOB_PATH_SIZE];
+    file_blob_path(r->dir, file, path);
+    assert_int_equal(access(path, F_OK), peer == 0 ? -1 : 0);
+    r->back_from = peer;
+    r->backs++;
+}
+
 static void peer_has(void *ctx, uint32_t peer, const uint8_t file[FILE_ID_SIZE])
 {
     (void)peer;
@@ -230,10 +241,12 @@ static void open_taker(struct rig *r)
                                                          .dial = dial,
                                                          .done = done,
                                                          .told = told,
+                                                         .back = back,
                                                          .peer_has = peer_has,
                                                          .alarm = alarm_cb,
                                                          .ctx = r,
-                                                         .pause_wrong_ms = 20});
+                                                         .pause_wrong_ms = 20,
+                                                         .dial_ms = 20});
     assert_int_equal(link_mem_open(r->hub, TAKER, fetches_link_event, r->fetches, &r->link, NULL), 0);
     fetches_set_link(r->fetches, r->link);
 }
@@ -426,6 +439,48 @@ static void test_goes_on(void **state)
     teardown(&r);
 }
 
+static bool is_back(struct rig *r)
+{
+    return r->backs == 1;
+}
+
+/* A lost file: one that does not answer or refuses is passed over, nobody is told; when nobody gives it, it is over for now. */
+static void test_lost(void **state)
+{
+    (void)state;
+    static const uint32_t sources[] = {330000, GIVER};
+    struct rig r;
+    setup(&r, HONEST);
+    fetches_add_lost(r.fetches, r.blob->id, sources + 1, 1);
+    fetches_add_lost(r.fetches, r.blob->id, sources + 1, 1); /* once is enough */
+    run_until(&r, is_back);
+    assert_int_equal(r.back_from, GIVER);
+    assert_int_equal(r.heads, 1);
+    assert_int_equal(r.haves + r.done + r.told + r.alarms, 0);
+    check_whole(&r);
+    teardown(&r);
+
+    setup(&r, HONEST);
+    fetches_add_lost(r.fetches, r.blob->id, sources, 2); /* the first cannot be reached */
+    run_until(&r, is_back);
+    assert_int_equal(r.back_from, GIVER);
+    check_whole(&r);
+    teardown(&r);
+
+    setup(&r, REFUSING);
+    fetches_add_lost(r.fetches, r.blob->id, sources + 1, 1);
+    run_until(&r, is_back);
+    assert_int_equal(r.back_from, 0);
+    assert_int_equal(r.heads, 2);
+    r.kind = HONEST;
+    r.backs = 0;
+    fetches_add_lost(r.fetches, r.blob->id, sources + 1, 1); /* later */
+    run_until(&r, is_back);
+    assert_int_equal(r.back_from, GIVER);
+    check_whole(&r);
+    teardown(&r);
+}
+
 static bool is_answered(struct rig *r)
 {
     return r->answer_type != 0;
@@ -529,8 +584,9 @@ static void test_giving_damaged(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_honest),  cmocka_unit_test(test_wrong),
-                                       cmocka_unit_test(test_not_yet), cmocka_unit_test(test_goes_on),
-                                       cmocka_unit_test(test_giving),  cmocka_unit_test(test_giving_damaged)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_honest),        cmocka_unit_test(test_wrong),
+                                       cmocka_unit_test(test_not_yet),       cmocka_unit_test(test_goes_on),
+                                       cmocka_unit_test(test_giving),        cmocka_unit_test(test_lost),
+                                       cmocka_unit_test(test_giving_damaged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

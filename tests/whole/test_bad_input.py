@@ -499,6 +499,7 @@ FILES = {
     "ledger.key of another": (take("ledger.key", of_b), 7, "node.ledger-key", "ledger.key", A),
     "ca.crt of another": (lambda dir, c: shutil.copy(c.other.ca_dir / "ca.pem", dir / "ca.crt"), 7,
                           "trust.other-federation", "ca.crt", "other.example", "tongban.example"),
+    "ca.crt of five offices": (lambda dir, _: (dir / "ca.crt").write_bytes(5 * (dir / "ca.crt").read_bytes()), 2, "trust.ca-count", "ca.crt", "4"),
     "crl.pem missing": (remove("crl.pem"), 3, "file.open", "crl.pem"),
     "federation.pub of another": (lambda dir, c: shutil.copy(c.other.ca_dir / "federation.pub", dir / "federation.pub"), 7,
                                   "note.no-known-signature", "members.note"),

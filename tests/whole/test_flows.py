@@ -127,11 +127,14 @@ def test_first_identity_card_signed_at_home(cluster):
     case = submit(a, item=item_of(B, "首次申领居民身份证"), promise=True, form={"人像": "已采集", "指纹": "已采集"})
     wait_status(case, "arrived", a, b)
     assert "promised" in view(b, case)["flags"]
+    for node in (a, b):  # the sources name no days for this item: what is left is the law's notice and delivery
+        assert rows(node, case)["accept"]["days"] == 5 and "decide" not in rows(node, case) and "forward" not in rows(node, case)
     act(b, case, "accept").ok()
     act(b, case, "decide", decision="grant", reason="审核签发").ok()
     act(b, case, "close").ok()
     act(b, case, "note", note="制证完成,已邮寄").ok()
     wait_status(case, "closed_granted", a, b)
+    assert rows(a, case)["deliver"] == rows(b, case)["deliver"] and rows(a, case)["deliver"]["days"] == 10
     act(b, case, "deliver", channel="post", note="EMS").ok()
     wait_status(case, "delivered", a, b)
 

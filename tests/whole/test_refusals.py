@@ -189,3 +189,41 @@ def test_files(world, tmp_path):
     assert a.request("PATCH", f"/v1/uploads/{upload}", b"%PDF-1.4\n", part).status < 300
     more = a.request("PATCH", f"/v1/uploads/{upload}", b"x", {**part, "Upload-Offset": "9"})
     refuses(more, 409, "material.complete", "9")
+
+
+def test_too_many_uploads(world):
+    a = world.a
+    case = submit(a, serial=5)
+    begun = []
+    try:
+        for n in range(200):
+            reply = a.post(f"/v1/cases/{case}/materials", {"name": f"{n}.pdf", "size": 1000 + n})
+            if reply.status != 201:
+                break
+            begun.append(reply.json()["upload"])
+        refuses(reply, 503, "material.uploads", "64")
+        assert 60 < len(begun) <= 64 and reply.headers["Retry-After"] == "1"
+    finally:
+        for upload in begun:
+            a.request("DELETE", f"/v1/uploads/{upload}")
+    assert a.post(f"/v1/cases/{case}/materials", {"name": "again.pdf", "size": 7}).status == 201
+
+
+def test_what_the_catalog_refuses(tmp_path):
+    """One code at two nodes, and a material that the item takes on paper only."""
+    with Cluster() as cluster:
+        items = json.loads((TREE / "catalog/data/sichuan.json").read_text())
+        orphan = next(x for x in items["items"] if x["code"] == ORPHAN)
+        orphan["materials"] = [{"code": "M1", "name": "户口簿原件", "form": "paper", "necessity": "required", "source": "applicant"}]
+        for region, name in ((A, "广东省"), (B, "四川省")):
+            file = tmp_path / f"{region}.json"
+            item = {**orphan, "code": "LOCAL0001", "division": int(region)}
+            file.write_text(json.dumps({**items, "node": int(region), "items": [item]}, ensure_ascii=False))
+            cluster.add_node(region, name, catalog=file, files=True)
+        a, b = cluster.nodes
+        cluster.start()
+        wait_met(a, b)
+        refuses(a.get(f"/v1/catalog/LOCAL0001"), 409, "catalog.several-nodes", "2", "LOCAL0001")
+        assert a.get(f"/v1/catalog/{B}/LOCAL0001").status == 200
+        case = a.post("/v1/cases", application("LOCAL0001", node=int(B))).ok().json()["case"]
+        refuses(a.post(f"/v1/cases/{case}/materials", {"name": "a.pdf", "size": 9, "code": "M1"}), 409, "material.paper", "M1")

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "certs/pki.h"
+#include "node/base/limits.h"
 #include "node/base/xassert.h"
 
 static void test_uri_round_trip(void **state)
@@ -140,6 +141,11 @@ static void test_checks(void **state)
         if (table[i].check(table[i].text, &e) != table[i].code)
             fail_msg("'%s': %s", table[i].text, e.message);
     }
+    static uint8_t large[PEM_FILE_BYTES_MAX + 1];
+    struct pki_cert cert;
+    struct err e = {0};
+    assert_int_equal(pki_cert_parse(bytes_of(large, sizeof large), &cert, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "pki.certificate-size");
     assert_int_equal(pki_check_code(99999, NULL), ERR_INVALID);
     assert_int_equal(pki_check_code(100000, NULL), 0);
     assert_int_equal(pki_check_code(999999, NULL), 0);

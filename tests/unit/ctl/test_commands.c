@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "node/base/tar.h"
 #include "tests/unit/ctl/run.h"
 
 #define ASKED_MAX 4
@@ -25,6 +26,7 @@ struct daemon {
         const char *answer; /* NULL = hang up without an answer */
         const char *type;
         int status;
+        size_t size; /* 0: of the text */
     } plan[ASKED_MAX];
     int planned;
     char asked[ASKED_MAX][4096];
@@ -61,11 +63,12 @@ static void *serve(void *ctx)
         d->asked_count++;
         if (d->plan[i].answer != NULL) {
             char head[256];
+            size_t size = d->plan[i].size > 0 ? d->plan[i].size : strlen(d->plan[i].answer);
             int n = snprintf(head, sizeof head,
                              "HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                             d->plan[i].status, d->plan[i].type, strlen(d->plan[i].answer));
+                             d->plan[i].status, d->plan[i].type, size);
             (void)send(fd, head, (size_t)n, MSG_NOSIGNAL);
-            (void)send(fd, d->plan[i].answer, strlen(d->plan[i].answer), MSG_NOSIGNAL);
+            (void)send(fd, d->plan[i].answer, size, MSG_NOSIGNAL);
         }
         close(fd);
     }
@@ -555,6 +558,78 @@ static void reads_files(void **state)
                            "\"f9d86028c6e0d64e225186f96acb69338b2c59764df79162107f5c4bb34d1310\",\"size\":8}]");
 }
 
+/* ---- archive packages from a node that is not one ---- */
+
+static void put_file(struct buf *tar, const char *folder, const char *name, const char *content)
+{
+    tar_put_header(tar, folder, name, strlen(content), 1700000000);
+    buf_put_string(tar, content);
+    tar_put_padding(tar, strlen(content));
+}
+
+/* What comes of `case archive-export` when the node answers @tar; nothing is to be left of it. */
+static struct run export(struct buf *tar, int status, const char *type)
+{
+    struct daemon d = {0};
+    char target[96];
+    plan(&d, status, (const char *)tar->data);
+    d.plan[0].type = type;
+    d.plan[0].size = tar->size;
+    start(&d);
+    (void)snprintf(target, sizeof target, "%s.package", d.dir);
+    struct run r = RUN("case", "archive-export", "00000000", target, "--purpose", "x", "--dir", d.dir);
+    assert_has(d.asked[0], "GET /v1/cases/00000000/archive?purpose=x");
+    stop(&d);
+    assert_int_equal(access(target, F_OK), -1);
+    (void)snprintf(target, sizeof target, "%s.package.making.%ld", d.dir, (long)getpid());
+    assert_int_equal(access(target, F_OK), -1);
+    return r;
+}
+
+/* A package is what its sums say, lies in its folder and nowhere else, and is whole. */
+static void takes_no_wrong_package(void **state)
+{
+    (void)state;
+    static const char no_sums[] = "";
+    static const struct {
+        const char *folder, *name, *sums; /* sums NULL: none */
+        const char *says;
+    } rows[] = {
+        {"case", "../evil", no_sums, "(archive.form)"},
+        {"case", ".hidden", no_sums, "(archive.form)"},
+        {"case", "materials/../../evil", no_sums, "(archive.form)"},
+        {"case", "/etc/evil", no_sums, "(archive.form)"},
+        {"case", "unknown/file", no_sums, "(archive.write)"},
+        {"case", "materials/deep/file", no_sums, "(archive.write)"},
+        {"case", "case.json", NULL, "(archive.cut)"},
+        {"case", "case.json", "0123456789abcdef  case.json\n", "(archive.changed)"},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct buf tar = {0};
+        put_file(&tar, rows[i].folder, rows[i].name, "{}");
+        if (rows[i].sums != NULL)
+            put_file(&tar, "case", "SHA256SUMS", rows[i].sums);
+        tar_put_end(&tar);
+        struct run r = export(&tar, 200, "application/x-tar");
+        if (r.status == 0 || strstr(r.err, rows[i].says) == NULL)
+            fail_msg("row %zu: %d %s", i, r.status, r.err);
+        buf_close(&tar);
+    }
+    struct buf tar = {0};
+    for (unsigned i = 0; i < 100; i++)
+        buf_put_string(&tar, "no archive ");
+    assert_has(export(&tar, 200, "application/x-tar").err, "(archive.tar)");
+    buf_reset(&tar);
+    put_file(&tar, "case", "case.json", "{}");
+    put_file(&tar, "case", "error.json",
+             "{\"code\":\"corrupt\",\"id\":\"file.chunk-corrupt\",\"message\":\"chunk 1\",\"hint\":\"\"}");
+    tar_put_end(&tar);
+    struct run r = export(&tar, 200, "application/x-tar");
+    assert_int_equal(r.status, 7);
+    assert_has(r.err, "chunk 1 (file.chunk-corrupt)");
+    buf_close(&tar);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -566,6 +641,7 @@ int main(void)
         cmocka_unit_test(checkpoint_is_printed_as_signed),
         cmocka_unit_test(refuses_what_is_no_tile),
         cmocka_unit_test(reads_files),
+        cmocka_unit_test(takes_no_wrong_package),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -269,6 +269,12 @@ static void expect_no_encode(const struct wire_msg *m, int code, const char *id)
 static void test_encode_limits(void **state)
 {
     (void)state;
+    struct wire_msg port = hello;
+    port.u.hello.files_port = 65536;
+    expect_no_encode(&port, ERR_INVALID, "wire.hello-port");
+    const struct wire_msg odd = {.type = WIRE_COSIG, .u.cosig = {.status = 99}};
+    expect_no_encode(&odd, ERR_INVALID, "wire.cosig-status");
+
     struct arena arena = ARENA_INIT;
     char *long_text = arena_alloc(&arena, WIRE_TEXT_BYTES_MAX + 2);
     memset(long_text, 'x', WIRE_TEXT_BYTES_MAX + 1);

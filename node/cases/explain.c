@@ -256,7 +256,8 @@ static const char *plain_text(uint8_t why)
     case CASE_WHY_PART_UNKNOWN:
         return "refused: %s names no open part (联办分件) of this case";
     case CASE_WHY_PARTS_FULL:
-        return "refused: %s is one too many, a case has at most 12 parts (联办分件)";
+        _Static_assert(CASE_PARTS_MAX == 32, "the sentence says it");
+        return "refused: %s is one too many, a case has at most 32 parts (联办分件)";
     case CASE_WHY_DECISION_KNOWN:
         return "too late: %s was written by somebody who had seen the decision; read it as a request to revoke (撤销)";
     case CASE_WHY_DELIVERED:

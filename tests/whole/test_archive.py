@@ -15,6 +15,7 @@ import pytest
 
 from cluster import CommandFailed, wait_for
 from provinces import act, assert_whole, bring_to, start_provinces, submit, view, wait_status
+from test_idle import has_sanitizer
 from test_path import Shell
 
 A, B = "440000", "510000"
@@ -198,7 +199,8 @@ def test_memory_is_flat_and_who_leaves_is_let_go(world, tmp_path):
         count += len(piece)
         most = max(most, rss())
     sock.close()
-    assert most - before < 24 << 20, f"the daemon grew by {most - before} bytes over a file of {stream_size}"
+    # freed memory stays in a sanitizer's quarantine
+    assert has_sanitizer(a.cluster.program("tongband")) or most - before < 24 << 20, f"the daemon grew by {most - before} bytes over a file of {stream_size}"
 
     for _ in range(5):  # at the beginning, in the middle of the file
         sock = socket.socket(socket.AF_UNIX)

@@ -1,5 +1,6 @@
 """Refusals that no other test comes to, each by the words or the request that provoke it: exit status or HTTP status, stable id, and
 the value in the sentence. tests/tidy/test_tried.py says which ids are left."""
+import base64
 import fcntl
 import json
 import os
@@ -9,7 +10,7 @@ import subprocess
 import pytest
 
 from cluster import TREE, Cluster, wait_for
-from provinces import ORPHAN, act, add_provinces, application, submit, wait_met, wait_status
+from provinces import ORPHAN, act, add_provinces, application, edit_json, submit, wait_met, wait_status
 
 A, B, C = "440000", "510000", "330000"
 
@@ -111,6 +112,33 @@ def test_requests(world, office, tmp_path):
     says(request_of(world, office, tmp_path, lambda f: f.write_text("[]")), 2, "setup.request", "no JSON object")
     shutil.rmtree(tmp_path / "node")
     says(request_of(world, office, tmp_path, lambda f: f.write_text("{}")), 2, "setup.request", "missing or wrong")
+
+
+@pytest.mark.parametrize("id, status", [("ca.request-key", 2), ("ca.request-signature", 7)])
+def test_keys_of_a_request(world, office, tmp_path, id, status):
+    """A key of another kind; a request that another key has signed."""
+    command = ["openssl", "req", "-new", "-nodes", "-subj", "/CN=x", "-keyout", tmp_path / "k", "-newkey"]
+    kind = ["rsa:2048"] if id == "ca.request-key" else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    made = subprocess.run([*command, *kind], capture_output=True, check=True).stdout.decode()
+    if id == "ca.request-signature":
+        head, *lines, tail = made.strip().splitlines()
+        der = bytearray(base64.b64decode("".join(lines)))
+        der[-1] ^= 1
+        made = "\n".join([head, base64.b64encode(der).decode(), tail]) + "\n"
+    says(request_of(world, office, tmp_path, lambda f: edit_json(f, lambda r: r.update(csr=made))), status, id)
+
+
+def test_an_office_without_a_list(world, tmp_path):
+    """A second CA certificate of the federation, as when the office gets a new key, needs its revocation list as well."""
+    folder = shutil.copytree(world.a.dir, tmp_path / "n", ignore=shutil.ignore_patterns("*.sock", "*.db*", "files"))
+    other = Cluster()
+    try:
+        with open(folder / "ca.crt", "ab") as f:
+            f.write((other.ca_dir / "ca.pem").read_bytes())
+    finally:
+        other.close()
+    done = subprocess.run([world.program("tongband"), "--config", folder / "node.json", "--check"], capture_output=True)
+    says(done, 7, "trust.crl-missing", "certificate 2")
 
 
 def test_revocations(world, office):
@@ -227,3 +255,20 @@ def test_what_the_catalog_refuses(tmp_path):
         assert a.get(f"/v1/catalog/{B}/LOCAL0001").status == 200
         case = a.post("/v1/cases", application("LOCAL0001", node=int(B))).ok().json()["case"]
         refuses(a.post(f"/v1/cases/{case}/materials", {"name": "a.pdf", "size": 9, "code": "M1"}), 409, "material.paper", "M1")
+
+
+def test_one_bundle_at_two_nodes(world, tmp_path):
+    for node, stem in ((world.a, "guangdong"), (world.b, "sichuan")):
+        whole = json.loads((TREE / f"catalog/data/bundles-{stem}.json").read_text())
+        whole["bundles"] = [{**whole["bundles"][0], "code": "SAME"}]
+        file = tmp_path / f"{stem}.json"
+        file.write_text(json.dumps(whole, ensure_ascii=False))
+        node.cli("bundle", "import", str(file), "--publish")
+    wait_for(lambda: world.c.get("/v1/bundles/SAME").status == 409, what="both to be known")
+    refuses(world.c.get("/v1/bundles/SAME"), 409, "bundle.several-nodes", "2", "SAME")
+    assert world.c.get(f"/v1/bundles/{B}/SAME").status == 200
+
+
+def test_a_calendar_that_is_too_large(world):
+    days = {f"2027-{m:02}-{d:02}": {"type": "holiday", "name": "长" * 90} for m in range(1, 13) for d in range(1, 29)}
+    refuses(world.b.post("/v1/calendar", days), 413, "calendar.size")

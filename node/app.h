@@ -526,6 +526,9 @@ int app_case_remedies(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct
                       struct err *e) WARN_UNUSED;
 int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
                  struct err *e) WARN_UNUSED;
+/* With no more than the last @last of its events: each costs reads and the opening of its content. */
+int app_get_case_last(struct app *a, const uint8_t case_id[CASE_ID_SIZE], size_t last, struct arena *mem,
+                      struct app_case_view *ret, struct err *e) WARN_UNUSED;
 /* The unmasked content of one event, for the clerk who handles the case. @purpose (1..128 bytes, why it is read) goes to
  * the log with the case id; the content never does. */
 int app_get_payload(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t origin, uint64_t index,

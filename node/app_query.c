@@ -229,8 +229,8 @@ static void fill_versions(struct app *a, struct casefile *file, struct arena *me
         ret->item_version_now = item.withdrawn ? 0 : item.version;
 }
 
-static int get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
-                    struct err *e)
+static int get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], size_t last, struct arena *mem,
+                    struct app_case_view *ret, struct err *e)
 {
     struct casefile *file, *apart;
     struct case_slot *slot;
@@ -249,11 +249,11 @@ static int get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct a
     size_t count = casefile_effects(file, &effects);
     fill_custody(effects, count, mem, &view);
     fill_deadlines(a, file, mem, &view);
-    struct app_case_event_view *events = arena_alloc(mem, (count + 1) * sizeof *events);
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = event_view(a, &effects[i], mem, &events[i], e);
+    view.events_listed = min_of(count, last);
+    struct app_case_event_view *events = arena_alloc(mem, (view.events_listed + 1) * sizeof *events);
+    for (size_t i = 0; rc == 0 && i < view.events_listed; i++)
+        rc = event_view(a, &effects[count - view.events_listed + i], mem, &events[i], e);
     view.events = events;
-    view.events_listed = count;
     casefile_destroy(apart);
     if (rc == 0)
         *ret = view;
@@ -261,15 +261,21 @@ static int get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct a
 }
 
 /* In one snapshot: several reads for each event, each of which would take and give back the database's locks. */
-int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
-                 struct err *e)
+int app_get_case_last(struct app *a, const uint8_t case_id[CASE_ID_SIZE], size_t last, struct arena *mem,
+                      struct app_case_view *ret, struct err *e)
 {
     struct store_reader *reader = ledger_reader(a->ledger);
     bool begun = reader != NULL && store_read_begin(reader, NULL) == 0;
-    int rc = get_case(a, case_id, mem, ret, e);
+    int rc = get_case(a, case_id, last, mem, ret, e);
     if (begun)
         store_read_end(reader);
     return rc;
+}
+
+int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
+                 struct err *e)
+{
+    return app_get_case_last(a, case_id, SIZE_MAX, mem, ret, e);
 }
 
 int app_get_payload(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t origin, uint64_t index,

@@ -94,7 +94,11 @@ static void print_events(struct ctl *c, yyjson_val *root)
 int cmd_case_show(struct ctl *c, struct err *e)
 {
     struct client_reply reply = {0};
-    int rc = cmd_get(c, cmd_case_path(c, c->args[0], ""), &reply, e);
+    struct buf url = {0};
+    buf_put_string(&url, cmd_case_path(c, c->args[0], ""));
+    cmd_put_param(&url, "last", ctl_option(c, "--last"));
+    int rc = cmd_get(c, buf_cstr(&url), &reply, e);
+    buf_close(&url);
     if (rc == 0 && !cmd_print_json(c, &reply)) {
         struct arena *mem = &c->mem;
         yyjson_val *o = reply.root;
@@ -175,8 +179,10 @@ int cmd_case_watch(struct ctl *c, struct err *e)
     int rc = 0;
     while (rc == 0 && !done) {
         struct client_reply reply = {0};
+        const char *last = c->json ? "" : "last=0"; /* a line shows none of them */
         const char *query =
-            first ? "" : arena_printf(&c->mem, "?wait=%" PRIu64 "&timeout_ms=%d", version, WATCH_POLL_MS);
+            first ? arena_printf(&c->mem, "?%s", last)
+                  : arena_printf(&c->mem, "?wait=%" PRIu64 "&timeout_ms=%d&%s", version, WATCH_POLL_MS, last);
         rc = cmd_get(c, cmd_case_path(c, c->args[0], query), &reply, e);
         if (rc == 0) {
             uint64_t now = yyjson_get_uint(yyjson_obj_get(reply.root, "version"));

@@ -303,6 +303,8 @@ static const struct ctl_option material_reuse_options[] = {
 };
 static const struct ctl_option payload_options[] = {
     {"--purpose", "TEXT", true, false, "why it is read: goes to the node's log"}, OPTION_END};
+static const struct ctl_option show_case_options[] = {
+    {"--last", "N", false, false, "only the last 0 to 1000 of its events (default: all)"}, OPTION_END};
 static const struct ctl_option watch_options[] = {
     {"--until", "NAME", false, false, "stop at this state instead of the last one"}, OPTION_END};
 static const struct ctl_option origin_options[] = {
@@ -487,8 +489,8 @@ const struct ctl_command ctl_commands[] = {
      "tongban identity check H12345678 --type hk_macau_permit"},
     {"case list", "", 0, 0, false, list_cases_options, cmd_case_list, "cases that this node takes part in",
      "tongban case list --role deciding --status received"},
-    {"case show", "CASE", 1, 1, false, no_options, cmd_case_show, "one case with its events",
-     "tongban case show 0006b6c06b05aa01c9f2"},
+    {"case show", "CASE", 1, 1, false, show_case_options, cmd_case_show, "one case with its events",
+     "tongban case show 0006b6c06b05aa01c9f2 --last 10"},
     {"case payload", "CASE NODE INDEX", 3, 3, false, payload_options, cmd_case_payload,
      "the content of one event with nothing masked",
      "tongban case payload 0006b6c06b05aa01c9f2 440000 12 --purpose 核对材料"},

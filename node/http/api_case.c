@@ -303,7 +303,7 @@ static void watch_cb(void *ctx, bool changed)
     struct request *r = ctx;
     struct app_case_view v = {0};
     struct err e = {0};
-    if (app_get_case(r->app, r->case_id, &r->mem, &v, &e) == 0)
+    if (app_get_case_last(r->app, r->case_id, r->case_last, &r->mem, &v, &e) == 0)
         (void)reply_case(r, &v);
     else
         request_reply_error(r, &e);
@@ -330,13 +330,18 @@ int api_get_case(struct request *r, struct err *e)
         rc = request_param_u64(r, "timeout_ms", 1, HTTP_WAIT_MS_MAX, &timeout_ms, e);
     if (rc == 0 && !wait && request_param(r, "timeout_ms") != NULL)
         rc = err_set(e, ERR_INVALID, "http.parameter", "parameter 'timeout_ms' needs 'wait' beside it");
+    r->case_last = UINT64_MAX;
+    if (rc == 0)
+        rc = request_param_u64(r, "last", 0, LIST_ROWS_MAX, &r->case_last, e);
     if (rc == 0)
         rc = app_find_case(r->app, r->args[0], r->case_id, e);
     if (rc != 0)
         return rc;
 
     struct app_case_view v = {0};
-    rc = app_get_case(r->app, r->case_id, &r->mem, &v, e);
+    rc = app_get_case_last(r->app, r->case_id, wait ? 0 : r->case_last, &r->mem, &v, e);
+    if (rc == 0 && wait && v.version > version)
+        rc = app_get_case_last(r->app, r->case_id, r->case_last, &r->mem, &v, e);
     if (rc != 0)
         return rc;
     if (!wait || v.version > version)

@@ -94,6 +94,7 @@ struct request {
     void (*hurry_cb)(struct request *r); /* answers at once with what there is; NULL = the answer must be waited for */
     uint64_t watch_ticket;               /* of app_watch, for cancel_cb */
     uint8_t case_id[CASE_ID_SIZE];       /* what a long poll is about */
+    uint64_t case_last;                  /* how many events of it are wanted */
 };
 
 /* On the heap, zeroed. */

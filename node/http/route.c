@@ -56,7 +56,7 @@ static const struct route routes[] = {
     {"POST", "/v1/identity/check", "", BODY_JSON, api_post_identity_check},
     {"GET", "/v1/cases", "status role item overdue limit before", BODY_NONE, api_list_cases},
     {"POST", "/v1/cases", "durable timeout_ms", BODY_JSON, api_post_case},
-    {"GET", "/v1/cases/{case}", "wait timeout_ms", BODY_NONE, api_get_case},
+    {"GET", "/v1/cases/{case}", "wait timeout_ms last", BODY_NONE, api_get_case},
     {"GET", "/v1/cases/{case}/events", "", BODY_NONE, api_list_case_events},
     {"POST", "/v1/cases/{case}/events", "durable timeout_ms", BODY_JSON, api_post_case_events},
     {"POST", "/v1/cases/{case}/fetch", "", BODY_NONE, api_post_case_fetch},

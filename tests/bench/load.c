@@ -7,7 +7,7 @@
  *               request, each with --payload (1024) bytes of JSON that no two share; --peers asks for durable=peers
  * --gets FILE   reads the paths that stand in FILE, one a line, in turn
  * --probe PATH  posts one note after the other, --count (300) of them, and waits for each to be visible at the node whose
- *               socket is PATH, which has a long poll open for it
+ *               socket is PATH, which has a long poll open for it: its answer is the case with its last event
  *
  * Closed loop: each of --clients (1) connections has one request under way for --seconds (5). Open loop, with --rate R:
  * R requests a second are due, evenly, whatever the node does; one that finds no connection free waits, and its time
@@ -260,7 +260,7 @@ static void run_open(struct load *l, struct client *clients, struct pollfd *fds,
 static uint64_t version_at(struct client *b, const char *id)
 {
     struct buf get = {0};
-    buf_printf(&get, "GET /v1/cases/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", id);
+    buf_printf(&get, "GET /v1/cases/%s?last=0 HTTP/1.1\r\nHost: localhost\r\n\r\n", id);
     send_all(b, buf_bytes(&get));
     buf_close(&get);
     while (!receive(b))
@@ -276,8 +276,8 @@ static void probe_once(struct load *l, struct client *a, struct client *b)
 {
     const char *id = l->lines[l->turn % l->line_count];
     struct buf get = {0};
-    buf_printf(&get, "GET /v1/cases/%s?wait=%" PRIu64 "&timeout_ms=20000 HTTP/1.1\r\nHost: localhost\r\n\r\n", id,
-               version_at(b, id));
+    buf_printf(&get, "GET /v1/cases/%s?wait=%" PRIu64 "&last=1&timeout_ms=20000 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+               id, version_at(b, id));
     send_all(b, buf_bytes(&get));
     buf_close(&get);
     (void)poll(NULL, 0, PROBE_PAUSE_US / 1000); /* the long poll is to be waiting there */

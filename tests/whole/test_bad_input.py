@@ -224,6 +224,7 @@ READINGS = [
     ("GET", "/../etc/passwd", 404, "http.path"),
     ("GET", "/v1/cases/%2e%2e", 404, "case.unknown", "'..'"),
     ("GET", "/v1/cases/ffffffff", 404, "case.unknown", "'ffffffff'"),
+    ("GET", "/v1/cases/ffffffff?last=1001", 400, "http.parameter", "'last'", "'1001'", "0 to 1000"),
     ("GET", "/v1/cases?limit=0", 400, "http.parameter", "'limit'", "'0'", "1 to 1000"),
     ("GET", "/v1/cases?limit=1001", 400, "http.parameter", "'1001'"),
     ("GET", "/v1/cases?limit=10&limit=20", 400, "http.parameter", "'limit'", "twice"),

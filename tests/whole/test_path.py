@@ -655,6 +655,18 @@ def test_long_poll(cluster):
     assert unchanged["version"] == version and time.monotonic() - began >= 0.2
     assert a.get(f"/v1/cases/{case}?wait={version - 1}").ok().json()["version"] == version, "at once: it has changed since"
 
+    # only the last events
+    whole = a.get(f"/v1/cases/{case}").ok().json()
+    assert len(whole["events"]) == whole["event_count"] > 2
+    for last in (0, 1, 2, 1000):
+        part = a.get(f"/v1/cases/{case}?last={last}").ok().json()
+        assert part.pop("events") == whole["events"][max(0, len(whole["events"]) - last):]
+        assert part == {k: v for k, v in whole.items() if k != "events"}
+        assert a.get(f"/v1/cases/{case}?wait={version - 1}&last={last}").ok().json() == part | {"events": whole["events"][-last:] if last else []}
+    assert a.cli("case", "show", case, "--last", 1)["events"] == whole["events"][-1:]
+    refused = cluster.cli("case", "show", case, "--last", 1001, check=False, env={"TONGBAN_DIR": str(a.dir)})
+    assert refused.returncode != 0 and "'last' is '1001', it must be a number from 0 to 1000" in refused.stderr
+
     answers = []
     waiting = [threading.Thread(target=lambda: answers.append(a.get(f"/v1/cases/{case}?wait={version}").ok().json()))
                for _ in range(3)]

@@ -1,7 +1,7 @@
 /* Ledger writer (see ledger_writer.h).
  *
- * Happy path: ledger_writer_submit() -> thread: store_commit() -> checkpoint_sign() -> store_head_swap() -> loop_post();
- * a while later store_head_sync().
+ * Happy path: ledger_writer_submit() -> thread: store_commit() -> store_head_swap() -> loop_post(); a while later
+ * store_head_sync(). The signer signs during the commit; on a machine so busy that it has not begun by then, the thread does.
  * Failure modes: the commit fails (nothing is there; the handle is spent), the swap fails by I/O (entries are there,
  * not sealed; sealed at the next opening), the swap is lost (another process or an older copy: never sign again). The head cannot
  * be made durable: the next swap fails.
@@ -22,10 +22,14 @@ struct ledger_writer {
     struct loop *loop;
     pthread_t thread;
     uint64_t head_due_ms; /* the thread's: when the swapped head is to be durable, monotonic; 0 = it is */
-    pthread_mutex_t lock; /* guards job, closing */
+    pthread_t signer;
+    pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t wake;
     struct ledger_writer_job *job;
     bool closing;
+    pthread_cond_t signer_wake, signer_done;
+    struct ledger_writer_job *to_sign; /* waits for the signer */
+    bool is_signing;
 };
 
 static void note_head(struct ledger_writer *w)
@@ -57,6 +61,69 @@ static void wait_for_work(struct ledger_writer *w)
     xassert(rc == 0 || rc == ETIMEDOUT);
 }
 
+/* ---- signing beside the commit ---- */
+
+static void *signer_main(void *arg)
+{
+    struct ledger_writer *w = arg;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        while (w->to_sign == NULL && !w->closing)
+            pthread_cond_wait(&w->signer_wake, &w->lock);
+        struct ledger_writer_job *job = w->to_sign;
+        if (job == NULL)
+            break; /* a job that the writer has still to do is signed there */
+        w->to_sign = NULL;
+        w->is_signing = true;
+        pthread_mutex_unlock(&w->lock);
+        ledger_job_sign(job);
+        pthread_mutex_lock(&w->lock);
+        w->is_signing = false;
+        pthread_cond_signal(&w->signer_done);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+static void give_to_signer(struct ledger_writer *w, struct ledger_writer_job *job)
+{
+    pthread_mutex_lock(&w->lock);
+    w->to_sign = job;
+    pthread_cond_signal(&w->signer_wake);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* True when it is signed, or was begun; false: it had not got to it, and will not. */
+static bool take_from_signer(struct ledger_writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool was_begun = w->to_sign == NULL;
+    w->to_sign = NULL;
+    while (w->is_signing)
+        pthread_cond_wait(&w->signer_done, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+    return was_begun;
+}
+
+static void run_job(struct ledger_writer *w, struct ledger_writer_job *job)
+{
+    if (job->seal)
+        give_to_signer(w, job);
+    ledger_job_commit(w->store, job);
+    if (!job->seal)
+        return;
+    bool is_signed = take_from_signer(w);
+    if (!job->committed) {
+        buf_reset(&job->note);
+        return;
+    }
+    if (!is_signed)
+        ledger_job_sign(job);
+    ledger_job_swap(w->store, job);
+}
+
+/* ---- the thread ---- */
+
 static void *writer_main(void *arg)
 {
     struct ledger_writer *w = arg;
@@ -75,7 +142,7 @@ static void *writer_main(void *arg)
         if (is_due) {
             sync_head(w);
         } else {
-            ledger_writer_run(w->store, job);
+            run_job(w, job);
             loop_post(w->loop, &job->done);
             note_head(w);
         }
@@ -95,6 +162,9 @@ struct ledger_writer *ledger_writer_start(struct store *store, struct loop *loop
     rc |= pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     rc |= pthread_mutex_init(&w->lock, NULL);
     rc |= pthread_cond_init(&w->wake, &monotonic);
+    rc |= pthread_cond_init(&w->signer_wake, NULL);
+    rc |= pthread_cond_init(&w->signer_done, NULL);
+    rc |= pthread_create(&w->signer, NULL, signer_main, w);
     rc |= pthread_condattr_destroy(&monotonic);
     rc |= pthread_create(&w->thread, NULL, writer_main, w);
     xassert(rc == 0);
@@ -117,11 +187,14 @@ void ledger_writer_stop(struct ledger_writer *w)
     pthread_mutex_lock(&w->lock);
     w->closing = true;
     pthread_cond_signal(&w->wake);
+    pthread_cond_signal(&w->signer_wake);
     pthread_mutex_unlock(&w->lock);
-    int rc = pthread_join(w->thread, NULL);
+    int rc = pthread_join(w->thread, NULL) | pthread_join(w->signer, NULL);
     xassert(rc == 0);
     store_close(w->store);
     pthread_cond_destroy(&w->wake);
+    pthread_cond_destroy(&w->signer_wake);
+    pthread_cond_destroy(&w->signer_done);
     pthread_mutex_destroy(&w->lock);
     free(w);
 }

@@ -2,8 +2,8 @@
  *
  * It owns the store's writing handle. A job is one transaction (everything that had queued up) and, when the job holds
  * own leaves, the seal after it: compare-and-swap of the head, then the signed checkpoint. One job in flight; what
- * arrives meanwhile is the next one, which is the group commit. The signature is computed before the swap and handed
- * out only after it; a swap that loses throws the signature away.
+ * arrives meanwhile is the next one, which is the group commit. The signature is computed while the disk works, on a thread of its
+ * own, and handed out only after the swap; a commit that fails and a swap that loses throw it away.
  *
  * The transaction is durable then, the swap not yet: it is made so within LEDGER_HEAD_LAG_MS, when nothing waits for it (and by
  * any batch with witnesses, and when the store is closed). The swap keeps two copies of a node on one machine, and an older
@@ -31,7 +31,9 @@ struct ledger_writer_job {
     bool seal;                       /* swap the head from @old to @head and sign */
     struct checkpoint old, head;
     const struct note_signer *signer;
-    struct buf note;  /* out: the signed checkpoint */
+    struct buf note; /* out: the signed checkpoint */
+    int sign_rc;     /* why there is none, with its text: the signer works beside the commit */
+    struct err sign_error;
     int rc;           /* out: 0, or the first failure */
     bool committed;   /* out: the batch is in the store, whatever became of the seal */
     bool sealed_lost; /* out: the swap was lost: somebody else signs for this ledger */
@@ -47,6 +49,10 @@ void ledger_writer_stop(struct ledger_writer *w);
 
 /* The job itself, on the caller's thread: commit, then seal. Fills the out fields but does not post. */
 void ledger_writer_run(struct store *store, struct ledger_writer_job *job);
+/* Its steps: a commit and a signature, in any order or at the same time; then, when the commit is there, the swap. */
+void ledger_job_commit(struct store *store, struct ledger_writer_job *job);
+void ledger_job_sign(struct ledger_writer_job *job);
+void ledger_job_swap(struct store *store, struct ledger_writer_job *job);
 /* The seal alone: used at start-up when the last commit had not been sealed. */
 int ledger_writer_seal(struct store *store, struct ledger_writer_job *job) WARN_UNUSED;
 

@@ -1,5 +1,5 @@
-/* node/ledger_writer: a swapped head becomes durable behind the answer, soon, whether more jobs come or none. The store and the loop
- * are this file's. */
+/* node/ledger_writer: the signature is made beside the commit, and swapped in only after it; a swapped head becomes durable behind
+ * the answer, soon, whether more jobs come or none. The store, the steps of a job and the loop are this file's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,8 @@ struct store {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the rest */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct store store;
-static unsigned syncs, done, syncs_when_done;
+static unsigned syncs, done, syncs_when_done, signs, swaps;
+static bool commit_fails, commit_waits; /* waits: for the signature */
 
 bool store_head_is_unsynced(const struct store *s)
 {
@@ -47,10 +48,33 @@ void store_close(struct store *s)
     s->is_closed = true;
 }
 
-void ledger_writer_run(struct store *s, struct ledger_writer_job *job)
+void ledger_job_commit(struct store *s, struct ledger_writer_job *job)
+{
+    (void)s;
+    pthread_mutex_lock(&lock);
+    while (commit_waits && signs == 0)
+        pthread_cond_wait(&changed, &lock);
+    job->committed = !commit_fails;
+    job->rc = commit_fails ? ERR_IO : 0;
+    pthread_mutex_unlock(&lock);
+}
+
+void ledger_job_sign(struct ledger_writer_job *job)
 {
     pthread_mutex_lock(&lock);
-    s->is_unsynced = s->is_unsynced || job->seal;
+    signs++;
+    buf_put_string(&job->note, "signed");
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+void ledger_job_swap(struct store *s, struct ledger_writer_job *job)
+{
+    pthread_mutex_lock(&lock);
+    assert_int_equal(signs, ++swaps);
+    assert_true(job->committed && job->note.size > 0);
+    s->is_unsynced = true;
+    buf_reset(&job->note);
     pthread_mutex_unlock(&lock);
 }
 
@@ -68,7 +92,8 @@ static int setup(void **state)
 {
     (void)state;
     store = (struct store){0};
-    syncs = done = 0;
+    syncs = done = signs = swaps = 0;
+    commit_fails = commit_waits = false;
     return 0;
 }
 
@@ -92,6 +117,32 @@ static void wait_synced(void)
     pthread_mutex_unlock(&lock);
 }
 
+static void signs_while_the_disk_works(void **state)
+{
+    (void)state;
+    struct ledger_writer *w = ledger_writer_start(&store, NULL);
+    struct ledger_writer_job job = {.seal = true};
+    commit_waits = true;
+    run_job(w, &job);
+    ledger_writer_stop(w);
+    assert_int_equal(signs, 1);
+    assert_int_equal(swaps, 1);
+    buf_close(&job.note);
+}
+
+static void throws_away_what_is_not_committed(void **state)
+{
+    (void)state;
+    struct ledger_writer *w = ledger_writer_start(&store, NULL);
+    struct ledger_writer_job job = {.seal = true};
+    commit_fails = commit_waits = true;
+    run_job(w, &job);
+    ledger_writer_stop(w);
+    assert_int_equal(swaps, 0);
+    assert_int_equal(job.note.size, 0);
+    buf_close(&job.note);
+}
+
 static void syncs_when_nothing_comes(void **state)
 {
     (void)state;
@@ -101,6 +152,7 @@ static void syncs_when_nothing_comes(void **state)
     assert_int_equal(syncs_when_done, 0);
     wait_synced();
     ledger_writer_stop(w);
+    buf_close(&job.note);
     assert_true(store.is_closed);
     assert_int_equal(syncs, 1);
 }
@@ -117,6 +169,7 @@ static void syncs_between_jobs(void **state)
     } while (syncs_when_done == 0);
     assert_true(count > 1); /* not for each of them */
     ledger_writer_stop(w);
+    buf_close(&job.note);
 }
 
 static void syncs_what_the_start_left(void **state)
@@ -148,11 +201,14 @@ static void goes_on_when_the_disk_refuses(void **state)
     wait_synced();
     run_job(w, &job); /* its swap is the one that fails, in the real store */
     ledger_writer_stop(w);
+    buf_close(&job.note);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(signs_while_the_disk_works, setup),
+        cmocka_unit_test_setup(throws_away_what_is_not_committed, setup),
         cmocka_unit_test_setup(syncs_when_nothing_comes, setup),
         cmocka_unit_test_setup(syncs_between_jobs, setup),
         cmocka_unit_test_setup(syncs_what_the_start_left, setup),

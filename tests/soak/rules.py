@@ -1,5 +1,4 @@
 """What a soak allows, in one place, and the rule by which growth is judged."""
-from statistics import median
 
 # (name, limit, unit, why). Growth is judged on the processes that live through the whole run (KEPT in faults.py): a restart
 # would hide a leak.
@@ -24,6 +23,7 @@ DESCRIPTORS_NEEDED = {
     "for_files": 10,  # the same, made when a file travels
     "database": 20,  # ledger.db, heads.db, keys.db: writer and one reader each with WAL and shared memory, one set more for a backup
 }
+FLOOR = 0.1  # the quantile by which dead connections are judged
 JUDGED_FROM_S = 600  # shorter runs have no growth to speak of: it is shown, not judged
 WARM_UP_PART = 1 / 6  # of the run: caches fill, every node is killed at least once
 
@@ -35,7 +35,7 @@ ERRORS_OF_FAULTS = {
 # The node that is put back to an older backup, and the error lines that this explains in its own log. It forgets what it held beside its
 # ledger: the keys of requests answered since, uploads under way; so nobody repeats a request there or uploads a file.
 RESTORED = "500000"
-ERRORS_OF_RESTORE = {"ledger.behind"}
+ERRORS_OF_RESTORE = {"ledger.behind", "ledger.missing"}  # the latter while a member that holds some is cut off; it ends with that
 
 # What reconciliation may find between nodes that are cut off and behind: it waits, and nothing was wrong.
 RECONCILE_WAITS = {"lag_there", "lag_here", "third_there", "pending"}
@@ -53,19 +53,29 @@ def warm_up(length):
     return length * WARM_UP_PART
 
 
+def quantile(values, part):
+    """Of @values, not empty; between two of them when it falls there, so that 0.5 is the median."""
+    at = sorted(values)
+    place = part * (len(at) - 1)
+    low = int(place)
+    high = min(low + 1, len(at) - 1)
+    return at[low] + (at[high] - at[low]) * (place - low)
+
+
 def windows(warm, end):
     """(first quarter, second half) of what comes after warm-up, which is over at second @warm."""
     length = end - warm
     return (warm, warm + length / 4), (warm + length / 2, end)
 
 
-def growth(points, warm, end):
-    """Growth an hour of [(second, value)]: the median of the second half against that of the first quarter, by the hours between
-    their middles; None without points in both. Medians: a fault's peak is no growth."""
+def growth(points, warm, end, part=0.5):
+    """Growth an hour of [(second, value)]: a quantile of the second half against that of the first quarter, by the hours between
+    those moments of the windows; None without points in both. The median: a fault's peak is no growth. @part 0.1: the floor, of what
+    is held for minutes after each fault, so that peaks follow each other."""
     (a0, a1), (b0, b1) = windows(warm, end)
-    first = [(t, v) for t, v in points if a0 <= t <= a1]
-    second = [(t, v) for t, v in points if b0 <= t <= b1]
+    first = sorted((v, t) for t, v in points if a0 <= t <= a1)
+    second = sorted((v, t) for t, v in points if b0 <= t <= b1)
     if not first or not second:
         return None
-    hours = (median(t for t, _ in second) - median(t for t, _ in first)) / 3600
-    return (median(v for _, v in second) - median(v for _, v in first)) / hours
+    hours = (quantile([t for _, t in second], part) - quantile([t for _, t in first], part)) / 3600
+    return (quantile([v for v, _ in second], part) - quantile([v for v, _ in first], part)) / hours

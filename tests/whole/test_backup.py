@@ -111,6 +111,8 @@ def test_a_full_disk_leaves_no_half_file(cluster, tmp_path):
     assert "SQLite" in stderr
     assert not list(tmp_path.glob("copy*"))
     subprocess.run(["prlimit", f"--pid={a.pid}", "--fsize=unlimited:unlimited"], check=True)
+    a.expect_error("store.io")  # it may have had something of its own to write meanwhile
+    wait_for(lambda: a.get("/v1/status").ok().json()["writer"] == "ok", what="the node to write again")
     cli(cluster, a, "backup", "--out", out)
     assert out.stat().st_size > limit
     assert_whole(a)

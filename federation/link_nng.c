@@ -504,11 +504,10 @@ static void init_sync(struct link_nng *l)
 /* Signals are the loop's. */
 static int start_keeper(struct link_nng *l, struct err *e)
 {
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t before;
+    signals_mask(&before);
     int rv = pthread_create(&l->keeper, NULL, keeper_main, l);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    signals_unmask(&before);
     l->has_keeper = rv == 0;
     return rv == 0 ? 0 : err_set_errno(e, ERR_IO, "link.thread", rv, "thread");
 }

@@ -30,6 +30,7 @@
 #include "node/base/log.h"
 #include "node/base/map.h"
 #include "node/base/prng.h"
+#include "node/base/signals.h"
 #include "node/base/xassert.h"
 
 #define SP_HEADER_BYTES_MAX 64u /* request id and hops, counted by NNG_OPT_RECVMAXSZ */

@@ -41,6 +41,7 @@
 #include "certs/pki_x509.h"
 #include "certs/trust.h"
 #include "node/base/clock.h"
+#include "node/base/signals.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
@@ -735,7 +736,10 @@ static int register_result;
 
 static void register_once(void)
 {
+    sigset_t before;
+    signals_mask(&before);       /* for NNG's threads, which start here */
     (void)nng_tls_engine_name(); /* makes NNG set up its own engine now, which would later overwrite ours */
+    signals_unmask(&before);
     make_bio_method();
     register_result = nng_tls_engine_register(&nng_engine);
 }

@@ -15,6 +15,7 @@
 
 #include "node/base/clock.h"
 #include "node/base/log.h"
+#include "node/base/signals.h"
 #include "node/base/xassert.h"
 
 struct ledger_writer {
@@ -166,7 +167,10 @@ struct ledger_writer *ledger_writer_start(struct store *store, struct loop *loop
     rc |= pthread_cond_init(&w->signer_done, NULL);
     rc |= pthread_create(&w->signer, NULL, signer_main, w);
     rc |= pthread_condattr_destroy(&monotonic);
+    sigset_t before;
+    signals_mask(&before);
     rc |= pthread_create(&w->thread, NULL, writer_main, w);
+    signals_unmask(&before);
     xassert(rc == 0);
     return w;
 }

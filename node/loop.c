@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include "node/base/signals.h"
 #include "node/base/xassert.h"
 
 #define INBOX_TURN_MAX 256
@@ -92,9 +93,12 @@ void loop_destroy(struct loop *l)
 {
     if (l == NULL)
         return;
+    sigset_t before;
+    signals_mask(&before); /* libuv gives them back to the kernel, which would end the process on a second SIGTERM */
     uv_walk(&l->uv, close_walk, NULL);
     for (size_t i = 0; l->signal_cb != NULL && i < array_count(signal_numbers); i++)
-        (void)signal(signal_numbers[i], SIG_IGN); /* a second SIGTERM must not kill what is about to end well */
+        (void)signal(signal_numbers[i], SIG_IGN);
+    signals_unmask(&before);
     while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0)
         ;
     check(uv_loop_close(&l->uv));
@@ -200,7 +204,10 @@ void loop_work(struct loop *l, void (*work)(void *ctx), void (*done)(void *ctx),
 {
     struct work *w = xcalloc(1, sizeof *w);
     *w = (struct work){.work = work, .done = done, .ctx = ctx};
+    sigset_t before;
+    signals_mask(&before); /* the first call starts the workers */
     check(uv_queue_work(&l->uv, &w->uv, work_run, work_done));
+    signals_unmask(&before);
 }
 
 struct uv_loop_s *loop_uv(struct loop *l)

@@ -11,6 +11,7 @@
 
 #include "node/base/limits.h"
 #include "node/base/list.h"
+#include "node/base/signals.h"
 #include "node/base/xassert.h"
 #include "node/loop.h"
 
@@ -187,7 +188,10 @@ void poster_post(struct poster *p, const char *url, struct bytes body, uint32_t 
     list_append(&p->queue, &j->link);
     pthread_mutex_unlock(&p->lock);
     if (!p->has_thread) {
+        sigset_t before;
+        signals_mask(&before);
         int rc = pthread_create(&p->thread, NULL, thread_main, p);
+        signals_unmask(&before);
         xassert(rc == 0);
         p->has_thread = true;
     }

@@ -22,3 +22,15 @@ def test_stops_and_starts_beside_connections(cluster):
         for x in nodes:
             x.wait_ready()
     cluster.check()
+
+
+def test_a_second_signal_does_not_kill_what_ends_well(cluster):
+    """An operator who presses Ctrl-C again and again, at any moment of the end, sees status 0."""
+    node = cluster.add_node("510000", "四川省", proxied=False)
+    cluster.start()
+    for _ in range(5 * ROUNDS):
+        while node.process.poll() is None:
+            node.process.terminate()
+        assert node.process.returncode == 0
+        node.process = None
+        node.start()

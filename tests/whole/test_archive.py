@@ -78,8 +78,6 @@ def test_a_package_is_whole_and_proves_itself(world, tmp_path):
     assert sm3.stdout.split()[0] == row["sm3"] and hashlib.sha256(scan.read_bytes()).hexdigest() == row["sha256"]
     policy = tmp_path / "policy"
     policy.write_text(Shell(a).text("policy"))
-    for node in (a, b):
-        node.stop()
     judged = verify(a, folder)
     assert (judged["files"], judged["entries"], judged["not_final"]) == (str(len(files)), str(len(events)), "0")
     assert int(judged["receipts"]) == len(manifest["receipts"]) >= 6 and "own policy" in judged["judged_by"]
@@ -120,6 +118,20 @@ def test_a_package_is_whole_and_proves_itself(world, tmp_path):
     damaged("archive.read", lambda c: (c / material).unlink(), material)
     damaged("archive.entry", flip(entry, seal=True), entry)
     damaged("archive.form", lambda c: (c / "manifest.json").write_text('{"format":"tongban-archive/9"}'), "tongban-archive/9")
+    other = submit(a, serial=7)
+    act(a, other, "withdraw").ok()
+    wait_status(other, "withdrawn", a, b)
+    export(a, other, tmp_path / "other")
+
+    def swapped(copy):
+        """A good receipt, of another case."""
+        for end in ("tlog-proof", "policy"):
+            shutil.copy(tmp_path / "other" / "receipts" / f"submit.{end}", copy / "receipts" / f"decide.{end}")
+            resealed(copy, f"receipts/decide.{end}")
+
+    for node in (a, b):
+        node.stop()
+    damaged("archive.receipt", swapped, "decide")
     with pytest.raises(CommandFailed, match="receipt of 'decide'"):
         copy = tmp_path / "copy"
         shutil.rmtree(copy)

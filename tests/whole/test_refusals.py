@@ -272,3 +272,32 @@ def test_one_bundle_at_two_nodes(world, tmp_path):
 def test_a_calendar_that_is_too_large(world):
     days = {f"2027-{m:02}-{d:02}": {"type": "holiday", "name": "长" * 90} for m in range(1, 13) for d in range(1, 29)}
     refuses(world.b.post("/v1/calendar", days), 413, "calendar.size")
+
+
+def test_answers_that_leave_no_part(world, tmp_path):
+    whole = json.loads((TREE / "catalog/data/bundles-sichuan.json").read_text())
+    bundle = whole["bundles"][0]
+    parts = [{k: v for k, v in m.items() if k != "after"} for m in bundle["members"] if m["code"] in ("YB", "SB")]
+    whole["bundles"] = [{**bundle, "code": "NONE", "members": parts, "questions": bundle["questions"][:2], "materials": []}]
+    (tmp_path / "b.json").write_text(json.dumps(whole, ensure_ascii=False))
+    world.b.cli("bundle", "import", str(tmp_path / "b.json"), "--publish")
+    wait_for(lambda: world.a.get("/v1/bundles/NONE").status == 200, what="the bundle")
+    person = application()["applicant"]
+    body = {"answers": {"insure": "否", "card": "否"}, "division": "510104", "applicant": person}
+    refuses(world.a.post(f"/v1/bundles/{B}/NONE/cases", body), 413, "bundle.parts", "0", "32")
+
+
+def test_an_upload_whose_state_is_damaged(world):
+    a = world.a
+    case = submit(a, serial=6)
+    upload = a.post(f"/v1/cases/{case}/materials", {"name": "a.pdf", "size": 5000}).ok().json()["upload"]
+    a.stop()
+    states = [p for p in (a.dir / "files" / "upload").iterdir() if p.stat().st_size < 4096]
+    for state in states:
+        data = bytearray(state.read_bytes())
+        data[len(data) // 2] ^= 1
+        state.write_bytes(data)
+    a.start()
+    refuses(a.get(f"/v1/uploads/{upload}"), 500, "material.upload-corrupt")
+    assert len(states) >= 1 and a.get("/healthz").status == 200, "the others are not harmed"
+    assert a.post(f"/v1/cases/{case}/materials", {"name": "b.pdf", "size": 5001}).status == 201

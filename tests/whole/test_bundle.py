@@ -461,9 +461,13 @@ def test_the_largest_bundle_is_one_application(nodes, tmp_path):
         whole["bundles"] = [{
             **whole["bundles"][0], "code": "ALL", "name": "最大的一件事", "questions": [], "materials": [],
             "members": [{"code": f"P{i:02}", "item": code} for i, code in enumerate(codes)]}]
+        whole["bundles"][0]["members"][1]["node"] = int(A)
 
     publish(b, bundle_file(tmp_path, enlarge))
     wait_shown("ALL", a, version=1)
+    for node in (a, b):
+        of_region = {region: node.cli("bundle", "list", "--region", region)["bundles"] for region in (B, "440300", "330106")}
+        assert {region: len(rows) for region, rows in of_region.items()} == {B: 1, "440300": 1, "330106": 0}, "it names Guangdong"
     divisions = {f"P{i:02}": homes[i % 3][0] for i in range(32)}
     reply = ask(a, "ALL", answers=None, divisions=divisions).ok().json()
     assert len(reply["parts"]) == 32 and {p["node"] for p in reply["parts"]} == {int(B), int(A), int(C)}

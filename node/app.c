@@ -4,6 +4,7 @@
  * What is kept here beside the store is derived and may be dropped: the cache of folded cases, requests in flight, who
  * waits for what. When the ledger stops, all of it goes, and comes back from the store.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -471,6 +472,8 @@ void app_metrics(struct app *a, struct buf *ret)
            cached.bytes + l.recent_bytes);
     metric(ret, "tongban_store_bytes", "gauge", "Memory of the databases, their caches of pages above all.",
            store_memory_bytes());
+    metric(ret, "tongban_heap_free_bytes", "gauge", "Memory that the C library keeps for the next moment of need.",
+           mallinfo2().fordblks);
     metric(ret, "tongban_resident_bytes", "gauge", "Memory in use.", s.rss_bytes);
     metric(ret, "tongban_certificate_not_after_seconds", "gauge", "End of the own certificate, seconds since 1970.",
            s.certificate_not_after_s);

@@ -3,7 +3,7 @@
 # (name, limit, unit, why). Growth is judged on the processes that live through the whole run (KEPT in faults.py): a restart
 # would hide a leak.
 LIMITS = {
-    "memory_growth": (8.0, "MiB/h", "RssAnon without caches and database; a node has about 7 MiB; the heap around what the caches hold is a tenth of it; 100 bytes kept of each request would be 10 MiB an hour"),
+    "memory_growth": (8.0, "MiB/h", "RssAnon without caches, database and free heap; a node has about 7 MiB; the heap around what the caches hold is a tenth of it; 100 bytes kept of each request would be 10 MiB an hour"),
     "cached_max": (26.0, "MiB", "tongban_cached_bytes: 16 MiB of cases in use, 8 MiB of newest entries; cases with commands under way stay beyond it"),
     "store_max": (24.0, "MiB", "tongban_store_bytes: caches of pages, 8 MiB of the writer, 2 of each reader, 1 of each small database"),
     "descriptor_growth": (4.0, "/h", "without files of cases and what is needed (below); a connection that a peer has reset is held for two minutes at most; one descriptor lost per fault would be 100 an hour"),
@@ -23,6 +23,7 @@ DESCRIPTORS_NEEDED = {
     "for_files": 10,  # the same, made when a file travels
     "database": 20,  # ledger.db, heads.db, keys.db: writer and one reader each with WAL and shared memory, one set more for a backup
 }
+FREE_KIB = 4096  # of free heap are set aside; more is growth
 FLOOR = 0.1  # the quantile by which dead connections are judged
 JUDGED_FROM_S = 600  # shorter runs have no growth to speak of: it is shown, not judged
 WARM_UP_PART = 1 / 6  # of the run: caches fill, every node is killed at least once

@@ -133,7 +133,7 @@ class Sampler:
             peers = node.get("/v1/peers", timeout=3).ok().json()["peers"]
             metrics = node.get("/metrics", timeout=3).ok().body.decode()
             kib = lambda name: int(re.search(rf"^{name} (\d+)$", metrics, re.M).group(1)) // 1024
-            row = {"cached_kib": kib("tongban_cached_bytes"), "store_kib": kib("tongban_store_bytes")}
+            row = {"cached_kib": kib("tongban_cached_bytes"), "store_kib": kib("tongban_store_bytes"), "free_kib": kib("tongban_heap_free_bytes")}
         except (OSError, http.client.HTTPException, AssertionError):
             return {}
         return row | {"status_ms": round(took, 1), "size": status["ledger_size"], "cases": status["cases"], "connected": status["peers_connected"],

@@ -18,6 +18,9 @@
 #include "node/base/signals.h"
 #include "node/base/xassert.h"
 
+/* Larger batches are signed after the commit: they come when the processors have more to do than to wait for the disk. */
+#define SIGN_BESIDE_ENTRIES_MAX 2u
+
 struct ledger_writer {
     struct store *store; /* the thread's, from its start to its end */
     struct loop *loop;
@@ -108,12 +111,13 @@ static bool take_from_signer(struct ledger_writer *w)
 
 static void run_job(struct ledger_writer *w, struct ledger_writer_job *job)
 {
-    if (job->seal)
+    bool is_given = job->seal && job->batch->entry_count <= SIGN_BESIDE_ENTRIES_MAX;
+    if (is_given)
         give_to_signer(w, job);
     ledger_job_commit(w->store, job);
     if (!job->seal)
         return;
-    bool is_signed = take_from_signer(w);
+    bool is_signed = is_given && take_from_signer(w);
     if (!job->committed) {
         buf_reset(&job->note);
         return;
@@ -128,6 +132,7 @@ static void run_job(struct ledger_writer *w, struct ledger_writer_job *job)
 static void *writer_main(void *arg)
 {
     struct ledger_writer *w = arg;
+    store_reserve_log(w->store);
     note_head(w);
     pthread_mutex_lock(&w->lock);
     while (w->job != NULL || !w->closing) {

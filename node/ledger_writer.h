@@ -3,7 +3,7 @@
  * It owns the store's writing handle. A job is one transaction (everything that had queued up) and, when the job holds
  * own leaves, the seal after it: compare-and-swap of the head, then the signed checkpoint. One job in flight; what
  * arrives meanwhile is the next one, which is the group commit. The signature is computed while the disk works, on a thread of its
- * own, and handed out only after the swap; a commit that fails and a swap that loses throw it away.
+ * own (that of a large batch after the commit), and handed out only after the swap; a commit that fails and a swap that loses throw it away.
  *
  * The transaction is durable then, the swap not yet: it is made so within LEDGER_HEAD_LAG_MS, when nothing waits for it (and by
  * any batch with witnesses, and when the store is closed). The swap keeps two copies of a node on one machine, and an older

@@ -365,6 +365,11 @@ void store_close(struct store *s); /* NULL is fine; checkpoints the WAL */
  * After any other error the handle refuses further commits (ERR_IO, "store.stopped"). */
 int store_commit(struct store *s, const struct store_batch *b, struct err *e) WARN_UNUSED;
 
+/* Writes zeros behind the end of ledger.db's write-ahead log, up to the length that it reaches by itself: an fdatasync that makes
+ * a file longer waits for the file system's journal as well as for the data. Some 16 MiB, nothing when less than 1 GiB is free;
+ * what fails only leaves the log shorter. The writer's thread, between commits. */
+void store_reserve_log(struct store *s);
+
 /* Head of the own ledger. Empty store: size 0, root of the empty tree (SHA-256 of nothing), note empty. The note is
  * copied into @a. */
 struct store_head {

@@ -21,7 +21,8 @@ struct store {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the rest */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct store store;
-static unsigned syncs, done, syncs_when_done, signs, swaps;
+static const struct store_batch small = {.entry_count = 1}, large = {.entry_count = 100};
+static unsigned syncs, done, syncs_when_done, signs, signs_in_commit, swaps;
 static bool commit_fails, commit_waits; /* waits: for the signature */
 
 bool store_head_is_unsynced(const struct store *s)
@@ -43,6 +44,11 @@ int store_head_sync(struct store *s, struct err *e)
     return rc;
 }
 
+void store_reserve_log(struct store *s)
+{
+    (void)s;
+}
+
 void store_close(struct store *s)
 {
     s->is_closed = true;
@@ -54,6 +60,7 @@ void ledger_job_commit(struct store *s, struct ledger_writer_job *job)
     pthread_mutex_lock(&lock);
     while (commit_waits && signs == 0)
         pthread_cond_wait(&changed, &lock);
+    signs_in_commit = signs;
     job->committed = !commit_fails;
     job->rc = commit_fails ? ERR_IO : 0;
     pthread_mutex_unlock(&lock);
@@ -92,7 +99,7 @@ static int setup(void **state)
 {
     (void)state;
     store = (struct store){0};
-    syncs = done = signs = swaps = 0;
+    syncs = done = signs = signs_in_commit = swaps = 0;
     commit_fails = commit_waits = false;
     return 0;
 }
@@ -121,7 +128,7 @@ static void signs_while_the_disk_works(void **state)
 {
     (void)state;
     struct ledger_writer *w = ledger_writer_start(&store, NULL);
-    struct ledger_writer_job job = {.seal = true};
+    struct ledger_writer_job job = {.batch = &small, .seal = true};
     commit_waits = true;
     run_job(w, &job);
     ledger_writer_stop(w);
@@ -130,11 +137,23 @@ static void signs_while_the_disk_works(void **state)
     buf_close(&job.note);
 }
 
+static void signs_a_large_batch_after_it(void **state)
+{
+    (void)state;
+    struct ledger_writer *w = ledger_writer_start(&store, NULL);
+    struct ledger_writer_job job = {.batch = &large, .seal = true};
+    run_job(w, &job);
+    ledger_writer_stop(w);
+    assert_int_equal(signs_in_commit, 0);
+    assert_int_equal(swaps, 1);
+    buf_close(&job.note);
+}
+
 static void throws_away_what_is_not_committed(void **state)
 {
     (void)state;
     struct ledger_writer *w = ledger_writer_start(&store, NULL);
-    struct ledger_writer_job job = {.seal = true};
+    struct ledger_writer_job job = {.batch = &small, .seal = true};
     commit_fails = commit_waits = true;
     run_job(w, &job);
     ledger_writer_stop(w);
@@ -147,7 +166,7 @@ static void syncs_when_nothing_comes(void **state)
 {
     (void)state;
     struct ledger_writer *w = ledger_writer_start(&store, NULL);
-    struct ledger_writer_job job = {.seal = true};
+    struct ledger_writer_job job = {.batch = &small, .seal = true};
     run_job(w, &job);
     assert_int_equal(syncs_when_done, 0);
     wait_synced();
@@ -161,7 +180,7 @@ static void syncs_between_jobs(void **state)
 {
     (void)state;
     struct ledger_writer *w = ledger_writer_start(&store, NULL);
-    struct ledger_writer_job job = {.seal = true};
+    struct ledger_writer_job job = {.batch = &small, .seal = true};
     unsigned count = 0;
     do {
         run_job(w, &job);
@@ -185,7 +204,7 @@ static void syncs_nothing_without_a_head(void **state)
 {
     (void)state;
     struct ledger_writer *w = ledger_writer_start(&store, NULL);
-    struct ledger_writer_job job = {.seal = false};
+    struct ledger_writer_job job = {.batch = &small, .seal = false};
     run_job(w, &job);
     ledger_writer_stop(w);
     assert_int_equal(syncs, 0);
@@ -196,7 +215,7 @@ static void goes_on_when_the_disk_refuses(void **state)
     (void)state;
     store.fails = true;
     struct ledger_writer *w = ledger_writer_start(&store, NULL);
-    struct ledger_writer_job job = {.seal = true};
+    struct ledger_writer_job job = {.batch = &small, .seal = true};
     run_job(w, &job);
     wait_synced();
     run_job(w, &job); /* its swap is the one that fails, in the real store */
@@ -208,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(signs_while_the_disk_works, setup),
+        cmocka_unit_test_setup(signs_a_large_batch_after_it, setup),
         cmocka_unit_test_setup(throws_away_what_is_not_committed, setup),
         cmocka_unit_test_setup(syncs_when_nothing_comes, setup),
         cmocka_unit_test_setup(syncs_between_jobs, setup),

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "certs/crypto.h"
+#include "node/base/file.h"
 #include "node/store/store_schema.h"
 
 static void opens_an_empty_folder(void **state)
@@ -382,6 +383,56 @@ static void moves_the_head_only_forward(void **state)
     expect_head(rig, &cosigned);
 }
 
+static void copy_file(struct store_rig *rig, const char *name)
+{
+    struct buf file, to = {0};
+    rig_ok(rig, file_read(rig_path(rig, name), 64 << 20, &file, &rig->e));
+    buf_printf(&to, "copy/%s", name);
+    rig_ok(rig, file_write(rig_path(rig, buf_cstr(&to)), buf_bytes(&file), 0600, false, &rig->e));
+    buf_close(&file);
+    buf_close(&to);
+}
+
+/* The zeros behind the log's end are no frames: not for who goes on, not for who recovers it. */
+static void reserves_room_for_the_log(void **state)
+{
+    struct store_rig *rig = *state;
+    struct stat file;
+    uint64_t found = 0;
+    rig_open(rig);
+    rig_commit_samples(rig, 0, 2);
+    store_reserve_log(rig->store);
+    assert_int_equal(stat(rig_path(rig, "ledger.db-wal"), &file), 0);
+    assert_int_equal(file.st_size, 16 << 20);
+    rig_commit_samples(rig, 2, 4);
+    store_reserve_log(rig->store); /* long enough */
+    rig_expect_samples(rig, 4);
+    assert_int_equal(stat(rig_path(rig, "ledger.db-wal"), &file), 0);
+    assert_int_equal(file.st_size, 16 << 20);
+
+    rig_ok(rig, file_make_dir(rig_path(rig, "copy"), 0700, &rig->e)); /* as a power failure leaves it */
+    static const char *const names[] = {"ledger.db",    "ledger.db-wal", "heads.db",
+                                        "heads.db-wal", "keys.db",       "keys.db-wal"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        copy_file(rig, names[i]);
+    struct buf copy = {0};
+    buf_printf(&copy, "%s", rig_path(rig, "copy"));
+    struct store *store = NULL;
+    struct store_reader *reader = NULL;
+    rig_ok(rig, store_open(buf_cstr(&copy), STORE_SAMPLE_SELF, &store, &rig->e));
+    rig_ok(rig, store_reader_open(buf_cstr(&copy), &reader, &rig->e));
+    rig_ok(rig, store_check(reader, &rig->e));
+    rig_ok(rig, store_sample_verify(reader, &found, &rig->e));
+    assert_int_equal(found, 4);
+    store_reader_close(reader);
+    store_close(store);
+    static const char *const left[] = {"copy/ledger.db", "copy/heads.db", "copy/keys.db", "copy/writer.lock"};
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++)
+        assert_int_equal(unlink(rig_path(rig, left[i])), 0);
+    assert_int_equal(rmdir(rig_path(rig, "copy")), 0);
+    buf_close(&copy);
+}
+
 static void notices_that_another_has_signed(void **state)
 {
     struct store_rig *rig = *state;
@@ -410,6 +461,7 @@ int main(void)
         TEST(opens_a_folder_of_the_first_version),
         TEST(moves_the_head_only_forward),
         TEST(notices_that_another_has_signed),
+        TEST(reserves_room_for_the_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,6 +156,11 @@ def descriptor_growth(samples, region, warm, end):
     return None if None in found else sum(found)
 
 
+def own_threads(sample):
+    """Beyond those that a node has when libuv's four workers are there, which start with the first piece of work."""
+    return max(0, sample["threads"] - rules.THREADS_NEEDED) if "threads" in sample else None
+
+
 def own_memory(sample):
     """MiB without the caches, which have limits of their own and fill up while the run lasts, and without what the C library keeps free:
     up to 4 MiB of it stay after a large moment (node.c), which comes when it comes."""
@@ -172,7 +177,7 @@ def figures(samples, region, warm, end):
     per_entry = None
     if len(both) > 1 and both[-1][1] > both[0][1]:
         per_entry = (both[-1][0] - both[0][0]) / (both[-1][1] - both[0][1])
-    return {"memory_growth": rules.growth(series(samples, region, own_memory), warm, end), "thread_growth": part("threads", 1),
+    return {"memory_growth": rules.growth(series(samples, region, own_memory), warm, end), "thread_growth": rules.growth(series(samples, region, own_threads), warm, end),
             "descriptor_growth": descriptor_growth(samples, region, warm, end), "wal_growth": part("ledger.db-wal", MIB),
             "bytes_per_entry": per_entry, "cached_max": max((s.get("cached_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0),
             "store_max": max((s.get("store_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0), "files_open": max((s.get("fds_files", 0) for s in samples if s["node"] == region), default=0),

@@ -8,7 +8,7 @@ LIMITS = {
     "store_max": (24.0, "MiB", "tongban_store_bytes: caches of pages, 8 MiB of the writer, 2 of each reader, 1 of each small database"),
     "descriptor_growth": (4.0, "/h", "without files of cases and what is needed (below); a connection that a peer has reset is held for two minutes at most; one descriptor lost per fault would be 100 an hour"),
     "files_open": (32, "", "files of cases: 16 that were given last stay open, one for each request under way"),
-    "thread_growth": (2.0, "/h", "the number of threads is fixed at the start"),
+    "thread_growth": (2.0, "/h", "beyond the 17 that a node has once it has worked; their number is fixed"),
     "wal_growth": (8.0, "MiB/h", "a WAL is used again from its beginning after 2000 pages (16 MiB)"),
     "wal_max": (64.0, "MiB", "journal_size_limit of the store; more means a reader that never ends"),
     "bytes_per_entry": (8192.0, "bytes", "growth of ledger.db for each entry held, own or of others, with its payload, indexes and case rows"),
@@ -23,6 +23,7 @@ DESCRIPTORS_NEEDED = {
     "for_files": 10,  # the same, made when a file travels
     "database": 20,  # ledger.db, heads.db, keys.db: writer and one reader each with WAL and shared memory, one set more for a backup
 }
+THREADS_NEEDED = 17
 FREE_KIB = 4096  # of free heap are set aside; more is growth
 FLOOR = 0.1  # the quantile by which dead connections are judged
 JUDGED_FROM_S = 600  # shorter runs have no growth to speak of: it is shown, not judged

@@ -204,6 +204,13 @@ def test_what_faults_and_backups_do_to_descriptors_is_no_leak():
     assert judge.check_growth(rows, {"510000"}, ["510000"], 380, 2280) == []
 
 
+def test_workers_that_start_late_are_no_leak():
+    rows = samples()
+    for row in rows:
+        row["threads"] = 17 if row["at"] > 1300 else 13
+    assert judge.check_growth(rows, {"510000"}, ["510000"], 600, 3600) == []
+
+
 def test_descriptors_by_kind():
     standing = {"1": "for_events", "2": "for_files"}
     named = {"/x/510000/files/ab/cd": "files", "/x/510000/ledger.db-wal": "database", "socket:[1]": "for_events", "socket:[2]": "for_files",

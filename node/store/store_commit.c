@@ -179,9 +179,15 @@ int store_commit_find_case_no(struct store_transaction *t, const uint8_t case_id
     return rc < 0 ? rc : 0;
 }
 
+struct store_case_memo *store_commit_case_memo(const struct store_transaction *t,
+                                               const uint8_t case_id[STORE_CASE_ID_SIZE])
+{
+    return &t->s->case_memos[get_be32(case_id + STORE_CASE_ID_SIZE - 4) % STORE_CASE_MEMOS];
+}
+
 int store_commit_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE], uint64_t *ret)
 {
-    struct store_case_memo *memo = &t->s->case_memos[get_be32(case_id + STORE_CASE_ID_SIZE - 4) % STORE_CASE_MEMOS];
+    struct store_case_memo *memo = store_commit_case_memo(t, case_id);
     if (memo->no != 0 && memcmp(memo->case_id, case_id, STORE_CASE_ID_SIZE) == 0) {
         *ret = memo->no;
         return 0;
@@ -199,8 +205,9 @@ int store_commit_case_no(struct store_transaction *t, const uint8_t case_id[STOR
     }
     if (rc != 0)
         return rc;
-    memo->no = *ret = no;
+    *memo = (struct store_case_memo){.no = no};
     memcpy(memo->case_id, case_id, STORE_CASE_ID_SIZE);
+    *ret = no;
     return 0;
 }
 

@@ -15,9 +15,8 @@
 static const uint64_t sweep_rows_max[STORE_SWEEPS] = {2048, 65536};
 #define SWEEP_ROWS 128u /* that one run of a sweep moves */
 
-/* Which statement brings case row @no to @row. */
-static int pick_case_stmt(struct store_transaction *t, uint64_t no, const struct store_case *row,
-                          enum store_write_stmt *ret)
+/* Takes note of what stands in case row @no, if there is one. */
+static int read_case(struct store_transaction *t, uint64_t no, struct store_case_memo *memo)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = store_commit_stmt(t, STORE_WRITE_CASE_FIND, &stmt);
@@ -25,30 +24,52 @@ static int pick_case_stmt(struct store_transaction *t, uint64_t no, const struct
         return rc;
     store_sql_bind_u64(stmt, 1, no);
     rc = store_sql_step(&t->s->ledger, stmt, t->e);
-    if (rc == 0) {
-        *ret = STORE_WRITE_CASE_INSERT;
-    } else if (rc == 1) {
-        bool same = store_sql_u64(stmt, 0) == row->receiving && store_sql_u64(stmt, 1) == row->lead &&
-                    bytes_equal(store_sql_bytes(stmt, 3), bytes_of_string(row->number)) &&
-                    bytes_equal(store_sql_bytes(stmt, 4), bytes_of_string(row->item_code));
-        bool same_status = store_sql_u64(stmt, 2) == row->status;
-        *ret = !same ? STORE_WRITE_CASE_UPDATE_ALL
-                     : (same_status ? STORE_WRITE_CASE_UPDATE_PLAIN : STORE_WRITE_CASE_UPDATE_STATUS);
+    if (rc == 1) {
+        memo->receiving = (uint32_t)store_sql_u64(stmt, 0);
+        memo->lead = (uint32_t)store_sql_u64(stmt, 1);
+        memo->status = (uint16_t)store_sql_u64(stmt, 2);
+        memo->has_row = true;
+        if (!store_sql_text(stmt, 3, memo->number, sizeof memo->number) ||
+            !store_sql_text(stmt, 4, memo->item_code, sizeof memo->item_code))
+            memcpy(memo->number, "\xff", 2); /* damaged, and equal to none: the row is written anew */
     }
     store_sql_done(stmt);
     return rc < 0 ? rc : 0;
 }
 
+/* Which statement brings the row that @memo tells of to @row. */
+static enum store_write_stmt pick_case_stmt(const struct store_case_memo *memo, const struct store_case *row)
+{
+    if (!memo->has_row)
+        return STORE_WRITE_CASE_INSERT;
+    if (memo->receiving != row->receiving || memo->lead != row->lead || strcmp(memo->number, row->number) != 0 ||
+        strcmp(memo->item_code, row->item_code) != 0)
+        return STORE_WRITE_CASE_UPDATE_ALL;
+    return memo->status == row->status ? STORE_WRITE_CASE_UPDATE_PLAIN : STORE_WRITE_CASE_UPDATE_STATUS;
+}
+
+static void note_case(struct store_case_memo *memo, const struct store_case *row)
+{
+    memo->has_row = true;
+    memo->receiving = row->receiving;
+    memo->lead = row->lead;
+    memo->status = row->status;
+    memcpy(memo->number, row->number, sizeof memo->number);
+    memcpy(memo->item_code, row->item_code, sizeof memo->item_code);
+}
+
 static int put_case(struct store_transaction *t, const struct store_case *row)
 {
     uint64_t no = 0;
-    enum store_write_stmt which = STORE_WRITE_CASE_INSERT;
     sqlite3_stmt *stmt = NULL;
-    int rc = store_commit_case_no(t, row->case_id, &no);
-    if (rc == 0)
-        rc = pick_case_stmt(t, no, row, &which);
-    if (rc == 0)
-        rc = store_commit_stmt(t, which, &stmt);
+    struct store_case_memo *memo = store_commit_case_memo(t, row->case_id);
+    int rc = store_commit_case_no(t, row->case_id, &no); /* it is this case's from here on */
+    if (rc == 0 && !memo->has_row)
+        rc = read_case(t, no, memo);
+    if (rc != 0)
+        return rc;
+    enum store_write_stmt which = pick_case_stmt(memo, row);
+    rc = store_commit_stmt(t, which, &stmt);
     if (rc != 0)
         return rc;
 
@@ -64,6 +85,8 @@ static int put_case(struct store_transaction *t, const struct store_case *row)
     rc = store_commit_run(t, stmt);
     if (rc == 0 && which == STORE_WRITE_CASE_INSERT)
         t->s->case_count++;
+    if (rc == 0)
+        note_case(memo, row);
     return rc;
 }
 

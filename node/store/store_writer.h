@@ -87,11 +87,17 @@ struct store_sweep {
     uint64_t key, no; /* where it has come to; not on disk, any place is as good to begin */
 };
 
-/* Numbers of cases in use. A row of case_ref is never changed or deleted: only an insert that is rolled back makes one void. */
+/* What the file says of cases in use: the number, which is never changed or deleted, and of the row that the indexes hold. Only a
+ * transaction that is rolled back makes it void. */
 #define STORE_CASE_MEMOS 1024u
 struct store_case_memo {
     uint8_t case_id[STORE_CASE_ID_SIZE];
-    uint64_t no; /* 0 = free */
+    uint64_t no;  /* 0 = free */
+    bool has_row; /* the fields below are those of case_row */
+    uint16_t status;
+    uint32_t receiving, lead;
+    char number[sizeof((struct store_case *)0)->number];
+    char item_code[sizeof((struct store_case *)0)->item_code];
 };
 
 struct store {
@@ -144,6 +150,9 @@ int store_commit_stmt(struct store_transaction *t, enum store_write_stmt id, sql
 int store_commit_run(struct store_transaction *t, sqlite3_stmt *stmt) WARN_UNUSED;
 int store_commit_case_no(struct store_transaction *t, const uint8_t case_id[STORE_CASE_ID_SIZE],
                          uint64_t *ret) WARN_UNUSED;
+/* The place of a case's memo; it may hold another case's. */
+struct store_case_memo *store_commit_case_memo(const struct store_transaction *t,
+                                               const uint8_t case_id[STORE_CASE_ID_SIZE]);
 /* Slot of a node, made when it is new. */
 int store_commit_slot_of(struct store_transaction *t, uint32_t node, struct store_slot **ret) WARN_UNUSED;
 /* As above, but 0 when there is none. */

@@ -214,13 +214,14 @@ int case_file_load(struct store_reader *reader, const uint8_t case_id[CASE_ID_SI
     return 0;
 }
 
-static void evict(struct case_cache *c, const struct ledger *ledger)
+/* @keep is about to be used. */
+static void evict(struct case_cache *c, const struct ledger *ledger, size_t bytes_max, const struct case_slot *keep)
 {
-    while (c->count > CASE_CACHE_MAX || c->bytes > CASE_CACHE_BYTES_MAX) {
+    while (c->count > CASE_CACHE_MAX || c->bytes > bytes_max) {
         struct case_slot *oldest = NULL;
         list_for_each (at, &c->lru) {
             struct case_slot *slot = container_of(at, struct case_slot, lru);
-            if (!case_cache_in_flight(slot, ledger)) {
+            if (slot != keep && !case_cache_in_flight(slot, ledger)) {
                 oldest = slot;
                 break;
             }
@@ -257,6 +258,7 @@ int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t ca
         list_remove(&slot->lru);
         list_append(&c->lru, &slot->lru);
         weigh(c, slot);
+        evict(c, ledger, CASE_CACHE_BYTES_BUSY, slot); /* cases grow while they are held */
         *ret = slot;
         return 0;
     }
@@ -264,7 +266,7 @@ int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t ca
     int rc = case_file_load(ledger_reader(ledger), case_id, c->forks, c->fork_count, &file, e);
     if (rc != 0)
         return rc;
-    evict(c, ledger);
+    evict(c, ledger, CASE_CACHE_BYTES_MAX, NULL);
     slot = xcalloc(1, sizeof *slot);
     memcpy(slot->id, case_id, sizeof slot->id);
     slot->file = file;
@@ -275,6 +277,11 @@ int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t ca
     weigh(c, slot);
     *ret = slot;
     return 0;
+}
+
+void case_cache_trim(struct case_cache *c, const struct ledger *ledger)
+{
+    evict(c, ledger, CASE_CACHE_BYTES_MAX, NULL);
 }
 
 void case_cache_touch(struct case_slot *slot, const struct ledger_txn *txn)

@@ -3,7 +3,9 @@
  * A slot holds every event of its case that this node knows, those still on their way to the disk included, so that a
  * command is judged by what will be there; queries about such a case read the committed entries instead (rule "durable
  * before said"). Slots with something in flight stay; others leave when more than CASE_CACHE_MAX are held, or more than
- * CASE_CACHE_BYTES_MAX in them (a case may have thousands of events), the longest unused first. Loop thread only.
+ * CASE_CACHE_BYTES_MAX in them (a case may have thousands of events), the longest unused first. Those held may grow to
+ * CASE_CACHE_BYTES_BUSY until the next trim: cases that are all written to by turns are not to be read again for each event.
+ * Loop thread only.
  */
 #ifndef TB_NODE_CASE_CACHE_H
 #define TB_NODE_CASE_CACHE_H
@@ -15,6 +17,7 @@
 
 #define CASE_CACHE_MAX 2048u
 #define CASE_CACHE_BYTES_MAX ((size_t)16 << 20)
+#define CASE_CACHE_BYTES_BUSY ((size_t)32 << 20)
 
 #define CASE_KEYS_GIVEN_MAX 4u
 
@@ -75,6 +78,8 @@ int case_cache_get(struct case_cache *c, struct ledger *ledger, const uint8_t ca
                    struct case_slot **ret, struct err *e) WARN_UNUSED;
 /* The slot of @case_id if it is cached, else NULL: then nothing of the case is in flight. */
 struct case_slot *case_cache_find(struct case_cache *c, const uint8_t case_id[CASE_ID_SIZE]);
+/* Back to CASE_CACHE_BYTES_MAX; every few seconds. */
+void case_cache_trim(struct case_cache *c, const struct ledger *ledger);
 /* @slot got events that @txn will make durable. */
 void case_cache_touch(struct case_slot *slot, const struct ledger_txn *txn);
 /* Whether some of its events are not durable yet. */

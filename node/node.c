@@ -564,6 +564,7 @@ static void expiry_cb(void *ctx)
 static void trim_cb(void *ctx)
 {
     struct node *n = ctx;
+    case_cache_trim(n->engine.app->cases, n->engine.ledger);
     if (mallinfo2().fordblks > TRIM_BYTES)
         (void)malloc_trim(0); /* says whether there was something */
     loop_timer_set(n->trim_timer, TRIM_MS);

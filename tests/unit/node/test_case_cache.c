@@ -99,6 +99,27 @@ static void test_bytes(void **state)
     assert_int_equal(events_of(f, 0), 0);
 }
 
+/* Cases that grow while all are held, none of them read anew: bounded as well, and back to the usual size with a trim. */
+static void test_growth(void **state)
+{
+    struct fixture *f = *state;
+    unsigned count = 0;
+    size_t one = 0;
+    for (; count < 400; count++)
+        (void)get(f, count);
+    for (unsigned i = 0; i < count; i++) {
+        grow(get(f, i), i);
+        one = get(f, i)->bytes;
+        assert_in_range(case_cache_stats(f->cache).bytes, one, CASE_CACHE_BYTES_BUSY);
+    }
+    assert_true(count * one > CASE_CACHE_BYTES_BUSY + one);
+    assert_int_equal(events_of(f, count - 1), EVENTS);
+    case_cache_trim(f->cache, f->base.ledger);
+    assert_in_range(case_cache_stats(f->cache).bytes, CASE_CACHE_BYTES_MAX - one, CASE_CACHE_BYTES_MAX);
+    assert_int_equal(events_of(f, count - 1), EVENTS);
+    assert_int_equal(events_of(f, 0), 0);
+}
+
 /* A case that is used stays, however long ago it was read. */
 static void test_used_stays(void **state)
 {
@@ -116,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_count, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_growth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_used_stays, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

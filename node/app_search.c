@@ -12,8 +12,7 @@
 #include "node/base/log.h"
 #include "node/base/xassert.h"
 
-#define INDEX_VERSION "catalog/search" /* counter: SEARCH_TEXT_VERSION that the index is of */
-#define INDEX_ITEMS_MAX 200u           /* of one transaction */
+#define INDEX_ITEMS_MAX 200u /* of one transaction */
 
 const struct store_item_search *app_search_text(const struct app *a, const struct catalog_item *item, struct arena *mem)
 {
@@ -94,7 +93,7 @@ static void index_next(struct indexing *x)
         index_item(x, txn, &rows[i]);
     x->is_last = count < INDEX_ITEMS_MAX;
     if (x->is_last) {
-        struct store_counter row = {.name = INDEX_VERSION, .value = SEARCH_TEXT_VERSION};
+        struct store_counter row = {.name = STORE_COUNTER_SEARCH, .value = SEARCH_TEXT_VERSION};
         ledger_txn_counter(txn, &row);
         app_bundle_index(a, txn);
     } else {
@@ -110,7 +109,7 @@ void app_index_items(struct app *a)
     uint64_t version = 0;
     struct err e = {0};
     if (a->indexing || ledger_check_writable(a->ledger, &e) != 0 ||
-        store_read_counter(ledger_reader(a->ledger), INDEX_VERSION, &version, &e) != 0 ||
+        store_read_counter(ledger_reader(a->ledger), STORE_COUNTER_SEARCH, &version, &e) != 0 ||
         version == SEARCH_TEXT_VERSION)
         return;
     struct indexing *x = xcalloc(1, sizeof *x);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/search_text.h"
 #include "federation/ledger/checkpoint.h"
 #include "federation/ledger/crange.h"
 #include "federation/ledger/leaf.h"
@@ -23,7 +24,8 @@ struct verify {
     struct map streams; /* u32 recipient -> struct store_addressed: the last own entry addressed to it */
     const struct case_fork *forks;
     size_t fork_count;
-    uint64_t own_items; /* rows of the own catalog, withdrawn ones too */
+    uint64_t own_items;  /* rows of the own catalog, withdrawn ones too */
+    bool search_current; /* what bundles are found by is of this program's version */
 };
 
 static int check_cancel(const struct verify *v, struct err *e)
@@ -54,21 +56,39 @@ static int check_erasure(struct verify *v, const struct leaf *leaf, uint32_t nod
     return rc;
 }
 
-/* An entry about a bundle has its row, unless it says nothing that could be shown. */
-static int check_bundle(struct verify *v, const struct store_entry *entry, const struct leaf *leaf, struct err *e)
+static bool is_same_text(const char *a, const char *b)
 {
-    struct store_bundle row, stored;
-    if (bundle_row_of_entry(leaf, entry->payload, entry->payload_held, NULL, &row, NULL) != 0)
-        return 0;
-    int rc = store_read_bundle(v->reader, row.node, row.code, row.index, &stored, e);
+    return strcmp(a == NULL ? "" : a, b == NULL ? "" : b) == 0;
+}
+
+/* @a: of what the bundle is found by. */
+static int compare_bundle(struct verify *v, const struct store_bundle *wanted, struct arena *a, struct err *e)
+{
+    struct store_bundle row = *wanted, stored;
+    int rc = store_read_bundle(v->reader, row.node, row.code, row.index, a, &stored, e);
     if (rc != 0 && rc != ERR_NOT_FOUND)
         return rc;
+    /* What another version of the program wrote of it is made again at the next start (app_search.c). */
+    bool found_same = !v->search_current || rc != 0 ||
+                      (is_same_text(stored.pinyin, row.pinyin) && is_same_text(stored.nodes, row.nodes));
     bool same = rc == 0 && stored.version == row.version && stored.withdrawn == row.withdrawn &&
                 stored.status == row.status && stored.valid_from == row.valid_from && stored.valid_to == row.valid_to &&
-                strcmp(stored.name, row.name) == 0 && strcmp(stored.life_event, row.life_event) == 0;
+                strcmp(stored.name, row.name) == 0 && strcmp(stored.life_event, row.life_event) == 0 && found_same;
     return same ? 0
                 : err_set(e, ERR_CORRUPT, "verify.bundle", "bundle '%s' of node %u is not what entry %llu published",
                           row.code, row.node, (unsigned long long)row.index);
+}
+
+/* An entry about a bundle has its row, unless it says nothing that could be shown. */
+static int check_bundle(struct verify *v, const struct store_entry *entry, const struct leaf *leaf, struct err *e)
+{
+    struct arena a = ARENA_INIT;
+    struct store_bundle row;
+    int rc = 0;
+    if (bundle_row_of_entry(leaf, entry->payload, entry->payload_held, &a, &row, NULL) == 0)
+        rc = compare_bundle(v, &row, &a, e);
+    arena_close(&a);
+    return rc;
 }
 
 /* @leaf is filled when the stored bytes decode. */
@@ -467,6 +487,14 @@ static int load_forks(struct verify *v, struct arena *a, struct err *e)
     return rc;
 }
 
+static int load_search_version(struct verify *v, struct err *e)
+{
+    uint64_t version = 0;
+    int rc = store_read_counter(v->reader, STORE_COUNTER_SEARCH, &version, e);
+    v->search_current = rc == 0 && version == SEARCH_TEXT_VERSION;
+    return rc;
+}
+
 int verify_store(const struct verify_input *in, struct verify_result *ret, struct err *e)
 {
     struct arena a = ARENA_INIT;
@@ -478,6 +506,8 @@ int verify_store(const struct verify_input *in, struct verify_result *ret, struc
     map_init(&v.streams, 0); /* node codes, from our own leaves */
     v.tree = tiles_create(&(struct tiles_store){.save = compare_tile, .load = load_tile, .ctx = &v});
     rc = load_forks(&v, &a, e);
+    if (rc == 0)
+        rc = load_search_version(&v, e);
     if (rc == 0)
         rc = own_ledger(&v, e);
     if (rc == 0)

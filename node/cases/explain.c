@@ -176,6 +176,8 @@ static void explain_status(const struct case_effect *f, const char *what, char *
                    row == NULL ? "" : "; rule: ", row == NULL ? "" : row->source);
 }
 
+_Static_assert(CASE_PARTS_MAX == 32, "the sentence for CASE_WHY_PARTS_FULL says 32");
+
 /* Reasons that are one sentence about the event: %s is the event's term. */
 /* long: one sentence for each reason */
 static const char *plain_text(uint8_t why)
@@ -256,7 +258,6 @@ static const char *plain_text(uint8_t why)
     case CASE_WHY_PART_UNKNOWN:
         return "refused: %s names no open part (联办分件) of this case";
     case CASE_WHY_PARTS_FULL:
-        _Static_assert(CASE_PARTS_MAX == 32, "the sentence says it");
         return "refused: %s is one too many, a case has at most 32 parts (联办分件)";
     case CASE_WHY_DECISION_KNOWN:
         return "too late: %s was written by somebody who had seen the decision; read it as a request to revoke (撤销)";

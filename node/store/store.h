@@ -132,7 +132,7 @@ struct store_bundle {
     uint32_t valid_from, valid_to; /* yyyymmdd, 0: not bounded */
     char name[301];
     char life_event[301];
-    /* Writing only, what it is found by besides; NULL: nothing. */
+    /* What it is found by besides; NULL: nothing. Read by store_read_bundle() only. */
     const char *pinyin; /* readings of name and life event (catalog/search_text.h) */
     const char *nodes;  /* codes of those that its members name, separated by blanks */
 };
@@ -549,8 +549,9 @@ int store_read_item_version(struct store_reader *r, uint32_t node, const char *c
 int store_count_items(struct store_reader *r, uint32_t node, uint64_t *ret_count, uint32_t *ret_version_max,
                       struct err *e) WARN_UNUSED;
 
-int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, uint64_t index, struct store_bundle *ret,
-                      struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+/* @a: of what it is found by; NULL: that is left out. ERR_NOT_FOUND. */
+int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, uint64_t index, struct arena *a,
+                      struct store_bundle *ret, struct err *e) WARN_UNUSED;
 /* Publications and withdrawals of one bundle, newest first, at most LIST_ROWS_MAX. */
 int store_list_bundle_versions(struct store_reader *r, uint32_t node, const char *code, struct arena *a,
                                struct store_bundle **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
@@ -570,6 +571,7 @@ int store_list_bundles(struct store_reader *r, const struct store_bundle_filter 
 
 int store_read_request(struct store_reader *r, const uint8_t key_hash[32], struct store_request *ret,
                        struct err *e) WARN_UNUSED; /* ERR_NOT_FOUND */
+#define STORE_COUNTER_SEARCH "catalog/search"      /* SEARCH_TEXT_VERSION that items and bundles are found by */
 int store_read_counter(struct store_reader *r, const char *name, uint64_t *ret,
                        struct err *e) WARN_UNUSED; /* 0 if absent */
 

@@ -87,8 +87,14 @@ int store_bundle_row(struct store_sql *c, sqlite3_stmt *stmt, struct store_bundl
     return 0;
 }
 
-int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, uint64_t index, struct store_bundle *ret,
-                      struct err *e)
+static const char *text_in(sqlite3_stmt *stmt, int column, struct arena *a)
+{
+    struct bytes text = arena_bytes(a, store_sql_bytes(stmt, column));
+    return text.size == 0 ? "" : arena_printf(a, "%.*s", (int)text.size, (const char *)text.data);
+}
+
+int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, uint64_t index, struct arena *a,
+                      struct store_bundle *ret, struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = store_reader_get(r, STORE_READ_BUNDLE, &stmt, e);
@@ -103,6 +109,10 @@ int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, u
     else if (rc == 0)
         rc = err_set(e, ERR_NOT_FOUND, "store.no-bundle", "entry %" PRIu64 " of node %" PRIu32 " is about no bundle",
                      index, node);
+    if (rc == 0 && a != NULL) {
+        ret->pinyin = text_in(stmt, 11, a);
+        ret->nodes = text_in(stmt, 12, a);
+    }
     store_sql_done(stmt);
     return rc;
 }

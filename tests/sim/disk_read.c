@@ -337,9 +337,10 @@ static int newest_bundle_first(const void *a, const void *b)
     return x->index > y->index ? -1 : x->index < y->index;
 }
 
-int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, uint64_t index, struct store_bundle *ret,
-                      struct err *e)
+int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, uint64_t index, struct arena *a,
+                      struct store_bundle *ret, struct err *e)
 {
+    (void)a; /* the disk outlives what is read */
     for (size_t i = 0; i < r->disk->bundles.count; i++) {
         const struct store_bundle *row = &r->disk->bundles.rows[i];
         if (row->node != node || row->index != index || strcmp(row->code, code) != 0)

@@ -474,8 +474,8 @@ static void watches_until_closed(void **state)
     struct run r = RUN("case", "watch", "c0", "--dir", d.dir);
     stop(&d);
     assert_int_equal(r.status, 0);
-    assert_has(d.asked[0], "GET /v1/cases/c0 HTTP/1.1");
-    assert_has(d.asked[1], "GET /v1/cases/c0?wait=4&timeout_ms=30000 HTTP/1.1");
+    assert_has(d.asked[0], "GET /v1/cases/c0?last=0 HTTP/1.1");
+    assert_has(d.asked[1], "GET /v1/cases/c0?wait=4&timeout_ms=30000&last=0 HTTP/1.1");
     assert_has(d.asked[3], "GET /v1/cases/c0?wait=6&");
     assert_string_equal(r.out, "2026-11-24 11:41:24  accepted 受理 (tentative), 3 events\n"
                                "2026-11-24 11:41:24  processing 受理 (tentative), 3 events\n"

@@ -57,9 +57,9 @@ static void finds_each_version(void **state)
     assert_int_equal(rows[0].version, 2);
     assert_int_equal(rows[1].version, 1);
     assert_int_equal(rows[1].valid_from, 20260101);
-    rig_ok(rig, store_read_bundle(rig->reader, SELF, "B", 4, &one, &rig->e));
+    rig_ok(rig, store_read_bundle(rig->reader, SELF, "B", 4, NULL, &one, &rig->e));
     assert_true(one.withdrawn);
-    assert_int_equal(store_read_bundle(rig->reader, SELF, "A", 4, &one, &rig->e), ERR_NOT_FOUND);
+    assert_int_equal(store_read_bundle(rig->reader, SELF, "A", 4, NULL, &one, &rig->e), ERR_NOT_FOUND);
     rig_ok(rig, store_list_bundle_versions(rig->reader, 110000, "A", &rig->arena, &rows, &count, &rig->e));
     assert_int_equal(count, 0);
     put(rig, &(struct store_bundle){.node = SELF, .code = "A", .index = 2, .version = 2, .name = "x"}, 1); /* again */

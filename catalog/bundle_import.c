@@ -47,27 +47,40 @@ static bool read_head(struct shape_walk *w, yyjson_val *root, uint32_t node, str
     return w->problems->count == 0;
 }
 
-void bundle_import_refuse(struct bundle_import *b, size_t index, const char *path, const char *id, const char *fmt, ...)
+static void refuse_at(struct bundle_import *b, const struct document_cursor *at, const char *path, const char *id,
+                      const char *text)
 {
     struct shape_problems *problems = xcalloc(1, sizeof *problems);
     struct shape_walk w = {.document = "bundle", .problems = problems};
-    char text[sizeof problems->list[0].message];
+    shape_problem(&w, ERR_INVALID, id, path, "%s", text);
+    import_add_json_problems(&b->report, &w, at);
+    free(problems);
+}
+
+void bundle_import_refuse(struct bundle_import *b, size_t index, const char *path, const char *id, const char *fmt, ...)
+{
+    char text[sizeof((struct err *)NULL)->message];
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    shape_problem(&w, ERR_INVALID, id, path, "%s", text);
-    import_add_json_problems(&b->report, &w, &b->places[index]);
-    free(problems);
+    refuse_at(b, &b->places[index], path, id, text);
 }
 
-static void check_doubled(struct bundle_import *b)
+/* Which version of which bundle the rows so far are, whatever else is wrong with them. */
+struct row {
+    const char *code; /* NULL: it says none */
+    uint64_t version;
+    struct document_cursor place;
+};
+
+static void check_doubled(struct bundle_import *b, const struct row *rows, const struct row *last)
 {
-    const struct bundle *last = b->bundles[b->count - 1];
-    for (size_t i = 0; i + 1 < b->count; i++)
-        if (strcmp(b->bundles[i]->code, last->code) == 0 && b->bundles[i]->version == last->version) {
-            bundle_import_refuse(b, b->count - 1, "code", "bundle.file-duplicate",
-                                 "the bundle in line %u has this code and version, too", b->places[i].line);
+    char text[80];
+    for (const struct row *r = rows; last->code != NULL && r < last; r++)
+        if (r->code != NULL && strcmp(r->code, last->code) == 0 && r->version == last->version) {
+            (void)snprintf(text, sizeof text, "the bundle in line %u has this code and version, too", r->place.line);
+            refuse_at(b, &last->place, "code", "bundle.file-duplicate", text);
             return;
         }
 }
@@ -81,20 +94,27 @@ static void read_bundles(struct bundle_import *b, struct bytes text, yyjson_val 
     b->report.item_rows = yyjson_arr_size(list);
     b->bundles = xcalloc(b->report.item_rows + 1, sizeof(struct bundle *));
     b->places = xcalloc(b->report.item_rows + 1, sizeof *b->places);
+    struct row *rows = xcalloc(b->report.item_rows + 1, sizeof *rows);
     document_cursor_open(&c, text, "bundles");
     yyjson_arr_foreach(list, index, max, value)
     {
         struct shape_walk w = {.document = "bundle", .problems = problems};
         problems->count = 0;
+        yyjson_val *version = yyjson_obj_get(value, "version");
+        rows[index] =
+            (struct row){.code = yyjson_is_uint(version) ? yyjson_get_str(yyjson_obj_get(value, "code")) : NULL,
+                         .version = yyjson_get_uint(version),
+                         .place = c};
+        check_doubled(b, rows, &rows[index]);
         struct bundle *bundle = bundle_read(&w, value);
         import_add_json_problems(&b->report, &w, &c);
         if (bundle != NULL) {
             b->places[b->count] = c;
             b->bundles[b->count++] = bundle;
-            check_doubled(b);
         }
         document_cursor_next(&c);
     }
+    free(rows);
     free(problems);
 }
 

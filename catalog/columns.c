@@ -271,3 +271,23 @@ const char *column_text(const char *key, const char *word)
             return words[i].text;
     return word;
 }
+
+static void put_word(struct buf *b, const char *text, const char *word)
+{
+    buf_printf(b, "%s%s", b->size == 0 ? "" : ", ", text);
+    if (strcmp(text, word) != 0)
+        buf_printf(b, " (%s)", word);
+}
+
+void column_put_words(const struct shape_field *f, struct buf *ret)
+{
+    if (f->kind == SHAPE_BOOL) {
+        put_word(ret, "是", "true");
+        put_word(ret, "否", "false");
+    }
+    for (size_t i = 0; f->kind == SHAPE_WORD && f->words[i] != NULL; i++)
+        put_word(ret, column_text(f->key, f->words[i]), f->words[i]);
+    for (size_t i = 0; f->kind == SHAPE_INTEGER && i < array_count(words); i++)
+        if (strcmp(words[i].key, f->key) == 0 && column_text(f->key, words[i].word) == words[i].text)
+            put_word(ret, words[i].text, words[i].word);
+}

@@ -38,6 +38,10 @@ size_t column_of_path(const struct column_sheet *s, const char *path);
 /* The field that @path names in the sheet's shape; NULL for "item" or a wrong path. */
 const struct shape_field *column_field(const struct column_sheet *s, const char *path);
 
+/* What a cell of @f takes, with the word of JSON where it is another: "纸质 (paper), 电子 (electronic)". Nothing for numbers without
+ * words and for texts. */
+void column_put_words(const struct shape_field *f, struct buf *ret);
+
 /* The word of JSON for @text in the field @key, or @text itself; and the other way round for writing. */
 const char *column_word(const char *key, const char *text);
 const char *column_text(const char *key, const char *word);

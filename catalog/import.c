@@ -72,22 +72,9 @@ const char *import_rule_text(const struct shape_walk *w, size_t index)
 
 /* ---- putting items together ---- */
 
-static int compare_items(const void *a, const void *b)
+void import_finish(struct import_result *r, struct catalog_item **items, size_t count, uint32_t node, uint32_t version)
 {
-    const struct catalog_item *x = *(struct catalog_item *const *)a;
-    const struct catalog_item *y = *(struct catalog_item *const *)b;
-    int order = strcmp(x->code, y->code);
-    return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
-}
-
-void import_finish(struct import_result *r, struct catalog_item **items, size_t count, uint32_t node, uint32_t version,
-                   void (*doubled)(void *ctx, const struct catalog_item *first, const struct catalog_item *second),
-                   void *ctx)
-{
-    qsort(items, count, sizeof(struct catalog_item *), compare_items);
-    for (size_t i = 1; i < count; i++)
-        if (strcmp(items[i - 1]->code, items[i]->code) == 0)
-            doubled(ctx, items[i - 1], items[i]);
+    catalog_sort_items(items, count);
     struct catalog *c = r->problem_total == 0 ? catalog_create(node, version) : NULL;
     for (size_t i = 0; i < count; i++) {
         if (c == NULL) {
@@ -95,7 +82,7 @@ void import_finish(struct import_result *r, struct catalog_item **items, size_t 
             continue;
         }
         int rc = catalog_put(c, items[i], NULL);
-        xassert(rc == 0); /* the number of items has been checked, and no code stands twice */
+        xassert(rc == 0); /* the number of items has been checked */
     }
     r->catalog = c;
 }
@@ -152,14 +139,13 @@ void import_add_json_problems(struct import_result *r, const struct shape_walk *
     }
 }
 
-static void doubled_json(void *ctx, const struct catalog_item *first, const struct catalog_item *second)
+static void add_doubled(struct json_import *j, size_t first, size_t second, const char *code)
 {
-    struct json_import *j = ctx;
     char rule[120];
-    const struct document_cursor *c = &j->places[second->index];
+    const struct document_cursor *c = &j->places[second];
     struct import_problem p = {
-        .file = "", .sheet = "", .field = "code", .value = second->code, .id = "catalog.item-duplicate", .rule = rule};
-    (void)snprintf(rule, sizeof rule, "the code is that of the item in line %u, too", j->places[first->index].line);
+        .file = "", .sheet = "", .field = "code", .value = code, .id = "catalog.item-duplicate", .rule = rule};
+    (void)snprintf(rule, sizeof rule, "the code is that of the item in line %u, too", j->places[first].line);
     document_cursor_locate(c, "code", &p.line, &p.column);
     import_add_problem(j->result, &p);
 }
@@ -169,15 +155,20 @@ static void read_json_items(struct json_import *j, struct bytes text, yyjson_val
     size_t all = yyjson_arr_size(list), count = 0, index, max;
     struct catalog_item **items = xcalloc(all + 1, sizeof(struct catalog_item *));
     struct shape_problems *problems = xcalloc(1, sizeof *problems);
+    const char **codes = xcalloc(all + 1, sizeof *codes);
+    size_t *firsts = xcalloc(all + 1, sizeof *firsts);
     struct document_cursor c;
     yyjson_val *value;
     j->places = xcalloc(all + 1, sizeof *j->places);
+    catalog_find_double_items(list, codes, firsts);
     document_cursor_open(&c, text, "items");
     yyjson_arr_foreach(list, index, max, value)
     {
         struct shape_walk w = {.document = "item", .problems = problems};
         problems->count = 0;
         j->places[index] = c;
+        if (firsts[index] != index)
+            add_doubled(j, firsts[index], index, codes[index]);
         struct catalog_item *item = catalog_item_read(&w, value, j->node);
         import_add_json_problems(j->result, &w, &c);
         document_cursor_next(&c);
@@ -188,8 +179,10 @@ static void read_json_items(struct json_import *j, struct bytes text, yyjson_val
         items[count++] = item;
     }
     j->result->item_rows = all;
-    import_finish(j->result, items, count, j->node, j->version, doubled_json, j);
+    import_finish(j->result, items, count, j->node, j->version);
     free(j->places);
+    free(firsts);
+    free(codes);
     free(problems);
     free(items);
 }

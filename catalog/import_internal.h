@@ -17,10 +17,7 @@ const char *import_rule_text(const struct shape_walk *w, size_t index);
  * text as a whole. */
 void import_add_json_problems(struct import_result *r, const struct shape_walk *w, const struct document_cursor *c);
 
-/* Takes @items (the array stays the caller's), tells doubled codes through @doubled, which adds a problem, and sets r->catalog
- * when there is none. `item->index` says which came first. */
-void import_finish(struct import_result *r, struct catalog_item **items, size_t count, uint32_t node, uint32_t version,
-                   void (*doubled)(void *ctx, const struct catalog_item *first, const struct catalog_item *second),
-                   void *ctx);
+/* Takes @items (the array stays the caller's), of which no two have the same code, and sets r->catalog when there is no problem. */
+void import_finish(struct import_result *r, struct catalog_item **items, size_t count, uint32_t node, uint32_t version);
 
 #endif

@@ -10,6 +10,8 @@
 #include "catalog/columns.h"
 #include "catalog/import_internal.h"
 #include "catalog/item.h"
+#include "catalog/item_rules.h"
+#include "catalog/load.h"
 #include "catalog/sheet.h"
 #include "node/base/date.h"
 #include "node/base/limits.h"
@@ -247,14 +249,22 @@ static yyjson_mut_val *list_value(yyjson_mut_doc *doc, const struct shape_field 
     return list;
 }
 
+static yyjson_mut_val *number_value(yyjson_mut_doc *doc, const char *text)
+{
+    uint64_t n;
+    if (decimal_parse(bytes_of_string(text), &n) == 0)
+        return yyjson_mut_uint(doc, n);
+    if (text[0] == '-' && decimal_parse(bytes_of_string(text + 1), &n) == 0 && n > 0 && n <= INT64_MAX)
+        return yyjson_mut_sint(doc, -(int64_t)n); /* refused by the item's table, which names the bounds */
+    return yyjson_mut_strcpy(doc, text);
+}
+
 static yyjson_mut_val *cell_value(yyjson_mut_doc *doc, const struct shape_field *f, const char *text)
 {
     char date[DATE_TEXT_SIZE];
-    uint64_t n;
     switch (f->kind) {
     case SHAPE_INTEGER:
-        text = column_word(f->key, text);
-        return decimal_parse(bytes_of_string(text), &n) == 0 ? yyjson_mut_uint(doc, n) : yyjson_mut_strcpy(doc, text);
+        return number_value(doc, column_word(f->key, text));
     case SHAPE_BOOL:
         return bool_value(doc, text);
     case SHAPE_DATE:
@@ -368,55 +378,145 @@ static const struct table *find_place(const struct sheets *s, struct range child
     return &s->tables[0];
 }
 
-static void add_sheet_problems(struct sheets *s, const struct shape_walk *w, const struct sheet_row *row,
-                               struct range children)
+/* What the item's table says of a cell, in the words that cells take: @rule is "'木质' is not one of paper, electronic, either". */
+static void put_rule(struct buf *b, const struct shape_field *f, const char *id, const char *rule)
 {
-    for (size_t i = 0; i < w->problems->count; i++) {
-        const struct sheet_row *at = row;
-        const char *inner = "";
-        const struct table *t = find_place(s, children, w->problems->places[i], &at, &inner);
-        size_t column = column_of_path(t->columns, inner);
-        size_t cell = NO_COLUMN;
-        for (size_t h = 0; h < t->heading_count && column < t->columns->count; h++)
-            if (t->to_column[h] == column)
-                cell = h;
-        const char *value = cell != NO_COLUMN && cell < at->count ? at->cells[cell] : "";
-        problem_at(s, t->sheet, at->line, cell, w->problems->places[i], value, w->problems->list[i].id,
-                   import_rule_text(w, i));
-    }
+    struct buf words = {0};
+    const char *quote = strrchr(rule, '\'');
+    bool is_value = strcmp(id, "catalog.field-value") == 0, is_type = strcmp(id, "catalog.field-type") == 0;
+    bool is_word = f != NULL && ((f->kind == SHAPE_WORD && is_value) || (f->kind == SHAPE_BOOL && is_type));
+    bool is_number = f != NULL && f->kind == SHAPE_INTEGER && is_type;
+    if (is_word || is_number)
+        column_put_words(f, &words);
+    if (quote == NULL || (!is_word && !is_number))
+        buf_put_string(b, rule);
+    else if (words.size > 0)
+        buf_printf(b, "%.*s is not one of %s", (int)(quote + 1 - rule), rule, buf_cstr(&words));
+    else
+        buf_printf(b, "%.*s is not a whole number from %u to %u", (int)(quote + 1 - rule), rule, f->min, f->max);
+    buf_close(&words);
 }
 
-static void doubled_row(void *ctx, const struct catalog_item *first, const struct catalog_item *second)
+/* The column of the field that @rule ("field 'name' is missing") names in @inner, or, of an object, of what it needs first. */
+static size_t missing_column(const struct column_sheet *s, const char *inner, const char *rule)
 {
-    struct sheets *s = ctx;
+    char path[SHAPE_PLACE_SIZE];
+    const char *key = strchr(rule, '\'');
+    key = key == NULL ? "" : key + 1;
+    (void)snprintf(path, sizeof path, "%s%s%.*s", inner, inner[0] == '\0' ? "" : ".", (int)strcspn(key, "'"), key);
+    size_t size = strlen(path), i = 0;
+    for (; i < s->count; i++) {
+        const char *column = s->columns[i].path;
+        const struct shape_field *f = column_field(s, column);
+        if (strcmp(column, path) == 0 ||
+            (strncmp(column, path, size) == 0 && column[size] == '.' && f != NULL && f->is_required))
+            break;
+    }
+    return i;
+}
+
+static void add_sheet_problem(struct sheets *s, const struct shape_walk *w, size_t i, const struct sheet_row *row,
+                              struct range children)
+{
+    const char *inner = "", *id = w->problems->list[i].id, *rule = import_rule_text(w, i);
+    const struct sheet_row *at = row;
+    const struct table *t = find_place(s, children, w->problems->places[i], &at, &inner);
+    bool is_missing = strcmp(id, "catalog.field-missing") == 0;
+    size_t column = is_missing ? missing_column(t->columns, inner, rule) : column_of_path(t->columns, inner);
+    size_t cell = NO_COLUMN;
+    for (size_t h = 0; h < t->heading_count && column < t->columns->count; h++)
+        if (t->to_column[h] == column)
+            cell = h;
+    const char *value = cell != NO_COLUMN && cell < at->count ? at->cells[cell] : "";
+    struct buf text = {0};
+    put_rule(&text, column_field(t->columns, inner), id, rule);
+    if (is_missing && column < t->columns->count)
+        buf_printf(&text, " (%s)", t->columns->columns[column].title);
+    problem_at(s, t->sheet, at->line, cell, w->problems->places[i], value, id, buf_cstr(&text));
+    buf_close(&text);
+}
+
+/* @is_double: the rows of the other sheets belong to another row, so what needs them cannot be judged. */
+static void add_sheet_problems(struct sheets *s, const struct shape_walk *w, const struct sheet_row *row,
+                               struct range children, bool is_double)
+{
+    for (size_t i = 0; i < w->problems->count; i++)
+        if (!is_double || item_rule_find(w->problems->list[i].id) == NULL)
+            add_sheet_problem(s, w, i, row, children);
+}
+
+static const char *code_of_row(const struct table *t, size_t index)
+{
+    const struct sheet_row *row = &t->sheet->rows[index];
+    return t->item_cell != NO_COLUMN && t->item_cell < row->count ? row->cells[t->item_cell] : "";
+}
+
+static void add_doubled(struct sheets *s, size_t first, size_t second)
+{
     const struct table *t = &s->tables[0];
     char rule[120];
-    (void)snprintf(rule, sizeof rule, "the code is that of the item in line %u, too",
-                   t->sheet->rows[first->index].line);
-    problem_at(s, t->sheet, t->sheet->rows[second->index].line, t->item_cell, "code", second->code,
+    (void)snprintf(rule, sizeof rule, "the code is that of the item in line %u, too", t->sheet->rows[first].line);
+    problem_at(s, t->sheet, t->sheet->rows[second].line, t->item_cell, "code", code_of_row(t, second),
                "catalog.item-duplicate", rule);
 }
 
-static struct catalog_item *read_row(struct sheets *s, size_t index, struct shape_problems *problems)
+static struct range find_children(const struct sheets *s, const char *code)
 {
-    const struct table *t = &s->tables[0];
-    const struct sheet_row *row = &t->sheet->rows[index];
-    const char *code = t->item_cell != NO_COLUMN && t->item_cell < row->count ? row->cells[t->item_cell] : "";
     struct range children = {.from = first_child(s, code)};
     for (children.to = children.from; children.to < s->child_count; children.to++)
         if (strcmp(s->children[children.to].code, code) != 0)
             break;
+    return children;
+}
+
+/* @first: the first row with the same code, to which the rows of the other sheets belong; they are read once. */
+static struct catalog_item *read_row(struct sheets *s, size_t index, size_t first, struct shape_problems *problems)
+{
+    const struct table *t = &s->tables[0];
+    const struct sheet_row *row = &t->sheet->rows[index];
+    bool is_double = first != index;
+    struct range children = {0};
+    if (is_double)
+        add_doubled(s, first, index);
+    else
+        children = find_children(s, code_of_row(t, index));
     struct shape_walk w = {.document = "item", .problems = problems};
     problems->count = 0;
     yyjson_doc *doc = build_item(s, row, children);
     struct catalog_item *item = catalog_item_read(&w, yyjson_doc_get_root(doc), s->node);
     yyjson_doc_free(doc);
-    add_sheet_problems(s, &w, row, children);
+    add_sheet_problems(s, &w, row, children, is_double);
     if (item != NULL) {
         item->index = (uint32_t)index;
         item->line = row->line;
     }
     return item;
+}
+
+static void read_rows(struct sheets *s)
+{
+    const struct table *t = &s->tables[0];
+    size_t all = t->sheet->count, count = 0;
+    struct catalog_item **items = xcalloc(all, sizeof(struct catalog_item *));
+    struct shape_problems *problems = xcalloc(1, sizeof *problems);
+    const char **codes = xcalloc(all, sizeof *codes);
+    size_t *firsts = xcalloc(all, sizeof *firsts);
+    codes[0] = ""; /* the headings */
+    for (size_t i = 1; i < all; i++)
+        codes[i] = code_of_row(t, i);
+    catalog_find_doubles(codes, all, firsts);
+    for (size_t i = 1; i < all; i++) {
+        struct catalog_item *item = read_row(s, i, firsts[i], problems);
+        if (item != NULL)
+            items[count++] = item;
+    }
+    report_orphans(s);
+    s->result->item_rows = all - 1;
+    import_finish(s->result, items, count, s->node, 0);
+    free(firsts);
+    free(codes);
+    free(problems);
+    free(items);
 }
 
 void import_sheets(const struct sheet_book *book, uint32_t node, struct import_result *ret)
@@ -427,24 +527,12 @@ void import_sheets(const struct sheet_book *book, uint32_t node, struct import_r
     s->node = node;
     find_tables(s, book);
     const struct sheet *sheet = s->tables[0].sheet;
-    if (sheet != NULL && sheet->count - 1 > CATALOG_ITEMS_MAX)
+    if (sheet != NULL && sheet->count - 1 > CATALOG_ITEMS_MAX) {
         problem_at(s, sheet, sheet->rows[0].line, NO_COLUMN, "", "", "catalog.too-many",
                    "there are more items than a catalog may have");
-    else if (sheet != NULL) {
-        struct catalog_item **items = xcalloc(sheet->count, sizeof(struct catalog_item *));
-        struct shape_problems *problems = xcalloc(1, sizeof *problems);
-        size_t count = 0;
+    } else if (sheet != NULL) {
         collect_children(s);
-        for (size_t i = 1; i < sheet->count; i++) {
-            struct catalog_item *item = read_row(s, i, problems);
-            if (item != NULL)
-                items[count++] = item;
-        }
-        report_orphans(s);
-        ret->item_rows = sheet->count - 1;
-        import_finish(ret, items, count, node, 0, doubled_row, s);
-        free(problems);
-        free(items);
+        read_rows(s);
     }
     free(s->children);
     free(s);

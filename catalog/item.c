@@ -11,6 +11,7 @@
 #include "catalog/item_rules.h"
 #include "catalog/region.h"
 #include "catalog/service.h"
+#include "node/base/division.h"
 #include "node/base/limits.h"
 #include "node/base/uscc.h"
 #include "node/base/xassert.h"
@@ -59,7 +60,7 @@ static void check_code(struct shape_walk *w, const struct catalog_item *item)
 static void check_item(struct shape_walk *w, const struct catalog_item *item, uint32_t node)
 {
     check_code(w, item);
-    if (!region_contains(node, item->division))
+    if (!division_contains(node, item->division))
         shape_problem(w, ERR_INVALID, "catalog.division", "division", "%u does not lie in %u", item->division, node);
     item_rules_check(w, item);
 }
@@ -126,6 +127,14 @@ void catalog_item_destroy(struct catalog_item *item)
         return;
     arena_close(&item->arena);
     free(item);
+}
+
+const struct catalog_material *catalog_item_material(const struct catalog_item *item, const char *code)
+{
+    for (size_t i = 0; i < item->materials.count; i++)
+        if (strcmp(item->materials.at[i].code, code) == 0)
+            return &item->materials.at[i];
+    return NULL;
 }
 
 bool catalog_item_is_open(const struct catalog_item *item, uint32_t date)

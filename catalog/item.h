@@ -225,7 +225,7 @@ struct catalog_material {
     uint32_t originals, copies;
     bool is_sensitive;                 /* sensitive personal data (个人信息保护法 28) */
     bool is_in_person;                 /* 需本人现场填写 */
-    const struct catalog_limit *later; /* 容缺: how long after acceptance it may come; deferrable only */
+    const struct catalog_limit *later; /* 容缺: at most how long after acceptance it may come; deferrable only */
     const char *specification;         /* of the paper */
     const char *fill_in;               /* 填报须知 */
     const char *blank_form, *sample;   /* 空白表格, 示例样表: file name or address */
@@ -276,7 +276,8 @@ struct catalog_remedies {
 struct catalog_deferral {
     bool is_allowed;
     const char *basis;
-    const struct catalog_limit *limit; /* for what is missing, unless the material says */
+    const struct catalog_limit
+        *limit; /* for what is missing, at most; no more than a material's `later` and the limit to decide either */
     const char *text;
 };
 
@@ -383,6 +384,13 @@ int catalog_item_parse(struct bytes json, uint32_t node, const char *where, stru
 /* The same item once more. */
 struct catalog_item *catalog_item_copy(const struct catalog_item *item);
 void catalog_item_destroy(struct catalog_item *item); /* NULL is fine */
+
+/* The material of @item with this code; NULL: it has none. */
+const struct catalog_material *catalog_item_material(const struct catalog_item *item, const char *code);
+
+/* Words of JSON by value, a NULL at the end. */
+extern const char *const catalog_form_words[];    /* enum catalog_form */
+extern const char *const catalog_subject_words[]; /* enum catalog_subject */
 
 /* Whether an application may be taken in on @date: in use and within its validity. */
 bool catalog_item_is_open(const struct catalog_item *item, uint32_t date);

@@ -127,21 +127,13 @@ static void check_deferral_limit(struct shape_walk *w, const struct item_rule *r
     }
 }
 
-static bool has_material(const struct catalog_item *item, const char *code)
-{
-    for (size_t i = 0; i < item->materials.count; i++)
-        if (strcmp(item->materials.at[i].code, code) == 0)
-            return true;
-    return false;
-}
-
 static void check_promise(struct shape_walk *w, const struct item_rule *rule, const struct catalog_item *item)
 {
     const struct catalog_promise *p = item->promise;
     if (p == NULL)
         return;
     for (size_t i = 0; i < p->materials.count; i++)
-        if (!has_material(item, p->materials.at[i]))
+        if (catalog_item_material(item, p->materials.at[i]) == NULL)
             REFUSE(w, rule, "promise.materials", "the item has no material '%.40s'", p->materials.at[i]);
     if (p->is_allowed && p->text == NULL)
         REFUSE(w, rule, "promise.text", "%s says what is promised and what follows from a false promise", "it");

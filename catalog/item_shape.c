@@ -7,14 +7,14 @@
 
 #define X(name, word) word,
 static const char *const types[] = {CATALOG_TYPES(X) NULL};
-static const char *const subjects[] = {CATALOG_SUBJECTS(X) NULL};
+const char *const catalog_subject_words[] = {CATALOG_SUBJECTS(X) NULL};
 static const char *const modes[] = {CATALOG_MODES(X) NULL};
 static const char *const handlings[] = {CATALOG_HANDLINGS(X) NULL};
 static const char *const statuses[] = {CATALOG_STATUSES(X) NULL};
 static const char *const results[] = {CATALOG_RESULTS(X) NULL};
 static const char *const units[] = {CATALOG_UNITS(X) NULL};
 static const char *const sides[] = {CATALOG_SIDES(X) NULL};
-static const char *const forms[] = {CATALOG_FORMS(X) NULL};
+const char *const catalog_form_words[] = {CATALOG_FORMS(X) NULL};
 static const char *const necessities[] = {CATALOG_NECESSITIES(X) NULL};
 static const char *const origins[] = {CATALOG_ORIGINS(X) NULL};
 static const char *const trusts[] = {CATALOG_TRUSTS(X) NULL};
@@ -130,7 +130,7 @@ static const struct shape_field material_fields[] = {
     CODE("code", code, 1, CATALOG_ITEM_CODE_BYTES_MAX, NEED),
     INTEGER("copies", copies, 0, 100, ),
     TEXT("fill_in", fill_in, LINE_MAX_BYTES, ),
-    WORD("form", form, forms, NEED),
+    WORD("form", form, catalog_form_words, NEED),
     BOOL("in_person", is_in_person, ),
     WORD("kind", kind, kinds, ),
     OBJECT("later", later, limit_shape, ),
@@ -298,7 +298,7 @@ static const struct shape_field item_fields[] = {
     OBJECT("source", source, source_shape, NEED),
     OBJECTS("special_procedures", special_procedures, special_shape, 16),
     WORD("status", status, statuses, NEED),
-    WORDS("subject", subject, subjects, 1, NEED),
+    WORDS("subject", subject, catalog_subject_words, 1, NEED),
     TEXTS("supporting", supporting, 64),
     WORD("type", type, types, NEED),
     DATE("valid_from", valid_from),

@@ -52,25 +52,67 @@ bool catalog_load_head(struct shape_walk *w, struct yyjson_val *root, const stru
     return w->problems->count == 0;
 }
 
-static int compare_items(const void *a, const void *b)
+struct coded {
+    const char *code;
+    size_t index;
+};
+
+static int compare_coded(const void *a, const void *b)
 {
-    const struct catalog_item *x = *(struct catalog_item *const *)a;
-    const struct catalog_item *y = *(struct catalog_item *const *)b;
+    const struct coded *x = a;
+    const struct coded *y = b;
     int order = strcmp(x->code, y->code);
     return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+void catalog_find_doubles(const char *const *codes, size_t count, size_t *ret_first)
+{
+    struct coded *sorted = xcalloc(count + 1, sizeof *sorted);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (struct coded){codes[i], i};
+    qsort(sorted, count, sizeof *sorted, compare_coded);
+    for (size_t i = 0; i < count; i++) {
+        bool is_same = i > 0 && sorted[i].code[0] != '\0' && strcmp(sorted[i - 1].code, sorted[i].code) == 0;
+        ret_first[sorted[i].index] = is_same ? ret_first[sorted[i - 1].index] : sorted[i].index;
+    }
+    free(sorted);
+}
+
+void catalog_find_double_items(struct yyjson_val *items, const char **ret_codes, size_t *ret_first)
+{
+    size_t index, max;
+    yyjson_val *value;
+    yyjson_arr_foreach(items, index, max, value)
+    {
+        const char *code = yyjson_get_str(yyjson_obj_get(value, "code"));
+        ret_codes[index] = code == NULL ? "" : code;
+    }
+    catalog_find_doubles(ret_codes, max, ret_first);
+}
+
+static void add_doubled(struct shape_walk *w, yyjson_val *value, size_t first)
+{
+    char shown[SHAPE_SHOWN_SIZE];
+    shape_problem(w, ERR_INVALID, "catalog.item-duplicate", "code", "%s is that of items[%zu] too",
+                  shape_show(yyjson_obj_get(value, "code"), shown), first);
 }
 
 /* Reads all items into @items, in order of the file; the number that came out well. */
 static size_t read_items(struct shape_walk *w, yyjson_val *list, uint32_t node, struct catalog_item **items)
 {
-    size_t count = 0;
+    size_t count = 0, all = yyjson_arr_size(list);
+    const char **codes = xcalloc(all + 1, sizeof *codes);
+    size_t *firsts = xcalloc(all + 1, sizeof *firsts);
     size_t index, list_count;
     yyjson_val *value;
+    catalog_find_double_items(list, codes, firsts);
     yyjson_arr_foreach(list, index, list_count, value)
     {
         if (shape_is_full(w))
             break;
         size_t mark = shape_enter(w, "items", index);
+        if (firsts[index] != index)
+            add_doubled(w, value, firsts[index]);
         struct catalog_item *item = catalog_item_read(w, value, node);
         shape_leave(w, mark);
         if (item == NULL)
@@ -78,19 +120,21 @@ static size_t read_items(struct shape_walk *w, yyjson_val *list, uint32_t node, 
         item->index = (uint32_t)index;
         items[count++] = item;
     }
+    free(firsts);
+    free(codes);
     return count;
 }
 
-static void check_duplicates(struct shape_walk *w, struct catalog_item *const *items, size_t count)
+static int compare_items(const void *a, const void *b)
 {
-    for (size_t i = 1; i < count; i++) {
-        if (strcmp(items[i - 1]->code, items[i]->code) != 0)
-            continue;
-        size_t mark = shape_enter(w, "items", items[i]->index);
-        shape_problem(w, ERR_INVALID, "catalog.item-duplicate", "code", "'%s' is that of items[%u] too", items[i]->code,
-                      items[i - 1]->index);
-        shape_leave(w, mark);
-    }
+    const struct catalog_item *x = *(struct catalog_item *const *)a;
+    const struct catalog_item *y = *(struct catalog_item *const *)b;
+    return strcmp(x->code, y->code);
+}
+
+void catalog_sort_items(struct catalog_item **items, size_t count)
+{
+    qsort(items, count, sizeof(struct catalog_item *), compare_items);
 }
 
 /* Reads the items of a head that is in order; NULL after a problem. */
@@ -99,8 +143,7 @@ static struct catalog *read_catalog(struct shape_walk *w, const struct load_head
     struct catalog *c = NULL;
     struct catalog_item **items = xcalloc(yyjson_arr_size(head->items) + 1, sizeof(struct catalog_item *));
     size_t count = read_items(w, head->items, head->node, items);
-    qsort(items, count, sizeof(struct catalog_item *), compare_items);
-    check_duplicates(w, items, count);
+    catalog_sort_items(items, count);
 
     if (w->problems->count == 0)
         c = catalog_create(head->node, head->version);

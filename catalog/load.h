@@ -5,6 +5,7 @@
 #define TB_CATALOG_LOAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "catalog/shape.h"
@@ -32,7 +33,18 @@ int catalog_load(const char *path, const struct load_expect *expect, struct cata
 int catalog_load_text(struct bytes text, const char *name, const struct load_expect *expect, struct catalog **ret,
                       struct shape_problems *problems, struct err *e) WARN_UNUSED;
 
+/* For each of @codes ("": none) the index of the first that is the same, its own when there is none before it. Codes are compared
+ * before rows are read, so that a doubled one is told although one of the two has other faults. */
+void catalog_find_doubles(const char *const *codes, size_t count, size_t *ret_first);
+
+struct catalog_item;
+/* By code: catalog_put() of one that comes last is quick. */
+void catalog_sort_items(struct catalog_item **items, size_t count);
+
 struct yyjson_val;
+/* The same of the items of the list @items, as many as @ret_codes and @ret_first have room for; codes are the document's. */
+void catalog_find_double_items(struct yyjson_val *items, const char **ret_codes, size_t *ret_first);
+
 /* The head of a catalog file. Texts live in the arena given, @items in the document. */
 struct load_head {
     const char *format;

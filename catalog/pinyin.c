@@ -77,6 +77,7 @@ static size_t put_word(const char *reading, struct pinyin_unit *ret, size_t max)
 static void put_rune(uint32_t rune, struct pinyin_unit *ret)
 {
     *ret = (struct pinyin_unit){""};
+    rune = utf8_fold_width(rune);
     if (rune >= 'A' && rune <= 'Z')
         rune += 'a' - 'A';
     if ((rune >= 'a' && rune <= 'z') || (rune >= '0' && rune <= '9'))

@@ -10,7 +10,7 @@
 /* The reading of a character alone; "" when it has none (not Han, or ICU does not know). */
 const char *pinyin_of(uint32_t rune);
 
-/* One element of a text: a Han character with its reading, an ASCII letter or digit as itself (lower case), or a break
+/* One element of a text: a Han character with its reading, an ASCII letter or digit, full-width too, as itself (lower case), or a break
  * (anything else), for which `text` is "". */
 struct pinyin_unit {
     char text[8];

@@ -5,6 +5,7 @@
 
 #include "catalog/item.h"
 #include "catalog/region.h"
+#include "node/base/division.h"
 #include "node/base/xassert.h"
 
 enum { RULE_IN_USE, RULE_VALID, RULE_LEVEL, RULE_DIVISION, RULE_LONGEST, RULE_LOWEST };
@@ -29,7 +30,7 @@ static const struct route_rule *check(const struct route_question *q, const stru
         return &route_rules[RULE_VALID];
     if (q->level != 0 && item->level != q->level)
         return &route_rules[RULE_LEVEL];
-    if (!region_contains(item->division, q->division))
+    if (!division_contains(item->division, q->division))
         return &route_rules[RULE_DIVISION];
     return NULL;
 }

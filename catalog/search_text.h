@@ -1,6 +1,6 @@
 /* What an item is found by: the texts that go into the search index (node/store), made from the item and the table of
- * divisions. Words are separated by blanks. SEARCH_TEXT_VERSION grows when the same item gives other texts, so that a node makes
- * its index anew. Pure; any thread.
+ * divisions. Words are separated by blanks. SEARCH_TEXT_VERSION grows when the same item gives other texts, or the store's tokenizer
+ * other words of them, so that a node makes its index anew. Pure; any thread.
  */
 #ifndef TB_CATALOG_SEARCH_TEXT_H
 #define TB_CATALOG_SEARCH_TEXT_H
@@ -12,7 +12,7 @@ struct arena;
 struct catalog_item;
 struct region_table;
 
-#define SEARCH_TEXT_VERSION 2u
+#define SEARCH_TEXT_VERSION 3u
 /* Bytes of one word of pinyin or initials; what is typed is cut there, too. */
 #define SEARCH_TEXT_PINYIN_MAX 32u
 

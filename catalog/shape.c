@@ -13,8 +13,6 @@
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
-#define SHOWN_SIZE 64 /* bytes of a wrong value in a message */
-
 bool shape_is_full(const struct shape_walk *w)
 {
     return w->problems->count == SHAPE_PROBLEMS_MAX;
@@ -55,11 +53,10 @@ void shape_leave(struct shape_walk *w, size_t mark)
     w->path[mark] = '\0';
 }
 
-/* The value as a message shows it: a text in quotes, cut and without control characters; else its JSON or its type. */
-static const char *show(yyjson_val *value, char out[SHOWN_SIZE])
+const char *shape_show(yyjson_val *value, char out[SHAPE_SHOWN_SIZE])
 {
     if (yyjson_is_str(value)) {
-        char text[SHOWN_SIZE - 4];
+        char text[SHAPE_SHOWN_SIZE - 4];
         size_t size = min_of(yyjson_get_len(value), sizeof text - 1);
         memcpy(text, yyjson_get_str(value), size);
         text[size] = '\0';
@@ -67,15 +64,15 @@ static const char *show(yyjson_val *value, char out[SHOWN_SIZE])
             if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
                 text[i] = '?';
         utf8_trim_partial(text);
-        (void)snprintf(out, SHOWN_SIZE, "'%s'", text);
+        (void)snprintf(out, SHAPE_SHOWN_SIZE, "'%s'", text);
     } else if (yyjson_is_uint(value)) {
-        (void)snprintf(out, SHOWN_SIZE, "%llu", (unsigned long long)yyjson_get_uint(value));
+        (void)snprintf(out, SHAPE_SHOWN_SIZE, "%llu", (unsigned long long)yyjson_get_uint(value));
     } else if (yyjson_is_sint(value)) {
-        (void)snprintf(out, SHOWN_SIZE, "%lld", (long long)yyjson_get_sint(value));
+        (void)snprintf(out, SHAPE_SHOWN_SIZE, "%lld", (long long)yyjson_get_sint(value));
     } else if (yyjson_is_real(value)) {
-        (void)snprintf(out, SHOWN_SIZE, "%.6g", yyjson_get_real(value));
+        (void)snprintf(out, SHAPE_SHOWN_SIZE, "%.6g", yyjson_get_real(value));
     } else {
-        (void)snprintf(out, SHOWN_SIZE, "%s", yyjson_get_type_desc(value));
+        (void)snprintf(out, SHAPE_SHOWN_SIZE, "%s", yyjson_get_type_desc(value));
     }
     return out;
 }
@@ -95,13 +92,13 @@ static void refuse(const struct spot *s, yyjson_val *value, int code, const char
 static void refuse(const struct spot *s, yyjson_val *value, int code, const char *id, const char *fmt, ...)
 {
     char rule[200];
-    char shown[SHOWN_SIZE];
+    char shown[SHAPE_SHOWN_SIZE];
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(rule, sizeof rule, fmt, args);
     va_end(args);
     utf8_trim_partial(rule);
-    shape_problem(s->w, code, id, s->field->key, "%s %s", show(value, shown), rule);
+    shape_problem(s->w, code, id, s->field->key, "%s %s", shape_show(value, shown), rule);
 }
 
 static bool check_type(const struct spot *s, bool is_right, const char *expected)
@@ -372,12 +369,13 @@ static void collect(struct shape_walk *w, const struct shape *s, yyjson_val *obj
     yyjson_obj_iter_init(object, &iter);
     for (yyjson_val *key = yyjson_obj_iter_next(&iter); key != NULL && !shape_is_full(w);
          key = yyjson_obj_iter_next(&iter)) {
-        char shown[SHOWN_SIZE];
+        char shown[SHAPE_SHOWN_SIZE];
         size_t i = find_field(s, key);
         if (i == s->field_count)
-            shape_problem(w, ERR_INVALID, "catalog.field-unknown", "", "field %s is not known", show(key, shown));
+            shape_problem(w, ERR_INVALID, "catalog.field-unknown", "", "field %s is not known", shape_show(key, shown));
         else if (values[i] != NULL)
-            shape_problem(w, ERR_INVALID, "catalog.field-duplicate", "", "field %s is there twice", show(key, shown));
+            shape_problem(w, ERR_INVALID, "catalog.field-duplicate", "", "field %s is there twice",
+                          shape_show(key, shown));
         else
             values[i] = yyjson_obj_iter_get_val(key);
     }
@@ -389,8 +387,8 @@ void shape_read(struct shape_walk *w, const struct shape *s, struct yyjson_val *
     yyjson_val *values[64] = {NULL};
     xassert(s->field_count <= array_count(values));
     if (!yyjson_is_obj(value)) {
-        char shown[SHOWN_SIZE];
-        shape_problem(w, ERR_INVALID, "catalog.field-type", "", "%s is not an object", show(value, shown));
+        char shown[SHAPE_SHOWN_SIZE];
+        shape_problem(w, ERR_INVALID, "catalog.field-type", "", "%s is not an object", shape_show(value, shown));
         return;
     }
     collect(w, s, value, values);

@@ -83,6 +83,9 @@ struct shape_walk {
     char path[160]; /* of the object being read; cut when it does not fit */
 };
 
+#define SHAPE_SHOWN_SIZE 64
+/* The value as a message shows it: a text in quotes, cut and without control characters; else its JSON or its type. */
+const char *shape_show(struct yyjson_val *value, char out[SHAPE_SHOWN_SIZE]);
 bool shape_is_full(const struct shape_walk *w); /* SHAPE_PROBLEMS_MAX reached: stop */
 /* Adds a problem "document: path.key: …"; @key may be "" (the object itself). Dropped when full. */
 void shape_problem(struct shape_walk *w, int code, const char *id, const char *key, const char *fmt, ...)

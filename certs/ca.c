@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "certs/ca_build.h"
@@ -28,6 +29,7 @@ struct ca {
     X509 *cert;
     EVP_PKEY *key;
     struct ca_index index;
+    unsigned made; /* of init_names, by bits: not there before the ca_init() that opened it */
 };
 
 /* "@dir/@name"; the caller frees. */
@@ -48,59 +50,8 @@ static int write_file(const char *dir, const char *name, struct bytes content, b
     return rc;
 }
 
-/* The certificate goes last: where there is a ca.pem, everything else of the CA is there too. */
-static int init_files(const char *dir, const char *federation, uint64_t not_before_s, uint64_t not_after_s,
-                      struct err *e)
-{
-    X509 *cert = NULL;
-    struct buf pem = {0};
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    xassert(key != NULL);
-    char *key_path = path_of(dir, "ca.key"), *federation_path = path_of(dir, "federation.key");
-
-    int rc = keystore_pem_write(key_path, key, e);
-    if (rc != 0)
-        goto out;
-    rc = keystore_create_signing_key(federation_path, e);
-    if (rc != 0)
-        goto out;
-    rc = ca_build_root(federation, key, not_before_s, not_after_s, &cert, e);
-    if (rc != 0)
-        goto out;
-    pki_x509_put_cert(&pem, cert);
-    rc = write_file(dir, "ca.pem", buf_bytes(&pem), true, e);
-
-out:
-    buf_close(&pem);
-    X509_free(cert);
-    EVP_PKEY_free(key);
-    free(key_path);
-    free(federation_path);
-    return rc;
-}
-
-int ca_init(const char *dir, const char *federation, uint64_t not_before_s, uint64_t not_after_s, struct err *e)
-{
-    struct ca *ca = NULL;
-    int rc = pki_check_federation(federation, e);
-    if (rc != 0)
-        return rc;
-    if (not_after_s <= not_before_s)
-        return err_set(e, ERR_INVALID, "ca.validity", "the CA's validity ends before it begins");
-    rc = file_make_dir(dir, 0700, e);
-    if (rc != 0)
-        return rc;
-
-    rc = init_files(dir, federation, not_before_s, not_after_s, e);
-    if (rc != 0)
-        return rc;
-    rc = ca_open(dir, &ca, e);
-    if (rc != 0)
-        return rc;
-    rc = ca_write_crl(ca, not_before_s, CA_CRL_VALID_S, e);
-    ca_close(ca);
-    return rc;
-}
+/* What an init makes, in the order in which it is taken back: where there is a ca.pem, everything else of the CA is there too. */
+static const char *const init_names[] = {"ca.pem", "ca.key", "federation.key", "issued", "crl.pem"};
 
 static int take_lock(struct ca *ca, struct err *e)
 {
@@ -115,17 +66,20 @@ static int take_lock(struct ca *ca, struct err *e)
     return rc;
 }
 
-int ca_open(const char *dir, struct ca **ret, struct err *e)
+static struct ca *create(const char *dir)
 {
     struct ca *ca = xcalloc(1, sizeof *ca);
     ca->lock = -1;
     ca->dir = xstrdup(dir);
-    char *cert_path = path_of(dir, "ca.pem"), *key_path = path_of(dir, "ca.key"), *index_path = path_of(dir, "issued");
+    return ca;
+}
 
-    int rc = take_lock(ca, e);
-    if (rc != 0)
-        goto out;
-    rc = pki_x509_load(cert_path, &ca->cert, e);
+/* The certificate, its key and the register, of @ca that has its lock. */
+static int load(struct ca *ca, struct err *e)
+{
+    char *cert_path = path_of(ca->dir, "ca.pem"), *key_path = path_of(ca->dir, "ca.key");
+    char *index_path = path_of(ca->dir, "issued");
+    int rc = pki_x509_load(cert_path, &ca->cert, e);
     if (rc != 0)
         goto out;
     rc = pki_x509_ca_federation(ca->cert, ca->federation, e);
@@ -141,17 +95,103 @@ int ca_open(const char *dir, struct ca **ret, struct err *e)
         goto out;
     }
     rc = ca_index_load(&ca->index, index_path, e);
-    if (rc == 0) {
-        *ret = ca;
-        ca = NULL;
-    }
 
 out:
-    ca_close(ca);
     free(cert_path);
     free(key_path);
     free(index_path);
     return rc;
+}
+
+int ca_open(const char *dir, struct ca **ret, struct err *e)
+{
+    struct ca *ca = create(dir);
+    int rc = take_lock(ca, e);
+    if (rc == 0)
+        rc = load(ca, e);
+    if (rc == 0)
+        *ret = ca;
+    else
+        ca_close(ca);
+    return rc;
+}
+
+/* The certificate goes last. */
+static int init_files(const char *dir, const char *federation, uint64_t not_before_s, uint64_t not_after_s,
+                      struct err *e)
+{
+    X509 *cert = NULL;
+    struct buf pem = {0};
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    xassert(key != NULL);
+    char *key_path = path_of(dir, "ca.key"), *federation_path = path_of(dir, "federation.key");
+
+    int rc = ca_build_root(federation, key, not_before_s, not_after_s, &cert, e);
+    if (rc == 0)
+        rc = keystore_pem_write(key_path, key, e);
+    if (rc == 0)
+        rc = keystore_create_signing_key(federation_path, e);
+    if (rc == 0) {
+        pki_x509_put_cert(&pem, cert);
+        rc = write_file(dir, "ca.pem", buf_bytes(&pem), true, e);
+    }
+
+    buf_close(&pem);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    free(key_path);
+    free(federation_path);
+    return rc;
+}
+
+int ca_init(const char *dir, const char *federation, uint64_t not_before_s, uint64_t not_after_s, struct ca **ret,
+            struct err *e)
+{
+    int rc = pki_check_federation(federation, e);
+    if (rc != 0)
+        return rc;
+    if (not_after_s <= not_before_s)
+        return err_set(e, ERR_INVALID, "ca.validity", "the CA's validity ends before it begins");
+    rc = file_make_dir(dir, 0700, e);
+    if (rc != 0)
+        return rc;
+
+    struct ca *ca = create(dir);
+    rc = take_lock(ca, e); /* so that what is absent now and there later was made here */
+    if (rc != 0) {
+        ca_close(ca);
+        return rc;
+    }
+    for (unsigned i = 0; i < array_count(init_names); i++) {
+        char *path = path_of(dir, init_names[i]);
+        struct stat st;
+        ca->made |= lstat(path, &st) != 0 && errno == ENOENT ? 1u << i : 0;
+        free(path);
+    }
+    rc = init_files(dir, federation, not_before_s, not_after_s, e);
+    if (rc == 0)
+        rc = load(ca, e);
+    if (rc == 0)
+        rc = ca_write_crl(ca, not_before_s, CA_CRL_VALID_S, e);
+    if (rc != 0)
+        ca_abandon(ca);
+    else if (ret != NULL)
+        *ret = ca;
+    else
+        ca_close(ca);
+    return rc;
+}
+
+void ca_abandon(struct ca *ca)
+{
+    bool is_gone = true; /* a certificate that cannot be removed keeps its keys */
+    for (unsigned i = 0; i < array_count(init_names) && is_gone; i++) {
+        char *path = path_of(ca->dir, init_names[i]);
+        if ((ca->made & 1u << i) != 0)
+            is_gone = unlink(path) == 0 || errno == ENOENT;
+        free(path);
+    }
+    ca_close(ca);
 }
 
 void ca_close(struct ca *ca)
@@ -238,6 +278,12 @@ int ca_revoke(struct ca *ca, const char *serial, enum ca_index_reason reason, ui
     return rc;
 }
 
+/* A revoked certificate in the CRL, at most: two headers, a serial with a zero before it, a time with four digits of the year, the
+ * extension with the reason. PEM makes 65 characters of 48 bytes. */
+#define CRL_ENTRY_BYTES_MAX (2 + (2 + 1 + PKI_SERIAL_BYTES_MAX) + 17 + 14)
+_Static_assert((size_t)CA_ENTRIES_MAX *CRL_ENTRY_BYTES_MAX / 48 * 65 + 4096 <= CRL_FILE_BYTES_MAX,
+               "the CRL of a full register has its room");
+
 int ca_write_crl(struct ca *ca, uint64_t now_s, uint64_t valid_s, struct err *e)
 {
     X509_CRL *crl = NULL;
@@ -252,10 +298,8 @@ int ca_write_crl(struct ca *ca, uint64_t now_s, uint64_t valid_s, struct err *e)
     if (rc != 0)
         goto out;
     pki_x509_put_crl(&pem, crl);
-    if (pem.failed)
-        rc = err_set(e, ERR_LIMIT, "ca.crl-size", "the CRL would pass %u bytes", CRL_FILE_BYTES_MAX);
-    else
-        rc = write_file(ca->dir, "crl.pem", buf_bytes(&pem), false, e);
+    xassert(!pem.failed);
+    rc = write_file(ca->dir, "crl.pem", buf_bytes(&pem), false, e);
 
 out:
     X509_CRL_free(crl);

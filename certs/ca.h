@@ -17,12 +17,18 @@
 
 #define CA_CRL_VALID_S (7u * 24 * 3600)
 
-/* Makes the folder's files for a new federation, the first (empty) CRL included. @dir is made when absent (its parent
- * exists). ERR_CONFLICT when a CA is there already; nothing is changed then. */
-int ca_init(const char *dir, const char *federation, uint64_t not_before_s, uint64_t not_after_s,
-            struct err *e) WARN_UNUSED;
-
 struct ca;
+/* Makes the folder's files for a new federation, the first (empty) CRL included. @dir is made when absent (its parent
+ * exists). ERR_CONFLICT when a CA is there already, ERR_BUSY when another process has it open; nothing is changed then.
+ * What fails for any other reason, a full disk or one that refuses to sync at any of the files, too, takes back
+ * what it made (the folder and its lock stay), so that the next try is as the first; what was there before stays. @ret
+ * (unless NULL) is the open CA. */
+int ca_init(const char *dir, const char *federation, uint64_t not_before_s, uint64_t not_after_s, struct ca **ret,
+            struct err *e) WARN_UNUSED;
+/* Takes back what the ca_init() made that returned @ca, certificate first, and closes it: for a caller whose next step of
+ * founding a federation failed. Nothing is removed of a CA that ca_open() opened. */
+void ca_abandon(struct ca *ca);
+
 /* ERR_BUSY when another process has it open. ca_close() takes NULL. */
 int ca_open(const char *dir, struct ca **ret, struct err *e) WARN_UNUSED;
 void ca_close(struct ca *ca);

@@ -1,4 +1,4 @@
-/* Key files as OpenSSL keys: shared by certs/ and federation/tls_engine.c, for nobody else. */
+/* Key files as OpenSSL keys: shared by certs/ and federation/tls_engine*.c, for nobody else. */
 #ifndef TB_CERTS_KEYSTORE_PEM_H
 #define TB_CERTS_KEYSTORE_PEM_H
 

@@ -1,5 +1,5 @@
 /* OpenSSL's X.509 objects read and written for the rest of certs/ (see pki_x509.h). Nothing here decides about trust:
- * that is X509_verify_cert() in federation/tls_engine.c.
+ * that is X509_verify_cert() in federation/tls_engine_verify.c.
  */
 #include "certs/pki_x509.h"
 

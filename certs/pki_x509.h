@@ -1,4 +1,4 @@
-/* X.509 objects of OpenSSL and back: shared by certs/ and federation/tls_engine.c, for nobody else.
+/* X.509 objects of OpenSSL and back: shared by certs/ and federation/tls_engine*.c, for nobody else.
  *
  * Ownership follows OpenSSL: what a function hands out in @ret is the caller's to free with X509_free() and so on.
  * Any thread.

@@ -1,5 +1,5 @@
 /* One node's trust as loaded from its four files: federation CA, CRL, own certificate, own key, checked against each
- * other and put into an OpenSSL context for TLS 1.3. For federation/tls_engine.c alone (OpenSSL types).
+ * other and put into an OpenSSL context for TLS 1.3. For federation/tls_engine*.c alone (OpenSSL types).
  *
  * A `struct trust` never changes once loaded; a reload makes another one. It is counted: trust_load() gives one
  * reference, connections hold their own. Any thread.

@@ -122,7 +122,7 @@ static inline void link_redial(struct link *l, uint32_t peer)
     l->ops->redial(l, peer);
 }
 
-/* Closes all connections and frees; no event is delivered after it returns. Not from inside the callback. */
+/* Closes all connections and frees (but see is_last of link_nng.h); no event is delivered after it returns. Not from inside the callback. */
 static inline void link_close(struct link *l)
 {
     l->ops->close(l);

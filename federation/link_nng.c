@@ -1,5 +1,6 @@
-/* Link over NNG (see link_nng.h): events, time, reasons, and the link as a whole. Asking is link_nng_peer.c, answering
- * link_nng_serve.c, what they share link_nng_impl.h. These and tls_engine.c are the only files that include NNG.
+/* Link over NNG (see link_nng.h): events, time, reasons, and the link as a whole. Its connections are link_nng_peer.c,
+ * asking is link_nng_client.c, answering link_nng_serve.c, what they share link_nng_impl.h. These and tls_engine*.c are the
+ * only files that include NNG.
  *
  * Happy path, asking: dialer connects -> ADD_PRE checks who it is -> ADD_POST sends a ping -> its answer: LINK_UP ->
  * link_request() takes a client and sends -> sent, receives -> LINK_REPLY.
@@ -39,6 +40,8 @@ void link_nng_message_free(void *msg)
 
 void link_nng_push_event(struct link_nng *l, const struct link_event *event)
 {
+    if (l->is_left)
+        return; /* only losses of what was never up come then, and who would hear of them is gone */
     struct link_nng_queued_event *q = xmalloc(sizeof *q);
     q->event = *event;
     list_append(&l->events, &q->node);
@@ -71,6 +74,11 @@ static void wait_delivered(struct link_nng *l)
     while (l->is_delivering || !list_is_empty(&l->events)) /* who queued one delivers it, or the keeper does */
         pthread_cond_wait(&l->changed, &l->mutex);
     pthread_mutex_unlock(&l->mutex);
+}
+
+void link_nng_put_reason(const struct err *e, char out[REASON_SIZE])
+{
+    (void)snprintf(out, REASON_SIZE, "%.120s (%s)", e->message, e->id); /* room for "cannot connect: " before it */
 }
 
 void link_nng_push_refused(struct link_nng *l, uint32_t code, const char *reason)
@@ -111,6 +119,24 @@ int link_nng_notify(nng_socket socket, nng_pipe_cb cb, void *arg)
     return rv == 0 ? nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, cb, arg) : rv;
 }
 
+void link_nng_close_pipes(struct link_nng *l, uint32_t accepted_of)
+{
+    pthread_mutex_lock(&l->mutex);
+    uint32_t *ids = xcalloc(l->pipes.count + 1, sizeof *ids);
+    size_t count = 0, at = 0;
+    const void *key;
+    void *value;
+    while (map_next(&l->pipes, &at, &key, &value)) {
+        const struct link_nng_pipe *pipe = value;
+        if (accepted_of == 0 || (pipe->is_accepted && pipe->code == accepted_of))
+            ids[count++] = pipe->id;
+    }
+    pthread_mutex_unlock(&l->mutex);
+    for (size_t i = 0; i < count; i++)
+        (void)nng_pipe_close((nng_pipe){.id = ids[i]});
+    free(ids);
+}
+
 /* ---- time ---- */
 
 /* Whether @pipe must end for its silence. Under the mutex. */
@@ -125,11 +151,11 @@ static bool is_silent(const struct link_nng *l, const struct link_nng_pipe *pipe
 /* Closes silent pipes, pings quiet ones. */
 static void check_lines(struct link_nng *l)
 {
-    uint64_t now = clock_mono_ms();
     size_t close_count = 0, ping_count = 0, at = 0;
     const void *key;
     void *value;
     pthread_mutex_lock(&l->mutex);
+    uint64_t now = clock_mono_ms(); /* not before what is heard until now */
     uint32_t *closes = xcalloc(l->pipes.count + 1, sizeof *closes);
     struct link_nng_node **pings = xcalloc(l->peers.count + 1, sizeof *pings);
     while (map_next(&l->pipes, &at, &key, &value)) {
@@ -180,14 +206,16 @@ void link_nng_recheck(struct link *base)
 
     for (size_t i = 0; i < count; i++) {
         struct err e = {0};
+        char reason[REASON_SIZE];
         if (check_welcome(l, &all[i], &e) == 0)
             continue;
+        link_nng_put_reason(&e, reason);
         pthread_mutex_lock(&l->mutex);
         struct link_nng_node *p = link_nng_find_peer(l, all[i].code);
         if (all[i].is_accepted)
-            link_nng_push_refused(l, all[i].code, e.message);
+            link_nng_push_refused(l, all[i].code, reason);
         else if (p != NULL && p->pipe == all[i].id)
-            (void)snprintf(p->reason, sizeof p->reason, "%s", e.message);
+            memcpy(p->reason, reason, sizeof reason);
         pthread_mutex_unlock(&l->mutex);
         (void)nng_pipe_close((nng_pipe){.id = all[i].id}); /* its end comes from NNG's thread and delivers */
     }
@@ -255,6 +283,7 @@ void link_nng_handshake_failed(struct link *base, const struct tls_engine_failur
 
 static pthread_mutex_t links_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct list links = {&links, &links}; /* open links of this process, for log_hook() */
+static struct list left = {&left, &left};    /* closed ones for which NNG still holds something */
 
 static struct link_nng_node *find_socket(struct link_nng *l, unsigned socket)
 {
@@ -435,7 +464,7 @@ static bool is_connecting(const struct link_nng *l)
     return false;
 }
 
-/* Ends the keeper, then gives the attempts under way a moment: those that NNG must break off are its weak point. */
+/* Ends the keeper, then gives the attempts under way a moment: those that take longer are left for good. */
 static void stop_dialling(struct link_nng *l)
 {
     pthread_mutex_lock(&l->mutex);
@@ -444,6 +473,8 @@ static void stop_dialling(struct link_nng *l)
     pthread_mutex_unlock(&l->mutex);
     if (l->has_keeper)
         (void)pthread_join(l->keeper, NULL);
+    if (l->config.is_last)
+        return;
 
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
@@ -456,6 +487,19 @@ static void stop_dialling(struct link_nng *l)
     pthread_mutex_unlock(&l->mutex);
 }
 
+/* NNG's threads may still come to @l, for what they hold; nobody hears of that, and it stays for them. */
+static void leave(struct link_nng *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    l->is_left = true;
+    pthread_mutex_unlock(&l->mutex);
+    link_nng_deliver(l);
+    wait_delivered(l);
+    pthread_mutex_lock(&links_mutex);
+    list_append(&left, &l->registered);
+    pthread_mutex_unlock(&links_mutex);
+}
+
 static void nng_link_close(struct link *base)
 {
     struct link_nng *l = link_of(base);
@@ -464,13 +508,26 @@ static void nng_link_close(struct link *base)
     list_remove(&l->registered);
     pthread_mutex_unlock(&links_mutex);
 
-    link_nng_serve_close(l);
+    link_nng_serve_stop(l);
     size_t at = 0;
     const void *key;
     void *value;
+    if (l->config.is_last) {
+        while (map_next(&l->peers, &at, &key, &value))
+            link_nng_peer_leave(value, "closing");
+        list_for_each (node, &l->zombies)
+            link_nng_peer_leave(container_of(node, struct link_nng_node, zombie), "closing");
+        link_nng_close_pipes(l, 0); /* so that the others know at once */
+        leave(l);
+        return;
+    }
+    link_nng_serve_close(l);
     while (map_next(&l->peers, &at, &key, &value))
         link_nng_peer_remove(l, value, "closing");
-    link_nng_peer_free_zombies(l);
+    if (!link_nng_peer_free_zombies(l)) {
+        leave(l);
+        return;
+    }
     link_nng_deliver(l); /* what was queued by a thread that found the queue in other hands */
     wait_delivered(l);
     xassert(l->pipes.count == 0);
@@ -501,20 +558,16 @@ static void init_sync(struct link_nng *l)
     (void)pthread_condattr_destroy(&monotonic);
 }
 
-/* Signals are the loop's. */
 static int start_keeper(struct link_nng *l, struct err *e)
 {
-    sigset_t before;
-    signals_mask(&before);
-    int rv = pthread_create(&l->keeper, NULL, keeper_main, l);
-    signals_unmask(&before);
+    int rv = signals_thread(&l->keeper, keeper_main, l);
     l->has_keeper = rv == 0;
     return rv == 0 ? 0 : err_set_errno(e, ERR_IO, "link.thread", rv, "thread");
 }
 
 int link_nng_open(const struct link_nng_config *config, struct link **ret, struct err *e)
 {
-    static const struct link_ops ops = {.request = link_nng_peer_request,
+    static const struct link_ops ops = {.request = link_nng_client_request,
                                         .reply = link_nng_serve_reply,
                                         .drop = link_nng_serve_drop,
                                         .message_create = link_nng_serve_message_create,

@@ -50,6 +50,10 @@ struct link_nng_config {
     uint32_t backoff_max_ms; /* 30000 */
     uint32_t idle_ms;        /* 120000: an accepted connection silent for this long is closed (peers ping more often) */
     uint32_t recheck_ms;     /* 60000: how often link_nng_recheck() runs by itself */
+    /* The process ends behind link_close(): its sockets are left to that, since NNG can abort a process when one of them is
+     * closed while something comes (link_nng_impl.h). Connections end, new ones are refused, @listen_url stays taken. Needs
+     * crypto_init(), since NNG's threads may be in OpenSSL until the last moment. */
+    bool is_last;
 
     /* TESTS ONLY, @tls NULL: no encryption, on 127.0.0.0/8 only, where the low 24 bits of an address are the code of the
      * node behind it: node 510000 listens at tcp://127.7.200.48:port and dials from there. */

@@ -1,4 +1,5 @@
-/* Inside of the NNG link, for link_nng.c, link_nng_peer.c (asking) and link_nng_serve.c (answering) only.
+/* Inside of the NNG link, for link_nng.c, link_nng_peer.c (our connections), link_nng_client.c (asking over them) and
+ * link_nng_serve.c (answering) only.
  *
  * Ownership: the link owns peers, clients (one request in flight each), serves (one request being answered each) and
  * pipe records. Clients and serves live until their aio has stopped, so their callbacks need no reference counts.
@@ -7,14 +8,22 @@
  * while the TLS engine reports a failed handshake, which takes `mutex`. So each function decides under the mutex, then
  * acts. A client is claimed by its state: whoever moved it from IDLE may start its aio.
  *
- * Found in NNG 1.10.1, hence the odd corners: REM_POST may come before ADD_POST; an operation on a stopped aio never
- * calls back, so sockets are closed before aios are stopped; nni_aio_stop() does not wait for a completion that is just
- * being made, so aios are freed only after their callback ran, and a TLS dialer that is still connecting is not closed
- * (NNG frees its aio under the connect callback: a panic, seen); each new pipe resets the dialer's backoff, so that a
- * peer that accepts and hangs up would be dialled without pause; nng_fini() can lock the mutex of a pipe that is gone, and
- * abort (about once in a thousand ends), so that nobody calls it: after link_close() and tls_engine_destroy() NNG's threads
- * know nothing of ours, and end with the process, for which OpenSSL has to stay until then (crypto_init()). Therefore dialling is ours: one dialer for one attempt
- * and its pipe, NNG's own redialling as good as off, and the next dialer made by the keeper when the last one rests.
+ * Found in NNG 1.10.1, hence the odd corners:
+ *  - REM_POST may come before ADD_POST.
+ *  - An operation on a stopped aio never calls back, so aios are stopped when what they do has ended; nni_aio_stop() does not
+ *    wait for a completion that is just being made, so they are freed only after their callback ran.
+ *  - The same holds for NNG's own aios. A dialer that is still connecting, and a listener while somebody connects, are freed under
+ *    the thread that completes the step under way, or that looks up the name (panics, seen): dialers are closed while they
+ *    rest, and the link of a process that ends (is_last) closes no socket at all. What it leaves finds the link in its place,
+ *    tells nobody, and ends with the process, for which OpenSSL has to stay until then (crypto_init()).
+ *  - A call on a context lets go of it last, and frees it then if it was closed meanwhile, under the lock of a socket that
+ *    nng_close() may have freed; the timer, too, comes to a context of which it does not know whether it is still there
+ *    (panics, seen). So nobody closes a context with something under way: that is cancelled and waited for, the aio is
+ *    stopped and freed, which waits for the timer, and only then the context is closed, then its socket.
+ *  - Each new pipe resets the dialer's backoff, so that a peer that accepts and hangs up would be dialled without pause. Therefore
+ *    dialling is ours: one dialer for one attempt and its pipe, NNG's own redialling as good as off, and the next dialer made by
+ *    the keeper when the last one rests.
+ *  - nng_fini() can lock the mutex of a pipe that is gone, and abort (about once in a thousand ends), so nobody calls it.
  */
 #ifndef TB_FEDERATION_LINK_NNG_IMPL_H
 #define TB_FEDERATION_LINK_NNG_IMPL_H
@@ -45,6 +54,7 @@ struct link_nng_client {
     nng_aio *aio;
     enum link_nng_client_state state;
     bool is_ping;
+    bool is_stopping; /* what it does is to end, and nothing more begins */
     uint64_t token;
     uint64_t generation;  /* peer->generation at the start: another one means the connection was lost meanwhile */
     uint64_t deadline_ms; /* monotonic */
@@ -85,6 +95,7 @@ struct link_nng_node {
     struct link_nng_client *requests[LINK_PEER_REQUESTS_MAX]; /* made when first needed */
     size_t request_count;
     unsigned served; /* its requests here, until the answer is sent */
+    unsigned inside; /* NNG's threads that are with its clients: a pipe has begun or ended */
 };
 
 /* A pipe of either kind, from ADD_PRE to REM_POST. */
@@ -133,6 +144,7 @@ struct link_nng {
     pthread_cond_t wake;    /* has_work */
     bool has_work;          /* for the keeper, before its time */
     bool closing;
+    bool is_left;        /* closed, but for what NNG still holds: nobody is told anything any more */
     struct prng prng;    /* jitter */
     struct list zombies; /* removed peers whose dial is still under way */
     struct map peers;    /* code -> struct link_nng_node */
@@ -165,6 +177,11 @@ int link_nng_check_url(const struct link_nng_config *config, const char *url, st
 int link_nng_identify(const struct link_nng *l, nng_pipe pipe, struct tls_engine_peer *ret, struct err *e) WARN_UNUSED;
 /* Registers @cb for all pipe events. Returns NNG's code. */
 int link_nng_notify(nng_socket socket, nng_pipe_cb cb, void *arg);
+/* @e as a reason: its message and its id, by which ERRORS.md has it. */
+void link_nng_put_reason(const struct err *e, char out[REASON_SIZE]);
+/* Closes the pipes that were accepted from node @accepted_of, or with 0 all pipes; their ends come from NNG's threads, later. An answer
+ * that NNG has taken and not sent is lost: it is asked for again. */
+void link_nng_close_pipes(struct link_nng *l, uint32_t accepted_of);
 /* Queues a copy of @event. Under the mutex; the caller calls link_nng_deliver() once it has let it go. */
 void link_nng_push_event(struct link_nng *l, const struct link_event *event);
 void link_nng_push_refused(struct link_nng *l, uint32_t code, const char *reason); /* the same, rate-limited */
@@ -195,18 +212,20 @@ static inline void link_nng_add_pipe(struct link_nng *l, struct link_nng_pipe re
     xassert(before == NULL);
 }
 
-/* ---- link_nng_peer.c: asking. Loop thread unless it says otherwise ---- */
+/* ---- link_nng_peer.c: our connections. Loop thread unless it says otherwise ---- */
 
 /* Adds a peer; the keeper dials it. */
 int link_nng_peer_create(struct link_nng *l, const struct link_nng_peer *from, struct err *e) WARN_UNUSED;
 /* Ends all it has open (events come before the return, or are being delivered). With dial_mutex. */
 void link_nng_peer_remove(struct link_nng *l, struct link_nng_node *p, const char *reason);
+/* Ends what it asks; its connection stays. At the link's end. */
+void link_nng_peer_leave(struct link_nng_node *p, const char *reason);
 /* Makes it dial @url, if it does not do so already. With dial_mutex. */
 void link_nng_peer_set_url(struct link_nng_node *p, const char *url);
 /* The keeper's: dials who is due, frees removed peers whose dial has ended. Returns when to come again, monotonic. */
 uint64_t link_nng_peer_dial_due(struct link_nng *l);
-/* Frees all removed peers now. After the keeper's end. */
-void link_nng_peer_free_zombies(struct link_nng *l);
+/* Frees the removed peers now. After the keeper's end. False when some are still connecting: those stay, for ever. */
+bool link_nng_peer_free_zombies(struct link_nng *l);
 /* NNG gave up the dial of @p; @why is NNG's reason. Under the mutex, any thread. */
 void link_nng_peer_dial_failed(struct link_nng_node *p, const char *why);
 /* Tells a loss once, and while down every new reason once. Under the mutex, any thread. */
@@ -214,18 +233,35 @@ void link_nng_peer_push_down(struct link_nng_node *p, const char *reason);
 /* A ping: claimed under the mutex, then sent without it. Any thread. */
 bool link_nng_peer_claim_ping(struct link_nng_node *p);
 void link_nng_peer_send_ping(struct link_nng *l, struct link_nng_node *p);
+void link_nng_peer_redial(struct link *base, uint32_t code); /* of struct link_ops */
+
+/* ---- link_nng_client.c: asking ---- */
+
+/* An idle one of @p, in memory that stays where it is until it is closed. Loop thread. */
+int link_nng_client_open(struct link_nng_node *p, bool is_ping, struct link_nng_client *ret, struct err *e) WARN_UNUSED;
+/* Ends what it does, and waits for that. Nothing when it was never opened. Not in a callback. */
+void link_nng_client_stop(struct link_nng_client *c);
+/* Stopped before, and nobody is `inside` any more; before its socket is closed. Nothing when it was never opened. */
+void link_nng_client_close(struct link_nng_client *c);
+/* Under the mutex; @c is idle. The caller starts it with link_nng_client_send() once it has let the mutex go. */
+void link_nng_client_claim(struct link_nng_client *c, uint64_t token, uint32_t timeout_ms);
+/* Copies @message. @c must stay until it returns: the caller is the loop thread, the keeper, or `inside`. */
+void link_nng_client_send(struct link_nng_client *c, struct bytes message, uint32_t timeout_ms);
+/* Ends whatever @c does; its callback says so. Nothing happens when it is idle by now. Without the mutex. */
+void link_nng_client_cancel(struct link_nng_client *c);
+void link_nng_client_wait_idle(struct link_nng_client *c); /* takes the mutex; not in a callback */
 /* Of struct link_ops. */
-int link_nng_peer_request(struct link *base, uint32_t code, struct bytes message, uint64_t token, uint32_t timeout_ms,
-                          struct err *e);
-void link_nng_peer_redial(struct link *base, uint32_t code);
+int link_nng_client_request(struct link *base, uint32_t code, struct bytes message, uint64_t token, uint32_t timeout_ms,
+                            struct err *e);
 
 /* ---- link_nng_serve.c: answering. Loop thread ---- */
 
 int link_nng_serve_listen(struct link_nng *l, const char *url, struct err *e) WARN_UNUSED;
 /* Contexts for @peer_count peers; their number only grows. */
 int link_nng_serve_grow(struct link_nng *l, size_t peer_count, struct err *e) WARN_UNUSED;
-void link_nng_serve_close_accepted(struct link_nng *l, uint32_t code); /* pipes of @code */
-void link_nng_serve_close(struct link_nng *l);
+void link_nng_serve_stop(
+    struct link_nng *l); /* once `closing`: all that is received and answered; contexts and socket stay */
+void link_nng_serve_close(struct link_nng *l); /* these, after that */
 /* Of struct link_ops. */
 void link_nng_serve_reply(struct link *base, uint64_t handle, struct bytes message);
 void link_nng_serve_drop(struct link *base, uint64_t handle);

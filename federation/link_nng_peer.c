@@ -1,9 +1,5 @@
-/* Asking, for the NNG link (see link_nng_impl.h): one REQ0 socket, one dialer and up to LINK_PEER_REQUESTS_MAX clients
- * for each peer.
- *
- * A request passes IDLE -> SENDING -> RECEIVING -> IDLE, the last two in client_cb(). It is never sent twice: NNG's
- * resending is off, and what still waits for a connection when that is lost is cancelled, so that it cannot go out on the
- * next one (struct link_nng_node counts connections in `generation`; a client that began under an older one is stale).
+/* Our connections, for the NNG link (see link_nng_impl.h): one REQ0 socket and one dialer for each peer; when it is dialled,
+ * whether it is up, and how it goes. What is asked over them is link_nng_client.c.
  */
 #include "federation/link_nng_impl.h"
 
@@ -32,229 +28,19 @@ void link_nng_peer_push_down(struct link_nng_node *p, const char *reason)
     link_nng_push_event(p->link, &event);
 }
 
-/* ---- asking ---- */
-
-/* Ends whatever @c does; its callback says so. Nothing happens when it is idle by now. */
-static void cancel_client(struct link_nng_client *c)
-{
-    nng_aio_cancel(c->aio);
-}
-
-/* The connection @c began on is gone, and @c has not noticed. */
-static bool is_stale(const struct link_nng_client *c, uint64_t generation)
-{
-    return c->state != CLIENT_IDLE && c->generation == generation && c->peer->generation != generation;
-}
-
-/* Under the mutex; @c is idle. The caller starts it with send_client() once it has let the mutex go. */
-static void claim_client(struct link_nng_client *c, uint64_t token, uint32_t timeout_ms)
-{
-    xassert(c->state == CLIENT_IDLE);
-    c->state = CLIENT_SENDING;
-    c->token = token;
-    c->generation = c->peer->generation;
-    c->deadline_ms = clock_mono_ms() + timeout_ms;
-}
-
-/* @c may be gone when this returns, unless the caller is the loop thread. */
-static void send_client(struct link_nng_client *c, struct bytes message, uint32_t timeout_ms)
-{
-    nng_msg *msg;
-    int rv = nng_msg_alloc(&msg, message.size);
-    xassert(rv == 0);
-    if (message.size > 0)
-        memcpy(nng_msg_body(msg), message.data, message.size);
-    nng_aio_set_timeout(c->aio, (nng_duration)min_of(timeout_ms, (uint32_t)INT32_MAX));
-    nng_aio_set_msg(c->aio, msg);
-    nng_ctx_send(c->ctx, c->aio);
-}
-
-/* After the request was sent: waits for the answer. False when there is nothing to wait for. */
-static bool receive_answer(struct link_nng_client *c, int rv)
-{
-    struct link_nng *l = c->peer->link;
-    pthread_mutex_lock(&l->mutex);
-    uint64_t now = clock_mono_ms(), generation = c->generation, deadline_ms = c->deadline_ms;
-    bool go_on = c->state == CLIENT_SENDING && rv == 0 && !is_stale(c, generation) && now < deadline_ms;
-    if (go_on)
-        c->state = CLIENT_RECEIVING;
-    pthread_mutex_unlock(&l->mutex);
-    if (!go_on)
-        return false;
-
-    nng_aio_set_timeout(c->aio, (nng_duration)min_of(deadline_ms - now, (uint64_t)INT32_MAX));
-    nng_ctx_recv(c->ctx, c->aio);
-    pthread_mutex_lock(&l->mutex);
-    bool stale = is_stale(c, generation); /* lost between the two: nobody else would end it */
-    pthread_mutex_unlock(&l->mutex);
-    if (stale)
-        cancel_client(c);
-    return true;
-}
-
-static const char *failure_text(const struct link_nng_client *c, int rv)
-{
-    if (is_stale(c, c->generation) || rv == NNG_ECANCELED || rv == NNG_ECONNRESET)
-        return "connection lost";
-    if (rv == NNG_ECLOSED)
-        return "closing";
-    if (rv == 0 || rv == NNG_ETIMEDOUT)
-        return "no answer in time";
-    return nng_strerror(rv);
-}
-
-/* An answer came over @pipe: the line lives, and after the first one the peer is up. Under the mutex. */
-static void hear(struct link_nng_node *p, uint32_t pipe)
-{
-    if (p->pipe == 0 || p->pipe != pipe)
-        return;
-    p->heard_ms = clock_mono_ms();
-    if (p->is_up || p->link->closing)
-        return;
-    p->is_up = true;
-    p->told[0] = '\0';
-    link_nng_push_event(p->link, &(struct link_event){.type = LINK_UP, .peer = p->code});
-}
-
-static void client_cb(void *arg)
-{
-    struct link_nng_client *c = arg;
-    struct link_nng_node *p = c->peer;
-    struct link_nng *l = p->link;
-    int rv = nng_aio_result(c->aio);
-    if (receive_answer(c, rv))
-        return;
-
-    nng_msg *msg = nng_aio_get_msg(c->aio); /* the answer, or the request that was never sent */
-    nng_aio_set_msg(c->aio, NULL);
-    struct link_event event = {.type = LINK_REPLY_FAILED, .peer = p->code, .token = c->token};
-    pthread_mutex_lock(&l->mutex);
-    bool has_answer = rv == 0 && c->state == CLIENT_RECEIVING;
-    pthread_mutex_unlock(&l->mutex);
-    uint32_t pipe = 0;
-    if (has_answer) {
-        pipe = nng_msg_get_pipe(msg).id;
-        event.size = nng_msg_len(msg);
-        if (event.size > 0 && !c->is_ping) {
-            event.data = nng_msg_body(msg);
-            event.owner = msg;
-            event.release = link_nng_message_free;
-            msg = NULL;
-        }
-    }
-    if (msg != NULL)
-        nng_msg_free(msg);
-
-    pthread_mutex_lock(&l->mutex);
-    if (event.data != NULL)
-        event.type = LINK_REPLY;
-    else
-        (void)snprintf(event.reason, sizeof event.reason, "%s",
-                       has_answer ? "refused by the peer (too many requests, or not understood)" : failure_text(c, rv));
-    if (has_answer)
-        hear(p, pipe);
-    if (!c->is_ping) {
-        l->stats.requests_failed += event.type == LINK_REPLY_FAILED;
-        link_nng_push_event(l, &event);
-    }
-    c->state = CLIENT_IDLE;
-    pthread_cond_broadcast(&l->changed);
-    pthread_mutex_unlock(&l->mutex);
-    link_nng_deliver(l);
-}
-
-static int open_client(struct link_nng_node *p, bool is_ping, struct link_nng_client *ret, struct err *e)
-{
-    struct link_nng_client c = {.peer = p, .is_ping = is_ping};
-    int rv = nng_ctx_open(&c.ctx, p->socket);
-    if (rv != 0)
-        return link_nng_failure(e, rv, "request context");
-    *ret = c;
-    rv = nng_aio_alloc(&ret->aio, client_cb, ret);
-    return rv == 0 ? 0 : link_nng_failure(e, rv, "request context");
-}
-
-/* An idle client of @p, made if need be. Loop thread; the only one that adds clients. */
-static int get_client(struct link_nng_node *p, struct link_nng_client **ret, struct err *e)
-{
-    struct link_nng *l = p->link;
-    pthread_mutex_lock(&l->mutex);
-    struct link_nng_client *found = NULL;
-    for (size_t i = 0; i < p->request_count && found == NULL; i++) {
-        if (p->requests[i]->state == CLIENT_IDLE)
-            found = p->requests[i];
-    }
-    size_t count = p->request_count;
-    pthread_mutex_unlock(&l->mutex);
-    if (found == NULL && count == LINK_PEER_REQUESTS_MAX)
-        return err_set(e, ERR_BUSY, "link.busy", "peer %" PRIu32 ": %zu requests open, limit %u", p->code, count,
-                       LINK_PEER_REQUESTS_MAX);
-    if (found == NULL) {
-        found = xcalloc(1, sizeof *found);
-        int rc = open_client(p, false, found, e);
-        if (rc != 0) {
-            free(found);
-            return rc;
-        }
-        pthread_mutex_lock(&l->mutex);
-        p->requests[p->request_count++] = found;
-        pthread_mutex_unlock(&l->mutex);
-    }
-    *ret = found;
-    return 0;
-}
-
-int link_nng_peer_request(struct link *base, uint32_t code, struct bytes message, uint64_t token, uint32_t timeout_ms,
-                          struct err *e)
-{
-    struct link_nng *l = link_of(base);
-    if (message.size == 0)
-        return err_set(e, ERR_INVALID, "link.empty", "an empty request");
-    if (message.size > WIRE_MESSAGE_BYTES_MAX)
-        return err_set(e, ERR_LIMIT, "link.too-large", "request of %zu bytes, limit %u", message.size,
-                       WIRE_MESSAGE_BYTES_MAX);
-
-    struct link_nng_node *p = link_nng_find_peer(l, code); /* only this thread changes the table */
-    struct link_nng_client *c = NULL;
-    int rc = p == NULL ? 0 : get_client(p, &c, e);
-    if (rc != 0)
-        return rc;
-
-    timeout_ms = max_of(timeout_ms, 1u);
-    pthread_mutex_lock(&l->mutex);
-    bool is_up = p != NULL && p->is_up;
-    if (is_up) {
-        claim_client(c, token, timeout_ms);
-        l->stats.requests_sent++;
-    }
-    uint64_t generation = is_up ? c->generation : 0;
-    pthread_mutex_unlock(&l->mutex);
-    if (!is_up)
-        return err_set(e, ERR_CLOSED, "link.down", "peer %" PRIu32 ": %s", code,
-                       p == NULL ? "no such peer" : "not connected");
-
-    send_client(c, message, timeout_ms);
-    pthread_mutex_lock(&l->mutex);
-    bool stale = is_stale(c, generation); /* lost since: what is queued must not go out on the next connection */
-    pthread_mutex_unlock(&l->mutex);
-    if (stale)
-        cancel_client(c);
-    return 0;
-}
-
 /* ---- our connections ---- */
 
 bool link_nng_peer_claim_ping(struct link_nng_node *p)
 {
-    if (p->ping.state != CLIENT_IDLE)
+    if (p->ping.state != CLIENT_IDLE || p->ping.is_stopping)
         return false;
-    claim_client(&p->ping, 0, 2 * p->link->config.ping_ms);
+    link_nng_client_claim(&p->ping, 0, 2 * p->link->config.ping_ms);
     return true;
 }
 
 void link_nng_peer_send_ping(struct link_nng *l, struct link_nng_node *p)
 {
-    send_client(&p->ping, bytes_of(NULL, 0), 2 * l->config.ping_ms);
+    link_nng_client_send(&p->ping, bytes_of(NULL, 0), 2 * l->config.ping_ms);
 }
 
 /* The attempt or its pipe is over: when to dial again. Under the mutex. */
@@ -300,8 +86,10 @@ static void peer_pipe_added(struct link_nng_node *p, nng_pipe pipe)
     p->dial = DIAL_CONNECTED;
     p->pipe = id;
     p->connected_ms = p->heard_ms = now;
-    (void)snprintf(p->reason, sizeof p->reason, "%s", e.message);
-    if (rc == 0)
+    p->reason[0] = '\0';
+    if (rc != 0)
+        link_nng_put_reason(&e, p->reason);
+    else
         link_nng_add_pipe(l, (struct link_nng_pipe){.id = id, .code = p->code, .heard_ms = now, .tls = who});
     pthread_mutex_unlock(&l->mutex);
     if (rc != 0)
@@ -312,10 +100,16 @@ static void peer_pipe_started(struct link_nng_node *p, uint32_t id)
 {
     struct link_nng *l = p->link;
     pthread_mutex_lock(&l->mutex);
-    bool go = p->pipe == id && link_nng_peer_claim_ping(p); /* it may be over already */
+    bool go = p->pipe == id && p->refusal == NULL && link_nng_peer_claim_ping(p); /* it may be over already */
+    p->inside += go;
     pthread_mutex_unlock(&l->mutex);
-    if (go)
-        link_nng_peer_send_ping(l, p);
+    if (!go)
+        return;
+    link_nng_peer_send_ping(l, p);
+    pthread_mutex_lock(&l->mutex);
+    p->inside--;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->mutex);
 }
 
 static void peer_pipe_removed(struct link_nng_node *p, uint32_t id)
@@ -331,9 +125,10 @@ static void peer_pipe_removed(struct link_nng_node *p, uint32_t id)
     p->generation++;
     if (p->is_up && clock_mono_ms() - p->connected_ms >= STABLE_MS)
         p->backoff_ms = l->config.backoff_min_ms / 2;
-    const char *reason = p->reason[0] != '\0' ? p->reason
-                         : p->is_up           ? "the peer closed the connection, or the network broke"
-                                              : "the peer closed the connection at once: is this node a member there?";
+    const char *reason =
+        p->reason[0] != '\0' ? p->reason
+        : p->is_up           ? "the peer closed the connection, or the network broke"
+                   : "the peer closed the connection at once: it is stopping, or this node is no member there";
     link_nng_peer_push_down(p, reason);
     p->reason[0] = '\0';
     rest(p);
@@ -343,11 +138,16 @@ static void peer_pipe_removed(struct link_nng_node *p, uint32_t id)
     }
     if (p->ping.state != CLIENT_IDLE)
         open[open_count++] = &p->ping;
+    p->inside++;
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->mutex);
 
     for (size_t i = 0; i < open_count; i++)
-        cancel_client(open[i]);
+        link_nng_client_cancel(open[i]);
+    pthread_mutex_lock(&l->mutex);
+    p->inside--;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->mutex);
     link_nng_deliver(l);
 }
 
@@ -370,33 +170,28 @@ static void peer_pipe_cb(nng_pipe pipe, nng_pipe_ev ev, void *arg)
 
 /* ---- our dialling ---- */
 
-static void wait_idle(struct link_nng_client *c)
+static void stop_clients(struct link_nng_node *p)
 {
-    struct link_nng *l = c->peer->link;
-    pthread_mutex_lock(&l->mutex);
-    while (c->state != CLIENT_IDLE)
-        pthread_cond_wait(&l->changed, &l->mutex);
-    pthread_mutex_unlock(&l->mutex);
+    link_nng_client_stop(&p->ping);
+    for (size_t i = 0; i < p->request_count; i++)
+        link_nng_client_stop(p->requests[i]);
 }
 
-static void close_client(struct link_nng_client *c)
-{
-    if (c->aio == NULL)
-        return;
-    wait_idle(c);
-    nng_aio_stop(c->aio); /* waits until the callback has returned */
-    nng_aio_free(c->aio);
-}
-
-/* Out of all tables. Not while it is connecting, if that can be helped. With dial_mutex, or after the keeper. */
+/* Out of all tables. Not while it is connecting. With dial_mutex, or after the keeper. */
 static void destroy_peer(struct link_nng_node *p)
 {
-    (void)nng_close(p->socket); /* its dialer and pipe end; its contexts with NNG_ECLOSED */
-    close_client(&p->ping);
-    for (size_t i = 0; i < p->request_count; i++) {
-        close_client(p->requests[i]);
+    struct link_nng *l = p->link;
+    stop_clients(p);
+    pthread_mutex_lock(&l->mutex);
+    while (p->inside > 0)
+        pthread_cond_wait(&l->changed, &l->mutex);
+    pthread_mutex_unlock(&l->mutex);
+    link_nng_client_close(&p->ping);
+    for (size_t i = 0; i < p->request_count; i++)
+        link_nng_client_close(p->requests[i]);
+    (void)nng_close(p->socket); /* its dialer and pipe end */
+    for (size_t i = 0; i < p->request_count; i++)
         free(p->requests[i]);
-    }
     free(p);
 }
 
@@ -539,7 +334,7 @@ int link_nng_peer_create(struct link_nng *l, const struct link_nng_peer *from, s
     if (rv != 0)
         rc = link_nng_failure(e, rv, "request socket");
     if (rc == 0)
-        rc = open_client(p, true, &p->ping, e);
+        rc = link_nng_client_open(p, true, &p->ping, e);
     if (rc != 0) {
         destroy_peer(p);
         return rc;
@@ -582,21 +377,43 @@ void link_nng_peer_remove(struct link_nng *l, struct link_nng_node *p, const cha
     (void)map_remove(&l->peers, &p->code, sizeof p->code);
     p->url[0] = '\0';
     pthread_mutex_unlock(&l->mutex);
-    link_nng_serve_close_accepted(l, p->code);
+    link_nng_close_pipes(l, p->code);
     end_connection(p, reason);
     for (size_t i = 0; i < p->request_count; i++)
-        wait_idle(p->requests[i]);
+        link_nng_client_wait_idle(p->requests[i]);
     pthread_mutex_lock(&l->mutex);
     list_append(&l->zombies, &p->zombie);
     link_nng_wake(l);
     pthread_mutex_unlock(&l->mutex);
 }
 
-void link_nng_peer_free_zombies(struct link_nng *l)
+void link_nng_peer_leave(struct link_nng_node *p, const char *reason)
 {
-    struct list *node;
-    while ((node = list_pop_first(&l->zombies)) != NULL)
+    struct link_nng *l = p->link;
+    pthread_mutex_lock(&l->mutex);
+    p->refusal = reason; /* an attempt under way does not come up */
+    if (p->is_up)
+        link_nng_peer_push_down(p, reason);
+    pthread_mutex_unlock(&l->mutex);
+    stop_clients(p);
+}
+
+bool link_nng_peer_free_zombies(struct link_nng *l)
+{
+    struct list ended;
+    list_init(&ended);
+    pthread_mutex_lock(&l->mutex);
+    list_for_each_safe (node, &l->zombies) {
+        if (container_of(node, struct link_nng_node, zombie)->dial == DIAL_CONNECTING)
+            continue;
+        list_remove(node);
+        list_append(&ended, node);
+    }
+    bool is_any_left = !list_is_empty(&l->zombies);
+    pthread_mutex_unlock(&l->mutex);
+    list_for_each_safe (node, &ended)
         destroy_peer(container_of(node, struct link_nng_node, zombie));
+    return !is_any_left;
 }
 
 void link_nng_peer_set_url(struct link_nng_node *p, const char *url)

@@ -27,6 +27,7 @@ static void accepted_pipe_added(struct link_nng *l, nng_pipe pipe)
 {
     struct err e = {0};
     struct tls_engine_peer who = {0};
+    char reason[REASON_SIZE];
     int rc = link_nng_identify(l, pipe, &who, &e);
 
     pthread_mutex_lock(&l->mutex);
@@ -43,14 +44,17 @@ static void accepted_pipe_added(struct link_nng *l, nng_pipe pipe)
     if (rc == 0 && same >= LINK_PEER_PIPES_MAX)
         rc = err_set(&e, ERR_LIMIT, "link.connections", "node %" PRIu32 " has %u connections open, limit %u", who.code,
                      same, LINK_PEER_PIPES_MAX);
-    if (rc == 0)
+    bool is_over = l->closing; /* whoever dials a node that ends is to know it */
+    if (rc == 0 && !is_over) {
         link_nng_add_pipe(
             l, (struct link_nng_pipe){
                    .id = pipe.id, .code = who.code, .is_accepted = true, .heard_ms = clock_mono_ms(), .tls = who});
-    else
-        link_nng_push_refused(l, who.code, e.message);
+    } else if (!is_over) {
+        link_nng_put_reason(&e, reason);
+        link_nng_push_refused(l, who.code, reason);
+    }
     pthread_mutex_unlock(&l->mutex);
-    if (rc != 0)
+    if (rc != 0 || is_over)
         (void)nng_pipe_close(pipe);
     link_nng_deliver(l);
 }
@@ -111,18 +115,30 @@ static void release(struct link_nng *l, struct link_nng_serve *s)
         p->served--;
 }
 
+/* What began while the link began to close ends as what was under way then: link_nng_serve_stop() may have come before it. */
+static void cancel_if_closing(struct link_nng_serve *s)
+{
+    pthread_mutex_lock(&s->link->mutex);
+    bool is_over = s->link->closing;
+    pthread_mutex_unlock(&s->link->mutex);
+    if (is_over)
+        nng_aio_cancel(s->aio);
+}
+
 /* Takes @msg. The state is SERVE_SENDING. */
 static void send_answer(struct link_nng_serve *s, nng_msg *msg)
 {
     nng_aio_set_timeout(s->aio, (nng_duration)min_of(s->link->config.idle_ms, (uint32_t)INT32_MAX));
     nng_aio_set_msg(s->aio, msg);
     nng_ctx_send(s->ctx, s->aio);
+    cancel_if_closing(s);
 }
 
 static void receive_request(struct link_nng_serve *s)
 {
     nng_aio_set_timeout(s->aio, NNG_DURATION_INFINITE);
     nng_ctx_recv(s->ctx, s->aio);
+    cancel_if_closing(s);
 }
 
 /* Takes @msg. */
@@ -257,25 +273,6 @@ int link_nng_serve_grow(struct link_nng *l, size_t peer_count, struct err *e)
     return 0;
 }
 
-/* Closes accepted pipes of @code. */
-void link_nng_serve_close_accepted(struct link_nng *l, uint32_t code)
-{
-    pthread_mutex_lock(&l->mutex);
-    uint32_t *ids = xcalloc(l->pipes.count + 1, sizeof *ids);
-    size_t count = 0, at = 0;
-    const void *key;
-    void *value;
-    while (map_next(&l->pipes, &at, &key, &value)) {
-        const struct link_nng_pipe *pipe = value;
-        if (pipe->is_accepted && pipe->code == code)
-            ids[count++] = pipe->id;
-    }
-    pthread_mutex_unlock(&l->mutex);
-    for (size_t i = 0; i < count; i++)
-        (void)nng_pipe_close((nng_pipe){.id = ids[i]});
-    free(ids);
-}
-
 int link_nng_serve_listen(struct link_nng *l, const char *url, struct err *e)
 {
     nng_listener listener;
@@ -311,18 +308,26 @@ int link_nng_serve_listen(struct link_nng *l, const char *url, struct err *e)
     return rv == 0 ? 0 : link_nng_failure(e, rv, url);
 }
 
-void link_nng_serve_close(struct link_nng *l)
+void link_nng_serve_stop(struct link_nng *l)
 {
-    if (l->has_listener)
-        (void)nng_close(l->rep); /* ends its contexts' operations */
     for (size_t i = 0; i < l->serve_count; i++) {
         struct link_nng_serve *s = l->serves[i];
+        nng_aio_cancel(s->aio);
         pthread_mutex_lock(&l->mutex);
         while (s->state == SERVE_RECEIVING || s->state == SERVE_SENDING)
             pthread_cond_wait(&l->changed, &l->mutex);
         pthread_mutex_unlock(&l->mutex);
         nng_aio_stop(s->aio); /* waits until the callback has returned */
-        nng_aio_free(s->aio);
-        free(s);
+        nng_aio_free(s->aio); /* waits for NNG's timer */
     }
+}
+
+void link_nng_serve_close(struct link_nng *l)
+{
+    for (size_t i = 0; i < l->serve_count; i++) {
+        (void)nng_ctx_close(l->serves[i]->ctx);
+        free(l->serves[i]);
+    }
+    if (l->has_listener)
+        (void)nng_close(l->rep);
 }

@@ -14,6 +14,7 @@
 #include "node/base/clock.h"
 #include "node/base/log.h"
 #include "node/base/mutant.h"
+#include "node/base/version.h"
 #include "node/base/xassert.h"
 
 struct app *app_create(const struct app_parts *parts)
@@ -220,6 +221,7 @@ void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, 
             continue;
         app_react(a, slot, txn);
         app_follow_part(a, slot, txn);
+        app_follow_parts(a, slot, txn);
         app_case_changed(a, slot, txn);
         app_pull_heal(a, slot);
     }
@@ -329,7 +331,7 @@ void app_status(struct app *a, struct arena *mem, struct app_status_view *ret)
                                     .name = a->config->name,
                                     .federation = a->members->federation,
                                     .origin = a->origin,
-                                    .version = TONGBAN_VERSION,
+                                    .version = tongban_version,
                                     .started_ms = a->started_ms,
                                     .ledger_size = ledger_head(a->ledger)->size,
                                     .certificate_not_after_s = a->certificate_not_after_s,
@@ -353,9 +355,15 @@ void app_status(struct app *a, struct arena *mem, struct app_status_view *ret)
         ret->peer_connected += peer.connected;
     }
     const char *recovering = recovery_state(a->recovery);
-    ret->writer = recovering[0] != '\0'  ? arena_strdup(mem, recovering)
-                  : a->stopped.code == 0 ? "ok"
-                                         : arena_printf(mem, "stopped: %s", a->stopped.message);
+    struct err unsigned_yet = {0};
+    if (recovering[0] != '\0')
+        ret->writer = arena_strdup(mem, recovering);
+    else if (a->stopped.code != 0)
+        ret->writer = arena_printf(mem, "stopped: %s", a->stopped.message);
+    else if (ledger_check_shown(a->ledger, &unsigned_yet) != 0) /* a moment before requests are taken again */
+        ret->writer = arena_printf(mem, "recovering: %s", unsigned_yet.message);
+    else
+        ret->writer = "ok";
     (void)witnessing_note(a->witnessing, &ret->final_size);
     struct app_erasure_view *open;
     size_t open_count = 0;
@@ -452,7 +460,7 @@ void app_metrics(struct app *a, struct buf *ret)
     }
     metric(ret, "tongban_peers", "gauge", "Members other than this node.", s.peer_count);
     metric(ret, "tongban_peers_connected", "gauge", "Of them, connected now.", s.peer_connected);
-    metric(ret, "tongban_writer_ok", "gauge", "1 while the ledger can be written.", a->stopped.code == 0);
+    metric(ret, "tongban_writer_ok", "gauge", "1 while the ledger can be written.", strcmp(s.writer, "ok") == 0);
     metric(ret, "tongban_commits_total", "counter", "Transactions made durable.", s.commits);
     metric(ret, "tongban_entries_written_total", "counter", "Entries made durable, own and peers'.", s.entries_written);
     metric(ret, "tongban_batches_in_total", "counter", "Batches of peers' entries taken.", r.batches_in);
@@ -465,6 +473,11 @@ void app_metrics(struct app *a, struct buf *ret)
     list_for_each (at, &a->watches)
         waiting++;
     metric(ret, "tongban_case_watches", "gauge", "Clients that wait for a change of a case.", waiting);
+    uint64_t pulls, pause_ms;
+    app_pulls_count(a, &pulls, &pause_ms);
+    metric(ret, "tongban_case_pulls", "gauge", "Cases whose earlier entries are being asked for.", pulls);
+    metric(ret, "tongban_case_pull_pause_seconds", "gauge", "Longest pause of one of them until it is asked for again.",
+           pause_ms / 1000);
     metric(ret, "tongban_requests_failed_total", "counter", "Requests to peers without an answer.", r.requests_failed);
     app_material_metrics(a, ret);
     metric(ret, "tongban_cases_cached", "gauge", "Cases in use, held in memory.", cached.count);
@@ -472,8 +485,12 @@ void app_metrics(struct app *a, struct buf *ret)
            cached.bytes + l.recent_bytes);
     metric(ret, "tongban_store_bytes", "gauge", "Memory of the databases, their caches of pages above all.",
            store_memory_bytes());
-    metric(ret, "tongban_heap_free_bytes", "gauge", "Memory that the C library keeps for the next moment of need.",
-           mallinfo2().fordblks);
+    const struct mallinfo2 heap = mallinfo2();
+    metric(ret, "tongban_heap_used_bytes", "gauge",
+           "Memory taken from the C library and in use, all of the above in it.", heap.uordblks + heap.hblkhd);
+    metric(ret, "tongban_heap_free_bytes", "gauge",
+           "Memory that the C library keeps for the next moment of need; some of it the system has back already.",
+           heap.fordblks);
     metric(ret, "tongban_resident_bytes", "gauge", "Memory in use.", s.rss_bytes);
     metric(ret, "tongban_certificate_not_after_seconds", "gauge", "End of the own certificate, seconds since 1970.",
            s.certificate_not_after_s);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "catalog/item_diff.h"
 #include "node/base/arena.h"
 #include "node/base/bytes.h"
 #include "node/base/err.h"
@@ -52,10 +53,24 @@ struct app_submission {
     struct app_agent agent;
     struct app_guardian guardian;
     struct bytes payload; /* the whole request as canonical JSON: applicant, form, materials; sealed content */
+    const char *const *material_codes; /* of the list of materials, for the form check */
+    size_t material_count;
     bool forward;
     bool promise;          /* 告知承诺: the applicant signed the promise */
     const uint8_t *parent; /* CASE_ID_SIZE bytes: the 多地联办 case that this is a part of; NULL = none */
+    const char *what;      /* stands before each warning of the form check: which of several; NULL = nothing */
 };
+
+/* 容缺受理: one material that may come after the acceptance. */
+struct app_lacking {
+    const char *code; /* of a material of the case's item */
+    uint32_t days;    /* working days from the acceptance by which it has to be there; 0 = not said */
+    const char
+        *name; /* by app_case_lacking(): as the item says; static words for the form: "paper", "electronic", "either" */
+    const char *form;
+    uint32_t due; /* by app_case_last_days(): the last day; 0 = not known */
+};
+#define APP_LACKING_MAX 64u
 
 /* One event on a case. Fields that the type does not use are 0 / NULL. */
 struct app_event {
@@ -64,9 +79,12 @@ struct app_event {
     uint8_t grade;    /* evaluate */
     uint8_t channel;  /* enum case_channel: deliver */
     uint8_t pause_kind;
-    uint16_t expected_days;
-    uint16_t extend_days;    /* extend */
-    uint16_t lacking_days;   /* accept with 容缺: when all must be there */
+    uint8_t unit;                      /* enum case_unit of @expected_days, 0 = as the item says, else working days */
+    uint16_t expected_days;            /* 0 = as the item says */
+    uint16_t extend_days;              /* extend */
+    uint16_t lacking_days;             /* accept with 容缺: when all must be there */
+    const struct app_lacking *lacking; /* which materials, all with their days; the list itself belongs into @payload */
+    size_t lacking_count;
     uint8_t told;            /* set of enum case_told: what the applicant is told with it */
     uint8_t side;            /* enum case_side: evaluate, follow_up */
     uint8_t review;          /* enum case_review: review */
@@ -91,6 +109,8 @@ struct app_request {
     uint32_t wait_ms;  /* at most, for wait_peers; 0 = default */
 };
 
+#define APP_WARNINGS_MAX 40u /* one for each part of the largest bundle, and some */
+
 struct app_command_result {
     uint8_t case_id[CASE_ID_SIZE];
     uint32_t origin;      /* this node */
@@ -104,8 +124,9 @@ struct app_command_result {
     uint32_t
         route_node; /* of an application that named no node: who decides, and why; 0 = it named one, or came again */
     char route_why[256];
-    uint32_t warning_count; /* e.g. GB 32100 check digit */
-    char warnings[4][192];
+    uint32_t warning_count;     /* e.g. GB 32100 check digit */
+    uint32_t warnings_left_out; /* that found no room; the last one of the list says how many */
+    char warnings[APP_WARNINGS_MAX][320];
 };
 
 /* @e has code 0 on success. Called exactly once, on the loop thread. */
@@ -156,6 +177,8 @@ enum app_scan {
     APP_SCAN_INFECTED = 4
 };
 const char *app_scan_name(enum app_scan scan); /* "off", "clean", "unknown", "infected" */
+#define APP_SCAN_PENDING "pending"             /* this node's scanner has not said anything yet */
+#define APP_SCAN_UNREADABLE "unreadable"       /* nor can it: the key of no event that names the file opens it */
 
 struct app_upload_request {
     const char *name; /* for people, 1..FILE_NAME_BYTES_MAX bytes */
@@ -199,7 +222,7 @@ struct app_material_holder {
     uint32_t node;
     const char *name;
     uint32_t held, count; /* chunks there, as far as is known */
-    const char *scan;     /* of this node's own scanner, "" = not known */
+    const char *scan;     /* of this node: what its own scanner says, or APP_SCAN_PENDING, _UNREADABLE; "" = not here */
 };
 
 struct app_material_view {
@@ -220,7 +243,8 @@ int app_list_materials(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struc
                        struct app_material_view **ret, size_t *ret_count, struct err *e) WARN_UNUSED;
 
 /* Reading a file's content, chunk by chunk. @purpose as of app_get_payload(). ERR_BUSY material.not-here while it has not
- * arrived; ERR_DENIED material.infected. */
+ * arrived, ERR_BUSY material.not-scanned until this node's own scanner has looked at it; ERR_DENIED material.infected; ERR_VERIFY
+ * material.unreadable when it cannot. */
 struct app_material_reader;
 struct app_material_content {
     uint64_t size;
@@ -455,7 +479,15 @@ struct app_due_view {
 
 struct app_case_part_view { /* a part of 多地联办 or of a bundle */
     uint8_t case_id[CASE_ID_SIZE];
-    uint8_t decision; /* enum case_decision: how it ended; 0 = open */
+    uint8_t decision; /* enum case_part_end; 0 = open. As it stands here, also where the whole cannot be told of it */
+    uint8_t noted;    /* what the whole's own events say */
+    const char *status_name; /* as it stands here; NULL: the part is not held here */
+};
+
+struct app_progress { /* of a case that has parts: how many have ended how, and what that comes to */
+    size_t open, granted, denied, lapsed;
+    bool is_over;                /* the whole: it takes no part any more */
+    const char *state, *chinese; /* "parts_open" 分件办理中 */
 };
 
 struct app_custody_view {
@@ -486,6 +518,7 @@ struct app_case_view {
     bool has_due;
     struct app_due_view due; /* what is due next; in lists and views */
     /* not in lists */
+    uint8_t status_number;                /* for other systems: case_status_number() */
     const struct app_due_view *deadlines; /* all that ran or run */
     size_t deadline_count;
     uint32_t flags; /* enum case_flag */
@@ -498,6 +531,7 @@ struct app_case_view {
     uint8_t parent[CASE_ID_SIZE];
     const struct app_case_part_view *parts;
     size_t part_count;
+    struct app_progress progress;
     const struct app_custody_view *custody; /* who held the case, in order */
     size_t custody_count;
     const struct app_case_event_view *events; /* in fold order; NULL in lists */
@@ -524,8 +558,20 @@ int app_find_case(struct app *a, const char *ref, uint8_t ret_case_id[CASE_ID_SI
  * says. One text, in @mem. */
 int app_case_remedies(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, const char **ret,
                       struct err *e) WARN_UNUSED;
+/* 容缺受理: fills in what the case's item says of each material in @list: its name, its form, and where none is given its days,
+ * which are @days, or with 0 all that the item allows. Texts in @mem. ERR_INVALID "case.lacking-material": no material of the item,
+ * not one that may come later, or named twice; "case.lacking-days": nothing limits it. Whether the days are too many is
+ * said by app_append(). */
+int app_case_lacking(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t days, struct arena *mem,
+                     struct app_lacking *list, size_t count, struct err *e) WARN_UNUSED;
+/* The last day of each in @list, its days after the day @accepted, by the calendar of the case's deciding node. */
+void app_case_last_days(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t accepted, struct app_lacking *list,
+                        size_t count);
 int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, struct app_case_view *ret,
                  struct err *e) WARN_UNUSED;
+/* The view's version alone: grows with each committed event of the case. UINT64_MAX when it cannot be read: whoever waits then
+ * asks and is told. */
+uint64_t app_case_version(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
 /* With no more than the last @last of its events: each costs reads and the opening of its content. */
 int app_get_case_last(struct app *a, const uint8_t case_id[CASE_ID_SIZE], size_t last, struct arena *mem,
                       struct app_case_view *ret, struct err *e) WARN_UNUSED;
@@ -665,7 +711,8 @@ struct app_item_change {
     const char *code, *name;
     uint32_t version_before; /* 0: it is new */
     uint32_t version_after;
-    const char *fields; /* changed ones, ", " between */
+    const char *fields;                  /* changed ones, ", " between */
+    struct item_differences differences; /* of a changed item, as many as limits.h lets a report have */
     uint32_t
         cases; /* taken in for the version before and not accepted yet, as far as known here (at most LIST_ROWS_MAX) */
 };

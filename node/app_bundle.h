@@ -111,14 +111,21 @@ struct app_bundle_plan {
 int app_plan_bundle(struct app *a, const struct app_bundle_request *q, bool is_final, struct arena *mem,
                     struct app_bundle_plan *ret, struct err *e) WARN_UNUSED;
 
+/* Codes of the materials that a part is given, those of its item. */
+struct app_bundle_materials {
+    const char *const *codes;
+    size_t count;
+};
+
 /* An application from a final plan of the same turn of the loop: the whole and its parts are opened in one transaction, all or none. The
  * parts are routed as planned; one that waits for others stays received and is sent on by the node. Parts and contents are copied.
  * The result is about the whole. */
 struct app_bundle_submission {
     const struct app_bundle_plan *plan;
     const struct app_submission *persons;
-    struct bytes payload;         /* of the whole: it must have "parts", see CASES.md */
-    const struct bytes *payloads; /* of each part */
+    struct bytes payload;                         /* of the whole: it must have "parts", see CASES.md */
+    const struct bytes *payloads;                 /* of each part */
+    const struct app_bundle_materials *materials; /* of each part, for the form check */
 };
 void app_submit_bundle(struct app *a, const struct app_bundle_submission *s, const struct app_request *r,
                        app_command_cb cb, void *ctx);

@@ -17,10 +17,12 @@
 #include "catalog/item.h"
 #include "node/app_command.h"
 #include "node/base/clock.h"
+#include "node/base/division.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
 
 #define NODE_DIGITS 6
+#define PART_NAME_SIZE 64u /* of a warning's 320 bytes */
 
 #define X(name, word) word,
 static const char *const necessities[] = {CATALOG_NECESSITIES(X)};
@@ -104,7 +106,7 @@ static uint32_t division_of(const struct planning *p, const struct bundle_member
     for (size_t i = 0; i < p->q->division_count; i++)
         if (strcmp(p->q->divisions[i].member, m->code) == 0)
             return p->q->divisions[i].division;
-    bool is_elsewhere = m->node != SHAPE_ABSENT && !region_contains(m->node, p->division);
+    bool is_elsewhere = m->node != SHAPE_ABSENT && !division_contains(m->node, p->division);
     return is_elsewhere ? m->node : p->division;
 }
 
@@ -328,6 +330,8 @@ int app_plan_bundle(struct app *a, const struct app_bundle_request *q, bool is_f
     int rc = app_get_bundle(a, &q->which, mem, &ret->bundle, e);
     if (rc == 0 && q->persons != NULL && q->division == 0)
         rc = app_check_persons(a, q->persons, &p->division, &ignored, e);
+    app_follow_succession(
+        a, &p->division); /* before it is seen whether it lies in the area of a node that a member names */
     if (rc == 0)
         rc = bundle_parse_published(ret->bundle.json, q->which.code, &b, e);
     if (rc != 0)
@@ -364,10 +368,16 @@ static void prepare_whole(const struct app *a, const struct app_bundle_submissio
 }
 
 static int prepare_part(struct app *a, const struct app_bundle_submission *s, size_t at, struct app_new_case *ret,
-                        struct err *e)
+                        struct app_command_result *result, struct err *e)
 {
     const struct app_bundle_part *part = &s->plan->parts[at];
     struct app_submission one = *s->persons;
+    char what[PART_NAME_SIZE];
+    (void)snprintf(what, sizeof what, "part '%s' (%s)", part->member, part->item_name);
+    utf8_trim_partial(what);
+    one.what = what;
+    one.material_codes = s->materials[at].codes;
+    one.material_count = s->materials[at].count;
     one.item_code = part->item;
     one.item_node = part->node;
     one.division = part->division;
@@ -378,7 +388,7 @@ static int prepare_part(struct app *a, const struct app_bundle_submission *s, si
     one.parent = s->plan->case_id;
     ret->what = part->member;
     memcpy(ret->id, part->case_id, sizeof ret->id);
-    int rc = app_prepare_case(a, &one, part->division, ret, e);
+    int rc = app_prepare_case(a, &one, part->division, ret, result, e);
     return rc != 0 ? err_wrap(e, "part '%s'", part->member) : 0;
 }
 
@@ -397,7 +407,7 @@ static int submit_bundle(struct command *c, const void *arg, struct err *e)
     if (rc == 0)
         prepare_whole(x->app, x->s, &cases[0]);
     for (size_t i = 0; rc == 0 && i < x->s->plan->part_count; i++)
-        rc = prepare_part(x->app, x->s, i, &cases[i + 1], e);
+        rc = prepare_part(x->app, x->s, i, &cases[i + 1], app_command_told(c), e);
     if (rc == 0)
         rc = app_write_cases(c, cases, x->s->plan->part_count + 1, e);
     free(cases);

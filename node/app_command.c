@@ -16,9 +16,11 @@
 #include "node/app_command.h"
 #include "node/app_internal.h"
 #include "node/base/clock.h"
+#include "node/base/division.h"
 #include "node/base/log.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
+#include "node/cases/rules.h"
 
 #define PEER_WAIT_MS 5000u
 
@@ -272,9 +274,15 @@ static size_t participants(const struct app *a, struct casefile *file, const str
     add_peer(a, state->lead, peers, &n, LEAF_RECIPIENTS_MAX);
     const struct case_effect *effects;
     size_t effect_count = casefile_effects(file, &effects);
+    uint32_t origin = 0, lead = 0; /* those of the event before: mostly the same, and a case has hundreds */
     for (size_t i = 0; i < effect_count; i++) {
-        add_peer(a, effects[i].event->origin, peers, &n, LEAF_RECIPIENTS_MAX);
-        add_peer(a, effects[i].event->lead, peers, &n, LEAF_RECIPIENTS_MAX);
+        const struct case_held *event = effects[i].event;
+        if (event->origin == origin && event->lead == lead)
+            continue;
+        origin = event->origin;
+        lead = event->lead;
+        add_peer(a, origin, peers, &n, LEAF_RECIPIENTS_MAX);
+        add_peer(a, lead, peers, &n, LEAF_RECIPIENTS_MAX);
     }
     for (size_t i = 0; i < count; i++)
         add_peer(a, drafts[i].command.lead, peers, &n, LEAF_RECIPIENTS_MAX);
@@ -405,7 +413,8 @@ static uint64_t put_drafts(struct app *a, struct case_slot *slot, const struct a
     }
     app_react(a, slot, txn); /* a case that this node itself decides */
     app_follow_part(a, slot, txn);
-    app_follow_bundle(a, slot, txn);
+    app_follow_parts(a, slot, txn);
+    app_follow_whole(a, slot, txn);
     app_case_changed(a, slot, txn);
     return first;
 }
@@ -530,14 +539,15 @@ out:
 
 /* ---- application at the window ---- */
 
-/* The item, by its deciding node; without one, by who decides it for the division. */
+/* The item, by its deciding node; without one, by who decides it for the division. An abolished division becomes what it is today. */
 static int find_item(struct app *a, const struct app_submission *s, struct app_new_case *one, uint32_t *division,
                      struct arena *mem, struct app_item_view *ret, struct err *e)
 {
     const char *why = NULL;
+    app_follow_succession(a, division);
     if (s->item_node != 0)
         return app_get_item(a, s->item_node, s->item_code, mem, ret, e);
-    int rc = app_route_application(a, s->item_code, division, mem, ret, &why, e);
+    int rc = app_route_application(a, s->item_code, *division, mem, ret, &why, e);
     if (rc == 0) {
         (void)snprintf(one->route_why, sizeof one->route_why, "%s", why);
         utf8_trim_partial(one->route_why);
@@ -567,10 +577,22 @@ static int check_mode(const struct catalog_item *item, uint8_t wanted, uint8_t *
     return err_set(e, ERR_INVALID, "case.mode", "mode %u is not known", wanted);
 }
 
-/* 形式审查 of what the node can check: the item takes applications, the division is the deciding node's. */
-static int check_form(struct app *a, const struct app_submission *s, const struct app_item_view *view,
-                      uint32_t division, struct case_command *ret, struct err *e)
+/* A node whose own code is abolished goes on deciding what lies in it, since the member list and its catalog name it by that code. */
+static void keep_of_abolished_node(const struct app *a, uint32_t node, uint32_t given, uint32_t *division)
 {
+    uint32_t today = node;
+    if (division_contains(node, *division) || !division_contains(node, given))
+        return;
+    app_follow_succession(a, &today);
+    if (today != node)
+        *division = given;
+}
+
+/* 形式审查 of what the node can check: the item takes applications, the division is the deciding node's; the rest are warnings. */
+static int check_form(struct app *a, const struct app_submission *s, const struct app_item_view *view, uint32_t given,
+                      uint32_t division, struct case_command *ret, struct app_command_result *result, struct err *e)
+{
+    char today[32] = "";
     struct catalog_item *item;
     int rc = catalog_item_parse(view->json, view->node, view->code, &item, e);
     if (rc != 0)
@@ -583,9 +605,11 @@ static int check_form(struct app *a, const struct app_submission *s, const struc
     else if (division == 0)
         rc = err_set(e, ERR_INVALID, "case.division",
                      "division is missing: the home division of the matter, six digits");
-    else if (!region_contains(view->node, division)) {
-        rc = err_set(e, ERR_INVALID, "case.route", "division %u does not belong to node %u, which decides item '%s'",
-                     division, view->node, view->code);
+    else if (!division_contains(view->node, division)) {
+        if (given != division)
+            (void)snprintf(today, sizeof today, " (today %u)", division);
+        rc = err_set(e, ERR_INVALID, "case.route", "division %u%s does not belong to node %u, which decides item '%s'",
+                     given, today, view->node, view->code);
         err_hint(e, "give the home division of the matter in 'division' when it is not the one of the identity number");
     } else
         rc = check_mode(item, s->mode, &ret->mode, e);
@@ -593,6 +617,8 @@ static int check_form(struct app *a, const struct app_submission *s, const struc
         rc = app_check_promise(item, e);
     if (rc == 0)
         app_item_terms(item, ret->mode, ret);
+    if (rc == 0)
+        app_form_warnings(item, s, result);
     catalog_item_destroy(item);
     return rc;
 }
@@ -607,22 +633,28 @@ void app_new_case_id(const struct app *a, uint8_t id[CASE_ID_SIZE])
 }
 
 int app_prepare_case(struct app *a, const struct app_submission *s, uint32_t division, struct app_new_case *ret,
-                     struct err *e)
+                     struct app_command_result *result, struct err *e)
 {
     static const uint16_t types[] = {CASE_EVENT_SUBMIT, CASE_EVENT_IDENTITY, CASE_EVENT_FORM, CASE_EVENT_FORWARD};
     struct arena mem = ARENA_INIT;
     struct app_item_view item;
     struct case_command terms = {0};
+    uint32_t given = division;
     int rc = find_item(a, s, ret, &division, &mem, &item, e);
-    if (rc == 0)
-        rc = check_form(a, s, &item, division, &terms, e);
+    if (rc == 0) {
+        keep_of_abolished_node(a, item.node, given, &division);
+        rc = check_form(a, s, &item, given, division, &terms, result, e);
+    }
+    if (rc == 0 && given != division)
+        app_warn(result, "division %u is abolished: the case goes by %u, which took its place", given, division);
     if (rc != 0)
         goto out;
 
     ret->count = s->forward ? 4 : 3;
     for (size_t i = 0; i < ret->count; i++)
-        ret->drafts[i] =
-            (struct app_draft){.command = {.self = a->config->region, .type = types[i], .role = CASE_ROLE_WINDOW}};
+        ret->drafts[i] = (struct app_draft){.command = {.self = a->config->region,
+                                                        .type = types[i],
+                                                        .role = app_receiving_role(terms.mode, types[i], 0)}};
     ret->drafts[0].payload = s->payload;
     struct case_command *root = &ret->drafts[0].command;
     root->lead = item.node;
@@ -649,14 +681,21 @@ static int submit(struct command *c, const void *arg, struct err *e)
     uint32_t division;
     struct app_new_case one = {0};
     int rc = app_check_persons(c->app, s, &division, &c->result, e);
+    if (rc == 0 && s->parent != NULL)
+        rc = app_check_parent(c->app, s->parent, &c->result, e);
     if (rc == 0)
-        rc = app_prepare_case(c->app, s, division, &one, e);
+        rc = app_prepare_case(c->app, s, division, &one, &c->result, e);
     if (rc != 0)
         return rc;
     c->result.route_node = s->item_node == 0 ? one.drafts[0].command.lead : 0;
     (void)snprintf(c->result.route_why, sizeof c->result.route_why, "%s", one.route_why);
     app_new_case_id(c->app, one.id);
     return app_write_cases(c, &one, 1, e);
+}
+
+struct app_command_result *app_command_told(struct command *c)
+{
+    return &c->result;
 }
 
 int app_command_persons(struct command *c, const struct app_submission *s, uint32_t *ret_division, struct err *e)
@@ -687,29 +726,22 @@ void app_submit(struct app *a, const struct app_submission *s, const struct app_
 
 /* ---- events on a case ---- */
 
-static uint16_t role_for(uint16_t type)
+/* What an applicant has to be told the reason of, in words: a code alone prints as a notice without one. Not a rule of the fold,
+ * which reads no content, except for a denial and an extension: there the rules ask for it by themselves. */
+static bool needs_reason(uint16_t type)
 {
-    switch (type) {
-    case CASE_EVENT_WITHDRAW:
-    case CASE_EVENT_EVALUATE:
-        return CASE_ROLE_APPLICANT;
-    case CASE_EVENT_SUBMIT:
-    case CASE_EVENT_IDENTITY:
-    case CASE_EVENT_FORM:
-    case CASE_EVENT_FORWARD:
-    case CASE_EVENT_RETURN:
-    case CASE_EVENT_SUPPLEMENT:
-    case CASE_EVENT_SUPPLY:
-    case CASE_EVENT_PART:
-    case CASE_EVENT_PART_DONE:
-        return CASE_ROLE_WINDOW;
-    case CASE_EVENT_RECEIPT: /* gives the case its number: the node's act, whoever asks for it */
-        return CASE_ROLE_SYSTEM;
-    case CASE_EVENT_SUPERVISE:
-        return CASE_ROLE_SUPERVISOR;
-    default:
-        return CASE_ROLE_DECIDER;
-    }
+    return type == CASE_EVENT_CORRECT || type == CASE_EVENT_NOT_REQUIRED || type == CASE_EVENT_REFUSE ||
+           type == CASE_EVENT_REVOKE;
+}
+
+static int check_reason(const struct app_event *in, struct err *e)
+{
+    if (!needs_reason(in->type) || (in->told & CASE_TOLD_REASONS) != 0)
+        return 0;
+    return err_set(
+        e, ERR_CONFLICT, "case.reasons_untold",
+        "%s (%s) needs the reason in words ('reason'), told to the applicant: a code alone is none; rule: %s",
+        case_event_name(in->type), case_event_chinese(in->type), rules_find(CASE_RULES_VERSION, in->type)->source);
 }
 
 static int draft_of(struct app *a, struct case_slot *slot, const struct app_event *in, struct app_draft *ret,
@@ -719,15 +751,16 @@ static int draft_of(struct app *a, struct case_slot *slot, const struct app_even
     struct case_command *cmd = &ret->command;
     *cmd = (struct case_command){.self = a->config->region,
                                  .type = in->type,
-                                 .role = role_for(in->type),
+                                 .role = app_event_role(a->config->region, state, in->type, in->channel),
                                  .decision = in->decision,
                                  .grade = in->grade,
                                  .channel = in->channel,
                                  .pause_kind = in->pause_kind,
+                                 .unit = in->unit,
                                  .expected_days = in->expected_days,
                                  .extend_days = in->extend_days,
                                  .lacking_days = in->lacking_days,
-                                 .told = in->told,
+                                 .told = in->type == CASE_EVENT_CORRECT ? 0 : in->told, /* has no such attribute */
                                  .side = in->side,
                                  .review = in->review,
                                  .has_part = in->part != NULL,
@@ -739,14 +772,17 @@ static int draft_of(struct app *a, struct case_slot *slot, const struct app_even
         memcpy(cmd->part, in->part, sizeof cmd->part);
     cmd->has_official = in->official != NULL;
     int rc = in->official == NULL ? 0 : app_official(a, slot, in->official, cmd->official, e);
-    bool accepts_lacking = in->type == CASE_EVENT_ACCEPT && in->lacking_days != 0;
+    bool accepts_lacking = in->type == CASE_EVENT_ACCEPT && (in->lacking_days != 0 || in->lacking_count > 0);
     if (rc == 0 && accepts_lacking && state->lead == cmd->self) /* else the rules refuse it: not this node's act */
-        rc = app_check_lacking(state, e);
+        rc = app_check_lacking(a, slot->file, in, e);
+    if (rc == 0 && state->lead == cmd->self)
+        rc = check_reason(in, e);
+    if (rc == 0 && in->type == CASE_EVENT_CHARGE)
+        rc = app_check_fee(a, state, e);
+    if (rc == 0 && in->type == CASE_EVENT_PAUSE)
+        rc = app_pause_terms(a, state, cmd, e);
     if (rc != 0)
         return rc;
-    if (cmd->role == CASE_ROLE_DECIDER && state->lead != cmd->self)
-        cmd->role =
-            CASE_ROLE_WINDOW; /* deliver, note, object at the receiving side; the rest is refused by the rules */
     if (in->file != NULL) {
         cmd->has_file = true;
         memcpy(cmd->file, in->file, sizeof cmd->file);

@@ -19,6 +19,7 @@
 #include "node/app_internal.h"
 #include "node/base/clock.h"
 #include "node/base/date.h"
+#include "node/base/division.h"
 #include "node/base/limits.h"
 #include "node/base/log.h"
 #include "node/base/xassert.h"
@@ -27,6 +28,7 @@
 #define CHECK_MS 60000u
 #define REFRESH_CASES 20u /* per turn of the loop */
 #define DIVISION_WHOLE 0u
+#define WALK_DAYS_MAX 4000 /* that are looked at one by one: no limit is that long */
 
 /* One published table: of a node, for one division of it or (0) for all of it. */
 struct node_calendar {
@@ -136,11 +138,38 @@ int32_t app_days_left(struct app *a, const struct case_state *state, const struc
     struct tables tables;
     find_tables(a, state->lead, state->division, &tables);
     int32_t from = date_to_days(min_of(today, d->due)), to = date_to_days(max_of(today, d->due)), count = 0;
-    for (int32_t day = from + 1; day <= to && day - from < 4000; day++) {
+    for (int32_t day = from + 1; day <= to && day - from < WALK_DAYS_MAX; day++) {
         bool ignored;
         count += d->unit == CASE_UNIT_NATURAL || is_working_day(&tables, date_from_days(day), &ignored);
     }
     return today > d->due ? -count : count;
+}
+
+uint32_t app_working_days(struct app *a, const struct case_state *state, struct case_limit limit, uint32_t from)
+{
+    struct tables tables;
+    uint32_t count = 0;
+    bool ignored, is_off = false;
+    if (limit.unit != CASE_UNIT_NATURAL)
+        return limit.days;
+    find_tables(a, state->lead, state->division, &tables);
+    int32_t first = date_to_days(from);
+    for (int32_t day = 1; day <= min_of(limit.days, WALK_DAYS_MAX); day++) {
+        is_off = !is_working_day(&tables, date_from_days(first + day), &ignored);
+        count += !is_off;
+    }
+    return count + is_off; /* 民法典第二百零三条: one that would end on a day off ends on the next working day */
+}
+
+uint32_t app_last_working_day(struct app *a, const struct case_state *state, uint32_t from, uint32_t days)
+{
+    struct tables tables;
+    bool ignored;
+    find_tables(a, state->lead, state->division, &tables);
+    int32_t day = date_to_days(from);
+    for (int32_t end = day + WALK_DAYS_MAX; days > 0 && day < end;)
+        days -= is_working_day(&tables, date_from_days(++day), &ignored);
+    return date_from_days(day);
 }
 
 /* ---- the row of a case ---- */
@@ -333,7 +362,7 @@ static int check_import(struct app *a, uint32_t division, struct bytes days, str
 {
     struct calendar *parsed = NULL;
     int rc = ledger_check_writable(a->ledger, e);
-    if (rc == 0 && division != DIVISION_WHOLE && !region_contains(a->config->region, division))
+    if (rc == 0 && division != DIVISION_WHOLE && !division_contains(a->config->region, division))
         rc = err_set(e, ERR_INVALID, "calendar.division", "division %u does not belong to this node (%u)", division,
                      a->config->region);
     if (rc == 0 && days.size > NOTE_BYTES_MAX)

@@ -19,9 +19,7 @@
 #include "node/base/clock.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
-
-/* FORMATS.md, "Erasure": attributes of a leaf of kind 5; its event type is an enum app_erasure_state. */
-#define ATTR_BASIS 1u
+#include "node/erase_leaf.h"
 
 struct basis {
     uint16_t value;
@@ -87,7 +85,7 @@ static struct store_erasure append_leaf(struct app *a, struct case_slot *slot, e
     struct leaf leaf = {.kind = LEAF_KIND_ERASE, .event_type = (uint16_t)state, .attr_count = 1};
     memcpy(leaf.case_id, slot->id, sizeof leaf.case_id);
     put_be16(value, basis);
-    leaf.attrs[0] = (struct leaf_attr){.tag = ATTR_BASIS, .value = bytes_of(value, sizeof value)};
+    leaf.attrs[0] = (struct leaf_attr){.tag = ERASE_LEAF_ATTR_BASIS, .value = bytes_of(value, sizeof value)};
     if (order != NULL) {
         leaf.parents[0] = *order;
         leaf.parent_count = 1;
@@ -356,11 +354,10 @@ static int check_order(struct app *a, const struct sync_entry *entry, struct cas
                        struct err *e)
 {
     const struct leaf *leaf = &entry->leaf;
-    if (leaf->event_type < APP_ERASURE_ORDERED || leaf->event_type > APP_ERASURE_HELD || leaf->attr_count < 1 ||
-        leaf->attrs[0].tag != ATTR_BASIS || leaf->attrs[0].value.size != 2)
+    if (leaf->event_type < APP_ERASURE_ORDERED || leaf->event_type > APP_ERASURE_HELD ||
+        !erase_leaf_basis(leaf, ret_basis))
         return err_set(e, ERR_INVALID, "erase.form", "entry %llu is no erase entry that this node knows",
                        (unsigned long long)leaf->index);
-    *ret_basis = get_be16(leaf->attrs[0].value.data);
     int rc = case_cache_get(a->cases, a->ledger, leaf->case_id, ret, e);
     if (rc != 0)
         return rc;
@@ -416,13 +413,14 @@ void app_erase_entry(struct app *a, const struct sync_entry *entry, struct ledge
 void app_erase_restored(struct app *a, const struct sync_entry *entry, struct ledger_txn *txn)
 {
     struct case_slot *slot;
+    uint16_t basis;
     const struct leaf *leaf = &entry->leaf;
-    if (leaf->attr_count < 1 || leaf->attrs[0].value.size != 2 || leaf->event_type == APP_ERASURE_HELD ||
+    if (!erase_leaf_basis(leaf, &basis) || leaf->event_type == APP_ERASURE_HELD ||
         case_cache_get(a->cases, a->ledger, leaf->case_id, &slot, NULL) != 0)
         return;
     struct store_erasure row = {.node = leaf->origin,
                                 .state = APP_ERASURE_DONE,
-                                .basis = get_be16(leaf->attrs[0].value.data),
+                                .basis = basis,
                                 .at_ms = leaf->hlc >> 16,
                                 .origin = leaf->origin,
                                 .index = leaf->index};

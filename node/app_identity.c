@@ -11,12 +11,6 @@
 #include "node/cases/identity.h"
 #include "node/cases/person.h"
 
-static void warn(struct app_command_result *r, const char *text)
-{
-    if (r->warning_count < array_count(r->warnings))
-        (void)snprintf(r->warnings[r->warning_count++], sizeof r->warnings[0], "%s", text);
-}
-
 /* "identity" of node.json: what a fault of that kind does. */
 static const char *severity_of(const struct config *c, enum identity_rule rule)
 {
@@ -29,11 +23,8 @@ static int weigh(const char *severity, const char *id, const char *field, const 
 {
     if (strcmp(severity, "refuse") == 0)
         return err_set(e, ERR_INVALID, id, "%s: %s", field, text);
-    if (strcmp(severity, "warn") == 0 && result != NULL) {
-        char line[sizeof result->warnings[0]];
-        (void)snprintf(line, sizeof line, "%s: %s", field, text);
-        warn(result, line);
-    }
+    if (strcmp(severity, "warn") == 0 && result != NULL)
+        app_warn(result, "%s: %s", field, text);
     return 0;
 }
 
@@ -110,7 +101,7 @@ int app_check_persons(struct app *a, const struct app_submission *s, uint32_t *r
         return err_set(e, ERR_INVALID, person_rule_id(rule), "%s (%s)", person_rule_text(rule),
                        person_rule_source(rule));
     if (rule != PERSON_OK)
-        warn(result, person_rule_text(rule));
+        app_warn(result, "%s", person_rule_text(rule));
     /* of a person whose card names one: a residence permit's or an organisation's says nothing about the home division */
     bool has_home = documents[0].kind == IDENTITY_KIND_CITIZEN || documents[0].kind == IDENTITY_KIND_CREDIT;
     *ret_division = s->division != 0 ? s->division : has_home ? documents[0].division : 0;

@@ -14,6 +14,7 @@
 
 #include "catalog/import.h"
 #include "catalog/item.h"
+#include "catalog/item_diff.h"
 #include "catalog/item_edit.h"
 #include "catalog/load.h"
 #include "catalog/sheet.h"
@@ -46,6 +47,7 @@ struct import_job {
     struct store_item *gone; /* to withdraw */
     size_t gone_count;
     struct changes added, changed, withdrawn;
+    size_t difference_count; /* of all changed items, listed */
     size_t unchanged;
     uint32_t version;
     size_t next; /* of items, then of gone: what is published next */
@@ -117,6 +119,18 @@ static struct app_item_change *add_change(struct import_job *j, struct changes *
     return c;
 }
 
+/* What @new changes in the published @old, as much as a report may list. */
+static void put_differences(struct import_job *j, struct app_item_change *c, struct bytes old, struct bytes new)
+{
+    struct buf fields = {0};
+    size_t left = j->changed.count > IMPORT_CHANGES_MAX ? 0 : IMPORT_DIFFERENCES_MAX - j->difference_count;
+    item_changes(old, new, &fields);
+    c->fields = arena_strdup(&j->arena, buf_cstr(&fields));
+    buf_close(&fields);
+    item_diff(old, new, min_of(left, (size_t)IMPORT_ITEM_DIFFERENCES_MAX), &j->arena, &c->differences);
+    j->difference_count += c->differences.count;
+}
+
 static void refuse(struct import_job *j, const struct catalog_item *item, const char *field, const char *value,
                    const char *id, const char *rule)
 {
@@ -182,10 +196,7 @@ static int compare(struct import_job *j, struct store_reader *r, const struct ca
     c->version_before = published;
     c->version_after = next->version;
     if (!is_new && !old.withdrawn) {
-        struct buf fields = {0};
-        item_changes(old.json, next->canonical, &fields);
-        c->fields = arena_strdup(&j->arena, buf_cstr(&fields));
-        buf_close(&fields);
+        put_differences(j, c, old.json, next->canonical);
         rc = count_cases(j, r, item->code, &c->cases, e);
     }
 
@@ -375,13 +386,9 @@ static int edit_status(struct import_job *j, const char *code, const char *statu
     struct app_item_change *c = add_change(j, &j->changed, code, item->name);
     c->version_before = old.version;
     c->version_after = item->version;
-    c->fields = "status";
     j->version = (uint32_t)in_force + 1;
-    struct buf fields = {0};
-    item_changes(old.json, item->canonical, &fields);
-    bool is_same = fields.size == 0;
-    buf_close(&fields);
-    if (is_same)
+    put_differences(j, c, old.json, item->canonical);
+    if (c->differences.total == 0)
         return err_set(e, ERR_CONFLICT, "catalog.same-status", "the status of item '%.48s' is %s already", code,
                        status);
     return count_cases(j, r, code, &c->cases, e);

@@ -40,6 +40,7 @@ struct app {
     struct map requests;    /* key hash -> struct request_flight: idempotent requests not yet durable */
     struct map serials;     /* counter name -> uint64_t: last serial given out */
     struct list peer_waits; /* struct peer_wait */
+    size_t peer_wait_count; /* in it */
     struct list watches;    /* struct watch */
     uint64_t next_ticket;
     bool catalog_published;
@@ -59,6 +60,8 @@ struct app {
     struct app_lost *lost;   /* app_material_lost.c; NULL while the node does not run */
     void (*dial)(void *ctx, uint32_t peer);
     void *dial_ctx;
+    struct app_scans *scans;        /* app_material_scan.c; NULL: no scanner is configured */
+    struct list finishings;         /* struct finishing: files that are becoming part of a case */
     struct list readers;            /* struct app_material_reader */
     struct buf doomed;              /* case id 16, file id 32: to go when the case's erasure is durable */
     struct loop_timer *erase_timer; /* app_erase_remind() */
@@ -102,6 +105,8 @@ void app_on_entries(void *ctx, uint32_t peer, const struct sync_entry *entries, 
                     struct ledger_txn *txn);
 void app_on_stored(void *ctx, uint32_t peer, const struct sync_entry *entries, size_t count, bool stored);
 void app_on_acked(void *ctx, uint32_t peer, uint64_t size);
+/* How many wait in app_wait_peers(). */
+size_t app_peer_waits(const struct app *a);
 /* recovery's: own entries that were lost and are written again. Serials reach the counters when they are not in the cache. */
 void app_on_restored(void *ctx, const struct sync_entry *entries, size_t count, struct ledger_txn *txn);
 
@@ -124,8 +129,6 @@ void app_waits_close(struct app *a);
  * destroyed by the caller when not NULL. */
 int app_committed_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct casefile **ret,
                        struct casefile **ret_apart, struct case_slot **ret_slot, struct err *e) WARN_UNUSED;
-/* Grows with each committed event of the case; UINT64_MAX when it cannot be read: whoever waits then asks and is told. */
-uint64_t app_case_version(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
 const char *app_member_name(const struct app *a, uint32_t code);
 
 /* app_bundle.c */
@@ -210,7 +213,55 @@ bool app_material_is_wanted(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE]
 /* app_material_lost.c */
 void app_material_lost_start(struct app *a); /* looks for lost files, and goes on with that until stopped */
 void app_material_lost_stop(struct app *a);
+/* app_material_view.c */
+/* The last one of the case with that file whose key is one, and that of what was read here, if there is such a one. ERR_NOT_FOUND material.unknown. */
+int app_find_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t file[CASE_FILE_ID_SIZE],
+                      struct arena *mem, struct app_material_view *ret, struct err *e) WARN_UNUSED;
+/* All of them, in the order of the events. */
+int app_list_materials_of(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t file[CASE_FILE_ID_SIZE],
+                          struct arena *mem, struct app_material_view **ret, size_t *ret_count,
+                          struct err *e) WARN_UNUSED;
+/* What this node's scanner said when the file was uploaded here, as its event tells; APP_SCAN_OFF: nothing, or it was not. */
+enum app_scan app_material_said(const struct app *a, const struct app_material_view *v);
+/* Of what was scanned: a verdict is about this content under this key, for a sealed file commits to neither. */
+void app_material_mark(const uint8_t file[CASE_FILE_ID_SIZE], const uint8_t key[FILE_KEY_SIZE],
+                       const uint8_t sha256[CRYPTO_HASH_SIZE], uint8_t out[CRYPTO_HASH_SIZE]);
+/* Whether this node has read the content, and it has the hash that @v says. */
+bool app_material_is_read(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_material_view *v);
+/* What is noted of its own scanner's word about a file; APP_SCAN_OFF also when nothing says of which content. */
+int app_material_own_scan(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE], enum app_scan *ret,
+                          struct err *e) WARN_UNUSED;
+/* Whether the content may be given out or used again: ERR_DENIED material.infected (own scanner or the author's); ERR_BUSY
+ * material.not-scanned, and the file is the next one for the scanner; ERR_VERIFY material.unreadable. */
+int app_material_check_scan(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_material_view *m,
+                            struct err *e) WARN_UNUSED;
+struct file_blob;
+/* The file on the disk, for reading. ERR_BUSY material.not-here, ERR_VERIFY material.size-said; those of file_blob_open(). */
+int app_material_blob(struct app *a, const struct app_material_view *m, struct file_blob **ret,
+                      struct err *e) WARN_UNUSED;
+/* app_material_scan.c: without a scanner nothing happens. */
+struct app_scan_stats {
+    uint64_t done, unknown, infected; /* since the start; done: all three results */
+    uint64_t waiting;                 /* now, as far as they are known: a pass over all files finds others */
+};
+void app_scans_open(struct app *a);
+void app_scans_start(struct app *a); /* looks for files that were never scanned */
+void app_scans_stop(struct app *a);
+bool app_scans_idle(const struct app *a); /* comes soon after the stop */
+void app_scans_close(struct app *a);
+/* @file is here and may have to be scanned; @is_asked_for: before all others, else something new is known of it: what could not be read
+ * is tried again. */
+void app_scans_add(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE], bool is_asked_for);
+/* The key of a case is here, on its way to the disk. */
+void app_scans_key_came(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
+void app_scans_forget(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE]); /* no case holds it any more */
+/* Why nothing that is known here opens @file; NULL: it is not so. Until the next call of this module. */
+const char *app_scans_failure(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE]);
+void app_scans_stats(const struct app *a, struct app_scan_stats *ret);
 /* app_material_fetch.c */
+/* Writes down what this node's scanner says of @file; @mark: app_material_mark(), NULL = not all of it was read; @done once, not from inside. False: nothing can be written now. */
+bool app_material_note_scan(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE], enum app_scan state,
+                            const uint8_t *mark, void (*done)(void *ctx, const struct err *e), void *ctx);
 void app_material_make_fetches(struct app *a);
 /* For node.c, which owns them from there on; @dial: a connection for files to that node is wanted. */
 struct fetches *app_materials_fetches(struct app *a, void (*dial)(void *ctx, uint32_t peer), void *ctx);
@@ -261,6 +312,10 @@ void app_pull_join(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct le
 void app_pull_heal(struct app *a, struct case_slot *slot);
 bool app_pull_is_open(const struct app *a, const uint8_t case_id[CASE_ID_SIZE]); /* entries of it are being asked for */
 void app_load_pulls(struct app *a);                                              /* at start, and after each reload */
+/* @peer can be reached again: what waits for it is asked for soon, however long the pause had grown. */
+void app_pulls_link_up(struct app *a, uint32_t peer);
+/* Cases whose earlier entries are being asked for, and the longest pause in which one of them waits now. */
+void app_pulls_count(const struct app *a, uint64_t *ret_open, uint64_t *ret_pause_ms);
 void app_pulls_close(struct app *a);
 /* app_pull_answer.c */
 void app_answer_case_pull(struct app *a, uint32_t peer, uint64_t handle, const struct wire_case_pull *pull);
@@ -288,6 +343,10 @@ void app_deadlines_close(struct app *a);
 void app_deadlines(struct app *a, struct casefile *file, struct deadlines *ret);
 /* Days of its unit from @today to its last day; negative: so many days too late. */
 int32_t app_days_left(struct app *a, const struct case_state *state, const struct deadline *d, uint32_t today);
+/* So many working days after @from a limit ends; of one in natural days, those that it holds. By the calendar of the deciding node. */
+uint32_t app_working_days(struct app *a, const struct case_state *state, struct case_limit limit, uint32_t from);
+/* The last of @days working days after @from. */
+uint32_t app_last_working_day(struct app *a, const struct case_state *state, uint32_t from, uint32_t days);
 /* @slot has new events in @txn: what is due next goes with them, when it is another one than before. */
 void app_due_changed(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
 /* A peer's calendar, in the transaction that stores it; and when that is durable. */
@@ -305,22 +364,44 @@ int app_official(struct app *a, struct case_slot *slot, const char *number, uint
 void app_item_terms(const struct catalog_item *item, uint8_t mode, struct case_command *ret);
 /* Limits, demands and terms of the own item that a case to be received (签收) here is about. */
 void app_receipt_terms(struct app *a, const struct case_state *state, struct case_command *ret);
-/* ERR_CONFLICT "case.lacking-unallowed", "case.promise-unallowed": the item of the case does not allow it. */
-int app_check_lacking(const struct case_state *state, struct err *e) WARN_UNUSED;
+/* Days and unit of a pause as the item declares its kind, where @cmd does not say. ERR_CONFLICT "case.hearing-days": of a licence,
+ * by more than the law gives. */
+int app_pause_terms(struct app *a, const struct case_state *state, struct case_command *cmd, struct err *e) WARN_UNUSED;
+/* Whether the case may be accepted with 容缺, as @event says: ERR_CONFLICT "case.lacking-unallowed", the item does not allow it at
+ * all; "case.lacking-over", not for so long; those of app_case_lacking(). */
+int app_check_lacking(struct app *a, struct casefile *file, const struct app_event *event, struct err *e) WARN_UNUSED;
+/* ERR_CONFLICT "case.fee-none": the item says that it costs nothing. One that is gone or says nothing of fees stops nobody. */
+int app_check_fee(struct app *a, const struct case_state *state, struct err *e) WARN_UNUSED;
+/* ERR_CONFLICT "case.promise-unallowed": the item does not allow it. */
 int app_check_promise(const struct catalog_item *item, struct err *e) WARN_UNUSED;
+/* app_form.c: one warning more, as far as there is room. */
+void app_warn(struct app_command_result *result, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* What does not fit the item, as warnings: it is no window's to refuse. */
+void app_form_warnings(const struct catalog_item *item, const struct app_submission *s,
+                       struct app_command_result *result);
 
-/* app_route.c: the item of an application that names no node. An abolished *division becomes what it is today. *ret_why: in one
- * sentence, in @mem. */
-int app_route_application(struct app *a, const char *item, uint32_t *division, struct arena *mem,
+/* app_route.c: an abolished division becomes what it is today; one that nothing is known of stays. */
+void app_follow_succession(const struct app *a, uint32_t *division);
+/* The item of an application that names no node, for a division of today (0: not known). *ret_why: in one sentence, in @mem. */
+int app_route_application(struct app *a, const char *item, uint32_t division, struct arena *mem,
                           struct app_item_view *ret, const char **ret_why, struct err *e) WARN_UNUSED;
 /* app_command.c */
 /* Every other node that has a part in the case, and the mirrors: ascending, as a leaf wants them. */
 size_t app_participants(const struct app *a, struct casefile *file, uint32_t peers[LEAF_RECIPIENTS_MAX]);
-/* 受理 by the node itself because nobody said a word in time; nothing when the case is not waiting for that any more. */
 /* app_part.c */
+/* Whether an application may name @parent as its whole; a warning when nobody notes the part there by himself. */
+int app_check_parent(struct app *a, const uint8_t parent[CASE_ID_SIZE], struct app_command_result *result,
+                     struct err *e) WARN_UNUSED;
 void app_follow_part(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
-/* @slot, when it is a bundle case led here, has new events in @txn: what the node does by itself. */
-void app_follow_bundle(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
+/* The parts of @slot, when it is a whole that was taken in here and has new events in @txn: what became of them while it could not be
+ * told is noted now. */
+void app_follow_parts(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
+/* What a part of that status, level and end (closed_as) has come to (enum case_part_end), 0 while it is open. */
+uint8_t app_part_ending(uint8_t status, uint8_t level, uint8_t closed_as);
+/* @slot, when it is a whole that was taken in here, has new events in @txn: what the node does by itself. */
+void app_follow_whole(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
+/* app_progress.c: the parts of @s, as a view shows them. */
+void app_fill_parts(struct app *a, const struct case_state *s, struct arena *mem, struct app_case_view *ret);
 /* Which parts of the whole @case_id, a bundle case led here, take its shared material @code, and under which code each. */
 struct app_shared_use {
     uint8_t case_id[CASE_ID_SIZE];
@@ -331,6 +412,7 @@ size_t app_shared_uses(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const
 #define APP_BUNDLE_AFTER_DENIED "bundle.after-denied" /* reason code of 预审退回: what the part needs was denied */
 /* app_bundle_case.c: the item code of a bundle case is "<node>.<bundle's code>". False: it is that of an item. */
 bool app_bundle_of_item(const char *item_code, uint32_t *ret_node, const char **ret_code);
+/* 受理 by the node itself because nobody said a word in time; nothing when the case is not waiting for that any more. */
 void app_accept_by_law(struct app *a, const uint8_t case_id[CASE_ID_SIZE]);
 void app_react(struct app *a, struct case_slot *slot, struct ledger_txn *txn);
 

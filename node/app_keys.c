@@ -325,6 +325,7 @@ static void take_record(struct app *a, const struct grant_record *record, struct
     slot->key = record->key;
     case_cache_touch(slot, txn); /* the key is on its way to the disk like an event */
     key_row(txn, record->case_id, &record->key);
+    app_scans_key_came(a, record->case_id);
 }
 
 void app_take_grants(struct app *a, uint32_t peer, struct bytes grants, const struct sync_entry *entries, size_t count,

@@ -74,13 +74,15 @@ static int check_item_row(struct app *a, const struct case_state *state, const c
     struct arena mem = ARENA_INIT;
     struct app_item_view view;
     struct catalog_item *item = NULL;
+    const struct catalog_material *material = NULL;
     int rc = 0;
     if (code[0] == '\0' || app_get_item(a, state->lead, state->item_code, &mem, &view, NULL) != 0 ||
         catalog_item_parse(view.json, view.node, view.code, &item, NULL) != 0)
         item = NULL;
-    for (size_t i = 0; item != NULL && rc == 0 && i < item->materials.count; i++)
-        if (strcmp(item->materials.at[i].code, code) == 0)
-            rc = check_row(&item->materials.at[i], trust, e);
+    if (item != NULL)
+        material = catalog_item_material(item, code);
+    if (material != NULL)
+        rc = check_row(material, trust, e);
     catalog_item_destroy(item);
     arena_close(&mem);
     return rc;
@@ -168,9 +170,10 @@ static int open_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct 
     return rc;
 }
 
-/* The material of the case whose content has this hash; false when there is none. */
+/* The material of the case whose content has this hash; false when there is none. That another node says so is not enough, unless it is
+ * the same @file (NULL: a new one). */
 static bool find_same(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t sha256[CRYPTO_HASH_SIZE],
-                      struct app_material_view *ret)
+                      const uint8_t *file, struct app_material_view *ret)
 {
     struct arena mem = ARENA_INIT;
     struct app_material_view *rows;
@@ -178,7 +181,9 @@ static bool find_same(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const 
     bool found = false;
     if (app_list_materials(a, case_id, &mem, &rows, &count, NULL) == 0)
         for (size_t i = 0; i < count && !found; i++)
-            if (rows[i].content == APP_CONTENT_SHOWN && memcmp(rows[i].sha256, sha256, CRYPTO_HASH_SIZE) == 0) {
+            if (rows[i].content == APP_CONTENT_SHOWN && memcmp(rows[i].sha256, sha256, CRYPTO_HASH_SIZE) == 0 &&
+                ((file != NULL && memcmp(rows[i].file, file, FILE_ID_SIZE) == 0) ||
+                 app_material_is_read(a, case_id, &rows[i]))) {
                 *ret = rows[i]; /* its texts are not used */
                 found = true;
             }
@@ -285,7 +290,7 @@ static int begin(struct uploading *x, const uint8_t case_id[CASE_ID_SIZE], const
     if (rc == 0)
         rc = check_shared_rows(a, case_id, spec.code, r->trust, e);
     memcpy(spec.case_id, case_id, CASE_ID_SIZE);
-    if (rc == 0 && spec.has_sha256 && find_same(a, case_id, spec.sha256, &same)) {
+    if (rc == 0 && spec.has_sha256 && find_same(a, case_id, spec.sha256, NULL, &same)) {
         x->view = (struct app_upload_view){.size = spec.size, .offset = spec.size, .is_duplicate = true};
         memcpy(x->view.case_id, case_id, CASE_ID_SIZE);
         memcpy(x->view.file, same.file, sizeof x->view.file);
@@ -403,6 +408,7 @@ static struct bytes payload_of(const struct material_fields *m, struct arena *me
 }
 
 struct finishing {
+    struct list link; /* in app->finishings */
     struct loop_item later;
     struct app *app;
     app_command_cb cb;
@@ -411,6 +417,8 @@ struct finishing {
     bool has_upload;
     bool has_blob; /* the file has its name; what follows are it and its case */
     uint8_t file[FILE_ID_SIZE], case_id[CASE_ID_SIZE];
+    enum app_scan scan; /* of the file, and of what in it */
+    uint8_t mark[CRYPTO_HASH_SIZE];
     char *idempotency_key;
     struct app_request request;
     struct app_command_result result;
@@ -442,6 +450,7 @@ static void finishing_end(struct finishing *x, const struct app_command_result *
         if (x->has_upload)
             (void)uploads_forget(x->app->uploads, x->upload);
     }
+    list_remove(&x->link);
     x->cb(x->ctx, &r, e);
     free(x->idempotency_key);
     free(x);
@@ -470,6 +479,7 @@ static struct finishing *finishing_create(struct app *a, const struct app_reques
     if (r->idempotency_key != NULL)
         x->request.idempotency_key = x->idempotency_key = xstrdup(r->idempotency_key);
     x->result.origin = a->config->region;
+    list_append(&a->finishings, &x->link);
     return x;
 }
 
@@ -485,11 +495,11 @@ static void make_case(struct app *a, struct case_slot *slot, const struct materi
     memcpy(ret->id, slot->id, sizeof ret->id);
     ret->is_open = true;
     ret->count = 1;
-    *command = (struct case_command){.self = a->config->region,
-                                     .type = CASE_EVENT_MATERIAL,
-                                     .role = casefile_state(slot->file)->lead == a->config->region ? CASE_ROLE_DECIDER
-                                                                                                   : CASE_ROLE_WINDOW,
-                                     .has_file = true};
+    *command = (struct case_command){
+        .self = a->config->region,
+        .type = CASE_EVENT_MATERIAL,
+        .role = app_event_role(a->config->region, casefile_state(slot->file), CASE_EVENT_MATERIAL, 0),
+        .has_file = true};
     memcpy(command->file, m->file, sizeof command->file);
     ret->drafts[0].payload = payload_of(m, mem);
 }
@@ -504,7 +514,8 @@ static bool share(struct app *a, const struct app_shared_use *use, const struct 
     struct payload_key key = {0};
     struct err e;
     uint8_t wrap[FILE_WRAP_SIZE];
-    bool is_taken = !find_same(a, use->case_id, m->sha256, &same) && open_case(a, use->case_id, &slot, &key, &e) == 0;
+    bool is_taken =
+        !find_same(a, use->case_id, m->sha256, m->file, &same) && open_case(a, use->case_id, &slot, &key, &e) == 0;
     if (is_taken) {
         struct material_fields own = *m;
         own.wrap = wrap;
@@ -561,8 +572,7 @@ static void answer_same(struct finishing *x, const uint8_t case_id[CASE_ID_SIZE]
     x->result.count = 1;
     x->result.replayed = true;
     memcpy(x->file, same->file, sizeof x->file);
-    (void)snprintf(x->result.warnings[x->result.warning_count++], sizeof x->result.warnings[0],
-                   "the same content is in the case already: nothing was added");
+    app_warn(&x->result, "the same content is in the case already: nothing was added");
     finishing_post(x);
 }
 
@@ -578,6 +588,8 @@ static void content_checked(void *ctx, struct upload *up, const struct err *e)
     x->error = *e;
     if (e->code == 0) {
         x->has_blob = true;
+        x->scan = s->scan;
+        app_material_mark(s->file, s->key, s->sha256, x->mark);
         memcpy(x->file, s->file, sizeof x->file);
         memcpy(x->case_id, s->spec.case_id, sizeof x->case_id);
     }
@@ -585,11 +597,12 @@ static void content_checked(void *ctx, struct upload *up, const struct err *e)
         finishing_post(x);
         return;
     }
-    if (find_same(a, s->spec.case_id, s->sha256, &same)) {
+    if (find_same(a, s->spec.case_id, s->sha256, NULL, &same)) {
         char path[FILE_BLOB_PATH_SIZE];
         file_blob_path(a->files_dir, s->file, path);
         if (memcmp(same.file, s->file, FILE_ID_SIZE) != 0)
             (void)unlink(path); /* no case names it yet; else the next start removes it */
+        crypto_wipe(&key, sizeof key);
         answer_same(x, s->spec.case_id, &same);
         return;
     }
@@ -642,18 +655,14 @@ void app_finish_upload(struct app *a, const uint8_t id[APP_UPLOAD_ID_SIZE], cons
 
 /* ---- reuse ---- */
 
-static int find_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t file[FILE_ID_SIZE],
-                         struct arena *mem, struct app_material_view *ret, struct err *e)
+/* What an event says of a file that is used again: the own scanner's word, or, while there is none, what the other event says. */
+static const char *scan_of(const struct app *a, const struct app_material_view *m)
 {
-    struct app_material_view *rows;
-    size_t count = 0;
-    int rc = app_list_materials(a, case_id, mem, &rows, &count, e);
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        if (memcmp(rows[i].file, file, FILE_ID_SIZE) == 0) {
-            *ret = rows[i];
-            return 0;
-        }
-    return rc != 0 ? rc : err_set(e, ERR_NOT_FOUND, "material.unknown", "the case has no such file");
+    for (size_t i = 0; i < m->holder_count; i++)
+        if (m->holders[i].node == a->config->region && m->holders[i].scan[0] != '\0' &&
+            strcmp(m->holders[i].scan, app_scan_name(APP_SCAN_OFF)) != 0)
+            return m->holders[i].scan;
+    return m->scan;
 }
 
 static int reuse(struct finishing *x, const uint8_t case_id[CASE_ID_SIZE], const uint8_t from_case[CASE_ID_SIZE],
@@ -673,13 +682,15 @@ static int reuse(struct finishing *x, const uint8_t case_id[CASE_ID_SIZE], const
                            CONSENT_BYTES_MAX, size)
                  : 0;
     if (rc == 0)
-        rc = find_material(a, from_case, file, &mem, &m, e);
+        rc = app_find_material(a, from_case, file, &mem, &m, e);
     if (rc == 0 && m.content != APP_CONTENT_SHOWN)
         rc =
             err_set(e, ERR_CONFLICT, "material.no-content", "what the other case says of the file cannot be read here");
     file_blob_path(a->files_dir, file, path);
     if (rc == 0 && access(path, R_OK) != 0)
         rc = err_set(e, ERR_BUSY, "material.not-here", "the file has not arrived here yet");
+    if (rc == 0)
+        rc = app_material_check_scan(a, from_case, &m, e);
     if (rc == 0)
         rc = app_material_key(a, from_case, &m, file_key, e);
     if (rc == 0)
@@ -688,7 +699,7 @@ static int reuse(struct finishing *x, const uint8_t case_id[CASE_ID_SIZE], const
         rc = check_item_row(a, casefile_state(slot->file), m.code, m.trust, e);
     if (rc == 0)
         rc = check_shared_rows(a, case_id, m.code, m.trust, e);
-    bool is_same = rc == 0 && find_same(a, case_id, m.sha256, &same);
+    bool is_same = rc == 0 && find_same(a, case_id, m.sha256, file, &same);
     if (rc == 0 && !is_same)
         rc = check_room_of_case(a, case_id, m.size, e);
     if (is_same) {
@@ -702,7 +713,7 @@ static int reuse(struct finishing *x, const uint8_t case_id[CASE_ID_SIZE], const
                                               .name = m.name,
                                               .code = m.code,
                                               .type = m.type,
-                                              .scan = m.scan,
+                                              .scan = scan_of(a, &m),
                                               .consent = consent,
                                               .trust = m.trust,
                                               .size = m.size},
@@ -725,6 +736,17 @@ void app_reuse_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], cons
 
 /* ---- rows, arrival, end ---- */
 
+/* The upload of a file that is just becoming part of a case. */
+static const struct finishing *find_finishing(const struct app *a, const uint8_t file[FILE_ID_SIZE])
+{
+    list_for_each (at, &a->finishings) {
+        const struct finishing *x = container_of(at, struct finishing, link);
+        if (x->has_blob && memcmp(x->file, file, FILE_ID_SIZE) == 0)
+            return x;
+    }
+    return NULL;
+}
+
 void app_material_entry(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t origin, uint64_t index,
                         const uint8_t file[CASE_FILE_ID_SIZE], struct ledger_txn *txn)
 {
@@ -736,7 +758,14 @@ void app_material_entry(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint
     ledger_txn_file(txn, &row);
     if (!is_held)
         return;
-    struct store_file_holder holder = {.node = a->config->region, .state = APP_SCAN_OFF, .at_ms = clock_wall_ms()};
+    struct store_file_holder holder = {
+        .node = a->config->region, .state = APP_SCAN_OFF, .keeps = true, .at_ms = clock_wall_ms()};
+    const struct finishing *x = find_finishing(a, file);
+    if (x != NULL) {
+        holder.state = (uint8_t)x->scan;
+        holder.has_mark = true;
+        memcpy(holder.mark, x->mark, sizeof holder.mark);
+    }
     memcpy(holder.file, file, sizeof holder.file);
     ledger_txn_file_holder(txn, &holder);
 }
@@ -762,6 +791,7 @@ static void remove_file(struct app *a, const uint8_t file[FILE_ID_SIZE])
 {
     char path[FILE_BLOB_PATH_SIZE];
     fetches_forget(a->fetches, file);
+    app_scans_forget(a, file);
     file_blob_path(a->files_dir, file, path);
     if (unlink(path) != 0 && errno != ENOENT)
         log_error("material", NULL, "material.remove", "cannot remove '%s' (error %d)", path, errno);
@@ -817,6 +847,8 @@ int app_materials_open(struct app *a, struct err *e)
     struct buf dir = {0};
     size_t size;
     list_init(&a->readers);
+    list_init(&a->finishings);
+    app_scans_open(a);
     buf_printf(&dir, "%s/files", a->config->dir);
     a->files_dir = (char *)buf_take(&dir, &size);
     app_material_make_fetches(a);
@@ -833,23 +865,26 @@ void app_materials_start(struct app *a)
         remove_orphans(a);
     app_materials_wanted(a);
     app_material_lost_start(a);
+    app_scans_start(a);
 }
 
 void app_materials_stop(struct app *a)
 {
     app_material_lost_stop(a);
+    app_scans_stop(a);
     if (a->uploads != NULL)
         uploads_stop(a->uploads);
 }
 
 bool app_materials_idle(const struct app *a)
 {
-    return a->files_dir == NULL ||
-           (uploads_is_idle(a->uploads) && list_is_empty(&a->readers) && fetches_is_idle(a->fetches));
+    return a->files_dir == NULL || (app_scans_idle(a) && uploads_is_idle(a->uploads) && list_is_empty(&a->readers) &&
+                                    fetches_is_idle(a->fetches));
 }
 
 void app_materials_close(struct app *a)
 {
+    app_scans_close(a);
     uploads_destroy(a->uploads);
     buf_close(&a->doomed);
     free(a->files_dir);

@@ -65,6 +65,8 @@ static bool may_have(void *ctx, uint32_t peer, const uint8_t file[FILE_ID_SIZE])
 struct noting {
     struct app *app;
     uint8_t file[FILE_ID_SIZE];
+    void (*done)(void *ctx, const struct err *e); /* NULL: nobody waits */
+    void *ctx;
 };
 
 /* Whoever looks at a case with this file sees the change. */
@@ -80,24 +82,44 @@ static void noted(void *ctx, const struct err *e)
         for (size_t i = 0; i < count; i++)
             app_notify_case(a, cases[i]);
     else if (e->code != 0)
-        log_warn("material", NULL, e->id, "cannot note where a file is: %s", e->message);
+        log_warn("material", NULL, e->id, "cannot note what is known of a file: %s", e->message);
+    if (x->done != NULL)
+        x->done(x->ctx, e);
     arena_close(&mem);
     free(x);
 }
 
-/* A note that is lost, because nothing can be written now, is made again: after a restart the file is wanted, and here. */
+static bool note(struct app *a, struct store_file_holder *row, const uint8_t file[FILE_ID_SIZE],
+                 void (*done)(void *ctx, const struct err *e), void *ctx)
+{
+    if (ledger_check_writable(a->ledger, NULL) != 0)
+        return false;
+    struct noting *x = xcalloc(1, sizeof *x);
+    *x = (struct noting){.app = a, .done = done, .ctx = ctx};
+    memcpy(x->file, file, FILE_ID_SIZE);
+    memcpy(row->file, file, FILE_ID_SIZE);
+    row->at_ms = clock_wall_ms();
+    struct ledger_txn *txn = ledger_txn_create(a->ledger);
+    ledger_txn_file_holder(txn, row);
+    ledger_commit(txn, noted, x);
+    return true;
+}
+
+/* A note that is lost, because nothing can be written now, is made again: after a restart the file is wanted, and here. What a scanner
+ * has said of it stays. */
 static void note_holder(struct app *a, const uint8_t file[FILE_ID_SIZE], uint32_t node, bool settles)
 {
-    struct store_file_holder row = {.node = node, .state = APP_SCAN_OFF, .settles = settles, .at_ms = clock_wall_ms()};
-    if (ledger_check_writable(a->ledger, NULL) != 0)
-        return;
-    struct noting *x = xcalloc(1, sizeof *x);
-    x->app = a;
-    memcpy(x->file, file, FILE_ID_SIZE);
-    memcpy(row.file, file, FILE_ID_SIZE);
-    struct ledger_txn *txn = ledger_txn_create(a->ledger);
-    ledger_txn_file_holder(txn, &row);
-    ledger_commit(txn, noted, x);
+    struct store_file_holder row = {.node = node, .state = APP_SCAN_OFF, .settles = settles, .keeps = true};
+    (void)note(a, &row, file, NULL, NULL);
+}
+
+bool app_material_note_scan(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE], enum app_scan state,
+                            const uint8_t *mark, void (*done)(void *ctx, const struct err *e), void *ctx)
+{
+    struct store_file_holder row = {.node = a->config->region, .state = (uint8_t)state, .has_mark = mark != NULL};
+    if (mark != NULL)
+        memcpy(row.mark, mark, sizeof row.mark);
+    return note(a, &row, file, done, ctx);
 }
 
 static void done(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t origin)
@@ -108,6 +130,7 @@ static void done(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t origin)
     hex_encode(file, FILE_ID_SIZE, hex);
     log_info("material", peer, "material.arrived", "file %.16s… is here", hex);
     note_holder(a, file, a->config->region, false);
+    app_scans_add(a, file, false);
 }
 
 static void told(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t origin)
@@ -128,6 +151,7 @@ static void back(void *ctx, const uint8_t file[FILE_ID_SIZE], uint32_t peer)
         return;
     }
     log_info("material", code, "material.back", "lost file %.16s… is here again", hex);
+    app_scans_add(a, file, false); /* unless that was done before: the bytes are the same */
     struct noting *x = xcalloc(1, sizeof *x);
     x->app = a;
     memcpy(x->file, file, FILE_ID_SIZE);
@@ -166,8 +190,12 @@ void app_material_stored(struct app *a, const struct sync_entry *entry)
     if (a->fetches == NULL || entry->leaf.event_type != CASE_EVENT_MATERIAL)
         return;
     case_event_of_leaf(&entry->leaf, &entry->hash, &event);
-    if (event.has_file && app_material_is_wanted(a, event.file))
-        fetches_add(a->fetches, event.file, entry->leaf.origin, app_material_is_here(a, event.file));
+    if (!event.has_file || !app_material_is_wanted(a, event.file))
+        return;
+    bool is_here = app_material_is_here(a, event.file);
+    fetches_add(a->fetches, event.file, entry->leaf.origin, is_here);
+    if (is_here) /* under this event's key it may open */
+        app_scans_add(a, event.file, false);
 }
 
 uint32_t app_material_progress(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE], uint32_t node)
@@ -208,8 +236,10 @@ void app_material_make_fetches(struct app *a)
 void app_material_metrics(struct app *a, struct buf *ret)
 {
     struct fetches_stats s = {0};
+    struct app_scan_stats scans;
     if (a->fetches != NULL)
         fetches_stats(a->fetches, &s);
+    app_scans_stats(a, &scans);
     const struct {
         const char *name, *type, *help;
         uint64_t value;
@@ -220,6 +250,12 @@ void app_material_metrics(struct app *a, struct buf *ret)
         {"tongban_file_chunks_out_total", "counter", "Chunks given to other nodes.", s.chunks_out},
         {"tongban_file_bytes_out_total", "counter", "Bytes of the answers that held them.", s.bytes_out},
         {"tongban_file_refused_total", "counter", "Requests and answers about files that were refused.", s.refused},
+        {"tongban_files_to_scan", "gauge", "Files that wait for the scanner, as far as they are known.", scans.waiting},
+        {"tongban_files_scanned_total", "counter", "Files scanned after they came from other nodes, or late.",
+         scans.done},
+        {"tongban_files_infected_total", "counter", "Of them, those that the scanner takes for harmful.",
+         scans.infected},
+        {"tongban_files_unjudged_total", "counter", "Of them, those that the scanner could not judge.", scans.unknown},
     };
     for (size_t i = 0; i < array_count(rows); i++)
         buf_printf(ret, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", rows[i].name, rows[i].help, rows[i].name, rows[i].type,

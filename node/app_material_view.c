@@ -70,8 +70,110 @@ static int fill_content(struct app *a, struct arena *mem, struct app_material_vi
     return 0;
 }
 
-static int fill_holders(struct app *a, struct casefile *file, struct arena *mem, struct app_material_view *v,
-                        struct err *e)
+/* What the uploader says counts as this node's own word only when it was uploaded here: a file that is used again keeps the word of
+ * whoever took it in. */
+enum app_scan app_material_said(const struct app *a, const struct app_material_view *v)
+{
+    bool is_own = v->origin == a->config->region && v->consent[0] == '\0';
+    for (enum app_scan s = APP_SCAN_CLEAN; is_own && s <= APP_SCAN_INFECTED; s++)
+        if (strcmp(v->scan, app_scan_name(s)) == 0)
+            return s;
+    return APP_SCAN_OFF;
+}
+
+void app_material_mark(const uint8_t file[CASE_FILE_ID_SIZE], const uint8_t key[FILE_KEY_SIZE],
+                       const uint8_t sha256[CRYPTO_HASH_SIZE], uint8_t out[CRYPTO_HASH_SIZE])
+{
+    const struct bytes parts[] = {bytes_of_string("tongban/file-scan/1"), bytes_of(file, FILE_ID_SIZE),
+                                  bytes_of(key, FILE_KEY_SIZE), bytes_of(sha256, CRYPTO_HASH_SIZE)};
+    crypto_sha256(parts, array_count(parts), out);
+}
+
+/* The one of this node; NULL: none. */
+static const struct store_file_holder *own_row(const struct app *a, const struct store_file_holder *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].node == a->config->region)
+            return &rows[i];
+    return NULL;
+}
+
+/* Whether @row is about what @v says: this key, this hash. */
+static bool is_marked(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_material_view *v,
+                      const struct store_file_holder *row)
+{
+    uint8_t key[FILE_KEY_SIZE], mark[CRYPTO_HASH_SIZE];
+    if (!row->has_mark || app_material_key(a, case_id, v, key, NULL) != 0)
+        return false;
+    app_material_mark(v->file, key, v->sha256, mark);
+    crypto_wipe(key, sizeof key);
+    return memcmp(mark, row->mark, sizeof mark) == 0;
+}
+
+bool app_material_is_read(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_material_view *v)
+{
+    struct arena mem = ARENA_INIT;
+    struct store_file_holder *rows;
+    size_t count = 0;
+    bool is_read = v->origin == a->config->region && v->consent[0] == '\0';
+    if (!is_read && store_read_file_holders(ledger_reader(a->ledger), v->file, &mem, &rows, &count, NULL) == 0) {
+        const struct store_file_holder *row = own_row(a, rows, count);
+        is_read = row != NULL && is_marked(a, case_id, v, row);
+    }
+    arena_close(&mem);
+    return is_read;
+}
+
+/* What the row says of its file, whatever the key; APP_SCAN_OFF: nothing, or it does not say of what. */
+static enum app_scan state_of(const struct store_file_holder *row)
+{
+    bool is_known = row != NULL && (row->has_mark || row->state == APP_SCAN_INFECTED);
+    return is_known ? (enum app_scan)row->state : APP_SCAN_OFF;
+}
+
+int app_material_own_scan(struct app *a, const uint8_t file[CASE_FILE_ID_SIZE], enum app_scan *ret, struct err *e)
+{
+    struct arena mem = ARENA_INIT;
+    struct store_file_holder *rows;
+    size_t count = 0;
+    int rc = store_read_file_holders(ledger_reader(a->ledger), file, &mem, &rows, &count, e);
+    if (rc == 0)
+        *ret = state_of(own_row(a, rows, count));
+    arena_close(&mem);
+    return rc;
+}
+
+/* What this node's own scanner has said of what opens under @v; APP_SCAN_OFF: nothing. @ret_is_other: it has read something else in the
+ * same file: one sealed text may open under two keys, to two contents. */
+static enum app_scan verdict(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_material_view *v,
+                             const struct store_file_holder *row, bool *ret_is_other)
+{
+    enum app_scan state = state_of(row), said = app_material_said(a, v);
+    *ret_is_other = false;
+    if (state == APP_SCAN_INFECTED || v->content != APP_CONTENT_SHOWN)
+        return state;
+    if (state == APP_SCAN_OFF || is_marked(a, case_id, v, row))
+        return state != APP_SCAN_OFF ? state : said;
+    *ret_is_other = said == APP_SCAN_OFF;
+    return said;
+}
+
+/* The same as a word: "pending" while it is to say something, "unreadable" when it cannot, "" when the file is not here. The row may
+ * come a moment after the file. */
+static const char *own_scan(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_material_view *v,
+                            const struct store_file_holder *row, bool is_here)
+{
+    bool is_other;
+    enum app_scan state = verdict(a, case_id, v, row, &is_other);
+    if (state != APP_SCAN_OFF || (row != NULL && a->scans == NULL))
+        return app_scan_name(state);
+    if (!is_here || a->scans == NULL)
+        return "";
+    return is_other || app_scans_failure(a, v->file) != NULL ? APP_SCAN_UNREADABLE : APP_SCAN_PENDING;
+}
+
+static int fill_holders(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct casefile *file, struct arena *mem,
+                        struct app_material_view *v, struct err *e)
 {
     uint32_t nodes[LEAF_RECIPIENTS_MAX + 1];
     struct store_file_holder *rows;
@@ -92,13 +194,14 @@ static int fill_holders(struct app *a, struct casefile *file, struct arena *mem,
         if (nodes[i] == v->origin && nodes[i] != a->config->region)
             h->held = chunks; /* it could not have written the event otherwise */
         for (size_t k = 0; k < count; k++)
-            if (rows[k].node == nodes[i]) {
-                h->held = nodes[i] == a->config->region ? 0 : chunks; /* the own disk is asked, it may have been lost */
-                if (nodes[i] == a->config->region && nodes[i] != v->origin)
-                    h->scan = app_scan_name((enum app_scan)rows[k].state);
-            }
-        if (nodes[i] == a->config->region && app_material_is_here(a, v->file))
-            h->held = chunks;
+            if (rows[k].node == nodes[i] &&
+                nodes[i] != a->config->region) /* the own disk is asked, it may have been lost */
+                h->held = chunks;
+        if (nodes[i] == a->config->region) {
+            bool is_here = app_material_is_here(a, v->file);
+            h->held = is_here ? chunks : h->held;
+            h->scan = own_scan(a, case_id, v, own_row(a, rows, count), is_here);
+        }
         if (h->held < chunks) /* all of them, but not under its name yet: not durable */
             h->held = min_of(app_material_progress(a, v->file, nodes[i]), chunks - 1);
     }
@@ -106,8 +209,9 @@ static int fill_holders(struct app *a, struct casefile *file, struct arena *mem,
     return 0;
 }
 
-int app_list_materials(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem,
-                       struct app_material_view **ret, size_t *ret_count, struct err *e)
+/* @only: one file, NULL = all. */
+static int list(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t *only, struct arena *mem,
+                struct app_material_view **ret, size_t *ret_count, struct err *e)
 {
     struct casefile *file, *apart;
     struct case_slot *slot;
@@ -119,18 +223,72 @@ int app_list_materials(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struc
     struct app_material_view *rows = arena_alloc(mem, (count + 1) * sizeof *rows);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         const struct case_held *h = effects[i].event;
-        if (h->type != CASE_EVENT_MATERIAL || effects[i].kind != CASE_EFFECT_OK || h->file == NULL)
+        if (h->type != CASE_EVENT_MATERIAL || effects[i].kind != CASE_EFFECT_OK || h->file == NULL ||
+            (only != NULL && memcmp(h->file, only, FILE_ID_SIZE) != 0))
             continue;
         struct app_material_view *v = &rows[n++];
         *v = (struct app_material_view){.origin = h->origin, .index = h->index, .at_ms = h->hlc >> 16};
         memcpy(v->file, h->file, sizeof v->file);
         rc = fill_content(a, mem, v, e);
         if (rc == 0)
-            rc = fill_holders(a, file, mem, v, e);
+            rc = fill_holders(a, case_id, file, mem, v, e);
     }
     casefile_destroy(apart);
     *ret = rows;
     *ret_count = rc == 0 ? n : 0;
+    return rc;
+}
+
+int app_list_materials(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem,
+                       struct app_material_view **ret, size_t *ret_count, struct err *e)
+{
+    return list(a, case_id, NULL, mem, ret, ret_count, e);
+}
+
+int app_list_materials_of(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t file[CASE_FILE_ID_SIZE],
+                          struct arena *mem, struct app_material_view **ret, size_t *ret_count, struct err *e)
+{
+    return list(a, case_id, file, mem, ret, ret_count, e);
+}
+
+/* Any participant can name the file once more, under a key that is none: of several events the last one counts whose key is one, and is
+ * the one that was read here, if that is known. None: the last one, whose error is told. */
+static size_t last_that_opens(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_material_view *rows,
+                              size_t count, struct arena *mem)
+{
+    uint8_t key[FILE_KEY_SIZE];
+    struct store_file_holder *holders;
+    const struct store_file_holder *row = NULL;
+    size_t holder_count = 0, opens = count - 1;
+    bool has_one = false;
+    if (count == 1)
+        return 0;
+    if (store_read_file_holders(ledger_reader(a->ledger), rows[0].file, mem, &holders, &holder_count, NULL) == 0)
+        row = own_row(a, holders, holder_count);
+    for (size_t i = count; i-- > 0;) {
+        bool is_key = rows[i].content == APP_CONTENT_SHOWN && app_material_key(a, case_id, &rows[i], key, NULL) == 0;
+        if (is_key && (row == NULL || !row->has_mark || is_marked(a, case_id, &rows[i], row))) {
+            opens = i;
+            break;
+        }
+        if (is_key && !has_one)
+            opens = i;
+        has_one = has_one || is_key;
+    }
+    crypto_wipe(key, sizeof key);
+    return opens;
+}
+
+int app_find_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t file[CASE_FILE_ID_SIZE],
+                      struct arena *mem, struct app_material_view *ret, struct err *e)
+{
+    struct app_material_view *rows;
+    size_t count = 0;
+    int rc = list(a, case_id, file, mem, &rows, &count, e);
+    if (rc == 0 && count == 0)
+        rc = err_set(e, ERR_NOT_FOUND, "material.unknown", "the case has no such file");
+    if (rc == 0)
+        *ret = rows[last_that_opens(a, case_id, rows, count, mem)];
     return rc;
 }
 
@@ -165,15 +323,20 @@ struct app_material_reader {
     bool is_busy, is_closed;
 };
 
-static int open_blob(struct app *a, const struct app_material_view *m, struct file_blob **ret, struct err *e)
+static int not_here(struct err *e)
+{
+    int rc = err_set(e, ERR_BUSY, "material.not-here", "the file has not arrived here yet");
+    err_hint(e, "the list of materials says how far it has come");
+    return rc;
+}
+
+int app_material_blob(struct app *a, const struct app_material_view *m, struct file_blob **ret, struct err *e)
 {
     char path[FILE_BLOB_PATH_SIZE];
     file_blob_path(a->files_dir, m->file, path);
     int rc = file_blob_open(path, false, ret, e);
-    if (rc == ERR_NOT_FOUND) {
-        rc = err_set(e, ERR_BUSY, "material.not-here", "the file has not arrived here yet");
-        err_hint(e, "the list of materials says how far it has come");
-    }
+    if (rc == ERR_NOT_FOUND)
+        rc = not_here(e);
     if (rc != 0 || (*ret)->size == m->size)
         return rc;
     rc = err_set(e, ERR_VERIFY, "material.size-said", "the file has %llu bytes, its event says %llu",
@@ -182,14 +345,38 @@ static int open_blob(struct app *a, const struct app_material_view *m, struct fi
     return rc;
 }
 
-/* Whether this node's own scanner objects, or the author's did. */
-static int check_scan(const struct app *a, const struct app_material_view *m, struct err *e)
+/* A scanner that is configured must have spoken: that nothing is known is no permission. */
+int app_material_check_scan(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const struct app_material_view *m,
+                            struct err *e)
 {
-    bool infected = strcmp(m->scan, app_scan_name(APP_SCAN_INFECTED)) == 0;
-    for (size_t i = 0; i < m->holder_count; i++)
-        infected = infected || (m->holders[i].node == a->config->region &&
-                                strcmp(m->holders[i].scan, app_scan_name(APP_SCAN_INFECTED)) == 0);
-    return infected ? err_set(e, ERR_DENIED, "material.infected", "the scanner takes the file for harmful") : 0;
+    struct arena mem = ARENA_INIT;
+    struct store_file_holder *rows;
+    size_t count = 0;
+    enum app_scan state = APP_SCAN_OFF;
+    bool is_other = false;
+    int rc = store_read_file_holders(ledger_reader(a->ledger), m->file, &mem, &rows, &count, e);
+    if (rc == 0)
+        state = verdict(a, case_id, m, own_row(a, rows, count), &is_other);
+    arena_close(&mem);
+    if (rc != 0)
+        return rc;
+    if (state == APP_SCAN_INFECTED || strcmp(m->scan, app_scan_name(APP_SCAN_INFECTED)) == 0)
+        return err_set(e, ERR_DENIED, "material.infected", "the scanner takes the file for harmful");
+    if (a->scans == NULL || state != APP_SCAN_OFF)
+        return 0;
+    if (!app_material_is_here(a, m->file))
+        return not_here(e);
+    if (is_other)
+        return err_set(e, ERR_VERIFY, "material.unreadable",
+                       "the key or SHA-256 in entry %llu of node %u is not that of what this node's scanner has read",
+                       (unsigned long long)m->index, m->origin);
+    const char *failure = app_scans_failure(a, m->file);
+    if (failure != NULL)
+        return err_set(e, ERR_VERIFY, "material.unreadable", "this node's scanner cannot read the file: %s", failure);
+    app_scans_add(a, m->file, true);
+    rc = err_set(e, ERR_BUSY, "material.not-scanned", "this node's scanner has not looked at the file yet");
+    err_hint(e, "it is the next one; the list of materials says what the scanner says");
+    return rc;
 }
 
 int app_open_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const uint8_t file[CASE_FILE_ID_SIZE],
@@ -197,32 +384,26 @@ int app_open_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const 
                       struct err *e)
 {
     struct arena mem = ARENA_INIT;
-    struct app_material_view *rows, *m = NULL;
+    struct app_material_view m;
     struct app_material_reader *r = xcalloc(1, sizeof *r);
-    size_t count = 0;
-    int rc = app_list_materials(a, case_id, &mem, &rows, &count, e);
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        if (memcmp(rows[i].file, file, FILE_ID_SIZE) == 0)
-            m = &rows[i];
-    if (rc == 0 && m == NULL)
-        rc = err_set(e, ERR_NOT_FOUND, "material.unknown", "the case has no such file");
-    if (rc == 0 && m->content != APP_CONTENT_SHOWN)
-        rc = err_set(e, m->content == APP_CONTENT_NO_KEY ? ERR_BUSY : ERR_NOT_FOUND,
-                     m->content == APP_CONTENT_NO_KEY ? "case.key-missing" : "case.erased",
+    int rc = app_find_material(a, case_id, file, &mem, &m, e);
+    if (rc == 0 && m.content != APP_CONTENT_SHOWN)
+        rc = err_set(e, m.content == APP_CONTENT_NO_KEY ? ERR_BUSY : ERR_NOT_FOUND,
+                     m.content == APP_CONTENT_NO_KEY ? "case.key-missing" : "case.erased",
                      "what the case says of the file cannot be read");
     if (rc == 0)
-        rc = check_scan(a, m, e);
+        rc = app_material_check_scan(a, case_id, &m, e);
     if (rc == 0)
-        rc = app_material_key(a, case_id, m, r->key, e);
+        rc = app_material_key(a, case_id, &m, r->key, e);
     if (rc == 0)
-        rc = open_blob(a, m, &r->blob, e);
+        rc = app_material_blob(a, &m, &r->blob, e);
     if (rc == 0) {
         char hex[2 * CASE_ID_SIZE + 1], id[2 * FILE_ID_SIZE + 1];
         hex_encode(case_id, CASE_ID_SIZE, hex);
         hex_encode(file, FILE_ID_SIZE, id);
         log_info("access", hex, "material.read", "file %.16s… was read, purpose '%s'", id, purpose);
-        const struct file_type *type = file_type_find(m->type);
-        *ret_content = (struct app_material_content){.size = m->size,
+        const struct file_type *type = file_type_find(m.type);
+        *ret_content = (struct app_material_content){.size = m.size,
                                                      .media = type == NULL ? "application/octet-stream" : type->media};
         r->app = a;
         r->sealed = xmalloc(FILE_SEALED_BYTES_MAX);

@@ -59,6 +59,7 @@ struct case_pull {
     app_fetch_cb cb;
     void *ctx;
     bool is_storing;
+    uint32_t pausing_ms; /* until the next round; 0: a round is under way */
 };
 
 static void next_party(struct case_pull *p);
@@ -238,6 +239,18 @@ static int check_payload(const struct wire_proven_entry *in, const struct leaf *
     return 0;
 }
 
+/* Pages go on in the order of author and index: one that does not would be asked for again and again. */
+static int check_order(const struct case_pull *p, const struct sync_entry *before, const struct leaf *leaf,
+                       struct err *e)
+{
+    uint32_t node = before == NULL ? p->after_node : before->leaf.origin;
+    uint64_t index = before == NULL ? p->after_index : before->leaf.index;
+    if (leaf->origin > node || (leaf->origin == node && leaf->index > index))
+        return 0;
+    return err_set(e, ERR_VERIFY, "case.pull-answer", "entry %llu of node %u is not behind entry %llu of node %u",
+                   (unsigned long long)leaf->index, leaf->origin, (unsigned long long)index, node);
+}
+
 static int check_entry(struct case_pull *p, const struct wire_case_entries *m, const struct wire_proven_entry *in,
                        struct opened *opened, struct sync_entry *out, struct err *e)
 {
@@ -324,8 +337,11 @@ static int take_page(struct case_pull *p, const struct wire_case_entries *m, str
     struct opened *opened = arena_alloc(&mem, (m->checkpoint_count + 1) * sizeof *opened);
     memset(opened, 0, (m->checkpoint_count + 1) * sizeof *opened);
     int rc = ledger_check_writable(a->ledger, e);
-    for (size_t i = 0; rc == 0 && i < m->entry_count; i++)
+    for (size_t i = 0; rc == 0 && i < m->entry_count; i++) {
         rc = check_entry(p, m, &m->entries[i], opened, &entries[i], e);
+        if (rc == 0)
+            rc = check_order(p, i == 0 ? NULL : &entries[i - 1], &entries[i].leaf, e);
+    }
     if (rc != 0)
         goto out;
 
@@ -349,6 +365,8 @@ static int take_page(struct case_pull *p, const struct wire_case_entries *m, str
     struct case_slot *slot = slot_of(p);
     if (slot != NULL) {
         app_react(a, slot, txn);
+        app_follow_part(a, slot, txn);
+        app_follow_parts(a, slot, txn);
         app_case_changed(a, slot, txn);
     }
     p->is_storing = true;
@@ -444,6 +462,7 @@ static void end_round(struct case_pull *p)
     }
     for (size_t i = 0; i < p->party_count; i++)
         p->parties[i].is_tried = false;
+    p->pausing_ms = p->pause_ms;
     loop_timer_set(p->timer, p->pause_ms);
     p->pause_ms = min_of(p->pause_ms * 2, PAUSE_MAX_MS);
 }
@@ -479,6 +498,7 @@ static void timer_cb(void *ctx)
 {
     struct case_pull *p = ctx;
     uint32_t events;
+    p->pausing_ms = 0;
     if (p->kind == PULL_HEAL && is_whole(p, &events)) {
         finish(p); /* it came by itself */
         return;
@@ -555,6 +575,30 @@ void app_fetch_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], app_fetc
     struct case_pull *p = start_pull(a, case_id, PULL_FETCH, 0);
     p->cb = cb;
     p->ctx = ctx;
+}
+
+void app_pulls_link_up(struct app *a, uint32_t peer)
+{
+    list_for_each (at, &a->pulls) {
+        struct case_pull *p = container_of(at, struct case_pull, link);
+        bool is_wanted = false;
+        for (size_t i = 0; i < p->party_count; i++)
+            is_wanted = is_wanted || (p->parties[i].code == peer && !is_settled(p, &p->parties[i]));
+        if (!is_wanted || p->pausing_ms <= PAUSE_MIN_MS)
+            continue;
+        p->pausing_ms = p->pause_ms = PAUSE_MIN_MS; /* it may have to hear of this node's part first */
+        loop_timer_set(p->timer, PAUSE_MIN_MS);
+    }
+}
+
+void app_pulls_count(const struct app *a, uint64_t *ret_open, uint64_t *ret_pause_ms)
+{
+    *ret_open = *ret_pause_ms = 0;
+    list_for_each (at, &a->pulls) {
+        const struct case_pull *p = container_of(at, const struct case_pull, link);
+        ++*ret_open;
+        *ret_pause_ms = max_of(*ret_pause_ms, p->pausing_ms);
+    }
 }
 
 void app_pulls_close(struct app *a)

@@ -186,7 +186,7 @@ static void fill_custody(const struct case_effect *effects, size_t count, struct
     ret->custody_count = n;
 }
 
-static void fill_facts(const struct case_state *s, struct arena *mem, struct app_case_view *ret)
+static void fill_facts(const struct case_state *s, struct app_case_view *ret)
 {
     ret->mode = s->mode;
     ret->pending_count = s->pending_count;
@@ -202,13 +202,6 @@ static void fill_facts(const struct case_state *s, struct arena *mem, struct app
     ret->has_parent = s->parent != NULL;
     if (s->parent != NULL)
         memcpy(ret->parent, s->parent, sizeof ret->parent);
-    struct app_case_part_view *parts = arena_alloc(mem, (s->part_count + 1u) * sizeof *parts);
-    for (unsigned i = 0; i < s->part_count; i++) {
-        memcpy(parts[i].case_id, s->parts[i].event->part, sizeof parts[i].case_id);
-        parts[i].decision = s->parts[i].decision;
-    }
-    ret->parts = parts;
-    ret->part_count = s->part_count;
 }
 
 /* The version of the item that the case was made under, and the one that is published now. */
@@ -229,6 +222,14 @@ static void fill_versions(struct app *a, struct casefile *file, struct arena *me
         ret->item_version_now = item.withdrawn ? 0 : item.version;
 }
 
+static bool was_accepted(const struct case_effect *effects, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (effects[i].kind == CASE_EFFECT_OK && effects[i].event->type == CASE_EVENT_ACCEPT)
+            return true;
+    return false;
+}
+
 static int get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], size_t last, struct arena *mem,
                     struct app_case_view *ret, struct err *e)
 {
@@ -242,11 +243,13 @@ static int get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], size_t l
     struct app_case_view view;
     case_row_of(file, case_id, slot->item_name, &row);
     row_view(&row, &view);
-    fill_facts(casefile_state(file), mem, &view);
+    fill_facts(casefile_state(file), &view);
+    app_fill_parts(a, casefile_state(file), mem, &view);
     fill_versions(a, file, mem, &view);
 
     const struct case_effect *effects;
     size_t count = casefile_effects(file, &effects);
+    view.status_number = case_status_number((uint8_t)view.status, was_accepted(effects, count));
     fill_custody(effects, count, mem, &view);
     fill_deadlines(a, file, mem, &view);
     view.events_listed = min_of(count, last);

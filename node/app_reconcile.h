@@ -1,4 +1,4 @@
-/* Between app_reconcile.c (asks) and app_reconcile_answer.c (answers) only: what this node holds, read for a reconciliation. */
+/* Between app_reconcile_pass.c (asks) and app_reconcile_answer.c (answers) only: what this node holds, read for a reconciliation. */
 #ifndef TB_NODE_APP_RECONCILE_H
 #define TB_NODE_APP_RECONCILE_H
 

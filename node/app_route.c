@@ -30,21 +30,86 @@ static void add_step(struct routing *r, const char *rule, const char *source, bo
         (struct app_route_step){.rule = rule, .source = source, .passed = passed, .text = text};
 }
 
+/* "510117 四川省成都市郫都区". A division that was in between is named when the code meant no other one before or after. */
+static void put_division(struct buf *b, const struct region_table *t, uint32_t code, uint32_t year)
+{
+    const struct region *r = region_find(t, code);
+    const struct region_change *then = region_find_change(t, code, year);
+    bool is_named = r != NULL && then == (r->is_current ? NULL : region_find_change(t, code, 0));
+    buf_printf(b, "%u%s%s", code, is_named ? " " : "", is_named ? r->full_name : "");
+}
+
+static void put_change(struct buf *b, const struct region_table *t, const struct region_change *change)
+{
+    static const char *const why[REGION_CHOICE_COUNT] = {
+        [REGION_SAME] = "all of them are the same division today",
+        [REGION_MOST] = "it took the larger part",
+        [REGION_NAME] = "it bears the name",
+        [REGION_WHOLE] = "no part is known to be the larger one",
+    };
+    if (change->choice == REGION_ONLY) {
+        buf_printf(b, "in %u it became ", change->until);
+        put_division(b, t, change->successors[0], change->until);
+        return;
+    }
+    buf_printf(b, "in %u it was divided among ", change->until);
+    for (size_t i = change->choice == REGION_WHOLE ? 1 : 0; i < change->successor_count; i++) {
+        put_division(b, t, change->successors[i], change->until);
+        buf_put_string(b, i + 1 < change->successor_count ? ", " : "");
+    }
+    bool is_whole = change->choice == REGION_WHOLE;
+    buf_put_string(b, is_whole ? ", all in " : ", of which ");
+    put_division(b, t, change->successors[0], change->until);
+    buf_printf(b, "%s is taken: %s", is_whole ? ", which" : "", why[change->choice]);
+}
+
+/* Why @region is what @division is today. @date: of the question; what was still in use on it is decided by its successor all
+ * the same, because the catalogs name the divisions of today. */
+static const char *tell_succession(struct routing *r, uint32_t division, const struct region *region,
+                                   const struct succession *how)
+{
+    const struct region_table *t = r->app->regions;
+    const struct region *old = region_find(t, division);
+    const char *name = old == NULL ? "" : arena_printf(r->mem, " %s", old->full_name);
+    if (how->rule == SUCCESSION_NAME)
+        return arena_printf(r->mem, "%u%s is abolished; %u %s bears its name today", division, name, region->code,
+                            region->full_name);
+    struct buf b = {0};
+    if (how->rule == SUCCESSION_CURRENT)
+        buf_printf(&b, "%u%s is a division of today%s", division, name,
+                   how->hop_count == 0 ? "" : "; the code was in use before, too: ");
+    else if (how->rule == SUCCESSION_TABLE)
+        buf_printf(&b, "%u%s is abolished: ", division, name);
+    else
+        buf_printf(&b, "%u%s is %s; %u %s is above it", division, name,
+                   old != NULL && old->is_pseudo ? "no division but a step of the code"
+                                                 : "abolished or not known and its name is gone",
+                   region->code, region->full_name);
+    for (size_t i = 0; i < how->hop_count; i++) {
+        if (how->rule == SUCCESSION_ABOVE && i == 0)
+            buf_printf(&b, " since %u is abolished: ", how->hops[0]->code);
+        else if (i > 0)
+            buf_put_string(&b, "; ");
+        put_change(&b, t, how->hops[i]);
+    }
+    uint32_t year = r->out->date / 10000;
+    bool was_in_use = how->rule == SUCCESSION_TABLE && year >= how->hops[0]->since && year < how->hops[0]->until;
+    if (was_in_use)
+        buf_printf(&b, "; it was in use on %04u-%02u-%02u, who came after it decides its matters", year,
+                   r->out->date / 100 % 100, r->out->date % 100);
+    const char *text = arena_strdup(r->mem, buf_cstr(&b));
+    buf_close(&b);
+    return text;
+}
+
 /* The division as it is today. */
 static int find_division(struct routing *r, uint32_t division, uint32_t *ret, struct err *e)
 {
-    enum succession how;
+    struct succession how;
     const struct region *region = succession_find(r->app->regions, division, &how);
     if (region == NULL)
         return err_set(e, ERR_NOT_FOUND, "route.division", "%u is no division of any table", division);
-    const char *text =
-        how == SUCCESSION_CURRENT ? arena_printf(r->mem, "%u %s is a division of today", division, region->full_name)
-        : how == SUCCESSION_NAME
-            ? arena_printf(r->mem, "%u is abolished; %u %s bears its name today", division, region->code,
-                           region->full_name)
-            : arena_printf(r->mem, "%u is abolished or not known and its name is gone; %u %s is above it", division,
-                           region->code, region->full_name);
-    add_step(r, "succession", "GB/T 2260", true, text);
+    add_step(r, "succession", "GB/T 2260", true, tell_succession(r, division, region, &how));
     r->out->division = region->code;
     r->out->division_name = region->full_name;
     *ret = region->code;
@@ -143,25 +208,26 @@ static const char *why_of(const struct app_route *route)
     return route->step_count > 0 ? route->steps[route->step_count - 1].text : "";
 }
 
-static void follow_succession(struct app *a, uint32_t *division)
+void app_follow_succession(const struct app *a, uint32_t *division)
 {
-    enum succession how = SUCCESSION_NONE;
+    struct succession how;
+    if (a->regions == NULL) /* the simulator's nodes have no tables */
+        return;
     const struct region *region = succession_find(a->regions, *division, &how);
-    if (how == SUCCESSION_NAME)
+    if (how.rule == SUCCESSION_TABLE || how.rule == SUCCESSION_NAME)
         *division = region->code;
 }
 
-int app_route_application(struct app *a, const char *item, uint32_t *division, struct arena *mem,
+int app_route_application(struct app *a, const char *item, uint32_t division, struct arena *mem,
                           struct app_item_view *ret, const char **ret_why, struct err *e)
 {
     struct app_route route;
-    follow_succession(a, division);
     int rc = app_get_item(a, 0, item, mem, ret, e);
     if (rc == 0)
         *ret_why = arena_printf(mem, "%u %s is the only one that publishes '%s'", ret->node, ret->node_name, ret->code);
-    if (rc == 0 || *division == 0 || (rc != ERR_NOT_FOUND && rc != ERR_CONFLICT))
+    if (rc == 0 || division == 0 || (rc != ERR_NOT_FOUND && rc != ERR_CONFLICT))
         return rc;
-    const struct app_route_question q = {.item = item, .division = *division};
+    const struct app_route_question q = {.item = item, .division = division};
     struct err no_item = *e;
     *e = (struct err){0};
     rc = app_explain_route(a, &q, mem, &route, e);
@@ -175,7 +241,7 @@ int app_route_application(struct app *a, const char *item, uint32_t *division, s
         *e = no_item;
     else if (rc == 0) {
         err_set(e, ERR_INVALID, "case.no-route", "nobody is known to decide item '%.48s' for division %u: %s", item,
-                *division, why_of(&route));
+                division, why_of(&route));
         err_hint(e, "'tongban route explain' says how that came; 'node' names another one");
     }
     return e->code;

@@ -3,7 +3,8 @@
  * Own ledger: every leaf hashed anew, appended to a tree anew, full tiles compared with the stored ones, the root with the
  * signed checkpoint, the checkpoint with the key. Peers' ledgers: every leaf hashed anew, the checkpoint with the peer's
  * key, the frontier with its root where the position is the checkpoint's. Payloads: against ct_hash. Cases: folded anew
- * and compared with their row. Items: compared with the entry that published them. Then the engine's own check.
+ * and compared with their row. Items: compared with the entry that published them. Erasures: an erase leaf has its row, but
+ * for a peer's that may have been refused when it came. Then the engine's own check.
  * Memory does not grow with the store.
  */
 #include <stdlib.h>

@@ -80,14 +80,17 @@ void app_notify_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
 
 struct peer_wait {
     struct list link;
+    struct app *app;
     struct peer_wait_request request;
     struct loop_timer *timer;
 };
 
 static void peer_wait_end(struct peer_wait *w, bool reached)
 {
+    struct app *a = w->app;
     struct peer_wait_request request = w->request;
     list_remove(&w->link);
+    a->peer_wait_count--;
     loop_timer_destroy(w->timer);
     free(w);
     request.done(request.ctx, reached);
@@ -109,9 +112,11 @@ static void strike(struct peer_wait_request *w, uint32_t peer)
 void app_wait_peers(struct app *a, const struct peer_wait_request *request)
 {
     struct peer_wait *w = xcalloc(1, sizeof *w);
+    w->app = a;
     w->request = *request;
     w->timer = loop_timer_create(a->loop, peer_wait_timer_cb, w);
     list_append(&a->peer_waits, &w->link);
+    a->peer_wait_count++;
     for (size_t i = w->request.peer_count; i-- > 0;) {
         struct replication_peer peer;
         uint32_t code = w->request.peers[i];
@@ -122,6 +127,11 @@ void app_wait_peers(struct app *a, const struct peer_wait_request *request)
         peer_wait_end(w, true);
     else
         loop_timer_set(w->timer, request->timeout_ms);
+}
+
+size_t app_peer_waits(const struct app *a)
+{
+    return a->peer_wait_count;
 }
 
 void app_on_acked(void *ctx, uint32_t peer, uint64_t size)

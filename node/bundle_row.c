@@ -35,10 +35,8 @@ void bundle_row_make(const struct bundle *b, uint32_t node, struct arena *mem, s
     (void)snprintf(ret->code, sizeof ret->code, "%s", b->code);
     (void)snprintf(ret->name, sizeof ret->name, "%s", b->name);
     (void)snprintf(ret->life_event, sizeof ret->life_event, "%s", b->life_event);
-    if (mem != NULL) {
-        ret->pinyin = search_text_readings(texts, array_count(texts), mem);
-        ret->nodes = nodes_of(b, mem);
-    }
+    ret->pinyin = search_text_readings(texts, array_count(texts), mem);
+    ret->nodes = nodes_of(b, mem);
 }
 
 bool bundle_row_is_about(const struct leaf *leaf)

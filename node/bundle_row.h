@@ -7,8 +7,7 @@
 #include "federation/ledger/leaf.h"
 #include "node/store/store.h"
 
-/* Of a bundle that this node is about to publish; the index is left 0. What it is found by besides its texts is made in @mem; NULL:
- * left out. */
+/* Of a bundle that this node is about to publish; the index is left 0. What it is found by besides its texts is made in @mem. */
 void bundle_row_make(const struct bundle *b, uint32_t node, struct arena *mem, struct store_bundle *ret);
 bool bundle_row_is_about(const struct leaf *leaf); /* a public entry that publishes or withdraws a bundle */
 /* @payload: of the entry, as published; @mem as above. What is wrong with it: errors of bundle_parse_published(), ERR_NOT_FOUND "bundle.no-payload",

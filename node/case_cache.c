@@ -102,6 +102,7 @@ void case_event_of_held(const struct case_held *h, struct case_event *ret)
                                .grade = h->grade,
                                .channel = h->channel,
                                .pause_kind = h->pause_kind,
+                               .unit = h->unit,
                                .expected_days = h->expected_days,
                                .extend_days = h->extend_days,
                                .lacking_days = h->lacking_days,

@@ -232,25 +232,37 @@ static int check_together(struct load *l)
     return 0;
 }
 
+static void set_default(const struct key *k, struct config *config)
+{
+    if (k->kind == KIND_NUMBER) {
+        uint64_t number = 0;
+        int rc = decimal_parse(bytes_of_string(k->fallback), &number);
+        xassert(rc == 0);
+        uint32_t narrow = (uint32_t)number;
+        memcpy((char *)config + k->offset, &narrow, sizeof narrow);
+    } else if (k->kind != KIND_CODES && k->kind != KIND_ARGS) {
+        memcpy((char *)config + k->offset, &k->fallback, sizeof k->fallback);
+    }
+}
+
 static int fill_missing(struct load *l, uint32_t seen)
 {
     for (size_t i = 0; i < array_count(keys); i++) {
-        const struct key *k = &keys[i];
         if ((seen & (1u << i)) != 0)
             continue;
-        if (k->required)
-            return bad(l, k, "is missing");
-        if (k->kind == KIND_NUMBER) {
-            uint64_t number = 0;
-            int rc = decimal_parse(bytes_of_string(k->fallback), &number);
-            xassert(rc == 0);
-            uint32_t narrow = (uint32_t)number;
-            memcpy((char *)l->config + k->offset, &narrow, sizeof narrow);
-        } else if (k->kind != KIND_CODES && k->kind != KIND_ARGS) {
-            memcpy((char *)l->config + k->offset, &k->fallback, sizeof k->fallback);
-        }
+        if (keys[i].required)
+            return bad(l, &keys[i], "is missing");
+        set_default(&keys[i], l->config);
     }
     return 0;
+}
+
+void config_defaults(struct config *ret)
+{
+    *ret = (struct config){0};
+    for (size_t i = 0; i < array_count(keys); i++)
+        if (!keys[i].required)
+            set_default(&keys[i], ret);
 }
 
 static void derive(struct config *c)

@@ -17,7 +17,8 @@
  * start_ask_ms 0 (do not wait) to 60000; erase_alarm_s 1 to 2678400; reconcile.hour 0 to 23, or 24: never; each of "identity" is refuse, warn or ignore. Keys (tls.key, ledger.key, witness.key, seal.key) always stand in DIR.
  *
  * "files": without "listen" files stay on this node; "advertise_port" 0 is the port of "listen"; "types" empty: those of
- * node/files/file_type.c that are taken by default; of one case at most "case_files" (1 to 500, 256) and "case_mib" (8192) MiB; "scanner": up to 15 words, the first a whole path; scanner_s 1 to 3600.
+ * node/files/file_type.c that are taken by default; of one case at most "case_files" (1 to 500, 256) and "case_mib" (8192) MiB; "scanner": up to 15 words, the first a whole path; scanner_s 1 to 3600. It reads a file on its standard input and ends with 0: clean, 1: infected, anything else: unknown. It sees what
+ * is uploaded here, and what other nodes send before it is given out; one that is configured later also what is there already.
  *
  * One table of keys drives the parser (node/config.c); an unknown key, a wrong type or a bad value is an error that names
  * file, key and value. Relative paths are relative to DIR. Read once at start.
@@ -43,7 +44,7 @@ struct config {
     const char *advertise;    /* as in the member list; "" = listen */
     const char *http;         /* host:port on loopback; "" = unix socket only */
     const char *catalog;      /* own catalog file; "" = publishes nothing */
-    const char *data;         /* folder with divisions.tsv, divisions_historic.tsv, holidays.json */
+    const char *data;         /* folder with divisions*.tsv, holidays.json */
     const char *log;          /* level */
     const char *policy;       /* tlog-policy file: further logs that are cosigned here, external witnesses; "" = none */
     const char *witness_http; /* host:port of the C2SP witness for anybody's logs, plain HTTP; "" = none */
@@ -72,5 +73,9 @@ struct config {
 /* @path: of node.json. */
 int config_load(const char *path, struct config *ret, struct err *e) WARN_UNUSED;
 void config_close(struct config *c);
+
+/* What a file says that has nothing but what must be there; that is 0 here, and so are the derived paths. For nodes without a file (tests).
+ * Owns nothing. */
+void config_defaults(struct config *ret);
 
 #endif

@@ -8,6 +8,7 @@
 #include "node/app_internal.h"
 #include "node/base/log.h"
 #include "node/base/mutant.h"
+#include "node/base/version.h"
 #include "node/base/xassert.h"
 #include "node/claims.h"
 #include "node/heads_writer.h"
@@ -26,6 +27,12 @@ static void on_state(void *ctx, const struct err *e)
 {
     struct engine *g = ctx;
     app_on_state(g->app, e);
+}
+
+static size_t waiting(void *ctx)
+{
+    const struct engine *g = ctx;
+    return app_peer_waits(g->app);
 }
 
 static void on_reload(void *ctx, const struct store_ledger_state *state)
@@ -148,6 +155,8 @@ static void on_link(void *ctx, uint32_t peer, bool up)
 {
     struct engine *g = ctx;
     witnessing_link(g->witnessing, peer, up);
+    if (up)
+        app_pulls_link_up(g->app, peer);
 }
 
 static void stop_asking(void *ctx)
@@ -225,7 +234,7 @@ static void make_parts(struct engine *g)
     const struct config *c = g->parts.config;
     const struct members *members = g->parts.members;
     g->replication = replication_create(&(struct replication_config){.self = c->region,
-                                                                     .software = "tongban/" TONGBAN_VERSION,
+                                                                     .software = tongban_software,
                                                                      .files_port = files_port(c),
                                                                      .loop = g->parts.loop,
                                                                      .members = g->parts.members,
@@ -303,6 +312,7 @@ int engine_open(struct engine *g, const struct engine_parts *parts, struct err *
                                    .on_sealed = on_sealed,
                                    .on_state = on_state,
                                    .on_reload = on_reload,
+                                   .waiting = waiting,
                                    .ctx = g};
     return ledger_open(&ledger, &g->ledger, e);
 }

@@ -228,12 +228,11 @@ static bool request(struct fetch *x, const struct wire_msg *m, struct job *j, ui
     struct fetches *f = x->owner;
     struct buf out = {0};
     struct err e = {0};
-    int rc = wire_encode(m, &out, &e);
+    int rc = f->link == NULL ? ERR_CLOSED : wire_encode(m, &out, &e); /* a job that ends while the node stops */
+    timeout_ms = f->config.answer_ms != 0 ? f->config.answer_ms : timeout_ms;
     j->late_ms = clock_mono_ms() + timeout_ms - timeout_ms / 8;
     j->is_asked = true;
     x->asked++;
-    if (rc == 0 && f->link == NULL) /* a job that ends while the node stops */
-        rc = err_set(&e, ERR_CLOSED, "peer.closed", "the node is stopping");
     if (rc == 0)
         rc = link_request(f->link, x->origin, buf_bytes(&out), (uint64_t)(uintptr_t)j, timeout_ms, &e);
     buf_close(&out);

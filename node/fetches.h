@@ -39,6 +39,7 @@ struct fetches_config {
     void (*alarm)(void *ctx, uint32_t peer, const char *id, const char *text);
     void *ctx;
     uint32_t pause_wrong_ms; /* after wrong bytes; 0 = 30,000 */
+    uint32_t answer_ms;      /* after which a request is given up; 0 = 20,000, and 60,000 for a chunk */
     uint32_t dial_ms;        /* a source of a lost file that cannot be reached for so long is passed over; 0 = 10,000 */
 };
 

@@ -151,7 +151,10 @@ static void give_work(void *ctx)
     struct file_blob *b = g->blob;
     if (b == NULL) {
         file_blob_path(g->f->config.dir, g->pull.file, path);
-        if (file_blob_open(path, false, &g->opened, &g->error) != 0)
+        int rc = file_blob_open(path, false, &g->opened, &g->error);
+        if (rc == ERR_NOT_FOUND) /* without the path */
+            (void)err_set(&g->error, rc, "fetch.absent", "there is no such file here");
+        if (rc != 0)
             return;
         b = g->opened;
     }
@@ -174,8 +177,7 @@ static void give_failed(struct give *g)
         f->config.alarm(f->config.ctx, 0, g->error.id, g->error.message);
     }
     refuse(f, g->handle, is_absent ? WIRE_ERROR_NOT_FOUND : WIRE_ERROR_UNAVAILABLE,
-           is_absent ? "fetch.absent" : "fetch.unreadable",
-           is_absent ? "there is no such file or chunk here" : "the file cannot be read now");
+           is_absent ? g->error.id : "fetch.unreadable", is_absent ? g->error.message : "the file cannot be read now");
 }
 
 static void give_done(void *ctx)

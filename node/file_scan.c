@@ -2,7 +2,7 @@
  *
  * Happy path: spawn -> feed … feed -> end: the pipe closes -> the process exits -> all handles are closed -> cb.
  * Failure modes: it reads no further (EPIPE): what is still fed is dropped, its exit status counts all the same; no end in time:
- * SIGKILL.
+ * SIGKILL, to all that it has started, too: a script must not leave its scanner behind.
  */
 #include "node/file_scan.h"
 
@@ -78,13 +78,19 @@ static void exit_cb(uv_process_t *process, int64_t status, int number)
     finish(s);
 }
 
+/* It leads a process group of its own. */
+static void kill_all(const struct file_scan *s)
+{
+    (void)uv_kill(-uv_process_get_pid(&s->process), SIGKILL); /* ended meanwhile: told by exit_cb() */
+}
+
 static void timeout_cb(uv_timer_t *timer)
 {
     struct file_scan *s = timer->data;
     if (s->has_ended)
         return;
     (void)snprintf(s->why, sizeof s->why, "the scanner did not end in time");
-    (void)uv_process_kill(&s->process, SIGKILL);
+    kill_all(s);
 }
 
 static void failed_cb(uv_timer_t *timer)
@@ -120,8 +126,12 @@ struct file_scan *file_scan_start(struct loop *loop, const char *const *argv, ui
     (void)uv_timer_init(loop_uv(loop), &s->later);
     init_handle(s, (uv_handle_t *)&s->later);
     stdio[0].data.stream = (uv_stream_t *)&s->input;
-    uv_process_options_t options = {
-        .exit_cb = exit_cb, .file = args[0], .args = args, .stdio_count = 3, .stdio = stdio};
+    uv_process_options_t options = {.exit_cb = exit_cb,
+                                    .file = args[0],
+                                    .args = args,
+                                    .flags = UV_PROCESS_DETACHED,
+                                    .stdio_count = 3,
+                                    .stdio = stdio};
     rc = uv_spawn(loop_uv(loop), &s->process, &options);
     init_handle(s, (uv_handle_t *)&s->process);
     if (rc != 0) {
@@ -169,5 +179,5 @@ void file_scan_kill(struct file_scan *s)
     if (s->has_ended || s->why[0] != '\0')
         return;
     (void)snprintf(s->why, sizeof s->why, "the node is stopping");
-    (void)uv_process_kill(&s->process, SIGKILL);
+    kill_all(s);
 }

@@ -114,7 +114,8 @@ int files_link_open(const struct files_link_config *config, struct files_link **
                                    .listen_url = config->listen_url,
                                    .tls = l->tls,
                                    .event_cb = fetches_link_event,
-                                   .ctx = config->fetches};
+                                   .ctx = config->fetches,
+                                   .is_last = true};
     struct link *opened = NULL;
     if (rc == 0)
         rc = link_nng_open(&link, &opened, e);

@@ -27,7 +27,7 @@ int files_link_open(const struct files_link_config *config, struct files_link **
 void files_link_dial(void *ctx, uint32_t peer);
 /* Certificates, revocations or members changed. */
 int files_link_reload(struct files_link *l, struct err *e) WARN_UNUSED;
-/* Closes all connections; the fetches get no link any more. NULL is fine. */
+/* Ends all connections; the fetches get no link any more. NULL is fine. */
 void files_link_close(struct files_link *l);
 
 /* The port in @url, 0 when there is none. */

@@ -1,7 +1,8 @@
 /* Ledger (see ledger.h): in-memory state of the own ledger, the queue, the group commit, stopping and reopening.
  *
  * Happy path: ledger_txn_append() assigns and hashes -> ledger_commit() queues -> start_batch() merges everything
- * queued into one job -> writer -> batch_done(): head, on_sealed, callbacks; the next batch was started before them.
+ * queued into one job -> writer -> batch_done(): head, on_sealed, callbacks; the next batch was started before them. When:
+ * start_soon().
  * Failure modes: a job fails -> stop(): every callback gets the error, memory is dropped, reopen_cb() tries each second.
  * The store refuses a row (most come from peers) -> the job's transactions once more, each alone, so that only the one
  * with that row is told that it cannot be. A lost head swap stops for good: somebody else signs for this ledger.
@@ -226,7 +227,7 @@ static int load_live(struct ledger *l, struct err *e)
     }
     for (size_t i = 0; i < state.recipient_count; i++)
         ledger_set_recipient(l, &state.recipients[i]);
-    l->hlc = min_of(state.hlc_max, (clock_wall_ms() << 16) + LEDGER_HLC_AHEAD_MAX);
+    l->hlc = state.hlc_max;
     l->writer = ledger_writer_start(store, l->config.loop);
     l->stopped = false;
     l->config.on_reload(l->config.ctx, &state);
@@ -237,6 +238,7 @@ out:
 }
 
 static void reopen_cb(void *ctx);
+static void start_cb(void *ctx);
 static void batch_done(struct loop_item *item);
 
 int ledger_open(const struct ledger_config *config, struct ledger **ret, struct err *e)
@@ -248,16 +250,19 @@ int ledger_open(const struct ledger_config *config, struct ledger **ret, struct 
     list_init(&l->queue);
     list_init(&l->running);
     list_init(&l->unsaved);
+    l->reopen_timer = loop_timer_create(config->loop, reopen_cb, l);
+    l->start_timer = loop_timer_create(config->loop, start_cb, l);
     *ret = l; /* on_reload may use it */
     int rc = load_live(l, e);
     if (rc != 0) {
         *ret = NULL;
+        loop_timer_destroy(l->reopen_timer);
+        loop_timer_destroy(l->start_timer);
         buf_close(&l->job.note);
         buf_close(&l->head_note);
         free(l);
         return rc;
     }
-    l->reopen_timer = loop_timer_create(config->loop, reopen_cb, l);
     return 0;
 }
 
@@ -291,6 +296,7 @@ static void take_queue(struct ledger *l, uint64_t *ret_own)
     size_t entries = 0;
     size_t txns_max = l->one_by_one > 0 ? 1 : SIZE_MAX;
     *ret_own = 0;
+    l->job_txns = 0;
     while (!list_is_empty(&l->queue) && entries < BATCH_ENTRIES_MAX && txns_max-- > 0) {
         struct ledger_txn *t = container_of(list_pop_first(&l->queue), struct ledger_txn, link);
         entries += t->batch.entry_count;
@@ -298,13 +304,21 @@ static void take_queue(struct ledger *l, uint64_t *ret_own)
         txn_merge(l->merged, &t->batch);
         list_append(&l->running, &t->link);
         l->stats.queued_txns--;
+        l->job_txns++;
     }
+}
+
+/* Transactions that are queued, and that were @ended just now or earlier and whose writers wait for peers. */
+static size_t on_the_way(const struct ledger *l, size_t ended)
+{
+    return l->stats.queued_txns + ended + (l->config.waiting == NULL ? 0 : l->config.waiting(l->config.ctx));
 }
 
 static void start_batch(struct ledger *l)
 {
     if (l->job_running || l->stopped || l->found_behind || list_is_empty(&l->queue))
         return;
+    l->at_once = max_of(on_the_way(l, 0), l->at_once - (l->at_once + 7) / 8);
     l->merged = ledger_txn_alloc(l);
     uint64_t own_count;
     take_queue(l, &own_count);
@@ -325,6 +339,26 @@ static void start_batch(struct ledger *l)
     ledger_writer_submit(l->writer, &l->job);
 }
 
+static void start_cb(void *ctx)
+{
+    start_batch(ctx);
+}
+
+/* Begins a commit when half of the writers that are at work at once have come, and else at the end of the turn, when the
+ * loop has read what there is: one alone waits for nothing. A commit and what it makes others do (signature, batch, their
+ * commits) cost as much for one transaction as for many, and writers that were answered together come back together: the
+ * first of them went alone before, and all the others after it. In halves, because the loop and the peers have work then
+ * while the disk has. @ended: of the job that has just ended; their writers may go on waiting. */
+static void start_soon(struct ledger *l, size_t ended)
+{
+    if (l->job_running || list_is_empty(&l->queue))
+        return;
+    if (2 * l->stats.queued_txns >= max_of(l->at_once, on_the_way(l, ended)))
+        start_batch(l);
+    else
+        loop_timer_set(l->start_timer, 0);
+}
+
 void ledger_commit(struct ledger_txn *t, ledger_commit_cb cb, void *ctx)
 {
     struct ledger *l = t->ledger;
@@ -332,7 +366,7 @@ void ledger_commit(struct ledger_txn *t, ledger_commit_cb cb, void *ctx)
     t->cb_ctx = ctx;
     list_append(&l->queue, &t->link);
     l->stats.queued_txns++;
-    start_batch(l);
+    start_soon(l, 0);
 }
 
 /* While stopped, queries still see what is committed. Nobody else has the store open now, so this recovers it. */
@@ -457,7 +491,7 @@ static void batch_done(struct loop_item *item)
     list_init(&done);
     list_splice(&done, &l->running);
     set_done(l, &done);
-    start_batch(l); /* the writer works while the answers go out */
+    start_soon(l, l->job_txns); /* the writer works while the answers go out */
     if (sealed)
         l->config.on_sealed(l->config.ctx);
     finish(&done, &(const struct err){0});
@@ -541,6 +575,7 @@ void ledger_close(struct ledger *l)
     xassert(ledger_is_idle(l));
     drop_live(l);
     loop_timer_destroy(l->reopen_timer);
+    loop_timer_destroy(l->start_timer);
     buf_close(&l->job.note);
     buf_close(&l->head_note);
     free(l);

@@ -41,6 +41,8 @@ struct ledger_config {
      * whatever the owner derived from memory must be dropped and read anew. */
     void (*on_state)(void *ctx, const struct err *e);
     void (*on_reload)(void *ctx, const struct store_ledger_state *state);
+    /* How many writers of ended transactions wait for peers now: they will come back. NULL = none ever does. */
+    size_t (*waiting)(void *ctx);
     void *ctx;
 };
 

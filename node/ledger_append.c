@@ -48,13 +48,13 @@ struct arena *ledger_txn_arena(struct ledger_txn *t)
 }
 
 /* Later than every event that is cited, whatever clock its author had; but an author whose clock runs far ahead does not
- * drag this node's clock along for its other events. */
+ * drag this node's clock along for its other events, nor does this node's own clock once it is put right. */
 static uint64_t next_hlc(struct ledger *l, uint64_t parents_hlc_max)
 {
-    uint64_t now = clock_wall_ms() << 16;
-    uint64_t own = max_of(now, l->hlc + 1);
+    uint64_t now = clock_wall_ms() << 16, limit = now + LEDGER_HLC_AHEAD_MAX;
+    uint64_t own = l->hlc > limit ? now : max_of(now, l->hlc + 1);
     uint64_t hlc = parents_hlc_max == UINT64_MAX ? own : max_of(own, parents_hlc_max + 1);
-    l->hlc = hlc > now + LEDGER_HLC_AHEAD_MAX ? own : hlc;
+    l->hlc = hlc > limit ? own : hlc;
     return MUTANT(clock_back) ? 1 : hlc;
 }
 

@@ -34,6 +34,9 @@ struct ledger {
     struct ledger_txn *merged; /* rows of the running job */
     struct ledger_writer_job job;
     bool job_running;
+    size_t job_txns;                /* in it */
+    size_t at_once;                 /* transactions on the way at the same time, the most of late */
+    struct loop_timer *start_timer; /* the end of the turn */
     size_t one_by_one; /* transactions at the head of the queue that go alone: the store refused one of them */
 
     /* stopped */

@@ -170,12 +170,9 @@ struct ledger_writer *ledger_writer_start(struct store *store, struct loop *loop
     rc |= pthread_cond_init(&w->wake, &monotonic);
     rc |= pthread_cond_init(&w->signer_wake, NULL);
     rc |= pthread_cond_init(&w->signer_done, NULL);
-    rc |= pthread_create(&w->signer, NULL, signer_main, w);
     rc |= pthread_condattr_destroy(&monotonic);
-    sigset_t before;
-    signals_mask(&before);
-    rc |= pthread_create(&w->thread, NULL, writer_main, w);
-    signals_unmask(&before);
+    rc |= signals_thread(&w->signer, signer_main, w);
+    rc |= signals_thread(&w->thread, writer_main, w);
     xassert(rc == 0);
     return w;
 }

@@ -8,6 +8,7 @@
 
 #include "certs/crypto.h"
 #include "node/base/log.h"
+#include "node/base/version.h"
 #include "node/node.h"
 
 static const char usage[] =
@@ -102,7 +103,7 @@ int main(int argc, char **argv)
             adopt_head = true;
             break;
         case 'v':
-            (void)puts("tongband " TONGBAN_VERSION);
+            (void)printf("tongband %s\n", tongban_version);
             return 0;
         case 'h':
             (void)fputs(usage, stdout);

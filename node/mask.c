@@ -29,6 +29,7 @@ static yyjson_mut_val *mask_name(yyjson_mut_doc *doc, const char *name, size_t s
     return text(doc, out, first + 1);
 }
 
+/* A telephone number, the number of a parcel: the last four characters. */
 static yyjson_mut_val *mask_phone(yyjson_mut_doc *doc, const char *phone, size_t size)
 {
     char out[16] = "*******";
@@ -83,7 +84,8 @@ static yyjson_mut_val *mask_person(yyjson_mut_doc *doc, yyjson_val *person)
 /* Fields that say nothing about a person: shown as they are. */
 static bool is_plain(const char *name)
 {
-    static const char *const plain[] = {"item", "node", "division", "mode", "forward", "sensitive", "promise"};
+    static const char *const plain[] = {"item",      "node",    "division", "mode",    "forward",
+                                        "sensitive", "promise", "means",    "told_on", "amount_fen"};
     for (size_t i = 0; i < array_count(plain); i++)
         if (strcmp(plain[i], name) == 0)
             return true;
@@ -102,25 +104,32 @@ static yyjson_mut_val *mask_words(yyjson_mut_doc *doc, yyjson_val *value)
 
 static bool is_words(const char *name)
 {
-    static const char *const words[] = {"reason", "note", "remedies"};
+    static const char *const words[] = {"reason", "basis", "note", "remedies", "carrier"};
     for (size_t i = 0; i < array_count(words); i++)
         if (strcmp(words[i], name) == 0)
             return true;
     return false;
 }
 
-/* A material: code, name, hash and size; what a peer has put beside them is hidden. */
-static yyjson_mut_val *mask_material(yyjson_mut_doc *doc, yyjson_val *material)
+/* An object with those fields of @row that are @shown: texts without numbers of persons, numbers as they are. */
+static yyjson_mut_val *mask_row(yyjson_mut_doc *doc, yyjson_val *row, const char *const *shown, size_t count)
 {
-    static const char *const shown[] = {"code", "sha256", "size"};
     yyjson_mut_val *out = yyjson_mut_obj(doc);
-    for (size_t i = 0; i < array_count(shown); i++) {
-        yyjson_val *value = yyjson_obj_get(material, shown[i]);
+    for (size_t i = 0; i < count; i++) {
+        yyjson_val *value = yyjson_obj_get(row, shown[i]);
         if (yyjson_is_str(value))
             (void)yyjson_mut_obj_add(out, yyjson_mut_str(doc, shown[i]), mask_words(doc, value));
         else if (yyjson_is_uint(value))
             (void)yyjson_mut_obj_add(out, yyjson_mut_str(doc, shown[i]), yyjson_val_mut_copy(doc, value));
     }
+    return out;
+}
+
+/* A material: code, name, hash and size; what a peer has put beside them is hidden. */
+static yyjson_mut_val *mask_material(yyjson_mut_doc *doc, yyjson_val *material)
+{
+    static const char *const shown[] = {"code", "sha256", "size"};
+    yyjson_mut_val *out = mask_row(doc, material, shown, array_count(shown));
     yyjson_val *name = yyjson_obj_get(material, "name"); /* of a file: often a person's */
     if (yyjson_is_str(name))
         (void)yyjson_mut_obj_add(out, yyjson_mut_str(doc, "name"),
@@ -128,7 +137,15 @@ static yyjson_mut_val *mask_material(yyjson_mut_doc *doc, yyjson_val *material)
     return out;
 }
 
-static yyjson_mut_val *mask_materials(yyjson_mut_doc *doc, yyjson_val *list)
+/* What is lacking of a case: material, form and days, as the item has them. */
+static yyjson_mut_val *mask_lacking(yyjson_mut_doc *doc, yyjson_val *material)
+{
+    static const char *const shown[] = {"code", "name", "form", "days"};
+    return mask_row(doc, material, shown, array_count(shown));
+}
+
+static yyjson_mut_val *mask_list(yyjson_mut_doc *doc, yyjson_val *list,
+                                 yyjson_mut_val *(*mask)(yyjson_mut_doc *doc, yyjson_val *one))
 {
     yyjson_mut_val *out = yyjson_mut_arr(doc);
     size_t i, count;
@@ -136,7 +153,7 @@ static yyjson_mut_val *mask_materials(yyjson_mut_doc *doc, yyjson_val *list)
     yyjson_arr_foreach(list, i, count, material)
     {
         if (yyjson_is_obj(material))
-            (void)yyjson_mut_arr_add_val(out, mask_material(doc, material));
+            (void)yyjson_mut_arr_add_val(out, mask(doc, material));
     }
     return out;
 }
@@ -177,8 +194,12 @@ static yyjson_mut_val *mask_field(yyjson_mut_doc *doc, const char *name, yyjson_
             return mask_person(doc, value);
     if (is_words(name) && yyjson_is_str(value))
         return mask_words(doc, value);
+    if (strcmp(name, "tracking") == 0 && yyjson_is_str(value))
+        return mask_phone(doc, yyjson_get_str(value), yyjson_get_len(value));
     if (strcmp(name, "materials") == 0 && yyjson_is_arr(value))
-        return mask_materials(doc, value);
+        return mask_list(doc, value, mask_material);
+    if (strcmp(name, "lacking") == 0 && yyjson_is_arr(value))
+        return mask_list(doc, value, mask_lacking);
     if (is_plain(name))
         return mask_plain(doc, value);
     if (yyjson_is_obj(value))

@@ -2,8 +2,10 @@
  *
  * Start: identity (key, federation, members) -> data (divisions, catalog) -> loop -> TLS -> engine (app, replication, ledger:
  * restores the tree, seals what a crash left unsealed) -> link (peers may ask) -> HTTP (windows may ask) -> resume.
- * Stop: HTTP answers what waits, link closes, the ledger finishes its batch and a verification is ended, then everything
- * goes in reverse order.
+ * Stop: HTTP answers what waits, the link stops asking and answering, the ledger finishes its batch and a verification is
+ * ended, then everything goes in reverse order.
+ *
+ * Files are read by node_files.c, what was trusted before is remembered by trust_floor.c, the API's doors are node_doors.c.
  */
 #include "node/node.h"
 
@@ -13,24 +15,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "catalog/load.h"
-#include "certs/keystore.h"
-#include "certs/pki.h"
 #include "federation/link_nng.h"
 #include "federation/tls_engine.h"
 #include "node/app_internal.h"
 #include "node/base/arena.h"
 #include "node/base/clock.h"
-#include "node/base/file.h"
-#include "node/base/limits.h"
 #include "node/base/log.h"
 #include "node/base/xassert.h"
 #include "node/engine.h"
 #include "node/files_link.h"
-#include "node/http/server.h"
+#include "node/node_doors.h"
+#include "node/node_files.h"
 #include "node/poster.h"
+#include "node/trust_floor.h"
 #include "node/verify.h"
 
 #define NNG_TASK_THREADS 2
@@ -40,15 +38,6 @@
 #define EXPIRY_CHECK_MS 3600000u
 #define EXPIRY_WARN_S (30u * 86400u)
 
-/* Who we are and whom we know; read from files, checked against each other. */
-struct identity {
-    struct members members;
-    const struct member *self;
-    struct crypto_signer *key, *witness_key;
-    struct note_signer signer, witness;
-    struct crypto_hpke_key *seal_key;
-};
-
 /* A member list that was replaced: names and keys in it may still be in use. */
 struct retired {
     struct retired *next;
@@ -57,7 +46,7 @@ struct retired {
 
 struct node {
     const struct config *config;
-    struct identity identity;
+    struct node_identity identity;
     struct retired *retired;
     struct region_table *regions;
     struct loop *loop;
@@ -70,125 +59,11 @@ struct node {
     struct link *link;
     struct files_link *files_link; /* NULL = no file is given or taken */
     struct fetches *fetches;
-    struct http_server *http, *witness_http; /* the second NULL = no such door */
-    int doors_stopping;
+    struct node_doors doors;
     struct loop_timer *drain_timer, *expiry_timer, *trim_timer;
+    bool is_started; /* start is over: the loop runs the node, not only the wait for what the others say */
     bool stopping;
 };
-
-/* ---- identity ---- */
-
-static int read_line(const char *path, char *out, size_t size, struct err *e)
-{
-    struct buf text = {0};
-    int rc = file_read(path, size - 1, &text, e);
-    if (rc != 0)
-        return rc;
-    (void)snprintf(out, size, "%s", buf_cstr(&text));
-    out[strcspn(out, "\r\n")] = '\0';
-    buf_close(&text);
-    if (out[0] == '\0')
-        return err_set(e, ERR_INVALID, "node.empty-file", "'%s' is empty", path);
-    return 0;
-}
-
-/* What would give away or hand over the node: whoever reads the token may ask everything, keys.db opens contents of cases, and who may
- * write in the folder puts other keys there. (The key files have a check of their own.) */
-static int check_closed(const struct config *c, struct err *e)
-{
-    struct arena a = ARENA_INIT;
-    int rc = file_check_closed(c->dir, S_IWOTH, e);
-    if (rc == 0)
-        rc = file_check_closed(c->token_path, S_IROTH | S_IWOTH, e);
-    if (rc == 0)
-        rc = file_check_closed(arena_printf(&a, "%s/keys.db", c->dir), S_IROTH | S_IWOTH, e);
-    arena_close(&a);
-    return rc;
-}
-
-/* The two keys that the member list names beside the ledger's. */
-static int load_more_keys(const struct config *c, struct identity *id, struct err *e)
-{
-    uint8_t public_key[CRYPTO_ED25519_KEY_SIZE];
-    int rc = keystore_load_signing_key(c->witness_key_path, &id->witness_key, e);
-    if (rc == 0)
-        rc = keystore_load_seal_key(c->seal_key_path, &id->seal_key, e);
-    if (rc != 0)
-        return rc;
-    crypto_signer_public(id->witness_key, public_key);
-    if (!crypto_equal(public_key, id->self->witness.public_key, sizeof public_key))
-        return err_set(e, ERR_VERIFY, "node.witness-key", "'%s' is not the key that the member list names for node %u",
-                       c->witness_key_path, c->region);
-    crypto_hpke_key_public(id->seal_key, public_key);
-    if (!crypto_equal(public_key, id->self->seal_key, sizeof public_key))
-        return err_set(e, ERR_VERIFY, "node.seal-key", "'%s' is not the key that the member list names for node %u",
-                       c->seal_key_path, c->region);
-    return note_signer_init(id->self->witness.name, NOTE_TYPE_COSIGNATURE, id->witness_key, &id->witness, e);
-}
-
-static int load_identity(const struct config *c, struct identity *id, struct err *e)
-{
-    char vkey[ORIGIN_NAME_BYTES_MAX + 128];
-    uint8_t public_key[CRYPTO_ED25519_KEY_SIZE];
-    int rc = check_closed(c, e);
-    if (rc == 0)
-        rc = read_line(c->federation_path, vkey, sizeof vkey, e);
-    if (rc == 0)
-        rc = members_load(c->members_path, vkey, &id->members, e);
-    if (rc == 0)
-        rc = keystore_load_signing_key(c->ledger_key_path, &id->key, e);
-    if (rc != 0)
-        return rc;
-
-    id->self = members_find(&id->members, c->region);
-    if (id->self == NULL)
-        return err_set(e, ERR_NOT_FOUND, "node.no-member",
-                       "'%s' has no member %u: has the federation's CA issued this node?", c->members_path, c->region);
-    crypto_signer_public(id->key, public_key);
-    if (!crypto_equal(public_key, id->self->key.public_key, sizeof public_key))
-        return err_set(e, ERR_VERIFY, "node.ledger-key", "'%s' is not the key that the member list names for node %u",
-                       c->ledger_key_path, c->region);
-    rc = note_signer_init(id->self->key.name, NOTE_TYPE_ED25519, id->key, &id->signer, e);
-    return rc == 0 ? load_more_keys(c, id, e) : rc;
-}
-
-static void close_identity(struct identity *id)
-{
-    crypto_signer_destroy(id->key);
-    crypto_signer_destroy(id->witness_key);
-    crypto_hpke_key_destroy(id->seal_key);
-    members_close(&id->members);
-}
-
-static int load_regions(const struct config *c, struct region_table **ret, struct err *e)
-{
-    struct arena a = ARENA_INIT;
-    int rc = region_table_load(arena_printf(&a, "%s/divisions.tsv", c->data),
-                               arena_printf(&a, "%s/divisions_historic.tsv", c->data), ret, e);
-    arena_close(&a);
-    return rc;
-}
-
-static int load_calendar(const struct config *c, struct calendar **ret, struct err *e)
-{
-    struct arena a = ARENA_INIT;
-    int rc = calendar_load(arena_printf(&a, "%s/holidays.json", c->data), ret, e);
-    arena_close(&a);
-    return rc;
-}
-
-static int load_catalog(const struct config *c, struct catalog **ret, struct err *e)
-{
-    *ret = NULL;
-    if (c->catalog[0] == '\0')
-        return 0;
-    struct shape_problems *problems = xcalloc(1, sizeof *problems);
-    int rc = catalog_load(c->catalog, &(struct load_expect){.node = c->region}, ret, problems, e);
-    for (size_t i = 0; rc != 0 && i < problems->count; i++)
-        log_error("catalog", NULL, problems->list[i].id, "%s", problems->list[i].message);
-    free(problems);
-    return rc;
-}
 
 /* ---- TLS ---- */
 
@@ -210,65 +85,22 @@ static void handshake_failed_cb(void *ctx, const struct tls_engine_failure *fail
     pthread_mutex_unlock(&n->link_lock);
 }
 
-/* What this node has trusted once may not be replaced by something older, not even across a restart: the store remembers
- * the newest member list and the newest revocation list of each CA. */
-struct floor {
-    struct store_counter rows[PKI_CRLS_MAX + 1];
-    size_t count;
-};
-
-static void floor_saved(void *ctx, const struct err *e)
+/* What trust_floor.c compares with what was trusted before. */
+static struct trust_floor trust_now(const struct node *n)
 {
-    (void)ctx;
-    if (e->code != 0)
-        log_warn("node", NULL, e->id, "cannot note which lists are in use: %s", e->message);
+    return (struct trust_floor){.ledger = n->engine.ledger, .tls = n->tls, .members = &n->identity.members};
 }
 
-static void floor_now(struct node *n, struct floor *f)
+static int check_floor(const struct node *n, struct err *e)
 {
-    struct tls_engine_status tls;
-    tls_engine_status(n->tls, &tls);
-    f->rows[0] = (struct store_counter){.name = "trust/members", .value = n->identity.members.version};
-    f->count = 1;
-    for (size_t i = 0; i < tls.crl_count; i++) {
-        struct store_counter *row = &f->rows[f->count++];
-        row->value = tls.crls[i].number;
-        (void)snprintf(row->name, sizeof row->name, "trust/crl/%s", tls.crls[i].issuer);
-    }
+    struct trust_floor now = trust_now(n);
+    return trust_floor_check(&now, e);
 }
 
-/* Refuses lists older than those noted. */
-static int check_floor(struct node *n, struct err *e)
+static void note_floor(const struct node *n)
 {
-    struct floor f;
-    floor_now(n, &f);
-    for (size_t i = 0; i < f.count; i++) {
-        uint64_t noted = 0;
-        int rc = store_read_counter(ledger_reader(n->engine.ledger), f.rows[i].name, &noted, e);
-        if (rc == 0 && f.rows[i].value < noted)
-            rc = i == 0 ? err_set(e, ERR_CONFLICT, "members.older",
-                                  "version %llu of the member list is older than %llu, which was in use here",
-                                  (unsigned long long)f.rows[i].value, (unsigned long long)noted)
-                        : err_set(e, ERR_CONFLICT, "trust.crl-older",
-                                  "revocation list %llu is older than %llu, which was in use here",
-                                  (unsigned long long)f.rows[i].value, (unsigned long long)noted);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
-/* Notes the lists in use, once everything stands. */
-static void note_floor(struct node *n)
-{
-    struct floor f;
-    if (ledger_check_writable(n->engine.ledger, NULL) != 0)
-        return; /* at the next start or reload */
-    floor_now(n, &f);
-    struct ledger_txn *txn = ledger_txn_create(n->engine.ledger);
-    for (size_t i = 0; i < f.count; i++)
-        ledger_txn_counter(txn, &f.rows[i]);
-    ledger_commit(txn, floor_saved, NULL);
+    struct trust_floor now = trust_now(n);
+    trust_floor_note(&now);
 }
 
 static void set_link(struct node *n, struct link *link)
@@ -277,24 +109,6 @@ static void set_link(struct node *n, struct link *link)
     n->link = link;
     pthread_mutex_unlock(&n->link_lock);
     engine_set_link(&n->engine, link);
-}
-
-/* Peers would take us for the node that the certificate names, and refuse what our ledger says. */
-static int check_certificate(const struct config *c, struct err *e)
-{
-    struct buf pem = {0};
-    struct pki_cert cert;
-    int rc = file_read(c->cert_path, PEM_FILE_BYTES_MAX, &pem, e);
-    if (rc != 0)
-        return rc;
-    rc = pki_cert_parse(buf_bytes(&pem), &cert, e);
-    buf_close(&pem);
-    if (rc != 0)
-        return err_wrap(e, "'%s'", c->cert_path);
-    if (cert.node.code != c->region)
-        rc = err_set(e, ERR_VERIFY, "node.certificate", "'%s' is the certificate of node %u, this is node %u",
-                     c->cert_path, cert.node.code, c->region);
-    return rc;
 }
 
 static struct tls_engine_options tls_options(struct node *n)
@@ -314,7 +128,7 @@ static int start_tls(struct node *n, struct err *e)
 {
     struct tls_engine_options o = tls_options(n);
     link_nng_limit_threads(NNG_TASK_THREADS);
-    int rc = check_certificate(n->config, e);
+    int rc = node_files_check_certificate(n->config, e);
     return rc == 0 ? tls_engine_create(&o, &n->tls, e) : rc;
 }
 
@@ -333,33 +147,6 @@ static void ask_others(struct node *n)
         loop_run(n->loop);
 }
 
-/* Witnesses in it are asked under their URL. */
-static int check_witnesses(const struct policy *p, struct err *e)
-{
-    for (size_t i = 0; i < p->witness_count; i++) {
-        const char *url = p->witnesses[i].url;
-        if (url[0] != '\0' && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-            return err_set(e, ERR_INVALID, "config.witness-url",
-                           "witness '%.64s': its URL '%.100s' begins with neither http:// nor https://",
-                           p->witnesses[i].name, url);
-    }
-    return 0;
-}
-
-static int load_more_logs(struct node *n, struct err *e)
-{
-    struct buf text = {0};
-    if (n->config->policy[0] == '\0')
-        return 0;
-    int rc = file_read(n->config->policy, POLICY_BYTES_MAX, &text, e);
-    if (rc == 0)
-        rc = policy_parse(buf_bytes(&text), &n->policy_arena, &n->more_logs, e);
-    if (rc == 0)
-        rc = check_witnesses(&n->more_logs, e);
-    buf_close(&text);
-    return rc == 0 ? 0 : err_wrap(e, "policy '%s'", n->config->policy);
-}
-
 static void dial_for_files(void *ctx, uint32_t peer)
 {
     struct node *n = ctx;
@@ -372,11 +159,11 @@ static int start_engine(struct node *n, struct err *e)
     struct catalog *catalog = NULL;
     struct calendar *calendar = NULL;
     struct tls_engine_status tls;
-    int rc = load_catalog(n->config, &catalog, e);
+    int rc = node_files_load_catalog(n->config, &catalog, e);
     if (rc == 0)
-        rc = load_calendar(n->config, &calendar, e);
+        rc = node_files_load_calendar(n->config, &calendar, e);
     if (rc == 0)
-        rc = load_more_logs(n, e);
+        rc = node_files_load_policy(n->config, &n->policy_arena, &n->more_logs, e);
     if (rc != 0) {
         catalog_destroy(catalog);
         calendar_destroy(calendar);
@@ -425,7 +212,8 @@ static int start_link(struct node *n, struct err *e)
                                      .peer_count = m->count,
                                      .tls = n->tls,
                                      .event_cb = replication_link_event,
-                                     .ctx = n->engine.replication};
+                                     .ctx = n->engine.replication,
+                                     .is_last = true};
     struct link *link;
     int rc = link_nng_open(&config, &link, e);
     free(peers);
@@ -446,89 +234,6 @@ static int start_files(struct node *n, struct err *e)
                                                        .replication = n->engine.replication,
                                                        .fetches = n->fetches},
                            &n->files_link, e);
-}
-
-/* ---- HTTP ---- */
-
-static int split_host(const char *name, const char *text, char host[64], uint16_t *ret_port, struct err *e)
-{
-    const char *colon = strrchr(text, ':');
-    uint64_t port = 0;
-    if (colon == NULL || (size_t)(colon - text) >= 64 || colon == text ||
-        decimal_parse(bytes_of_string(colon + 1), &port) != 0 || port > 65535)
-        return err_set(e, ERR_INVALID, "config.http", "%s: '%s' is not host:port with a port up to 65535", name, text);
-    bool is_bracketed = text[0] == '[' && colon[-1] == ']' && colon - text > 2; /* an IPv6 address */
-    (void)snprintf(host, 64, "%.*s", (int)(colon - text) - 2 * is_bracketed, text + is_bracketed);
-    *ret_port = (uint16_t)port;
-    return 0;
-}
-
-/* What the configuration and api.token say of the door on TCP, checked; nothing when there is none. */
-struct tcp_door {
-    char host[64];
-    char token[256];
-};
-
-static int load_tcp_door(const struct config *c, struct tcp_door *door, struct http_server_config *ret, struct err *e)
-{
-    if (c->http[0] == '\0')
-        return 0;
-    int rc = split_host("http", c->http, door->host, &ret->tcp_port, e);
-    if (rc == 0)
-        rc = read_line(c->token_path, door->token, sizeof door->token, e);
-    ret->tcp_host = door->host;
-    ret->token = door->token;
-    return rc == 0 ? http_server_check(ret, e) : rc;
-}
-
-/* The door for anybody who wants a checkpoint cosigned, if the operator wants one. */
-static int load_witness_door(const struct config *c, char host[64], struct http_server_config *ret, struct err *e)
-{
-    if (c->witness_http[0] == '\0')
-        return 0;
-    int rc = split_host("witness_http", c->witness_http, host, &ret->tcp_port, e);
-    ret->door = REQUEST_DOOR_WITNESS;
-    ret->tcp_host = host;
-    return rc == 0 ? http_server_check(ret, e) : rc;
-}
-
-/* Early: what is wrong in the configuration is told before a ledger is made. */
-static int check_tcp_doors(const struct config *c, struct err *e)
-{
-    struct tcp_door door = {0};
-    struct http_server_config http = {0}, witness = {0};
-    char host[64];
-    int rc = load_tcp_door(c, &door, &http, e);
-    if (rc == 0)
-        rc = load_witness_door(c, host, &witness, e);
-    crypto_wipe(&door, sizeof door);
-    return rc;
-}
-
-static int start_witness_door(struct node *n, struct err *e)
-{
-    char host[64];
-    struct http_server_config http = {.loop = loop_uv(n->loop), .app = n->engine.app};
-    int rc = load_witness_door(n->config, host, &http, e);
-    if (rc == 0 && http.tcp_host != NULL)
-        rc = http_server_start(&http, &n->witness_http, e);
-    return rc;
-}
-
-static int start_http(struct node *n, struct err *e)
-{
-    struct tcp_door door = {0};
-    struct http_server_config http = {
-        .loop = loop_uv(n->loop), .app = n->engine.app, .unix_path = n->config->socket_path};
-    int rc = load_tcp_door(n->config, &door, &http, e);
-    if (rc == 0)
-        rc = start_witness_door(n, e);
-    if (rc == 0)
-        rc = http_server_start(&http, &n->http, e);
-    if (rc != 0 && n->witness_http != NULL)
-        http_server_stop(n->witness_http, NULL, NULL); /* node_destroy() gives the loop its turns */
-    crypto_wipe(&door, sizeof door);
-    return rc;
 }
 
 /* ---- running ---- */
@@ -597,12 +302,9 @@ static void close_link(struct node *n)
         poster_close(n->poster);
 }
 
-static void http_stopped_cb(void *ctx)
+static void doors_stopped_cb(void *ctx)
 {
     struct node *n = ctx;
-    if (--n->doors_stopping > 0)
-        return;
-    n->http = n->witness_http = NULL;
     close_link(n);
     loop_timer_set(n->drain_timer, DRAIN_MS);
 }
@@ -619,12 +321,9 @@ static void warn_of_mirrors(const struct node *n)
 /* Takes over a newer member list. The struct stays where it is: everybody who holds it sees the new content. */
 static int reload_members(struct node *n, struct err *e)
 {
-    char vkey[ORIGIN_NAME_BYTES_MAX + 128];
     struct retired *old = xcalloc(1, sizeof *old);
     struct members next;
-    int rc = read_line(n->config->federation_path, vkey, sizeof vkey, e);
-    if (rc == 0)
-        rc = members_load(n->config->members_path, vkey, &next, e);
+    int rc = node_files_load_members(n->config, &next, e);
     if (rc != 0) {
         free(old);
         return rc;
@@ -657,7 +356,7 @@ static int reload_members(struct node *n, struct err *e)
 static void reload(struct node *n)
 {
     struct err e = {0};
-    if (check_certificate(n->config, &e) != 0 || tls_engine_reload(n->tls, &e) != 0) {
+    if (node_files_check_certificate(n->config, &e) != 0 || tls_engine_reload(n->tls, &e) != 0) {
         log_error("node", NULL, e.id, "certificates stay as they were: %s", e.message);
         return;
     }
@@ -679,7 +378,7 @@ static void signal_cb(void *ctx, int number)
     struct node *n = ctx;
     if (n->stopping)
         return;
-    if (n->engine.asking) { /* starting: nothing runs yet that would have to be stopped, and SIGHUP is held back */
+    if (!n->is_started) { /* nothing runs yet that would have to be stopped, and SIGHUP is held back */
         n->stopping = n->engine.stopping = true;
         engine_stop_asking(&n->engine);
         return;
@@ -691,57 +390,72 @@ static void signal_cb(void *ctx, int number)
     n->stopping = n->engine.stopping = true;
     log_info("node", NULL, "node.stopping", "stopping on signal %d", number);
     app_stop_verifying(n->engine.app);
-    n->doors_stopping = 1 + (n->witness_http != NULL);
     app_materials_stop(n->engine.app);
-    http_server_stop(n->http, http_stopped_cb, n);
-    if (n->witness_http != NULL)
-        http_server_stop(n->witness_http, http_stopped_cb, n);
+    node_doors_stop(&n->doors, doors_stopped_cb, n);
+}
+
+/* Signals that would end the process until the loop takes them. SIGHUP waits for the end of the start: a hook that has renewed a
+ * certificate does not know that the node is just starting, and what was changed after it was read is read again. SIGTERM
+ * and SIGINT wait for the loop, so that a start ends in order; as the first process of a container it would not get them. */
+static void hold(int how, int number)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, number);
+    int rc = pthread_sigmask(how, &set, NULL);
+    xassert(rc == 0);
+}
+
+static int check_not_stopped(const struct node *n, struct err *e)
+{
+    sigset_t waiting;
+    (void)sigemptyset(&waiting);
+    (void)sigpending(&waiting);
+    if (!n->stopping && sigismember(&waiting, SIGTERM) != 1 && sigismember(&waiting, SIGINT) != 1)
+        return 0;
+    return err_set(e, ERR_CLOSED, "node.stopping", "stopped by a signal before it had started");
 }
 
 static int start_parts(struct node *n, struct err *e)
 {
-    int rc = load_identity(n->config, &n->identity, e);
+    int rc = node_files_load_identity(n->config, &n->identity, e);
     if (rc == 0)
-        rc = load_regions(n->config, &n->regions, e);
+        rc = node_files_load_regions(n->config, &n->regions, e);
     if (rc == 0)
-        rc = check_tcp_doors(n->config, e);
+        rc = node_doors_check(n->config, e);
     if (rc == 0)
         rc = loop_create(&n->loop, e);
     if (rc == 0)
         rc = start_tls(n, e);
     if (rc == 0)
+        rc = check_not_stopped(n, e);
+    if (rc == 0)
         rc = start_engine(n, e);
     if (rc == 0)
         rc = check_floor(n, e);
     if (rc == 0)
+        rc = check_not_stopped(n, e);
+    if (rc == 0)
         rc = start_link(n, e);
     if (rc == 0) {
         loop_on_signal(n->loop, signal_cb, n);
+        hold(SIG_UNBLOCK, SIGTERM);
+        hold(SIG_UNBLOCK, SIGINT);
         ask_others(n);
+        rc = check_not_stopped(n, e);
     }
-    if (rc == 0 && n->stopping)
-        rc = err_set(e, ERR_CLOSED, "node.stopping", "stopped by a signal before it had started");
     if (rc == 0)
         rc = start_files(n, e);
     if (rc == 0)
-        rc = start_http(n, e);
+        rc = node_doors_start(&n->doors, n->config, n->loop, n->engine.app, e);
     return rc;
-}
-
-/* Until the loop takes it, SIGHUP would end the process: a hook that has renewed a certificate does not know that the node is just
- * starting. It waits, so that what was changed after it was read is read again. */
-static void hold_hangup(int how)
-{
-    sigset_t hangup;
-    (void)sigemptyset(&hangup);
-    (void)sigaddset(&hangup, SIGHUP);
-    int rc = pthread_sigmask(how, &hangup, NULL);
-    xassert(rc == 0);
 }
 
 int node_start(const struct config *config, struct node **ret, struct err *e)
 {
-    hold_hangup(SIG_BLOCK);
+    hold(SIG_BLOCK, SIGHUP);
+    hold(SIG_BLOCK, SIGTERM);
+    hold(SIG_BLOCK, SIGINT);
     struct node *n = xcalloc(1, sizeof *n);
     n->config = config;
     int mutex = pthread_mutex_init(&n->link_lock, NULL);
@@ -766,7 +480,8 @@ int node_start(const struct config *config, struct node **ret, struct err *e)
     note_floor(n);
     app_materials_start(n->engine.app);
     engine_start(&n->engine);
-    hold_hangup(SIG_UNBLOCK);
+    n->is_started = true;
+    hold(SIG_UNBLOCK, SIGHUP);
     *ret = n;
     return 0;
 }
@@ -788,7 +503,7 @@ void node_destroy(struct node *n)
     if (n == NULL)
         return;
     close_link(n);
-    tls_engine_destroy(n->tls); /* from here on NNG's threads touch nothing of ours; they stay (link_nng_impl.h) */
+    tls_engine_destroy(n->tls); /* NNG's threads stay, with the links left to them, and call nothing else of ours */
     engine_close(&n->engine);
     loop_timer_destroy(n->drain_timer);
     loop_timer_destroy(n->expiry_timer);
@@ -801,7 +516,7 @@ void node_destroy(struct node *n)
     arena_close(&n->policy_arena);
     loop_destroy(n->loop);
     region_table_destroy(n->regions);
-    close_identity(&n->identity);
+    node_files_close_identity(&n->identity);
     while (n->retired != NULL) {
         struct retired *next = n->retired->next;
         members_close(&n->retired->members);
@@ -819,36 +534,36 @@ int node_check(const struct config *config, struct err *e)
     struct node n = {.config = config, .link_lock = PTHREAD_MUTEX_INITIALIZER};
     struct catalog *catalog = NULL;
     struct calendar *calendar = NULL;
-    int rc = load_identity(config, &n.identity, e);
+    int rc = node_files_load_identity(config, &n.identity, e);
     if (rc == 0)
-        rc = load_regions(config, &n.regions, e);
+        rc = node_files_load_regions(config, &n.regions, e);
     if (rc == 0)
-        rc = load_catalog(config, &catalog, e);
+        rc = node_files_load_catalog(config, &catalog, e);
     if (rc == 0)
-        rc = load_calendar(config, &calendar, e);
+        rc = node_files_load_calendar(config, &calendar, e);
     if (rc == 0)
         rc = start_tls(&n, e);
     if (rc == 0)
-        rc = check_tcp_doors(config, e);
+        rc = node_doors_check(config, e);
     if (rc == 0)
-        rc = load_more_logs(&n, e);
+        rc = node_files_load_policy(config, &n.policy_arena, &n.more_logs, e);
     arena_close(&n.policy_arena);
     tls_engine_destroy(n.tls);
     catalog_destroy(catalog);
     calendar_destroy(calendar);
     region_table_destroy(n.regions);
-    close_identity(&n.identity);
+    node_files_close_identity(&n.identity);
     return rc;
 }
 
 int node_verify(const struct config *config, struct err *e)
 {
-    struct identity id = {0};
+    struct node_identity id = {0};
     struct arena a = ARENA_INIT;
     struct store *store = NULL;
     struct store_head head;
     struct verify_result r = {0};
-    int rc = load_identity(config, &id, e);
+    int rc = node_files_load_identity(config, &id, e);
     if (rc == 0)
         rc = store_open(config->dir, config->region, &store, e);
     if (rc == 0)
@@ -872,6 +587,6 @@ int node_verify(const struct config *config, struct err *e)
     }
     store_close(store);
     arena_close(&a);
-    close_identity(&id);
+    node_files_close_identity(&id);
     return rc;
 }

@@ -188,10 +188,7 @@ void poster_post(struct poster *p, const char *url, struct bytes body, uint32_t 
     list_append(&p->queue, &j->link);
     pthread_mutex_unlock(&p->lock);
     if (!p->has_thread) {
-        sigset_t before;
-        signals_mask(&before);
-        int rc = pthread_create(&p->thread, NULL, thread_main, p);
-        signals_unmask(&before);
+        int rc = signals_thread(&p->thread, thread_main, p);
         xassert(rc == 0);
         p->has_thread = true;
     }

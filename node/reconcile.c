@@ -6,6 +6,11 @@
 #include "certs/crypto.h"
 #include "node/base/xassert.h"
 
+bool reconcile_is_due(uint64_t china_ms, uint64_t due_ms, uint64_t last_day)
+{
+    return china_ms / RECONCILE_DAY_MS != last_day && china_ms % RECONCILE_DAY_MS >= due_ms;
+}
+
 void reconcile_sum_add(uint8_t sum[RECONCILE_SUM_SIZE], const struct reconcile_row *row)
 {
     uint8_t hash[CRYPTO_HASH_SIZE];

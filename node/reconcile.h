@@ -23,6 +23,11 @@ struct reconcile_row {
     uint32_t events;
 };
 
+#define RECONCILE_DAY_MS 86400000u
+/* Whether the daily run is due at @china_ms (since 1970, by the clock in China), at @due_ms of each day, when the last one was that of
+ * @last_day (days since 1970). A day that lies ahead is one that a wrong clock showed: it keeps no later run back. */
+bool reconcile_is_due(uint64_t china_ms, uint64_t due_ms, uint64_t last_day);
+
 /* sum ^= SHA-256(case id || digest): the order of adding does not matter. */
 void reconcile_sum_add(uint8_t sum[RECONCILE_SUM_SIZE], const struct reconcile_row *row);
 

@@ -3,8 +3,13 @@
  * A round asks every connected member at once from the same index on; when all have answered or failed, whatever runs on without
  * a gap is taken, and the next round begins behind it. Failure modes: nobody holds the next entry -> the round is repeated
  * every few seconds, since others may be reached later; one that cannot read its store gives its checkpoint only, and
- * nothing counts as missing because of it; the root does not fit -> somebody gave a wrong entry: all is forgotten
- * and asked again; a disk that refuses -> the ledger stops, and recovery_check() begins anew after its reload.
+ * nothing counts as missing because of it; the root does not fit -> somebody gave a wrong entry: all is forgotten and asked again,
+ * believing others; a disk that refuses -> the ledger stops, and recovery_check() begins anew after its reload.
+ *
+ * Whom to believe: nothing in an entry proves that it was ours, the root over all of them does. Members that gave different entries
+ * under one number are suspects. Each attempt believes some of them only where nobody else holds the entry: first the one that most
+ * others contradict, then every other one, then two, and so on, so that one liar among many costs one attempt more, and at worst as
+ * many as there are suspects, whatever it gives. Which of them lied is known when the root fits.
  *
  *   IDLE -> HASHING -> RESTORING -> IDLE        HASHING keeps 32 bytes per entry; RESTORING writes chunk by chunk
  */
@@ -20,6 +25,7 @@
 #define ROUND_AGAIN_MS 3000u
 #define ASK_MS 20000u
 #define ANSWER_BYTES (512u << 10)
+#define SUSPECTS_MAX 32u
 
 enum phase { PHASE_IDLE, PHASE_HASHING, PHASE_RESTORING };
 
@@ -27,8 +33,17 @@ enum phase { PHASE_IDLE, PHASE_HASHING, PHASE_RESTORING };
 struct answer {
     struct list link;
     struct arena arena;
+    uint32_t code;
     struct wire_recovered message;
     size_t at; /* next entry to look at */
+};
+
+/* A member that has given another entry than somebody else. */
+struct suspect {
+    uint32_t code;
+    unsigned against; /* members that contradicted it when it became one */
+    bool has_lied;    /* if what was taken in this attempt is right */
+    uint64_t index;   /* of the first entry that it gave otherwise then */
 };
 
 struct recovery {
@@ -44,8 +59,11 @@ struct recovery {
     unsigned generation; /* of the whole attempt: late answers are dropped */
     struct list answers;
     uint64_t base, next;
-    struct crange range;    /* HASHING: of [0, next) */
-    struct buf hashes;      /* of [base, …), 32 bytes each */
+    struct crange range; /* HASHING: of [0, next) */
+    struct buf hashes;   /* of [base, …), 32 bytes each */
+    struct suspect suspects[SUSPECTS_MAX];
+    unsigned suspect_count;
+    uint32_t distrusted;    /* a bit for each suspect that is believed last in this attempt */
     struct checkpoint head; /* newest own checkpoint that somebody holds; size 0 = none yet */
     struct buf note;
     char state[320];
@@ -53,6 +71,7 @@ struct recovery {
 
 struct asking {
     struct recovery *r;
+    uint32_t code;
     unsigned generation;
 };
 
@@ -102,10 +121,11 @@ static void take_note(struct recovery *r, struct bytes note)
     ledger_set_behind(r->ledger, opened.head.size);
 }
 
-static void copy_answer(struct recovery *r, const struct wire_recovered *in)
+static void copy_answer(struct recovery *r, uint32_t code, const struct wire_recovered *in)
 {
     struct answer *a = xcalloc(1, sizeof *a);
     list_init(&a->link);
+    a->code = code;
     struct wire_recovered_entry *rows = arena_alloc(&a->arena, (in->entry_count + 1) * sizeof *rows);
     for (size_t i = 0; i < in->entry_count; i++) {
         rows[i] = in->entries[i];
@@ -121,6 +141,7 @@ static void answered(void *ctx, const struct wire_msg *message, const struct err
     struct asking *asking = ctx;
     struct recovery *r = asking->r;
     bool is_late = asking->generation != r->generation || r->closed;
+    uint32_t code = asking->code;
     (void)e;
     free(asking);
     if (is_late)
@@ -130,7 +151,7 @@ static void answered(void *ctx, const struct wire_msg *message, const struct err
         if (message->u.recovered.unavailable)
             r->unread++;
         else
-            copy_answer(r, &message->u.recovered);
+            copy_answer(r, code, &message->u.recovered);
         r->reached += !message->u.recovered.unavailable;
     }
     if (--r->asked == 0)
@@ -147,7 +168,7 @@ static void begin_round(struct recovery *r)
         if (!replication_peer(r->replication, code, &peer) || !peer.connected)
             continue;
         struct asking *asking = xcalloc(1, sizeof *asking);
-        *asking = (struct asking){.r = r, .generation = r->generation};
+        *asking = (struct asking){.r = r, .code = code, .generation = r->generation};
         struct wire_msg m = {.type = WIRE_RECOVER};
         m.u.recover = (struct wire_recover){.from = r->next, .max_bytes = ANSWER_BYTES};
         r->asked++;
@@ -193,21 +214,164 @@ static bool find_in_answer(const struct recovery *r, struct answer *a, uint64_t 
     return false;
 }
 
-/* The same out of any answer, out of one with the content if there is such a one: not everybody was given it. */
+static struct suspect *find_suspect(struct recovery *r, uint32_t code)
+{
+    for (unsigned i = 0; i < r->suspect_count; i++)
+        if (r->suspects[i].code == code)
+            return &r->suspects[i];
+    return NULL;
+}
+
+static bool is_distrusted(struct recovery *r, uint32_t code)
+{
+    const struct suspect *s = find_suspect(r, code);
+    return s != NULL && (r->distrusted >> (s - r->suspects) & 1) != 0;
+}
+
+/* The same out of any answer, of those that are believed first; with the content, if somebody gave it: not everybody was given it. */
 static bool find_entry(struct recovery *r, uint64_t index, const uint8_t *want, struct sync_entry *ret)
 {
     bool is_found = false;
+    for (int last = 0; last < 2; last++)
+        list_for_each (link, &r->answers) {
+            struct answer *a = container_of(link, struct answer, link);
+            struct sync_entry entry;
+            if (is_distrusted(r, a->code) != (last == 1) || !find_in_answer(r, a, index, want, &entry))
+                continue;
+            if (!is_found || (has_content(&entry) && merkle_hash_equal(&entry.hash, &ret->hash)))
+                *ret = entry;
+            is_found = true;
+            if (has_content(ret))
+                return true;
+        }
+    return is_found;
+}
+
+/* ---- whom to believe ---- */
+
+static unsigned count_against(const struct recovery *r, uint64_t index, const struct merkle_hash *given)
+{
+    unsigned count = 0;
     list_for_each (link, &r->answers) {
         struct sync_entry entry;
-        if (!find_in_answer(r, container_of(link, struct answer, link), index, want, &entry))
-            continue;
-        if (!is_found || has_content(&entry))
-            *ret = entry;
-        is_found = true;
-        if (has_content(ret))
-            break;
+        count += find_in_answer(r, container_of(link, struct answer, link), index, NULL, &entry) &&
+                 !merkle_hash_equal(&entry.hash, given);
     }
-    return is_found;
+    return count;
+}
+
+static struct suspect *least_contradicted(struct recovery *r)
+{
+    struct suspect *least = r->suspects;
+    for (unsigned i = 1; i < r->suspect_count; i++)
+        if (r->suspects[i].against < least->against)
+            least = &r->suspects[i];
+    return least;
+}
+
+/* @given: its entry @index. */
+static struct suspect *add_suspect(struct recovery *r, uint32_t code, uint64_t index, const struct merkle_hash *given)
+{
+    struct suspect *s = find_suspect(r, code), new = {.code = code};
+    if (s != NULL)
+        return s;
+    new.against = count_against(r, index, given);
+    if (r->suspect_count < SUSPECTS_MAX)
+        s = &r->suspects[r->suspect_count++];
+    else if (r->distrusted == 0) /* no bit says yet which is which: those that most contradict are kept */
+        s = least_contradicted(r);
+    if (s == NULL || s->against > new.against)
+        return NULL;
+    *s = new;
+    return s;
+}
+
+/* Whoever gave another entry under @index than @taken, and who gave the same: either may be wrong. */
+static void compare_answers(struct recovery *r, uint64_t index, const struct merkle_hash *taken)
+{
+    bool differ = false;
+    for (int told = 0; told < 1 + differ; told++)
+        list_for_each (link, &r->answers) {
+            struct answer *a = container_of(link, struct answer, link);
+            struct sync_entry entry;
+            if (!find_in_answer(r, a, index, NULL, &entry))
+                continue;
+            bool is_other = !merkle_hash_equal(&entry.hash, taken);
+            struct suspect *s = is_other || differ ? add_suspect(r, a->code, index, &entry.hash) : NULL;
+            differ |= is_other;
+            if (!is_other || s == NULL || s->has_lied)
+                continue;
+            s->has_lied = true;
+            s->index = index;
+        }
+}
+
+static unsigned bits_of(uint64_t set)
+{
+    return (unsigned)__builtin_popcountll(set);
+}
+
+/* After @set of @count bits: the next number with as many bits, else the least with one more; 0 after all of them. */
+static uint64_t next_set(uint64_t set, unsigned count)
+{
+    unsigned more = bits_of(set) + 1;
+    if (set != 0) {
+        uint64_t lowest = set & (~set + 1), moved = set + lowest;
+        uint64_t next = moved | ((set ^ moved) >> 2) / lowest;
+        if (next < UINT64_C(1) << count)
+            return next;
+    }
+    return more > count ? 0 : (UINT64_C(1) << more) - 1;
+}
+
+static int compare_suspects(const void *a, const void *b)
+{
+    const struct suspect *x = a, *y = b;
+    return (y->against > x->against) - (y->against < x->against);
+}
+
+static void distrust_others(struct recovery *r)
+{
+    if (r->distrusted == 0) /* no bit says yet which is which */
+        qsort(r->suspects, r->suspect_count, sizeof *r->suspects, compare_suspects);
+    r->distrusted = (uint32_t)next_set(r->distrusted, r->suspect_count);
+}
+
+/* The root does not fit. What is the matter with one of few suspects is soon found out; the rest takes its time, so that nobody makes this
+ * node ask the others without end. */
+static void begin_anew(struct recovery *r)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "what the others gave does not have the root of the own checkpoint over %llu entries, %u of them "
+                   "contradict each "
+                   "other; asking again",
+                   (unsigned long long)r->head.size, r->suspect_count);
+    bool was_of_one = bits_of(r->distrusted) <= 1;
+    distrust_others(r);
+    if (was_of_one && bits_of(r->distrusted) != 1) { /* it is no single one that lies */
+        say(r, "the nodes that answered contradict each other or the own checkpoint");
+        replication_alarm(r->replication, 0, "ledger.recovery-root", text);
+    }
+    r->base = UINT64_MAX; /* anew */
+    loop_timer_set(r->timer, bits_of(r->distrusted) == 1 ? 0 : ROUND_AGAIN_MS);
+}
+
+/* What was taken is right: whoever gave something else did not have it from here. */
+static void tell_liars(struct recovery *r)
+{
+    char text[192];
+    for (unsigned i = 0; i < r->suspect_count; i++) {
+        const struct suspect *s = &r->suspects[i];
+        if (!s->has_lied)
+            continue;
+        (void)snprintf(text, sizeof text,
+                       "asked for this node's own ledger, it gave another entry %llu than was signed here: what others "
+                       "gave was taken",
+                       (unsigned long long)s->index);
+        replication_alarm(r->replication, s->code, "ledger.recovery-forged", text);
+    }
+    r->suspect_count = r->distrusted = 0;
 }
 
 /* ---- first pass: what is there ---- */
@@ -222,6 +386,8 @@ static void start_hashing(struct recovery *r)
     if (ledger_signed_head(r->ledger)->size > r->head.size)
         r->head = *ledger_signed_head(r->ledger);
     buf_reset(&r->hashes);
+    for (unsigned i = 0; i < r->suspect_count; i++)
+        r->suspects[i].has_lied = false;
     crange_init(&r->range);
     unsigned count = crange_decompose(0, r->base, parts);
     struct merkle_source source = ledger_source(r->ledger);
@@ -280,6 +446,7 @@ static void end_hashing(struct recovery *r)
         int rc = crange_append_leaf(&r->range, &entry.hash, NULL);
         xassert(rc == 0);
         buf_put(&r->hashes, entry.hash.b, sizeof entry.hash.b);
+        compare_answers(r, r->next, &entry.hash);
         r->next++;
     }
     if (r->next < ledger_behind(r->ledger) || r->head.size < ledger_behind(r->ledger)) {
@@ -292,13 +459,10 @@ static void end_hashing(struct recovery *r)
     struct merkle_hash root;
     crange_root(&r->range, &root);
     if (!merkle_hash_equal(&root, &r->head.root)) {
-        log_error("ledger", NULL, "ledger.recovery-root",
-                  "what the others gave does not have the root of the own checkpoint over %llu entries; asking again",
-                  (unsigned long long)r->head.size);
-        r->base = UINT64_MAX; /* anew */
-        loop_timer_set(r->timer, ROUND_AGAIN_MS);
+        begin_anew(r);
         return;
     }
+    tell_liars(r);
     r->phase = PHASE_RESTORING;
     r->next = r->base;
     begin_round(r);
@@ -317,9 +481,10 @@ static void restored(void *ctx, const struct err *e)
         return;
     }
     struct err why = {0};
-    if (ledger_recovered(r->ledger, &r->head, buf_bytes(&r->note), &why) != 0) {
+    if (ledger_recovered(r->ledger, &r->head, buf_bytes(&r->note), &why) != 0) { /* it has heard of a longer ledger */
         log_error("ledger", NULL, why.id, "%s", why.message);
         r->phase = PHASE_IDLE;
+        loop_timer_set(r->timer, ROUND_AGAIN_MS);
         return;
     }
     log_info("ledger", NULL, "ledger.recovered", "all %llu entries are back; writing again",
@@ -330,13 +495,28 @@ static void restored(void *ctx, const struct err *e)
     replication_set_recovering(r->replication, false);
 }
 
+/* The next entry, as it was hashed in the first pass. */
+static bool find_hashed(struct recovery *r, struct sync_entry *ret)
+{
+    size_t at = (size_t)(r->next - r->base) * CRYPTO_HASH_SIZE;
+    return at < r->hashes.size && find_entry(r, r->next, r->hashes.data + at, ret);
+}
+
 static void end_restoring(struct recovery *r)
 {
+    struct sync_entry first;
+    if (r->head.size > r->base + r->hashes.size / CRYPTO_HASH_SIZE) { /* somebody showed a newer checkpoint meanwhile */
+        start_hashing(r);
+        return;
+    }
+    if (!find_hashed(r, &first)) {
+        missing(r);
+        return;
+    }
     struct ledger_txn *txn = ledger_txn_create(r->ledger);
     struct sync_entry *entries = arena_alloc(ledger_txn_arena(txn), BATCH_LEAVES_MAX * sizeof *entries);
     size_t count = 0;
-    while (count < BATCH_LEAVES_MAX && r->next < r->head.size &&
-           find_entry(r, r->next, r->hashes.data + (r->next - r->base) * CRYPTO_HASH_SIZE, &entries[count])) {
+    while (count < BATCH_LEAVES_MAX && r->next < r->head.size && find_hashed(r, &entries[count])) {
         struct sync_entry *entry = &entries[count];
         if (!has_content(entry)) {
             entry->payload = bytes_of(NULL, 0);
@@ -349,8 +529,6 @@ static void end_restoring(struct recovery *r)
     }
     r->config.on_restored(r->config.ctx, entries, count, txn);
     ledger_commit(txn, restored, r);
-    if (count == 0)
-        missing(r);
 }
 
 static void end_round(struct recovery *r)

@@ -33,8 +33,8 @@ struct peer_state {
     struct catch_up catch_up;
     struct storing *running; /* replication_store.c: the batch at the ledger, NULL = none */
     struct list waiting;     /* those behind it */
-    struct err refused; /* code != 0: nothing is pulled until a restart: the store does not take its entries, or it is
-                           disputed */
+    /* Why nothing is pulled until a restart: the store does not take its entries, or it is disputed. "" = it is pulled. */
+    char refused[sizeof((struct err){0}.message)];
 };
 
 struct alarm {

@@ -62,7 +62,8 @@ void replication_freeze(struct replication *r, uint32_t peer, const char *why)
     struct peer_state *p = replication_find(r, peer);
     if (p == NULL)
         return;
-    (void)err_set(&p->refused, ERR_VERIFY, "ledger.disputed", "%s", why);
+    xassert(why[0] != '\0');
+    (void)snprintf(p->refused, sizeof p->refused, "%s", why);
     replication_store_forget(p);
     sync_halt_peer(r->sync, peer, why);
 }
@@ -114,8 +115,8 @@ static void load_peer(struct replication *r, struct peer_state *p, const struct 
         if (state->acks[i].peer == p->view.code)
             p->acked = max_of(p->acked, state->acks[i].size);
     sync_set_peer(r->sync, p->view.code, &cursor, p->acked);
-    if (p->refused.code != 0)
-        sync_halt_peer(r->sync, p->view.code, p->refused.message);
+    if (p->refused[0] != '\0')
+        sync_halt_peer(r->sync, p->view.code, p->refused);
 }
 
 void replication_reload(struct replication *r, const struct store_ledger_state *state)

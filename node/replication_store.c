@@ -11,6 +11,7 @@
 #include "federation/ledger/cover.h"
 #include "node/base/clock.h"
 #include "node/base/mutant.h"
+#include "node/base/xassert.h"
 #include "node/replication_internal.h"
 
 #define ACK_FLUSH_MS 5000u
@@ -73,7 +74,8 @@ static void ended(struct peer_state *p, const struct storing *s, bool was_tried,
         tell_catch_up(p, a);
     }
     if (p != NULL && (e->code == ERR_INVALID || e->code == ERR_LIMIT || e->code == ERR_CONFLICT)) {
-        p->refused = *e;
+        xassert(e->message[0] != '\0');
+        memcpy(p->refused, e->message, sizeof p->refused);
         replication_alarm(r, a->peer, "sync.refused-by-store", e->message);
         sync_halt_peer(r->sync, a->peer, e->message);
     }
@@ -215,7 +217,7 @@ static void begin(struct peer_state *p, struct storing *s)
 void replication_store(struct replication *r, const struct sync_action *a, struct inbound *inbound)
 {
     struct peer_state *p = replication_find(r, a->peer);
-    if (p == NULL || (p->refused.code != 0 && !MUTANT(frozen_stored)))
+    if (p == NULL || (p->refused[0] != '\0' && !MUTANT(frozen_stored)))
         return; /* halted by what this very batch showed: its checkpoint contradicts an earlier one */
     struct storing *s = storing_create(r, a, inbound);
     if (p->running == NULL && list_is_empty(&p->waiting))

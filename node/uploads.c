@@ -21,14 +21,13 @@
 #include "node/base/list.h"
 #include "node/base/log.h"
 #include "node/base/xassert.h"
-#include "node/file_scan.h"
+#include "node/file_pass.h"
 #include "node/files/file_blob.h"
 
 #define META_MAGIC_SIZE 8u
 #define META_BYTES_MAX 4096u
 #define INFO_META "tongban/file-upload/1"
 #define SWEEP_MS 3600000u
-#define PASS_CHUNKS 16u /* read in one go of a worker when nobody is fed */
 
 static const char meta_magic[META_MAGIC_SIZE] = "TBup1";
 
@@ -48,6 +47,8 @@ struct upload {
     struct file_blob *blob;
     bool is_settled; /* state.offset is known */
     struct job *job; /* under way */
+    size_t refused;  /* jobs whose callback, which gets the upload, has not heard of it yet */
+    bool is_gone;    /* not in the list any more: the last of those frees it */
 };
 
 /* One operation. */
@@ -64,14 +65,8 @@ struct job {
     /* settle */
     uint32_t there;
     /* finish */
-    uint8_t *sealed; /* one chunk */
-    uint8_t *plain;
-    size_t plain_size;
-    struct crypto_sha256 *hash;
+    struct file_pass *pass; /* under way */
     struct file_type_probe probe;
-    struct file_scan *scan;
-    unsigned pass_chunks; /* of the next turn of the worker */
-    bool is_fed;          /* all of it */
 };
 
 const struct upload_state *upload_state(const struct upload *up)
@@ -210,13 +205,21 @@ static struct upload *upload_create(struct uploads *u, const uint8_t id[APP_UPLO
     return up;
 }
 
+static void upload_free(struct upload *up)
+{
+    file_blob_close(up->blob);
+    crypto_wipe(&up->state, sizeof up->state);
+    free(up);
+}
+
+/* Out of the list; the memory stays until those who were refused have heard of it. */
 static void upload_destroy(struct upload *up)
 {
     xassert(up->job == NULL);
     list_remove(&up->link);
-    file_blob_close(up->blob);
-    crypto_wipe(&up->state, sizeof up->state);
-    free(up);
+    up->is_gone = true;
+    if (up->refused == 0)
+        upload_free(up);
 }
 
 bool uploads_forget(struct uploads *u, const uint8_t id[APP_UPLOAD_ID_SIZE])
@@ -373,12 +376,7 @@ static void job_end(struct job *j)
     struct upload *up = j->up;
     up->job = NULL;
     up->owner->busy--;
-    if (j->plain != NULL)
-        crypto_wipe(j->plain, FILE_CHUNK_BYTES);
     j->cb(j->ctx, up, &j->error);
-    crypto_sha256_destroy(j->hash);
-    free(j->plain);
-    free(j->sealed);
     free(j->data);
     free(j);
 }
@@ -386,7 +384,11 @@ static void job_end(struct job *j)
 static void job_refused(struct loop_item *item)
 {
     struct job *j = container_of(item, struct job, later);
-    j->cb(j->ctx, j->up, &j->error);
+    struct upload *up = j->up;
+    up->owner->busy--;
+    j->cb(j->ctx, up, &j->error);
+    if (--up->refused == 0 && up->is_gone)
+        upload_free(up);
     free(j->data);
     free(j);
 }
@@ -404,13 +406,14 @@ static struct job *job_create(struct upload *up, uint8_t *data, upload_cb cb, vo
         (void)err_set(&j->error, ERR_CLOSED, "material.closing", "the node is stopping");
     else if (up->job != NULL)
         (void)err_set(&j->error, ERR_BUSY, "material.upload-busy", "another request for this upload is under way");
+    up->owner->busy++;
     if (j->error.code != 0) {
+        up->refused++;
         j->later.run = job_refused;
         loop_post(up->owner->config.loop, &j->later);
         return NULL;
     }
     up->job = j;
-    up->owner->busy++;
     return j;
 }
 
@@ -512,42 +515,13 @@ void upload_put(struct upload *up, uint64_t offset, uint8_t *data, size_t size, 
         loop_work(up->owner->config.loop, put_work, put_done, j);
 }
 
-/* ---- finish: one pass over the content ---- */
-
-static void pass_next(struct job *j);
-
-static bool read_chunk(struct job *j)
-{
-    const struct upload_state *s = &j->up->state;
-    size_t size = file_chunk_sealed_size(s->spec.size, j->index);
-    if (file_blob_get(j->up->blob, j->index, j->sealed, &j->error) != 0)
-        return false;
-    if (!file_chunk_open(s->key, s->spec.size, j->index, bytes_of(j->sealed, size), j->plain)) {
-        (void)err_set(&j->error, ERR_CORRUPT, "file.chunk-sealed", "chunk %u cannot be opened with the file's key",
-                      j->index);
-        return false;
-    }
-    j->plain_size = file_chunk_size(s->spec.size, j->index);
-    crypto_sha256_update(j->hash, j->plain, j->plain_size);
-    file_type_probe(&j->probe, bytes_of(j->plain, j->plain_size));
-    j->index++;
-    return true;
-}
-
-static void pass_work(void *ctx)
-{
-    struct job *j = ctx;
-    for (unsigned i = 0; i < j->pass_chunks && j->index < j->up->blob->count; i++)
-        if (!read_chunk(j))
-            break;
-}
+/* ---- finish ---- */
 
 static void finish_work(void *ctx)
 {
     struct job *j = ctx;
     struct upload *up = j->up;
     struct upload_state *s = &up->state;
-    crypto_sha256_digest(j->hash, s->sha256);
     if (s->spec.has_sha256 && memcmp(s->sha256, s->spec.sha256, sizeof s->sha256) != 0)
         (void)err_set(&j->error, ERR_VERIFY, "material.sha256", "the content has another SHA-256 than was said");
     int rc = j->error.code != 0 ? j->error.code : file_type_check(s->spec.type, &j->probe, true, &j->error);
@@ -575,60 +549,24 @@ static void finish_done(void *ctx)
         (void)uploads_forget(u, id); /* false: the callback has begun something with it, which will fail */
 }
 
-static void scan_done(void *ctx, enum app_scan result, const char *why)
+static void pass_done(void *ctx, const struct file_pass_result *result, const struct err *e)
 {
     struct job *j = ctx;
     struct upload_state *s = &j->up->state;
-    j->scan = NULL;
-    s->scan = result;
-    if (result == APP_SCAN_UNKNOWN)
-        log_warn("material", NULL, "material.scan", "a file could not be judged: %s", why);
-    if (j->is_fed) /* else a worker or a feed is under way, and ends in pass_next() */
-        pass_next(j);
-}
-
-static void fed(void *ctx)
-{
-    pass_next(ctx);
-}
-
-static void pass_done(void *ctx)
-{
-    struct job *j = ctx;
-    if (j->scan != NULL && j->error.code == 0)
-        file_scan_feed(j->scan, j->plain, j->plain_size, fed);
-    else
-        pass_next(j);
-}
-
-static void start_pass(struct job *j)
-{
-    j->pass_chunks = j->scan != NULL ? 1 : PASS_CHUNKS; /* here: the scanner may end while the worker reads */
-    loop_work(j->up->owner->config.loop, pass_work, pass_done, j);
-}
-
-static void pass_next(struct job *j)
-{
-    struct loop *loop = j->up->owner->config.loop;
-    if (j->error.code == 0 && j->up->owner->stopping)
-        (void)err_set(&j->error, ERR_CLOSED, "material.closing", "the node is stopping");
-    if (j->error.code == 0 && j->up->state.scan == APP_SCAN_INFECTED)
+    j->pass = NULL;
+    j->error = *e;
+    j->probe = result->probe;
+    s->scan = result->scan;
+    memcpy(s->sha256, result->sha256, sizeof s->sha256);
+    if (e->code == 0 && s->scan == APP_SCAN_UNKNOWN)
+        log_warn("material", NULL, "material.scan", "a file could not be judged: %s", result->why);
+    if (e->code == 0 && s->scan == APP_SCAN_INFECTED)
         (void)err_set(&j->error, ERR_DENIED, "material.infected",
                       "the scanner takes the file for harmful: it was thrown away and goes nowhere");
-    bool is_over = j->error.code != 0 || j->index == j->up->blob->count;
-    if (!is_over) {
-        start_pass(j);
-    } else if (j->scan != NULL) { /* scan_done() goes on */
-        j->is_fed = true;
-        if (j->error.code != 0)
-            file_scan_kill(j->scan);
-        else
-            file_scan_end(j->scan);
-    } else if (j->error.code != 0) {
+    if (j->error.code != 0)
         finish_done(j);
-    } else {
-        loop_work(loop, finish_work, finish_done, j);
-    }
+    else
+        loop_work(j->up->owner->config.loop, finish_work, finish_done, j);
 }
 
 void upload_finish(struct upload *up, upload_cb cb, void *ctx)
@@ -643,13 +581,12 @@ void upload_finish(struct upload *up, upload_cb cb, void *ctx)
         job_end_later(j);
         return;
     }
-    j->sealed = xmalloc(FILE_SEALED_BYTES_MAX);
-    j->plain = xmalloc(FILE_CHUNK_BYTES);
-    j->hash = crypto_sha256_create();
-    up->state.scan = APP_SCAN_OFF;
-    if (c->scanner != NULL)
-        j->scan = file_scan_start(c->loop, c->scanner, c->scanner_ms, scan_done, j);
-    start_pass(j);
+    j->pass = file_pass_start(&(struct file_pass_config){.loop = c->loop,
+                                                         .blob = up->blob,
+                                                         .key = up->state.key,
+                                                         .scanner = c->scanner,
+                                                         .scanner_ms = c->scanner_ms},
+                              pass_done, j);
 }
 
 /* ---- life ---- */
@@ -729,8 +666,8 @@ void uploads_stop(struct uploads *u)
     u->stopping = true;
     list_for_each (at, &u->list) {
         struct job *j = container_of(at, struct upload, link)->job;
-        if (j != NULL && j->scan != NULL)
-            file_scan_kill(j->scan);
+        if (j != NULL && j->pass != NULL)
+            file_pass_stop(j->pass);
     }
 }
 

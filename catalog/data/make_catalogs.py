@@ -7,7 +7,7 @@
 The result depends on items.json and this file alone, so that a test can run --check.
 
 What comes from where, also said in each item's source mark:
-- name, subject, scenario, modes, stages: items.json, whose rows name their source and how certain they are.
+- name, subject, scenario, modes, stages, legal limits: items.json, whose rows name their source and how certain they are.
 - departments: the provincial bodies under the ministry of the row. Their credit codes are not real: TEMP… bodies with
   right check characters (GB 32100-2015). Codes of items are built from them, a level and a basic code "00" + type +
   "KSTB" + number, which is synthetic too; real catalogs carry codes given out under GB/T 39554.1.
@@ -263,6 +263,10 @@ def item(row, node, province):
         result["scenario"] = row["scenario"]
     if row["id"] in STAGES:
         result["limits"] = {"stages": STAGES[row["id"]]}
+    if "legal_limit" in row:
+        limit = dict(row["legal_limit"])
+        result["legal_basis"] = [*result.get("legal_basis", []), limit.pop("basis")]
+        result["limits"] = {"legal": limit} | result.get("limits", {})
     if row["id"] in MATERIALS:
         result["materials"] = MATERIALS[row["id"]]
     if row["id"] in RESULTS:

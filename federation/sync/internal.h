@@ -42,6 +42,7 @@ struct replica {
     struct sync_cursor next; /* of the batch that is being verified */
     bool more;               /* by the last batch its author has more of what its checkpoint covers */
     uint64_t token;          /* of the request in flight, 0 = none */
+    uint64_t early_ms;       /* PULLING: before this the author has not waited, as it was asked to; 0: it was not */
     uint64_t retry_at_ms;    /* WAITING */
     uint32_t backoff_ms;
     bool is_setback;   /* the last of the queue is the confirmed position: wait before the next PULL */

@@ -63,6 +63,7 @@ static void pull(struct sync *s, struct peer *p, struct sync_update *u)
                            .wait_ms = r->queued > 0 ? 0 : s->config.poll_wait_ms};
     crange_root(&held->range, &m.u.pull.root_at_from);
     r->state = REPLICA_PULLING;
+    r->early_ms = m.u.pull.wait_ms == 0 ? 0 : s->now_ms + min_of(s->config.retry_min_ms, s->config.poll_wait_ms / 2);
     r->token = sync_send(s, u, p->code, &m, s->config.poll_wait_ms + s->config.reply_slack_ms);
 }
 
@@ -390,6 +391,26 @@ static void refuse_batch(struct sync *s, struct peer *p, const struct wire_batch
         set_back(s, p, b, u);
 }
 
+/* A batch that moves nothing: nothing to store. An author that says so at once, though it was asked to wait until there is something,
+ * would be asked as fast as the line carries it. */
+static void take_nothing(struct sync *s, struct peer *p, struct sync_update *u)
+{
+    struct replica *r = &p->replica;
+    r->more = false;
+    r->token = 0;
+    if (r->queued > 0) {
+        r->queue[r->queued - 1].cursor = r->next;
+    } else {
+        r->cursor = r->next;
+        if (s->now_ms < r->early_ms) {
+            back_off(s, p, "it says at once that there is nothing");
+            return;
+        }
+        r->backoff_ms = s->config.retry_min_ms;
+    }
+    go_on(s, p, u);
+}
+
 static void take_batch(struct sync *s, struct peer *p, const struct wire_batch *b, struct sync_update *u)
 {
     struct replica *r = &p->replica;
@@ -407,16 +428,8 @@ static void take_batch(struct sync *s, struct peer *p, const struct wire_batch *
         r->stalled_told = false;
     }
     r->more = b->more;
-    if (count == 0 && r->next.range.size == tip(r)->range.size) { /* nothing moved: nothing to store */
-        r->more = false;
-        if (r->queued > 0) {
-            r->queue[r->queued - 1].cursor = r->next;
-        } else {
-            r->cursor = r->next;
-            r->backoff_ms = s->config.retry_min_ms;
-        }
-        r->token = 0;
-        go_on(s, p, u);
+    if (count == 0 && r->next.range.size == tip(r)->range.size) {
+        take_nothing(s, p, u);
         return;
     }
     store(s, p, entries, count, b, u);

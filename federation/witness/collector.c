@@ -356,7 +356,7 @@ static void take_lines(struct collector *c, size_t witness, struct bytes lines, 
         signed_by(c, witness, &note.verified[0], u);
     } else {
         failed(c, &c->witnesses[witness], e.message);
-        alarm_about(c, u, witness, "witness.bad-answer", "its cosignature does not verify: %s", e.message);
+        alarm_about(c, u, witness, "witness.bad-answer", "its cosignature does not verify: %s (%s)", e.message, e.id);
     }
     buf_close(&whole);
 }

@@ -76,10 +76,17 @@
 #define IMPORT_CELL_BYTES_MAX 32767u           /* Excel's own limit is that many characters */
 #define IMPORT_UNPACKED_BYTES_MAX (256u << 20) /* what a workbook, which is a ZIP archive, unpacks to */
 #define IMPORT_PROBLEMS_MAX 1000u              /* listed in a report; all are counted */
+#define IMPORT_CHANGES_MAX 1000u /* items listed in a report: new, changed, withdrawn, of each; all are counted */
+#define IMPORT_ITEM_DIFFERENCES_MAX 100u /* listed of one changed item; all are counted */
+#define IMPORT_DIFFERENCES_MAX 10000u    /* listed in a report */
+#define IMPORT_DIFFERENCE_BYTES_MAX 160u /* shown of one value */
+#define EVENT_FEN_MAX 10000000000u       /* of a fee: 1 亿元 */
 #define CALENDAR_FILE_BYTES_MAX (1u << 20)
 #define CALENDAR_DATES_MAX 20000u
 #define REGION_FILE_BYTES_MAX (4u << 20)
 #define REGION_ROWS_MAX 65536u
+#define REGION_HOPS_MAX 16u /* changes from an abolished division to that of today; six are known */
+#define REGION_SUCCESSORS_MAX 16u
 #define REGION_NAME_BYTES_MAX 200u /* full name with all levels */
 
 /* local API */

@@ -119,6 +119,13 @@ size_t utf8_columns(const char *s)
     return columns;
 }
 
+uint32_t utf8_fold_width(uint32_t rune)
+{
+    if (rune >= 0xff01 && rune <= 0xff5e)
+        return rune - 0xff01 + '!';
+    return rune == 0x3000 ? ' ' : rune;
+}
+
 size_t utf8_count(const char *s, size_t size)
 {
     size_t count = 0;

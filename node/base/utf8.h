@@ -26,6 +26,9 @@ bool utf8_has_unsafe(const char *s);
 unsigned utf8_rune_columns(uint32_t rune);
 size_t utf8_columns(const char *s);
 
+/* Full-width ASCII (U+FF01 to U+FF5E, what a Chinese keyboard types) and U+3000 as ASCII, anything else as it is. */
+uint32_t utf8_fold_width(uint32_t rune);
+
 /* Number of characters (scalar values) of a valid text. */
 size_t utf8_count(const char *s, size_t size);
 

@@ -39,6 +39,7 @@ int casefile_add(struct casefile *c, const struct case_event *event, struct err 
     if (r < 0)
         return r;
 
+    c->is_viewed = false;
     replay_note(&c->replay, &added);
     if (added.is_fork)
         return err_set(e, ERR_CONFLICT, "case.forked", "node %u wrote two different leaves at index %llu",
@@ -53,6 +54,7 @@ int casefile_check_room(const struct casefile *c, uint32_t origin, unsigned coun
 
 void casefile_mark_forked(struct casefile *c, uint32_t origin, uint64_t index)
 {
+    c->is_viewed = false;
     dag_mark_forked(&c->replay.dag, origin, index);
     replay_note_fork(&c->replay);
 }
@@ -73,6 +75,9 @@ static uint8_t shown(const struct fold *f)
 const struct case_state *casefile_state(struct casefile *c)
 {
     struct replay *r = &c->replay;
+    if (c->is_viewed)
+        return &c->state; /* a command asks a dozen times */
+    c->is_viewed = true;
     replay_run(r);
     const struct fold *f = &r->current;
     bool is_sequenced = f->status_position < r->sequenced_count;
@@ -106,7 +111,8 @@ const struct case_state *casefile_state(struct casefile *c)
     for (unsigned i = 0; i < f->part_count; i++) {
         c->state.parts[i] = (struct case_part){.event = &f->parts[i]->held, .decision = f->part_decisions[i]};
         c->state.parts_open = (uint8_t)(c->state.parts_open + (f->part_decisions[i] == 0));
-        c->state.parts_denied = (uint8_t)(c->state.parts_denied + (f->part_decisions[i] == CASE_DECISION_DENY));
+        c->state.parts_denied = (uint8_t)(c->state.parts_denied + (f->part_decisions[i] == CASE_PART_DENIED));
+        c->state.parts_lapsed = (uint8_t)(c->state.parts_lapsed + (f->part_decisions[i] == CASE_PART_LAPSED));
     }
     if (f->decision != NULL) {
         c->state.decision_event = &f->decision->held;

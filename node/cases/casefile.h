@@ -51,6 +51,7 @@ struct case_held {
     uint8_t grade;
     uint8_t channel;
     uint8_t pause_kind;
+    uint8_t unit;
     uint8_t demands;
     uint8_t terms;
     uint8_t promise;
@@ -102,6 +103,7 @@ const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
     X(CASE_WHY_DEEMED, "deemed")                       /* ok: not told in time, art. 32(4) */                          \
     X(CASE_WHY_EXTENSION_OVER, "extension_over")       /* ok, but longer than art. 42 gives */                         \
     X(CASE_WHY_LACKING_UNALLOWED, "lacking_unallowed") /* ok, but the item does not allow 容缺 */                      \
+    X(CASE_WHY_LACKING_OVER, "lacking_over")           /* ok, but for longer than the limit to decide */               \
     X(CASE_WHY_PROMISE_UNALLOWED, "promise_unallowed") /* ok, but the item does not allow the 告知承诺 */              \
     X(CASE_WHY_PARENT_MISSING, "parent_missing")                                                                       \
     X(CASE_WHY_NO_ROOT, "no_root")                                                                                     \
@@ -127,6 +129,7 @@ const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
     X(CASE_WHY_NOT_DEEMED, "not_deemed")         /* accept by silence of what is no licence */                         \
     X(CASE_WHY_NOT_LICENCE, "not_licence")       /* publish what is no licence */                                      \
     X(CASE_WHY_REASONS_UNTOLD, "reasons_untold") /* refusal or extension without what the applicant is to be told */   \
+    X(CASE_WHY_BASIS_UNTOLD, "basis_untold")     /* pause of kind other without its reason and law */                  \
     X(CASE_WHY_REVIEW_MISSING, "review_missing") /* decide before 法制审核 passed */                                   \
     X(CASE_WHY_SAME_OFFICIAL, "same_official")   /* decided by who reviewed */                                         \
     X(CASE_WHY_OFFICIAL_MISSING, "official_missing")                                                                   \
@@ -138,8 +141,8 @@ const char *case_effect_name(uint8_t kind); /* NULL for an unknown value */
     X(CASE_WHY_NO_BAD_MARK, "no_bad_mark")         /* follow_up without one */                                         \
     X(CASE_WHY_OTHER_SIDE, "other_side")           /* follow_up for the side of another node */                        \
     X(CASE_WHY_PARTS_OPEN, "parts_open")           /* decide before all parts have ended */                            \
-    X(CASE_WHY_PART_DENIED, "part_denied")         /* grant although a part was denied */                              \
-    X(CASE_WHY_PART_UNKNOWN, "part_unknown")       /* part_done of no open part */                                     \
+    X(CASE_WHY_PART_DENIED, "part_denied")         /* grant although a part was denied or lapsed */                    \
+    X(CASE_WHY_PART_UNKNOWN, "part_unknown")       /* it names no part that ends so */                                 \
     X(CASE_WHY_PARTS_FULL, "parts_full")           /* no room for another part */                                      \
     X(CASE_WHY_DECISION_KNOWN, "decision_known")   /* late: its author had seen the decision */                        \
     X(CASE_WHY_DELIVERED, "delivered")             /* late: the result had been delivered */                           \
@@ -207,7 +210,9 @@ enum case_level {
     X(CASE_FLAG_FOLLOWED_UP_DECIDING, 24, "followed_up_deciding")                                                      \
     X(CASE_FLAG_LACKING_UNALLOWED, 25, "lacking_unallowed") /* accepted with 容缺 against the item */                  \
     X(CASE_FLAG_PROMISE_UNALLOWED, 26, "promise_unallowed") /* promised against the item */                            \
-    X(CASE_FLAG_PUBLISHED, 27, "published")                 /* 双公示, as it stands */
+    X(CASE_FLAG_PUBLISHED, 27, "published")                 /* 双公示, as it stands */                                 \
+    X(CASE_FLAG_PART_LAPSED, 28, "part_lapsed")             /* a part was granted, and is not any more */              \
+    X(CASE_FLAG_LACKING_OVER, 29, "lacking_over")           /* accepted with 容缺 for longer than the limit to decide */
 
 enum case_flag {
 #define X(name, bit, text) name = 1u << bit,
@@ -215,15 +220,19 @@ enum case_flag {
 #undef X
 };
 
-#define CASE_PARTS_MAX 32u             /* as many as a bundle has members (catalog/bundle.h) */
-#define CASE_GRADE_BAD_MAX 2u          /* 不满意 and 非常不满意 */
-#define CASE_EXTEND_DAYS_MAX 10u       /* art. 42(1) */
-#define CASE_EXTEND_DAYS_JOINT_MAX 15u /* art. 42(2), 多地联办 */
+#define CASE_PARTS_MAX 32u    /* as many as a bundle has members (catalog/bundle.h) */
+#define CASE_GRADE_BAD_MAX 2u /* 不满意 and 非常不满意 */
+
+enum case_part_end {
+    CASE_PART_GRANTED = CASE_DECISION_GRANT,
+    CASE_PART_DENIED = CASE_DECISION_DENY, /* also not taken up, returned, taken back */
+    CASE_PART_LAPSED = 3                   /* was granted, and that does not stand any more (撤销) */
+};
 
 /* A part of a 多地联办 case or of a bundle: a case of its own, told here by its receiving node. */
 struct case_part {
     const struct case_held *event; /* the PART: case id, lead, item */
-    uint8_t decision;              /* 0 = open, else enum case_decision: how it ended */
+    uint8_t decision;              /* 0 = open, else enum case_part_end */
 };
 
 /* Texts are borrowed like the state itself and never NULL. */
@@ -263,6 +272,7 @@ struct case_state {
     uint8_t part_count;
     uint8_t parts_open;
     uint8_t parts_denied;
+    uint8_t parts_lapsed;
     uint8_t pause_kind; /* of the last pause */
 };
 

@@ -9,6 +9,7 @@ struct casefile {
     uint8_t case_id[CASE_ID_SIZE];
     struct replay replay;
     struct case_state state; /* as last asked for */
+    bool is_viewed;          /* nothing was added since */
 };
 
 #endif

@@ -36,6 +36,7 @@ static void fill_draft(struct casefile *c, const struct case_command *command, s
         .grade = command->grade,
         .channel = command->channel,
         .pause_kind = command->pause_kind,
+        .unit = command->unit,
         .has_request = command->has_request,
         .has_last_leaf = command->has_last_leaf,
         .last_leaf = command->has_last_leaf ? command->last_leaf : 0,

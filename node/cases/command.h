@@ -30,6 +30,7 @@ struct case_command {
     uint8_t grade;
     uint8_t channel;
     uint8_t pause_kind;
+    uint8_t unit;
     bool has_request;
     uint8_t request[16];
     bool has_official;

@@ -153,6 +153,7 @@ void dag_view(const struct case_event *from, struct case_held *ret)
         .grade = from->grade,
         .channel = from->channel,
         .pause_kind = from->pause_kind,
+        .unit = from->unit,
         .parent_count = from->parent_count,
         .malformed = from->malformed,
         .has_request = from->has_request,

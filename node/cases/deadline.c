@@ -10,10 +10,19 @@
 #define CHINA_MS (8u * 3600000u)
 #define DAYS_WALKED_MAX 20000 /* of one limit: some fifty years, whatever a peer wrote */
 
+static uint64_t days_of_hlc(uint64_t hlc)
+{
+    return ((hlc >> 16) + CHINA_MS) / DAY_MS;
+}
+
+static uint32_t date_of(uint64_t days)
+{
+    return date_from_days(days > INT32_MAX ? INT32_MAX : (int32_t)days);
+}
+
 uint32_t deadline_date_of_hlc(uint64_t hlc)
 {
-    uint64_t days = ((hlc >> 16) + CHINA_MS) / DAY_MS;
-    return date_from_days(days > INT32_MAX ? INT32_MAX : (int32_t)days);
+    return date_of(days_of_hlc(hlc));
 }
 
 static const struct {
@@ -24,6 +33,11 @@ static const struct {
     DEADLINES(X)
 #undef X
 };
+
+#define X(name, value, text, chinese, days, source) name##_BY_LAW = days,
+enum { DEADLINES(X) };
+#undef X
+_Static_assert((int)DEADLINE_HEARING_BY_LAW == (int)LAW_DAYS_HEARING, "one number, law.h has it too");
 
 const char *deadline_name(uint8_t kind)
 {
@@ -63,9 +77,15 @@ struct history {
     struct run runs[array_count(kinds)];
     struct pause pauses[PAUSES_MAX]; /* later ones than fit are not taken off: nobody gains by a flood */
     unsigned pause_count;
-    uint32_t received; /* day of 签收, from which a deemed acceptance counts */
+    uint32_t received;  /* day of 签收, from which a deemed acceptance counts */
+    uint64_t last_days; /* number and date of the day of the event before: mostly that of the next as well */
+    uint32_t last_date;
     uint16_t pause_days;
+    uint8_t pause_unit;
     bool is_licence;
+    bool is_staged;   /* the limits are those of stages (CASE_TERM_STAGED) */
+    bool is_accepted; /* 受理 */
+    bool is_handed;   /* the first stage has ended by a handover: what is left to decide in runs from there */
 };
 
 static void begin(struct history *h, enum deadline_kind kind, uint32_t day)
@@ -93,6 +113,7 @@ static enum deadline_kind accept_kind(const struct history *h)
 static void end_pause(struct history *h, uint32_t day)
 {
     meet(h, DEADLINE_PAUSE, day);
+    meet(h, DEADLINE_HEARING, day);
     if (h->pause_count > 0 && h->pauses[h->pause_count - 1].to == 0)
         h->pauses[h->pause_count - 1].to = day;
 }
@@ -100,17 +121,56 @@ static void end_pause(struct history *h, uint32_t day)
 static void note_pause(struct history *h, const struct case_held *e, uint32_t day)
 {
     begin(h, DEADLINE_PAUSE, day);
+    if (h->is_licence && e->pause_kind == CASE_PAUSE_HEARING)
+        begin(h, DEADLINE_HEARING, day);
     h->pause_days = e->expected_days;
+    h->pause_unit = e->unit != 0 ? e->unit : CASE_UNIT_WORKING;
     if (h->pause_count < PAUSES_MAX)
         h->pauses[h->pause_count++] = (struct pause){.from = day};
 }
 
-static void note_accept(struct history *h, const struct case_effect *f, uint32_t day)
+static void begin_decision(struct history *h, uint32_t from)
 {
-    uint32_t from = f->why == CASE_WHY_DEEMED && h->received != 0 ? h->received : day;
-    meet(h, accept_kind(h), day);
     begin(h, DEADLINE_FIRST, from);
     begin(h, DEADLINE_DECIDE, from);
+}
+
+/* The material has come, by 签收 or 补正: to be accepted, and the first stage of one that has stages runs. */
+static void note_received(struct history *h, uint32_t day)
+{
+    h->received = day;
+    begin(h, accept_kind(h), day);
+    if (h->is_staged)
+        begin_decision(h, day);
+}
+
+/* 补正: the applicant's time is no office's. */
+static void note_correct(struct history *h, uint32_t day)
+{
+    meet(h, accept_kind(h), day);
+    if (h->is_staged)
+        h->runs[DEADLINE_FIRST] = h->runs[DEADLINE_DECIDE] = (struct run){0};
+}
+
+/* Before 受理 it finds the office whose case it is; after it, the first one ends the first stage. */
+static void note_handover(struct history *h, bool has_first, uint32_t day)
+{
+    if (h->is_staged && h->is_accepted && has_first && !h->is_handed) {
+        h->is_handed = true;
+        begin(h, DEADLINE_DECIDE, day);
+    }
+    if (!h->is_staged || h->is_accepted)
+        meet(h, DEADLINE_FIRST, day);
+}
+
+static void note_accept(struct history *h, const struct case_effect *f, uint32_t day)
+{
+    bool is_deemed = f->event->role == CASE_ROLE_SYSTEM; /* whatever else the fold says of it */
+    uint32_t from = is_deemed && h->received != 0 ? h->received : day;
+    meet(h, accept_kind(h), day);
+    h->is_accepted = true;
+    if (!h->is_staged || h->runs[DEADLINE_DECIDE].from == 0)
+        begin_decision(h, from);
     if (f->event->lacking_days != 0)
         begin(h, DEADLINE_LACKING, day);
 }
@@ -137,11 +197,20 @@ static void note_revoke(struct history *h, uint32_t day)
         begin(h, DEADLINE_PUBLISH, day);
 }
 
+static uint32_t day_of(struct history *h, const struct case_held *e)
+{
+    uint64_t days = days_of_hlc(e->hlc);
+    if (days != h->last_days || h->last_date == 0)
+        h->last_date = date_of(days);
+    h->last_days = days;
+    return h->last_date;
+}
+
 /* long: one row for each event that begins or ends a limit */
-static void note_effect(struct history *h, const struct case_effect *f)
+static void note_effect(struct history *h, const struct case_effect *f, bool has_first)
 {
     const struct case_held *e = f->event;
-    uint32_t day = deadline_date_of_hlc(e->hlc);
+    uint32_t day = day_of(h, e);
     switch (e->type) {
     case CASE_EVENT_SUBMIT:
         begin(h, DEADLINE_FORWARD, day);
@@ -151,15 +220,14 @@ static void note_effect(struct history *h, const struct case_effect *f)
         break;
     case CASE_EVENT_RECEIPT:
         h->is_licence = (e->terms & CASE_TERM_LICENCE) != 0;
-        h->received = day;
-        begin(h, accept_kind(h), day);
+        h->is_staged = (e->terms & CASE_TERM_STAGED) != 0;
+        note_received(h, day);
         break;
     case CASE_EVENT_SUPPLEMENT:
-        h->received = day;
-        begin(h, accept_kind(h), day);
+        note_received(h, day);
         break;
     case CASE_EVENT_CORRECT:
-        meet(h, accept_kind(h), day);
+        note_correct(h, day);
         break;
     case CASE_EVENT_ACCEPT:
         note_accept(h, f, day);
@@ -171,7 +239,7 @@ static void note_effect(struct history *h, const struct case_effect *f)
         end_pause(h, day);
         break;
     case CASE_EVENT_HANDOVER:
-        meet(h, DEADLINE_FIRST, day);
+        note_handover(h, has_first, day);
         break;
     case CASE_EVENT_DECIDE:
         meet(h, DEADLINE_FIRST, day);
@@ -235,16 +303,29 @@ static unsigned limit_kind(unsigned kind)
     }
 }
 
+/* What the limits leave to decide in after the first stage; no days when there is no such stage. */
+static struct case_limit second_stage(const struct case_state *s)
+{
+    if (s->limits == NULL)
+        return (struct case_limit){0};
+    struct case_limit first = case_limit_get(s->limits, CASE_LIMIT_FIRST),
+                      all = case_limit_get(s->limits, CASE_LIMIT_DECIDE);
+    bool has_second = first.days > 0 && first.days < all.days && first.unit == all.unit;
+    return (struct case_limit){.unit = all.unit, .days = has_second ? (uint16_t)(all.days - first.days) : 0};
+}
+
 static struct case_limit limit_of(const struct case_state *s, const struct history *h, unsigned kind)
 {
     struct case_limit limit = {.unit = CASE_UNIT_WORKING, .days = kinds[kind].by_law};
     unsigned row = limit_kind(kind);
     if (s->limits != NULL && row < CASE_LIMIT_COUNT && case_limit_get(s->limits, (enum case_limit_kind)row).days > 0)
         limit = case_limit_get(s->limits, (enum case_limit_kind)row);
+    if (kind == DEADLINE_DECIDE && h->is_handed)
+        limit = second_stage(s);
     if (kind == DEADLINE_LACKING)
         limit.days = s->lacking_days;
     if (kind == DEADLINE_PAUSE)
-        limit.days = h->pause_days;
+        limit = (struct case_limit){.unit = h->pause_unit, .days = h->pause_days};
     return limit;
 }
 
@@ -288,6 +369,21 @@ static void walk(const struct history *h, const struct deadline_calendar *calend
     d->due = date_from_days(day);
 }
 
+/* While a pause runs there is no last day, also of a first review that a handover has met meanwhile; but what was met and whose last day
+ * lies before the pause keeps it, and with it its colour. */
+static void stop(const struct history *h, const struct deadline_calendar *calendar, struct deadline *d)
+{
+    struct history before = *h;
+    struct deadline met = *d;
+    uint32_t from = h->pauses[--before.pause_count].from;
+    if (d->is_met)
+        walk(&before, calendar, true, &met);
+    if (d->is_met && met.due <= from)
+        *d = met;
+    else
+        d->is_stopped = true;
+}
+
 static void compute(const struct case_state *s, const struct history *h, unsigned kind,
                     const struct deadline_calendar *calendar, struct deadlines *ret)
 {
@@ -305,8 +401,8 @@ static void compute(const struct case_state *s, const struct history *h, unsigne
     if (kind == DEADLINE_DECIDE)
         d->days += s->extend_days;
     bool runs_on = h->pause_count > 0 && h->pauses[h->pause_count - 1].to == 0;
-    if (may_stop && !d->is_met && runs_on)
-        d->is_stopped = true;
+    if (may_stop && runs_on)
+        stop(h, calendar, d);
     else
         walk(h, calendar, may_stop, d);
 }
@@ -317,10 +413,11 @@ void deadline_compute(struct casefile *c, const struct deadline_calendar *calend
     struct history h = {0};
     size_t count = casefile_effects(c, &effects);
     const struct case_state *s = casefile_state(c);
+    const bool has_first = second_stage(s).days > 0;
     ret->count = 0;
     for (size_t i = 0; i < count; i++)
         if (effects[i].kind == CASE_EFFECT_OK)
-            note_effect(&h, &effects[i]);
+            note_effect(&h, &effects[i], has_first);
     for (unsigned kind = 1; kind < array_count(kinds); kind++)
         compute(s, &h, kind, calendar, ret);
 }

@@ -12,6 +12,7 @@
 #define TB_CASES_DEADLINE_H
 
 #include "node/cases/casefile.h"
+#include "node/cases/law.h"
 
 /* @is_provisional: the notice of that year is not known yet. */
 struct deadline_calendar {
@@ -32,14 +33,15 @@ struct deadline_calendar {
     X(DEADLINE_FOLLOW_UP_DECIDING, 8, "follow_up_deciding", "差评整改", 15, "国办发〔2019〕51号 好差评")               \
     X(DEADLINE_PAUSE, 9, "pause", "特别程序", 0, "行政许可法第四十五条")                                               \
     X(DEADLINE_ACCEPT_OTHER, 10, "accept", "受理", 5, "比照行政许可法第三十二条 (逾期不视为受理)")                     \
-    X(DEADLINE_PUBLISH, 11, "publish", "双公示", 7, "双公示 行政许可决定7个工作日内公示")
+    X(DEADLINE_PUBLISH, 11, "publish", "双公示", 7, "双公示 行政许可决定7个工作日内公示")                              \
+    X(DEADLINE_HEARING, 12, "hearing", "组织听证", 20, "行政许可法第四十七条第一款")
 
 enum deadline_kind {
 #define X(name, value, text, chinese, days, source) name = value,
     DEADLINES(X)
 #undef X
 };
-#define DEADLINES_MAX 11u
+#define DEADLINES_MAX 12u
 
 enum deadline_colour { DEADLINE_GREEN = 1, DEADLINE_YELLOW = 2, DEADLINE_RED = 3 };
 

@@ -200,6 +200,7 @@ static const struct attr_row attr_rows[] = {
     {CASE_ATTR_PART, FORM_BYTES, CASE_ID_SIZE, CASE_ID_SIZE, AT(part), AT(has_part)},
     {CASE_ATTR_DEMANDS, FORM_U8, 1, UINT8_MAX, AT(demands), 0},
     {CASE_ATTR_TERMS, FORM_U8, 1, UINT8_MAX, AT(terms), 0},
+    {CASE_ATTR_UNIT, FORM_U8, CASE_UNIT_WORKING, CASE_UNIT_NATURAL, AT(unit), 0},
 };
 _Static_assert(array_count(attr_rows) == CASE_EVENT_ATTRS_MAX, "one row per attribute");
 

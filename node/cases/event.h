@@ -55,8 +55,14 @@
     X(CASE_EVENT_FOLLOW_UP, 33, "follow_up", "差评整改")     /* the side that got a bad mark */                        \
     X(CASE_EVENT_PART, 34, "part", "联办分件")               /* A: a part decided in a case of its own */              \
     X(CASE_EVENT_PART_DONE, 35, "part_done", "分件办结")     /* A: how that part ended */                              \
-    X(CASE_EVENT_PUBLISH, 36, "publish", "双公示")           /* B: the licence stands on the public list */
-#define CASE_EVENT_LAST CASE_EVENT_PUBLISH
+    X(CASE_EVENT_PUBLISH, 36, "publish", "双公示")           /* B: the licence stands on the public list */            \
+    X(CASE_EVENT_POST_MATERIALS, 37, "post_materials", "材料寄出") /* A: paper on its way to B */                      \
+    X(CASE_EVENT_POST_RESULT, 38, "post_result", "结果寄出")       /* B: paper on its way to A or the applicant */     \
+    X(CASE_EVENT_PART_LAPSED, 39, "part_lapsed", "分件失效") /* A: that part gives nothing, or nothing any more */     \
+    X(CASE_EVENT_NOTIFY, 40, "notify", "通知申请人")         /* A or B has told the applicant */                       \
+    X(CASE_EVENT_CHARGE, 41, "charge", "缴费通知")           /* A or B: a fee is asked for */                          \
+    X(CASE_EVENT_PAY, 42, "pay", "缴费")                     /* A or B: a fee was paid */
+#define CASE_EVENT_LAST CASE_EVENT_PAY
 
 enum case_event_type {
     CASE_EVENT_NONE = 0,
@@ -114,9 +120,10 @@ enum case_role {
     X(CASE_ATTR_SIDE, 22, "side")                   /* u8 enum case_side: EVALUATE, FOLLOW_UP */                       \
     X(CASE_ATTR_REVIEW, 23, "review")               /* u8 enum case_review: REVIEW */                                  \
     X(CASE_ATTR_PARENT, 24, "parent")               /* 16 bytes: SUBMIT of a part, the case it belongs to */           \
-    X(CASE_ATTR_PART, 25, "part")                   /* 16 bytes: case id: PART, PART_DONE */                           \
+    X(CASE_ATTR_PART, 25, "part")                   /* 16 bytes: case id: PART, PART_DONE, PART_LAPSED */              \
     X(CASE_ATTR_DEMANDS, 26, "demands")             /* u8 set of enum case_demand: RECEIPT */                          \
-    X(CASE_ATTR_TERMS, 27, "terms")                 /* u8 set of enum case_term: RECEIPT */
+    X(CASE_ATTR_TERMS, 27, "terms")                 /* u8 set of enum case_term: RECEIPT */                            \
+    X(CASE_ATTR_UNIT, 28, "unit")                   /* u8 enum case_unit of the expected days: PAUSE; none: working */
 
 enum case_attr_tag {
 #define X(name, value, text) name = value,
@@ -135,9 +142,14 @@ enum case_demand { CASE_DEMAND_REVIEW = 1 /* 法制审核 before the decision */
 enum case_term {
     CASE_TERM_LACKING = 1, /* 容缺受理 */
     CASE_TERM_PROMISE = 2, /* 告知承诺 */
-    CASE_TERM_LICENCE = 4  /* 行政许可: what 行政许可法 alone has, 视为受理, 双公示, goes for it */
+    CASE_TERM_LICENCE = 4, /* 行政许可: what 行政许可法 alone has, 视为受理, 双公示, goes for it */
+    CASE_TERM_STAGED = 8   /* its limits are those of stages: each from the day on which that office got the case */
 };
-enum case_told { CASE_TOLD_REASONS = 1 /* 理由 */, CASE_TOLD_REMEDIES = 2 /* 行政复议、行政诉讼 */ };
+enum case_told {
+    CASE_TOLD_REASONS = 1,  /* 理由 */
+    CASE_TOLD_REMEDIES = 2, /* 行政复议、行政诉讼 */
+    CASE_TOLD_BASIS = 4     /* 依据: the law that stops the time of a pause of kind other */
+};
 enum case_side { CASE_SIDE_RECEIVING = 1, CASE_SIDE_DECIDING = 2 };
 enum case_review { CASE_REVIEW_PASS = 1, CASE_REVIEW_RETURN = 2 };
 
@@ -150,7 +162,10 @@ enum case_review { CASE_REVIEW_PASS = 1, CASE_REVIEW_RETURN = 2 };
     X(5, "testing", "检测")                                                                                            \
     X(6, "quarantine", "检疫")                                                                                         \
     X(7, "appraisal", "鉴定")                                                                                          \
-    X(8, "expert_review", "专家评审")
+    X(8, "expert_review", "专家评审")                                                                                  \
+    X(CASE_PAUSE_OTHER, "other", "其他") /* of another law than this one: its reason and basis are told */
+#define CASE_PAUSE_HEARING 1
+#define CASE_PAUSE_OTHER 9
 
 /* The limits of a case, as the item that the deciding node published says them. On the wire: per limit unit u8 (0 none, 1
  * working days, 2 natural days) and days u16, in this order. */
@@ -212,6 +227,7 @@ struct case_event {
     uint8_t grade;
     uint8_t channel;
     uint8_t pause_kind;
+    uint8_t unit;
     uint16_t expected_days;
     uint16_t extend_days;
     uint16_t lacking_days;
@@ -249,7 +265,7 @@ int case_event_parse_attrs(const struct case_attr *attrs, size_t count, struct c
 
 /* The inverse: the attributes of @event that are present, tags strictly increasing. The values lie in @storage (reset
  * here) and live as long as it is not written. @max must be CASE_EVENT_ATTRS_MAX or more. */
-#define CASE_EVENT_ATTRS_MAX 27u
+#define CASE_EVENT_ATTRS_MAX 28u
 void case_event_encode_attrs(const struct case_event *event, struct buf *storage, struct case_attr *ret, unsigned max,
                              unsigned *ret_count);
 

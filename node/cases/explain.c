@@ -145,6 +145,13 @@ static void explain_ok(const struct case_effect *f, const char *what, char *out,
                        "(容缺受理): %s by %u gives %u days for it; the case is %s",
                        what, author, f->event->lacking_days, after);
         break;
+    case CASE_WHY_LACKING_OVER:
+        (void)snprintf(
+            out, size,
+            "done, but something may be lacking (容缺受理) for longer than the case may take: %s by %u gives "
+            "%u days for it; the case is %s",
+            what, author, f->event->lacking_days, after);
+        break;
     case CASE_WHY_PROMISE_UNALLOWED:
         (void)snprintf(
             out, size,
@@ -227,6 +234,10 @@ static const char *plain_text(uint8_t why)
         return "refused: %s needs the reason told to the applicant, and a refusal also the ways of appeal "
                "(复议、诉讼); "
                "rule: 行政许可法第三十八条、第四十二条";
+    case CASE_WHY_BASIS_UNTOLD:
+        return "refused: %s of kind other (其他) needs the reason and the law that stops the time (reason, basis), "
+               "told to "
+               "the applicant; rule: 行政许可法第四十五条";
     case CASE_WHY_REVIEW_MISSING:
         return "refused: %s needs a legal review (法制审核) that passed, the item demands it; rule: "
                "国办发〔2018〕118号";
@@ -254,9 +265,9 @@ static const char *plain_text(uint8_t why)
     case CASE_WHY_PARTS_OPEN:
         return "refused: %s has to wait until all parts (联办分件) have ended; rule: 国办发〔2020〕35号 多地联办";
     case CASE_WHY_PART_DENIED:
-        return "refused: %s cannot grant, a part (联办分件) was denied; rule: 国办发〔2020〕35号 多地联办";
+        return "refused: %s cannot grant, a part (联办分件) was denied or lapsed; rule: 国办发〔2020〕35号 多地联办";
     case CASE_WHY_PART_UNKNOWN:
-        return "refused: %s names no open part (联办分件) of this case";
+        return "refused: %s names no part (联办分件) of this case that is open, or granted and lapses";
     case CASE_WHY_PARTS_FULL:
         return "refused: %s is one too many, a case has at most 32 parts (联办分件)";
     case CASE_WHY_DECISION_KNOWN:

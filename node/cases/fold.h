@@ -29,7 +29,7 @@ struct fold {
     uint8_t pause_kind;
     uint8_t terms; /* enum case_term of the last receipt */
     uint8_t part_count;
-    uint8_t part_decisions[CASE_PARTS_MAX]; /* 0 while open */
+    uint8_t part_decisions[CASE_PARTS_MAX]; /* enum case_part_end, 0 while open */
     const struct dag_event *parts[CASE_PARTS_MAX];
     const struct dag_event *review; /* the 法制审核 that passed, or NULL */
     const uint8_t *limits;          /* of the last event that had them */

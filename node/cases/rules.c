@@ -153,9 +153,27 @@ static const struct rule law[] = {
     {.type = CASE_EVENT_PART_DONE, .rank = 4, .who = RULE_WHO_RECEIVING, .op = RULE_OP_PART_DONE,
      .roles = WINDOW | SYSTEM, .needs = PART | DECISION, .allowed = UNDECIDED,
      .source = "国办发〔2020〕35号 多地联办"},
+    {.type = CASE_EVENT_PART_LAPSED, .rank = 4, .who = RULE_WHO_RECEIVING, .op = RULE_OP_LAPSE,
+     .roles = WINDOW | SYSTEM, .needs = PART, .allowed = RULE_STATUS_ANY, /* also of a whole that is decided */
+     .source = "国办发〔2020〕35号 多地联办 分件撤销、撤回"},
     {.type = CASE_EVENT_PUBLISH, .rank = 6, .who = RULE_WHO_LEAD, .op = RULE_OP_PUBLISH,
      .roles = DECIDER | SYSTEM, .allowed = S(GRANTED) | CLOSED | DONE,
      .source = "双公示 行政许可决定7个工作日内公示"},
+    {.type = CASE_EVENT_POST_MATERIALS, .rank = 6, .who = RULE_WHO_RECEIVING, .op = RULE_OP_RECORD,
+     .roles = APPLICANT | WINDOW | SYSTEM, .allowed = UNDECIDED | DECIDED, .late = NOT_TAKEN_UP | DONE | S(WITHDRAWN),
+     .source = "国办发〔2020〕35号 异地代收代办 邮件寄递"},
+    {.type = CASE_EVENT_POST_RESULT, .rank = 6, .who = RULE_WHO_LEAD, .op = RULE_OP_RECORD,
+     .roles = DECIDER | SYSTEM, .allowed = CLOSED | NOT_TAKEN_UP | DONE, /* sent again, too (补发) */
+     .source = "国办发〔2020〕35号 异地代收代办 寄递纸质结果"},
+    {.type = CASE_EVENT_NOTIFY, .rank = 6, .who = RULE_WHO_EITHER, .op = RULE_OP_RECORD,
+     .roles = WINDOW | DECIDER | SYSTEM, .allowed = RULE_STATUS_ANY,
+     .source = XKF "第四十五条 告知申请人"},
+    {.type = CASE_EVENT_CHARGE, .rank = 6, .who = RULE_WHO_EITHER, .op = RULE_OP_RECORD,
+     .roles = WINDOW | DECIDER | SYSTEM, .allowed = UNDECIDED | S(GRANTED) | S(CLOSED_GRANTED) | S(CLOSED_LACKING),
+     .source = XKF "第五十八条"},
+    {.type = CASE_EVENT_PAY, .rank = 6, .who = RULE_WHO_EITHER, .op = RULE_OP_RECORD, /* it happened, whatever crossed it */
+     .roles = APPLICANT | WINDOW | DECIDER | SYSTEM, .allowed = UNDECIDED | DECIDED | DONE | S(WITHDRAWN),
+     .source = XKF "第五十九条"},
 };
 
 /* The machine of tests/vectors/data/case_fold.json: OPEN is RECEIVED, APPROVED GRANTED, REJECTED DENIED; a served case

@@ -1,8 +1,8 @@
 /* The law as data: who may do what to a case, when, and what it leads to. One table per rules version. Pure; base only.
  *
  * A row is read by fold.c, which knows no event type by itself: the few effects beyond "status becomes X" are the
- * operations of enum rule_op. A case keeps the version its root names; its lead may raise it. Version 0 is the abstract
- * machine of the published fold vectors; version 1 is the procedure of the Administrative Licensing Law (行政许可法)
+ * operations of enum rule_op (operation.c). A case keeps the version its root names; its lead may raise it. Version 0 is the
+ * abstract machine of the published fold vectors; version 1 is the procedure of the Administrative Licensing Law (行政许可法)
  * with the split between receiving and deciding place of 国办发〔2020〕35号. A row in use is never changed: a change of
  * law is a new version, because old cases must fold as they did.
  */
@@ -36,7 +36,7 @@ enum rule_op {
     RULE_OP_CLOSE,  /* status by the decision */
     RULE_OP_DELIVER,
     RULE_OP_EVALUATE, /* once */
-    RULE_OP_WITHDRAW, /* the race with the decision, see fold.c */
+    RULE_OP_WITHDRAW, /* the race with the decision, see operation.c */
     RULE_OP_REVOKE,   /* needs a grant */
     RULE_OP_OBJECT,
     RULE_OP_HANDOVER,
@@ -50,6 +50,7 @@ enum rule_op {
     RULE_OP_FOLLOW_UP, /* needs a bad mark of the author's side */
     RULE_OP_PART,
     RULE_OP_PART_DONE,
+    RULE_OP_LAPSE,
     RULE_OP_PUBLISH /* a licence that was granted */
 };
 

@@ -4,6 +4,13 @@
 #include <stddef.h>
 #include <string.h>
 
+#define NUMBER_WITHDRAWN_EARLY 2 /* 撤件 */
+
+uint8_t case_status_number(uint8_t status, bool was_accepted)
+{
+    return status == CASE_STATUS_WITHDRAWN && !was_accepted ? NUMBER_WITHDRAWN_EARLY : status;
+}
+
 const char *case_status_name(uint8_t status)
 {
     switch (status) {

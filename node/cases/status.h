@@ -1,12 +1,13 @@
 /* Where a case stands: the statuses of node/cases with their numbers, wire names and Chinese terms. Pure; base only.
  *
  * Numbers 1..15 are the ones that several systems in use already write (接件 1, 受理 3, … 撤销 15), so that an
- * exchange with them needs no mapping; 2 (撤件) is theirs and unused here. Numbers from 20 on are our own. They stand in
+ * exchange with them needs no mapping; 2 (撤件) is theirs: here it is a withdrawal before the acceptance (CASES.md). Numbers from 20 on are our own. They stand in
  * stores and digests: never renumber, only add (below 64, rules.c keeps sets of statuses in one u64).
  */
 #ifndef TB_CASES_STATUS_H
 #define TB_CASES_STATUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* name, value, wire name, Chinese term */
@@ -40,6 +41,9 @@ enum case_status {
     CASE_STATUSES(X)
 #undef X
 };
+
+/* The number for other systems: @status, but 2 (撤件) of a withdrawn case that was never accepted (受理). */
+uint8_t case_status_number(uint8_t status, bool was_accepted);
 
 /* Tables by value and by wire name: NULL for an unknown value ("none" and "无" for CASE_STATUS_NONE); an unknown name
  * gives CASE_STATUS_NONE. Static text. */

@@ -222,12 +222,14 @@ static void print_result(struct check *k)
 {
     struct arena *mem = &k->c->mem;
     const char *own = ctl_option(k->c, "--policy");
+    yyjson_val *withheld = yyjson_obj_get(yyjson_doc_get_root(k->manifest), "withheld");
     const struct output_pair pairs[] = {
         {"case", k->case_id},
         {"files", arena_printf(mem, "%zu", k->files)},
         {"entries", arena_printf(mem, "%zu", k->entries)},
         {"receipts", arena_printf(mem, "%zu", k->receipts)},
         {"not final", arena_printf(mem, "%zu", k->unfinal)},
+        {"withheld", arena_printf(mem, "%zu", yyjson_arr_size(withheld))},
         {"judged by", own != NULL ? own : "the package's own policy"},
     };
     cmd_print_pairs(k->c, pairs, array_count(pairs));

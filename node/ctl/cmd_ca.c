@@ -6,6 +6,7 @@
  * leaves a certificate of a node that is no member yet, and running it again repairs that.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -60,10 +61,10 @@ static int load_members(struct ctl *c, struct office *o, struct err *e)
     return rc;
 }
 
-/* close_office() is the caller's, also after an error. */
+/* @ret: its CA may be open already. close_office() is the caller's, also after an error. */
 static int open_office(struct ctl *c, struct office *ret, struct err *e)
 {
-    int rc = ca_open(c->dir, &ret->ca, e);
+    int rc = ret->ca == NULL ? ca_open(c->dir, &ret->ca, e) : 0;
     if (rc == 0)
         rc = keystore_load_signing_key(setup_path(&c->mem, c->dir, "federation.key"), &ret->crypto, e);
     if (rc == 0)
@@ -100,18 +101,26 @@ static int encode_members(struct ctl *c, const struct office *o, uint32_t code, 
 int cmd_ca_init(struct ctl *c, struct err *e)
 {
     uint64_t days = CA_DAYS, now = now_s();
-    const char *name = ctl_option(c, "--name");
+    const char *name = ctl_option(c, "--name"), *public_path = setup_path(&c->mem, c->dir, "federation.pub");
+    struct stat st;
+    bool is_first = stat(public_path, &st) != 0;
     struct office o = {0};
     struct buf vkey = {0};
     int rc = ctl_option_u64(c, "--days", 1, DAYS_MAX, &days, e);
     if (rc == 0)
-        rc = ca_init(c->dir, name, now - BACKDATE_S, now + days * DAY_S, e);
+        rc = ca_init(c->dir, name, now - BACKDATE_S, now + days * DAY_S, &o.ca, e);
     if (rc == 0)
         rc = open_office(c, &o, e);
     if (rc == 0) {
         note_verifier_format(&o.signer.key, &vkey);
         buf_put_string(&vkey, "\n");
-        rc = file_write(setup_path(&c->mem, c->dir, "federation.pub"), buf_bytes(&vkey), 0644, false, e);
+        rc = file_write(public_path, buf_bytes(&vkey), 0644, false, e);
+    }
+    if (rc != 0 && o.ca != NULL) { /* a federation without its public key is none: the next try makes all of it */
+        if (is_first)
+            (void)remove(public_path);
+        ca_abandon(o.ca);
+        o.ca = NULL;
     }
     if (rc == 0) {
         buf_cstr(&vkey);

@@ -19,13 +19,12 @@ static const char *due_text(struct arena *mem, yyjson_val *due, bool whole)
 {
     if (!yyjson_is_obj(due))
         return NULL;
-    const char *text = arena_printf(mem, "%s %s%s", output_text(mem, due, "due"), output_text(mem, due, "colour"),
-                                    yyjson_get_bool(yyjson_obj_get(due, "provisional")) ? " (provisional)" : "");
+    const char *mark = yyjson_get_bool(yyjson_obj_get(due, "provisional")) ? " (provisional 暂定)" : "";
     if (!whole)
-        return text;
-    return arena_printf(mem, "%s %s %s, %s %s days left", output_text(mem, due, "kind"),
-                        output_text(mem, due, "chinese"), text, output_text(mem, due, "days_left"),
-                        output_text(mem, due, "unit"));
+        return arena_printf(mem, "%s %s%s", output_text(mem, due, "due"), output_text(mem, due, "colour"), mark);
+    return arena_printf(mem, "%s %s %s %s%s, %s %s days left", output_text(mem, due, "kind"),
+                        output_text(mem, due, "chinese"), output_text(mem, due, "due"), output_text(mem, due, "colour"),
+                        mark, output_text(mem, due, "days_left"), output_text(mem, due, "unit"));
 }
 
 static void print_cases(struct ctl *c, yyjson_val *root)
@@ -91,6 +90,117 @@ static void print_events(struct ctl *c, yyjson_val *root)
     output_table_print(&t, "no events", c->out);
 }
 
+/* "identity_checked, form_checked"; NULL when the list is empty. */
+static const char *joined(struct arena *mem, yyjson_val *list)
+{
+    const char *text = NULL;
+    yyjson_arr_iter it = yyjson_arr_iter_with(list);
+    for (yyjson_val *v = yyjson_arr_iter_next(&it); v != NULL; v = yyjson_arr_iter_next(&it)) {
+        const char *word = yyjson_is_str(v) ? yyjson_get_str(v) : "-";
+        text = text == NULL ? word : arena_printf(mem, "%s, %s", text, word);
+    }
+    return text;
+}
+
+/* "receiving 5, deciding -"; NULL when neither side was evaluated. */
+static const char *grades_text(struct arena *mem, yyjson_val *grades)
+{
+    bool any = output_field(mem, grades, "receiving") != NULL || output_field(mem, grades, "deciding") != NULL;
+    return !any ? NULL
+                : arena_printf(mem, "receiving %s, deciding %s (好差评, of 5)", output_text(mem, grades, "receiving"),
+                               output_text(mem, grades, "deciding"));
+}
+
+static bool is_any_provisional(yyjson_val *root)
+{
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "deadlines"));
+    for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it))
+        if (yyjson_get_bool(yyjson_obj_get(o, "provisional")))
+            return true;
+    return false;
+}
+
+/* Each deadline that began, met or open. */
+static void print_deadlines(struct ctl *c, yyjson_val *root)
+{
+    static const char *const header[] = {"DEADLINE", "DAYS", "FROM", "DUE", "COLOUR", "LEFT", "MET", "SOURCE"};
+    struct output_table t = output_table_open(&c->mem, header, array_count(header));
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "deadlines"));
+    for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it)) {
+        bool is_provisional = yyjson_get_bool(yyjson_obj_get(o, "provisional")),
+             is_stopped = yyjson_get_bool(yyjson_obj_get(o, "stopped")),
+             is_open = !is_stopped && output_field(&c->mem, o, "met") == NULL;
+        output_cell(
+            &t, arena_printf(&c->mem, "%s %s", output_text(&c->mem, o, "kind"), output_text(&c->mem, o, "chinese")));
+        output_cell(&t,
+                    arena_printf(&c->mem, "%s %s", output_text(&c->mem, o, "days"), output_text(&c->mem, o, "unit")));
+        output_cell(&t, output_field(&c->mem, o, "from"));
+        output_cell(&t, is_stopped ? "stands still"
+                                   : arena_printf(&c->mem, "%s%s", output_text(&c->mem, o, "due"),
+                                                  is_provisional ? " 暂定" : ""));
+        output_cell(&t, output_field(&c->mem, o, "colour"));
+        output_cell(&t, is_open ? output_field(&c->mem, o, "days_left") : NULL);
+        output_cell(&t, output_field(&c->mem, o, "met"));
+        output_cell(&t, output_field(&c->mem, o, "source"));
+    }
+    output_table_print(&t, "no deadlines", c->out);
+}
+
+/* Who held the case since when (转办); the last one holds it now. */
+static void print_custody(struct ctl *c, yyjson_val *root)
+{
+    static const char *const header[] = {"HOLDER", "SINCE", "BY"};
+    struct output_table t = output_table_open(&c->mem, header, array_count(header));
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "custody"));
+    for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it)) {
+        output_cell(&t, output_field(&c->mem, o, "node"));
+        output_cell(&t, output_time(&c->mem, o, "since"));
+        output_cell(&t,
+                    arena_printf(&c->mem, "%s %s", output_text(&c->mem, o, "by"), output_text(&c->mem, o, "chinese")));
+    }
+    output_table_print(&t, "no holder", c->out);
+}
+
+/* Nothing for a case without parts, as most are. */
+static void print_parts(struct ctl *c, yyjson_val *root)
+{
+    static const char *const header[] = {"PART", "DECISION", "STATE"};
+    struct output_table t = output_table_open(&c->mem, header, array_count(header));
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "parts"));
+    for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it)) {
+        const char *decision = output_field(&c->mem, o, "decision");
+        output_cell(&t, output_field(&c->mem, o, "case"));
+        output_cell(&t, decision != NULL ? decision : "open");
+        output_cell(&t, output_field(&c->mem, o, "status"));
+    }
+    if (t.cell_count == 0)
+        return;
+    output_table_print(&t, "", c->out);
+    yyjson_val *p = yyjson_obj_get(root, "progress");
+    fprintf(c->out, "\n%s (%s): %s open, %s granted, %s denied, %s lapsed\n\n", output_text(&c->mem, p, "state"),
+            output_text(&c->mem, p, "chinese"), output_text(&c->mem, p, "open"), output_text(&c->mem, p, "granted"),
+            output_text(&c->mem, p, "denied"), output_text(&c->mem, p, "lapsed"));
+}
+
+/* 容缺受理: which materials are still to come, unless none is named. */
+static void print_lacking(struct ctl *c, yyjson_val *root)
+{
+    static const char *const header[] = {"LACKING", "NAME", "FORM", "DAYS", "DUE"};
+    struct output_table t = output_table_open(&c->mem, header, array_count(header));
+    yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(root, "lacking"));
+    for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it)) {
+        output_cell(&t, output_field(&c->mem, o, "code"));
+        output_cell(&t, output_field(&c->mem, o, "name"));
+        output_cell(&t, output_field(&c->mem, o, "form"));
+        output_cell(&t, output_field(&c->mem, o, "days"));
+        output_cell(&t, output_field(&c->mem, o, "due"));
+    }
+    if (t.cell_count == 0)
+        return;
+    output_table_print(&t, "", c->out);
+    fputc('\n', c->out);
+}
+
 int cmd_case_show(struct ctl *c, struct err *e)
 {
     struct client_reply reply = {0};
@@ -115,6 +225,9 @@ int cmd_case_show(struct ctl *c, struct err *e)
             {"received by", output_field(mem, o, "receiving")},
             {"decided by", output_field(mem, o, "lead")},
             {"division", output_field(mem, o, "division")},
+            {"part of", output_field(mem, o, "parent")},
+            {"flags", joined(mem, yyjson_obj_get(o, "flags"))},
+            {"grades", grades_text(mem, yyjson_obj_get(o, "grades"))},
             {"due", due_text(mem, yyjson_obj_get(o, "due"), true)},
             {"created", output_time(mem, o, "created")},
             {"updated", output_time(mem, o, "updated")},
@@ -124,7 +237,18 @@ int cmd_case_show(struct ctl *c, struct err *e)
         yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(o, "warnings"));
         for (yyjson_val *w = yyjson_arr_iter_next(&it); w != NULL; w = yyjson_arr_iter_next(&it))
             fprintf(c->out, "warning: %s\n", output_clean(mem, yyjson_is_str(w) ? yyjson_get_str(w) : ""));
+        if (is_any_provisional(o))
+            fputs("provisional: a day marked 暂定 counts by weekends through a year whose holidays are not published "
+                  "yet; "
+                  "it moves when they are (tongban calendar import)\n",
+                  c->out);
         fputc('\n', c->out);
+        print_deadlines(c, o);
+        fputc('\n', c->out);
+        print_custody(c, o);
+        fputc('\n', c->out);
+        print_parts(c, o);
+        print_lacking(c, o);
         print_events(c, o);
     }
     client_reply_close(&reply);

@@ -263,16 +263,29 @@ int cmd_case_submit(struct ctl *c, struct err *e)
 static const struct event_option {
     const char *option;
     const char *field;
-    bool is_number;
+    uint64_t max;     /* of a number, from 1; 0: a text */
     const char *type; /* only for this event; NULL = any */
 } event_options[] = {
-    {"--reason", "reason", false, NULL},       {"--reason-code", "reason_code", false, NULL},
-    {"--note", "note", false, NULL},           {"--channel", "channel", false, NULL},
-    {"--official", "official", false, NULL},   {"--remedies", "remedies", false, NULL},
-    {"--side", "side", false, NULL},           {"--part", "part", false, NULL},
-    {"--kind", "pause_kind", false, NULL},     {"--days", "expected_days", true, "pause"},
-    {"--days", "extend_days", true, "extend"}, {"--lacking-days", "lacking_days", true, NULL},
-    {"--grade", "grade", true, NULL},
+    {"--reason", "reason", 0, NULL},
+    {"--reason-code", "reason_code", 0, NULL},
+    {"--note", "note", 0, NULL},
+    {"--channel", "channel", 0, NULL},
+    {"--official", "official", 0, NULL},
+    {"--remedies", "remedies", 0, NULL},
+    {"--side", "side", 0, NULL},
+    {"--part", "part", 0, NULL},
+    {"--kind", "pause_kind", 0, NULL},
+    {"--days", "expected_days", UINT16_MAX, "pause"},
+    {"--unit", "unit", 0, NULL},
+    {"--basis", "basis", 0, NULL},
+    {"--days", "extend_days", UINT16_MAX, "extend"},
+    {"--lacking-days", "lacking_days", UINT16_MAX, NULL},
+    {"--grade", "grade", 5, NULL},
+    {"--carrier", "carrier", 0, NULL},
+    {"--tracking", "tracking", 0, NULL},
+    {"--means", "means", 0, NULL},
+    {"--on", "told_on", 0, NULL},
+    {"--amount-fen", "amount_fen", EVENT_FEN_MAX, NULL},
 };
 
 static int put_event(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *o, const char *type, struct err *e)
@@ -284,14 +297,35 @@ static int put_event(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *o, cons
         uint64_t number = 0;
         if (text == NULL || (row->type != NULL && strcmp(row->type, type) != 0))
             continue;
-        if (!row->is_number) {
+        if (row->max == 0) {
             put_text(doc, o, row->field, text);
             continue;
         }
-        int rc = ctl_option_u64(c, row->option, 1, UINT16_MAX, &number, e);
+        int rc = ctl_option_u64(c, row->option, 1, row->max, &number, e);
         if (rc != 0)
             return rc;
         (void)yyjson_mut_obj_add_uint(doc, o, row->field, number);
+    }
+    return 0;
+}
+
+/* "M06" or "M06=5", working days. */
+static int put_lacking(struct ctl *c, yyjson_mut_doc *doc, yyjson_mut_val *o, struct err *e)
+{
+    const char *text = ctl_option_at(c, "--lacking", 0);
+    yyjson_mut_val *list = text != NULL ? yyjson_mut_obj_add_arr(doc, o, "lacking") : NULL;
+    for (size_t i = 0; text != NULL; text = ctl_option_at(c, "--lacking", ++i)) {
+        const char *equals = strchr(text, '=');
+        uint64_t days = 0;
+        yyjson_mut_val *row = yyjson_mut_arr_add_obj(doc, list);
+        put_text(doc, row, "code", equals == NULL ? text : arena_strndup(&c->mem, text, (size_t)(equals - text)));
+        if (equals == NULL)
+            continue;
+        if (decimal_parse(bytes_of_string(equals + 1), &days) != 0 || days == 0 || days > UINT16_MAX)
+            return err_set(e, ERR_INVALID, "ctl.pair",
+                           "'--lacking %.64s' must be of the form CODE or CODE=DAYS, 1 to %u working days", text,
+                           UINT16_MAX);
+        (void)yyjson_mut_obj_add_uint(doc, row, "days", days);
     }
     return 0;
 }
@@ -314,6 +348,8 @@ int cmd_case_step(struct ctl *c, struct err *e)
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
     int rc = put_event(c, doc, root, type, e);
+    if (rc == 0)
+        rc = put_lacking(c, doc, root, e);
     if (ctl_option(c, "--pass") != NULL || ctl_option(c, "--return") != NULL)
         put_text(doc, root, "review", ctl_option(c, "--pass") != NULL ? "pass" : "return");
     if (ctl_option(c, "--grant") != NULL || ctl_option(c, "--deny") != NULL)

@@ -148,7 +148,7 @@ static size_t events_of(yyjson_val *list, struct arena *mem, struct demo_event *
 /* The body of POST …/events. Values of digits alone are numbers, but in texts. */
 static char *step_body(const struct demo_step *step, size_t *ret_size)
 {
-    static const char *const texts[] = {"reason", "reason_code", "note", "official"};
+    static const char *const texts[] = {"reason", "reason_code", "note", "official", "carrier", "tracking"};
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     xassert(doc != NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);

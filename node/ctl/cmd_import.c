@@ -137,12 +137,58 @@ static void print_changes(struct ctl *c, yyjson_val *root, const char *name)
     output_table_print(&t, "", c->out);
 }
 
+/* A value on one line: line ends as \\n. */
+static const char *one_line(struct ctl *c, const char *text)
+{
+    struct buf b = {0};
+    for (; *text != '\0'; text++)
+        if (*text == '\n')
+            buf_put_string(&b, "\\n");
+        else
+            buf_put_u8(&b, (uint8_t)*text);
+    const char *line = output_clean(&c->mem, buf_cstr(&b));
+    buf_close(&b);
+    return line;
+}
+
+static void print_difference(struct ctl *c, yyjson_val *o)
+{
+    const char *before = output_field(&c->mem, o, "before"), *after = output_field(&c->mem, o, "after");
+    fprintf(c->out, "  %s ", output_clean(&c->mem, output_text(&c->mem, o, "path")));
+    if (before != NULL && after != NULL)
+        fprintf(c->out, "%s → %s\n", one_line(c, before), one_line(c, after));
+    else
+        fprintf(c->out, "%s: %s\n", before == NULL ? "added" : "removed",
+                one_line(c, before != NULL  ? before
+                            : after != NULL ? after
+                                            : ""));
+}
+
+/* What each changed item has been and will be. */
+static void print_differences(struct ctl *c, yyjson_val *root)
+{
+    yyjson_arr_iter items = yyjson_arr_iter_with(yyjson_obj_get(root, "changed"));
+    for (yyjson_val *item = yyjson_arr_iter_next(&items); item != NULL; item = yyjson_arr_iter_next(&items)) {
+        yyjson_val *list = yyjson_obj_get(item, "differences");
+        uint64_t listed = yyjson_arr_size(list), all = yyjson_get_uint(yyjson_obj_get(item, "difference_count"));
+        yyjson_arr_iter it = yyjson_arr_iter_with(list);
+        fprintf(c->out, "%s %s\n", output_clean(&c->mem, output_text(&c->mem, item, "code")),
+                output_clean(&c->mem, output_text(&c->mem, item, "name")));
+        for (yyjson_val *o = yyjson_arr_iter_next(&it); o != NULL; o = yyjson_arr_iter_next(&it))
+            print_difference(c, o);
+        if (all > listed)
+            fprintf(c->out, "  and %llu more differences, which a report does not list\n",
+                    (unsigned long long)(all - listed));
+    }
+}
+
 static void print_report(struct ctl *c, yyjson_val *root)
 {
     cmd_print_problems(c, root);
     print_changes(c, root, "added");
     print_changes(c, root, "changed");
     print_changes(c, root, "withdrawn");
+    print_differences(c, root);
     const struct output_pair pairs[] = {
         {"items in the file", output_field(&c->mem, root, "items")},
         {"wrong", output_field(&c->mem, root, "problem_count")},

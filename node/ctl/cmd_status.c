@@ -1,10 +1,36 @@
-/* status, peer list. */
+/* status (and its --health), peer list. */
 #include "node/ctl/cmd.h"
 
 #include "node/base/xassert.h"
 
+/* Shorter than what supervisors wait for a check (docker/Dockerfile): its end says why, being killed does not. */
+#define HEALTH_TIMEOUT_MS 5000u
+
+/* For supervisors: ends well only while the node can take something in. */
+static int check_health(struct ctl *c, struct err *e)
+{
+    struct client_reply reply = {0};
+    const struct client_request r = {
+        .dir = c->dir, .method = "GET", .path = "/healthz", .timeout_ms = HEALTH_TIMEOUT_MS};
+    int rc = client_ask(&r, &reply, e);
+    const char *writer = yyjson_get_str(yyjson_obj_get(reply.root, "writer"));
+    if (rc != 0 && writer != NULL) { /* the 503 of /healthz is no error body: it says how the node is */
+        rc = err_set(e, ERR_BUSY, "ctl.not-healthy", "the node takes nothing in: %s", writer);
+        err_hint(e,
+                 "it still answers what it is asked and goes on by itself as soon as it can: a restart does not help");
+    }
+    if (rc == ERR_TIMEOUT)
+        err_hint(e, "it is paused, or a disk of it stands still");
+    if ((rc == 0 || writer != NULL) && !cmd_print_json(c, &reply) && rc == 0)
+        fprintf(c->out, "%s\n", output_text(&c->mem, reply.root, "status"));
+    client_reply_close(&reply);
+    return rc;
+}
+
 int cmd_status(struct ctl *c, struct err *e)
 {
+    if (ctl_option(c, "--health") != NULL)
+        return check_health(c, e);
     struct client_reply reply = {0};
     int rc = cmd_get(c, "/v1/status", &reply, e);
     if (rc == 0 && !cmd_print_json(c, &reply)) {

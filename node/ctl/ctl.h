@@ -66,7 +66,7 @@ struct ctl {
 /* Runs one command line; returns the exit status. @argv[0] is the program's name. */
 int ctl_main(int argc, char **argv, FILE *out, FILE *err);
 
-/* The command table; ends with an entry without a name. */
+/* ctl_commands.c: the command table; ends with an entry without a name. */
 extern const struct ctl_command ctl_commands[];
 
 /* Value of an option (the last one given), NULL when not given; "" for a flag. */

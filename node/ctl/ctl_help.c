@@ -1,4 +1,4 @@
-/* Help texts, made from the command table (see ctl.h). */
+/* Help texts, made from the command table, and the command that prints them (see ctl.h). */
 #include "node/ctl/ctl.h"
 
 #include <string.h>
@@ -54,4 +54,29 @@ void ctl_print_command_help(const struct ctl_command *command, FILE *out)
         fprintf(out, "%s%s%s\n", o->help, o->required ? " (required)" : "", o->repeated ? " (may be repeated)" : "");
     }
     fprintf(out, "\nexample:\n  %s\n", command->example);
+}
+
+int cmd_help(struct ctl *c, struct err *e)
+{
+    if (c->arg_count == 0) {
+        ctl_print_help(c->out);
+        return 0;
+    }
+    const char *name = c->arg_count == 2 ? arena_printf(&c->mem, "%s %s", c->args[0], c->args[1]) : c->args[0];
+    size_t size = strlen(name);
+    bool found = false;
+    for (const struct ctl_command *command = ctl_commands; command->name != NULL; command++) {
+        bool in_group = strncmp(command->name, name, size) == 0 && command->name[size] == ' ';
+        if (strcmp(command->name, name) != 0 && !in_group)
+            continue;
+        if (found)
+            fputc('\n', c->out);
+        ctl_print_command_help(command, c->out);
+        found = true;
+    }
+    if (found)
+        return 0;
+    int rc = err_set(e, ERR_INVALID, "ctl.unknown-command", "there is no command '%.64s'", name);
+    err_hint(e, "'tongban help' lists the commands");
+    return rc;
 }

@@ -82,9 +82,10 @@ static int unknown_option(const struct ctl *c, const char *name, struct err *e)
 
 static int store(struct ctl *c, const struct ctl_option *o, const char *value, struct err *e)
 {
+    bool is_path = o->value != NULL && (strcmp(o->value, "FILE") == 0 || strcmp(o->value, "DIR") == 0);
+    if (is_path && value[0] == '\0')
+        return err_set(e, ERR_INVALID, "ctl.option-value", "the option '%s' is empty", o->name);
     if (strcmp(o->name, "--dir") == 0) {
-        if (value[0] == '\0')
-            return err_set(e, ERR_INVALID, "ctl.option-value", "the option '--dir' is empty");
         c->dir = value;
         c->dir_given = true;
     } else if (strcmp(o->name, "--json") == 0) {

@@ -48,7 +48,9 @@ const char demo_script_default[] =
 static const struct demo_step denial_steps[] = {
     {.type = "accept"},
     {.type = "process"},
-    {.type = "decide", .fields = {{"decision", "deny"}, {"reason_code", "deny_all"}}, .field_count = 2},
+    {.type = "decide",
+     .fields = {{"decision", "deny"}, {"reason_code", "deny_all"}, {"reason", "模拟对端的故障设置:一律不予"}},
+     .field_count = 3},
     {.type = "close"},
 };
 static const struct demo_rule denial = {.name = "deny-all"};

@@ -269,10 +269,12 @@ int file_blob_finish(struct file_blob *b, const char *dir, struct err *e)
     if (rc != 0)
         return rc;
     file_blob_path(dir, b->id, final);
-    if (fsync(b->fd) != 0 || rename(b->path, final) != 0 || sync_dir(dir) != 0)
+    if (fsync(b->fd) != 0 || rename(b->path, final) != 0)
         return err_set_errno(e, ERR_IO, "file.sync", errno, "cannot make '%s' durable", final);
     free(b->path);
-    b->path = xstrdup(final);
+    b->path = xstrdup(final); /* whatever comes now: the next call finds it there */
+    if (sync_dir(dir) != 0)
+        return err_set_errno(e, ERR_IO, "file.sync", errno, "cannot make '%s' durable", final);
     return 0;
 }
 

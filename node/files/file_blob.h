@@ -42,7 +42,7 @@ int file_blob_get(const struct file_blob *b, uint32_t index, uint8_t *out, struc
 bool file_blob_is_there(const struct file_blob *b, uint32_t index, uint8_t *scratch);
 
 /* All chunks are there: gives an upload its id, makes everything durable, moves it to @dir/<hex of the id>, over
- * the same bytes if they are there. */
+ * the same bytes if they are there. After an error of the disk (ERR_IO, ERR_FULL) it may be called again. */
 int file_blob_finish(struct file_blob *b, const char *dir, struct err *e) WARN_UNUSED;
 
 /* "@dir/<64 hex digits>" */

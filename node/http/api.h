@@ -92,6 +92,23 @@ void api_put_result(struct request *r, struct json_out *out, const struct app_co
 int api_decode_division(const struct json_object *o, const char *name, uint32_t *ret, struct err *e) WARN_UNUSED;
 /* {code, name, sha256, size} of an application. */
 int api_check_material(const struct json_object *o, struct err *e) WARN_UNUSED;
+/* The payload of @v as a document that can be added to, and back. */
+int api_open_payload(struct request *r, const struct app_event *v, struct json_out *ret, struct err *e) WARN_UNUSED;
+int api_close_payload(struct request *r, struct app_event *v, struct json_out *out, struct err *e) WARN_UNUSED;
+
+/* api_case.c: the last of the listed events of @type that counts; NULL: there is none. */
+const struct app_case_event_view *api_last_event(const struct app_case_view *v, uint16_t type);
+
+/* api_lacking.c */
+/* 'lacking' of an accept. */
+int api_decode_lacking(const struct json_object *event, struct app_event *v, struct err *e) WARN_UNUSED;
+/* What the item says of what is lacking becomes content of the event; its longest term is the event's. */
+int api_add_lacking(struct request *r, struct app_event *v, struct err *e) WARN_UNUSED;
+/* "lacking" of a case that was accepted on that day: code, name, form, days and due of each. Nothing when @payload has no list. */
+void api_put_lacking(struct request *r, struct json_out *out, yyjson_mut_val *to, uint32_t accepted,
+                     struct bytes payload);
+/* "1．照片（M06，纸质），2026年12月7日前补齐；2．…"; NULL without a list. */
+const char *api_lacking_text(struct request *r, uint32_t accepted, yyjson_val *content);
 /* "purpose": 1..128 bytes, no long number. */
 int api_check_purpose(const char *purpose, struct err *e) WARN_UNUSED;
 

@@ -62,7 +62,7 @@ struct archive {
 
     yyjson_doc *view, *item, *materials;
     yyjson_mut_doc *doc;
-    yyjson_mut_val *manifest, *files, *receipts;
+    yyjson_mut_val *manifest, *files, *receipts, *withheld;
     const char *applicant, *decision; /* NULL: not said */
     struct buf sums;
     size_t file_count;
@@ -353,10 +353,30 @@ static void plan(struct archive *a)
     add_task(a, TASK_END, NULL, NULL);
 }
 
+/* A file that the own scanner has not looked at yet is told before anything is sent. */
+static int check_scans(struct archive *a, struct err *e)
+{
+    size_t i, k, count, holder_count;
+    yyjson_val *material, *holder;
+    yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(a->materials), "materials"), i, count, material)
+    {
+        yyjson_arr_foreach(yyjson_obj_get(material, "holders"), k, holder_count, holder)
+        {
+            const char *scan = text_of(holder, "scan");
+            if (scan != NULL && strcmp(scan, APP_SCAN_PENDING) == 0)
+                return err_set(e, ERR_BUSY, "material.not-scanned",
+                               "this node's scanner has not looked at file %.16s… yet", text_of(material, "file"));
+        }
+    }
+    return 0;
+}
+
 static int take_materials(struct archive *a, const struct request *s, struct err *e)
 {
     size_t size = 0;
     a->materials = parse(s);
+    if (check_scans(a, e) != 0)
+        return e->code;
     plan(a);
     a->doc = yyjson_mut_doc_new(NULL);
     xassert(a->doc != NULL);
@@ -365,6 +385,7 @@ static int take_materials(struct archive *a, const struct request *s, struct err
     (void)yyjson_mut_obj_add_str(a->doc, a->manifest, "format", ARCHIVE_FORMAT);
     (void)yyjson_mut_obj_add_strcpy(a->doc, a->manifest, "case", a->id);
     a->receipts = yyjson_mut_arr(a->doc);
+    a->withheld = yyjson_mut_arr(a->doc);
     a->files = yyjson_mut_arr(a->doc);
     char *view = yyjson_write(a->view, 0, &size);
     xassert(view != NULL);
@@ -521,6 +542,8 @@ static int put_manifest(struct archive *a, struct err *e)
     size_t size = 0;
     put_metadata(a);
     (void)yyjson_mut_obj_add_val(a->doc, a->manifest, "receipts", a->receipts);
+    if (yyjson_mut_arr_size(a->withheld) > 0)
+        (void)yyjson_mut_obj_add_val(a->doc, a->manifest, "withheld", a->withheld);
     (void)yyjson_mut_obj_add_val(a->doc, a->manifest, "files", a->files);
     a->files = NULL;
     char *text = yyjson_mut_write(a->doc, YYJSON_WRITE_PRETTY_TWO_SPACES, &size);
@@ -532,12 +555,28 @@ static int put_manifest(struct archive *a, struct err *e)
 
 /* ---- task after task ---- */
 
+/* Why a material is left out; NULL: it is not. */
+static const char *withheld_reason(const char *id)
+{
+    if (strcmp(id, "material.infected") == 0)
+        return "infected";
+    return strcmp(id, "material.unreadable") == 0 ? APP_SCAN_UNREADABLE : NULL;
+}
+
 /* Answers that say that there is nothing to write. */
 static bool is_nothing(const struct task *t, int status, const char *id)
 {
     return (t->kind == TASK_ITEM && status == 404) || /* handed over since, or never held here */
            (t->kind == TASK_CONTENT && strcmp(id, "case.no-payload") == 0) ||
-           (t->kind == TASK_DOCUMENT && strcmp(id, "document.act") == 0); /* not every act has one */
+           (t->kind == TASK_DOCUMENT && strcmp(id, "document.act") == 0) || /* not every act has one */
+           (t->kind == TASK_MATERIAL && withheld_reason(id) != NULL);
+}
+
+static void note_withheld(struct archive *a, const struct task *t, const char *reason)
+{
+    yyjson_mut_val *row = yyjson_mut_arr_add_obj(a->doc, a->withheld);
+    put(a, row, "path", arena_printf(&a->mem, "materials/%s", t->name));
+    put(a, row, "reason", reason);
 }
 
 static int take_ok(struct archive *a, const struct task *t, struct request *s, struct err *e)
@@ -587,11 +626,14 @@ static void take_answer(struct archive *a)
         yyjson_doc *doc = parse(s);
         const char *id = text_of(yyjson_doc_get_root(doc), "id");
         bool is_error = id == NULL || !is_nothing(&t, s->status, id);
+        const char *reason = id == NULL ? NULL : withheld_reason(id);
         yyjson_doc_free(doc);
         if (is_error && a->has_begun)
             fail_with(a, s->reply);
         else if (is_error)
             refuse(a, s->status, s->reply);
+        else if (t.kind == TASK_MATERIAL)
+            note_withheld(a, &t, reason);
     } else {
         rc = take_ok(a, &t, s, &e);
     }

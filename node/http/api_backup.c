@@ -26,12 +26,9 @@ int api_post_backup(struct request *r, struct err *e)
 {
     static const char *const fields[] = {"path", "keys"};
     struct json_object o;
-    yyjson_val *root = NULL;
     const char *path = NULL;
     bool keys = false;
-    int rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
-    if (rc == 0)
-        rc = json_as_object(&r->scratch, root, "", &o, e);
+    int rc = request_json(r, &o, e);
     if (rc == 0)
         rc = json_check_fields(&o, fields, array_count(fields), e);
     if (rc == 0)

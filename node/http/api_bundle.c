@@ -40,15 +40,6 @@ static void put_summary(struct json_out *out, yyjson_mut_val *to, const struct a
     put_date(out, to, "valid_to", v->valid_to);
 }
 
-static int param_date(const struct request *r, uint32_t *ret, struct err *e)
-{
-    const char *text = request_param(r, "date");
-    if (text == NULL || date_parse(bytes_of_string(text), ret) == 0)
-        return 0;
-    return err_set(e, ERR_INVALID, "http.parameter", "parameter 'date' is '%.32s', it must be a date like 2026-11-24",
-                   text);
-}
-
 int api_list_bundles(struct request *r, struct err *e)
 {
     uint64_t node = 0, region = 0, limit = ROWS_DEFAULT;
@@ -61,7 +52,7 @@ int api_list_bundles(struct request *r, struct err *e)
     if (rc == 0)
         rc = request_param_u64(r, "limit", 1, LIST_ROWS_MAX, &limit, e);
     if (rc == 0)
-        rc = param_date(r, &f.date, e);
+        rc = request_param_date(r, "date", &f.date, e);
     if (rc == 0)
         rc = api_param_after(r, &f.after_node, &f.after_code, e);
     f.node = (uint32_t)node;
@@ -114,7 +105,7 @@ static int reply_bundle(struct request *r, struct app_bundle_question *q, struct
     uint64_t version = 0;
     int rc = request_param_u64(r, "version", 1, UINT32_MAX, &version, e);
     if (rc == 0)
-        rc = param_date(r, &q->date, e);
+        rc = request_param_date(r, "date", &q->date, e);
     q->version = (uint32_t)version;
     if (rc == 0)
         rc = app_get_bundle(r->app, q, &r->mem, &v, e);

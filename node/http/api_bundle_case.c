@@ -167,10 +167,7 @@ int api_post_bundle_plan(struct request *r, struct err *e)
     struct app_bundle_request q = {0};
     struct app_bundle_plan plan;
     struct json_object body;
-    yyjson_val *root = NULL;
-    int rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
-    if (rc == 0)
-        rc = json_as_object(&r->scratch, root, "", &body, e);
+    int rc = request_json(r, &body, e);
     if (rc == 0)
         rc = json_check_fields(&body, fields, array_count(fields), e);
     if (rc == 0)
@@ -385,8 +382,12 @@ static int whole_content(const struct contents *c, struct bytes *ret, struct err
     return close_content(c, &out, ret, e);
 }
 
-static int part_content(const struct contents *c, size_t at, struct bytes *ret, struct err *e)
+static int part_content(const struct contents *c, size_t at, struct bytes *ret, struct app_bundle_materials *given,
+                        struct err *e)
 {
+    size_t size = yyjson_arr_size(yyjson_obj_get(c->body->value, "materials"));
+    const char **codes = arena_alloc(c->body->mem, (size + 1) * sizeof *codes);
+    *given = (struct app_bundle_materials){.codes = codes};
     const struct app_bundle_part *p = &c->plan->parts[at];
     struct json_out out = open_content(c, p->member);
     json_put_string(&out, out.root, "item", p->item);
@@ -409,6 +410,7 @@ static int part_content(const struct contents *c, size_t at, struct bytes *ret, 
         (void)yyjson_mut_obj_remove_key(row, "code");
         json_put_string(&out, row, "code", code);
         (void)yyjson_mut_arr_append(materials, row);
+        codes[given->count++] = code;
     }
     return close_content(c, &out, ret, e);
 }
@@ -446,7 +448,9 @@ static void submitted_cb(void *ctx, const struct app_command_result *result, con
 static int make_contents(struct contents *c, struct app_bundle_submission *s, struct err *e)
 {
     struct bytes *payloads = arena_alloc(c->body->mem, (c->plan->part_count + 1) * sizeof *payloads);
+    struct app_bundle_materials *given = arena_alloc(c->body->mem, (c->plan->part_count + 1) * sizeof *given);
     s->payloads = payloads;
+    s->materials = given;
     c->flags = app_sensitive_flags(c->request->app, s->persons);
     int rc = check_forms(c, e);
     if (rc == 0)
@@ -454,7 +458,7 @@ static int make_contents(struct contents *c, struct app_bundle_submission *s, st
     if (rc == 0)
         rc = whole_content(c, &s->payload, e);
     for (size_t i = 0; rc == 0 && i < c->plan->part_count; i++)
-        rc = part_content(c, i, &payloads[i], e);
+        rc = part_content(c, i, &payloads[i], &given[i], e);
     return rc;
 }
 
@@ -468,12 +472,9 @@ int api_post_bundle_cases(struct request *r, struct err *e)
     struct app_request frame = {0};
     struct app_command_result before;
     struct json_object body;
-    yyjson_val *root = NULL;
     int rc = api_decode_request(r, &frame, e);
     if (rc == 0)
-        rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
-    if (rc == 0)
-        rc = json_as_object(&r->scratch, root, "", &body, e);
+        rc = request_json(r, &body, e);
     if (rc == 0)
         rc = json_check_fields(&body, fields, array_count(fields), e);
     if (rc == 0)

@@ -7,6 +7,7 @@
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
 #include "node/cases/casefile.h"
+#include "node/cases/deadline.h"
 #include "node/cases/status.h"
 #include "node/http/names.h"
 
@@ -50,6 +51,8 @@ static void put_attrs(struct json_out *out, yyjson_mut_val *to, const struct cas
         json_put_u64(out, to, "pause_kind", a->pause_kind);
     if (a->expected_days != 0)
         json_put_u64(out, to, "expected_days", a->expected_days);
+    if (a->unit != 0)
+        json_put_string(out, to, "unit", names_text(names_units, a->unit));
     if (a->extend_days != 0)
         json_put_u64(out, to, "extend_days", a->extend_days);
     if (a->lacking_days != 0)
@@ -188,9 +191,26 @@ static void put_grade(struct json_out *out, yyjson_mut_val *to, const char *side
         json_put_null(out, to, side);
 }
 
+static void put_progress(struct json_out *out, yyjson_mut_val *to, const struct app_case_view *v)
+{
+    if (v->part_count == 0) {
+        json_put_null(out, to, "progress");
+        return;
+    }
+    yyjson_mut_val *o = json_put_object(out, to, "progress");
+    json_put_u64(out, o, "parts", v->part_count);
+    json_put_u64(out, o, "open", v->progress.open);
+    json_put_u64(out, o, "granted", v->progress.granted);
+    json_put_u64(out, o, "denied", v->progress.denied);
+    json_put_u64(out, o, "lapsed", v->progress.lapsed);
+    json_put_string(out, o, "state", v->progress.state);
+    json_put_string(out, o, "chinese", v->progress.chinese);
+}
+
 /* What only the view of one case has. */
 static void put_facts(struct json_out *out, yyjson_mut_val *to, const struct app_case_view *v)
 {
+    json_put_u64(out, to, "status_number", v->status_number);
     put_flags(out, to, v->flags);
     yyjson_mut_val *grades = json_put_object(out, to, "grades");
     put_grade(out, grades, "receiving", v->grade);
@@ -214,21 +234,24 @@ static void put_facts(struct json_out *out, yyjson_mut_val *to, const struct app
     for (size_t i = 0; i < v->part_count; i++) {
         yyjson_mut_val *o = json_put_object(out, parts, NULL);
         json_put_hex(out, o, "case", v->parts[i].case_id, CASE_ID_SIZE);
-        json_put_string(out, o, "decision", names_text(names_decisions, v->parts[i].decision));
+        json_put_string(out, o, "decision", names_text(names_part_ends, v->parts[i].decision));
+        json_put_string(out, o, "noted", names_text(names_part_ends, v->parts[i].noted));
+        json_put_string(out, o, "status", v->parts[i].status_name);
     }
+    put_progress(out, to, v);
     yyjson_mut_val *custody = json_put_array(out, to, "custody");
     for (size_t i = 0; i < v->custody_count; i++) {
         yyjson_mut_val *o = json_put_object(out, custody, NULL);
         json_put_u64(out, o, "node", v->custody[i].node);
         json_put_time(out, o, "since", v->custody[i].since_ms);
         json_put_string(out, o, "by", case_event_name(v->custody[i].type));
+        json_put_string(out, o, "chinese", case_event_chinese(v->custody[i].type));
     }
 }
 
 /* A case stays under the version of its item that it was made under; whoever works on it is told of a newer one. */
-static void put_item_versions(struct json_out *out, const struct app_case_view *v)
+static void put_item_versions(struct json_out *out, yyjson_mut_val *warnings, const struct app_case_view *v)
 {
-    yyjson_mut_val *warnings = json_put_array(out, out->root, "warnings");
     json_put_u64(out, out->root, "item_version", v->item_version);
     if (v->item_version_now != 0)
         json_put_u64(out, out->root, "item_version_now", v->item_version_now);
@@ -244,12 +267,52 @@ static void put_item_versions(struct json_out *out, const struct app_case_view *
                          v->item_version_now, v->item_version));
 }
 
+const struct app_case_event_view *api_last_event(const struct app_case_view *v, uint16_t type)
+{
+    const struct app_case_event_view *found = NULL;
+    for (size_t i = 0; i < v->events_listed; i++)
+        if (v->events[i].type == type && strcmp(v->events[i].effect, "ok") == 0)
+            found = &v->events[i];
+    return found;
+}
+
+/* As the last acceptance that counts says, if it is among the events that are listed. */
+static void put_lacking(struct request *r, struct json_out *out, const struct app_case_view *v)
+{
+    const struct app_case_event_view *accept = api_last_event(v, CASE_EVENT_ACCEPT);
+    if (accept != NULL && accept->attrs.lacking_days != 0)
+        api_put_lacking(r, out, out->root, deadline_date_of_hlc(accept->at_ms << 16), accept->payload);
+}
+
+/* What became of parts that the whole's lead has to look at. */
+static void put_part_warnings(struct json_out *out, yyjson_mut_val *warnings, const struct app_case_view *v)
+{
+    for (size_t i = 0; i < v->part_count; i++) {
+        char hex[2 * CASE_ID_SIZE + 1];
+        hex_encode(v->parts[i].case_id, CASE_ID_SIZE, hex);
+        if (v->parts[i].decision == CASE_PART_LAPSED)
+            json_put_string(
+                out, warnings, NULL,
+                arena_printf(out->mem,
+                             "part %s was granted and is not any more (分件失效): what becomes of the whole "
+                             "is for node %u to decide",
+                             hex, v->lead));
+    }
+    if (v->part_count > 0 && v->progress.open > 0 && v->progress.is_over)
+        json_put_string(out, warnings, NULL,
+                        arena_printf(out->mem, "the whole is %s (%s), and %zu of its parts are open (分件未办结)",
+                                     v->status_name, v->status_chinese, v->progress.open));
+}
+
 static int reply_case(struct request *r, const struct app_case_view *v)
 {
     struct json_out out = json_out_open(&r->mem);
     put_case(&out, out.root, v);
     put_facts(&out, out.root, v);
-    put_item_versions(&out, v);
+    yyjson_mut_val *warnings = json_put_array(&out, out.root, "warnings");
+    put_item_versions(&out, warnings, v);
+    put_part_warnings(&out, warnings, v);
+    put_lacking(r, &out, v);
     put_events(&out, out.root, v);
     request_reply_json(r, 200, &out);
     return 0;
@@ -338,16 +401,12 @@ int api_get_case(struct request *r, struct err *e)
     if (rc != 0)
         return rc;
 
-    struct app_case_view v = {0};
-    rc = app_get_case_last(r->app, r->case_id, wait ? 0 : r->case_last, &r->mem, &v, e);
-    if (rc == 0 && wait && v.version > version)
+    if (!wait || app_case_version(r->app, r->case_id) > version) {
+        struct app_case_view v = {0};
         rc = app_get_case_last(r->app, r->case_id, r->case_last, &r->mem, &v, e);
-    if (rc != 0)
-        return rc;
-    if (!wait || v.version > version)
-        return reply_case(r, &v);
-
-    arena_close(&r->mem); /* a long poll keeps nothing of this first look */
+        return rc != 0 ? rc : reply_case(r, &v);
+    }
+    arena_close(&r->mem); /* a long poll keeps nothing of what asked for it */
     r->args[0] = NULL;
     request_wait(r);
     r->cancel_cb = cancel_watch;

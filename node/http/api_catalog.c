@@ -89,21 +89,12 @@ int api_get_item(struct request *r, struct err *e)
     return reply_item(r, 0, r->args[0], e);
 }
 
-static int arg_node(const struct request *r, uint32_t *ret, struct err *e)
-{
-    uint64_t node = 0;
-    if (decimal_parse(bytes_of_string(r->args[0]), &node) != 0 || node < 100000 || node > 999999)
-        return err_set(e, ERR_INVALID, "http.parameter", "'%.64s' is no node code of six digits", r->args[0]);
-    *ret = (uint32_t)node;
-    return 0;
-}
-
 int api_get_item_of_node(struct request *r, struct err *e)
 {
     uint32_t node = 0;
     uint64_t version = 0;
     struct app_item_view v = {0};
-    int rc = arg_node(r, &node, e);
+    int rc = api_arg_node(r, &node, e);
     if (rc == 0)
         rc = request_param_u64(r, "version", 1, UINT32_MAX, &version, e);
     if (rc != 0 || version == 0)
@@ -117,7 +108,7 @@ int api_list_item_versions(struct request *r, struct err *e)
     uint32_t node = 0;
     struct app_item_version_view *rows = NULL;
     size_t count = 0;
-    int rc = arg_node(r, &node, e);
+    int rc = api_arg_node(r, &node, e);
     if (rc == 0)
         rc = app_list_item_versions(r->app, node, r->args[1], &r->mem, &rows, &count, e);
     if (rc != 0)

@@ -14,12 +14,14 @@
 #include "certs/crypto.h"
 #include "node/base/limits.h"
 #include "node/base/xassert.h"
+#include "node/http/event_fields.h"
 #include "node/http/names.h"
 #include "node/http/person.h"
 
 #define MATERIALS_MAX 64
 #define TEXT_BYTES_MAX 4096 /* reason and note in words */
 #define NAME_BYTES_MAX 256
+#define IDEOGRAPHIC_SPACE "\xe3\x80\x80"
 #define ITEM_CODE_BYTES_MAX 47 /* struct case_event.item_code */
 
 /* ---- the request's frame ---- */
@@ -136,17 +138,23 @@ int api_check_material(const struct json_object *o, struct err *e)
     return 0;
 }
 
-static int check_materials(const struct json_object *body, struct err *e)
+static int decode_materials(const struct json_object *body, struct app_submission *s, struct err *e)
 {
     yyjson_val *list = NULL;
     int rc = json_get_array(body, "materials", MATERIALS_MAX, &list, e);
+    size_t count = yyjson_arr_size(list);
+    const char **codes = count > 0 ? arena_alloc(body->mem, count * sizeof *codes) : NULL;
     yyjson_arr_iter it = yyjson_arr_iter_with(list);
     for (size_t i = 0; rc == 0 && yyjson_arr_iter_has_next(&it); i++) {
         struct json_object o;
         rc = json_as_object(body->mem, yyjson_arr_iter_next(&it), json_path_index(body, "materials", i), &o, e);
         if (rc == 0)
             rc = api_check_material(&o, e);
+        if (rc == 0)
+            codes[i] = yyjson_get_str(yyjson_obj_get(o.value, "code"));
     }
+    s->material_codes = codes;
+    s->material_count = count;
     return rc;
 }
 
@@ -188,7 +196,7 @@ static int decode_submission(const struct json_object *o, struct app_submission 
     if (rc == 0)
         rc = json_get_object(o, "form", false, &form, e);
     if (rc == 0)
-        rc = check_materials(o, e);
+        rc = decode_materials(o, s, e);
     if (rc == 0)
         rc = json_get_bool(o, "forward", &s->forward, e);
     if (rc == 0)
@@ -205,17 +213,14 @@ int api_post_case(struct request *r, struct err *e)
     struct app_submission s = {0};
     struct app_request frame = {0};
     struct json_object o;
-    yyjson_val *root = NULL;
     int rc = api_decode_request(r, &frame, e);
     if (rc == 0)
-        rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
-    if (rc == 0)
-        rc = json_as_object(&r->scratch, root, "", &o, e);
+        rc = request_json(r, &o, e);
     if (rc == 0)
         rc = decode_submission(&o, &s, e);
     if (rc != 0)
         return rc;
-    s.payload = person_put_flags(&r->scratch, root, app_sensitive_flags(r->app, &s));
+    s.payload = person_put_flags(&r->scratch, o.value, app_sensitive_flags(r->app, &s));
     rc = check_payload(s.payload, "the application", e);
     if (rc != 0)
         return rc;
@@ -239,11 +244,49 @@ static int decode_reason_code(const struct json_object *o, const char **ret, str
     return 0;
 }
 
+/* Whether a field @name, which stands beside the payload, is in it, too. */
+static int check_once(const struct json_object *o, const struct json_object *given, const char *name, struct err *e)
+{
+    if (given->value == NULL || yyjson_obj_get(given->value, name) == NULL)
+        return 0;
+    return err_set(e, ERR_INVALID, "case.payload-twice", "'%s' stands beside the payload and in it",
+                   json_path(o, name));
+}
+
+/* The fields of this type of event alone (event_fields.h), as they are. */
+static int put_fields(const struct json_object *o, const struct json_object *given, struct json_out *out, struct err *e)
+{
+    int rc = 0;
+    const char *name;
+    for (size_t i = 0; rc == 0 && (name = event_fields_name(i)) != NULL; i++) {
+        yyjson_val *value = yyjson_obj_get(o->value, name);
+        if (value == NULL)
+            continue;
+        rc = check_once(o, given, name, e);
+        (void)yyjson_mut_obj_add_val(out->doc, out->root, name, yyjson_val_mut_copy(out->doc, value));
+    }
+    return rc;
+}
+
+/* Words that say nothing give no reason. */
+static bool is_blank(const char *text)
+{
+    while (*text != '\0') {
+        size_t size = strspn(text, " \t\r\n");
+        if (size == 0 && strncmp(text, IDEOGRAPHIC_SPACE, strlen(IDEOGRAPHIC_SPACE)) == 0)
+            size = strlen(IDEOGRAPHIC_SPACE);
+        if (size == 0)
+            return false;
+        text += size;
+    }
+    return true;
+}
+
 /* The payload: the object under "payload" with the words beside it put in. What the applicant is told with the event
  * (reasons, remedies) is noted for the rules, which never look into a payload. */
 static int decode_payload(const struct json_object *o, struct app_event *v, struct err *e)
 {
-    static const char *const words[] = {"reason", "note", "official", "remedies"};
+    static const char *const words[] = {"reason", "note", "official", "remedies", "basis"};
     struct bytes *ret = &v->payload;
     struct json_object given;
     int rc = json_get_object(o, "payload", false, &given, e);
@@ -254,9 +297,14 @@ static int decode_payload(const struct json_object *o, struct app_event *v, stru
         rc = api_check_licence(&given, e);
     if (rc != 0)
         return rc;
+    const char *given_reason = yyjson_get_str(yyjson_obj_get(given.value, "reason"));
+    if (given_reason != NULL && !is_blank(given_reason))
+        v->told |= CASE_TOLD_REASONS;
     bool has_words = false;
     for (size_t i = 0; i < array_count(words); i++)
         has_words = has_words || yyjson_obj_get(o->value, words[i]) != NULL;
+    for (size_t i = 0; event_fields_name(i) != NULL; i++)
+        has_words = has_words || yyjson_obj_get(o->value, event_fields_name(i)) != NULL;
     if (!has_words) { /* as most events of other programs: what was read is what is kept */
         if (given.value == NULL || yyjson_obj_size(given.value) == 0)
             return 0;
@@ -277,17 +325,20 @@ static int decode_payload(const struct json_object *o, struct app_event *v, stru
             continue;
         if (strcmp(words[i], "official") == 0)
             v->official = text;
-        if (strcmp(words[i], "reason") == 0)
+        if (strcmp(words[i], "reason") == 0 && !is_blank(text))
             v->told |= CASE_TOLD_REASONS;
         if (strcmp(words[i], "remedies") == 0)
             v->told |= CASE_TOLD_REMEDIES;
-        if (given.value != NULL && yyjson_obj_get(given.value, words[i]) != NULL)
-            return err_set(e, ERR_INVALID, "case.payload-twice", "'%s' stands beside the payload and in it",
-                           json_path(o, words[i]));
+        if (strcmp(words[i], "basis") == 0)
+            v->told |= CASE_TOLD_BASIS;
+        rc = check_once(o, &given, words[i], e);
+        if (rc != 0)
+            return rc;
         json_put_string(&out, out.root, words[i], text);
     }
-    if (yyjson_mut_obj_size(out.root) == 0)
-        return 0;
+    rc = put_fields(o, &given, &out, e);
+    if (rc != 0 || yyjson_mut_obj_size(out.root) == 0)
+        return rc;
 
     struct bytes text = json_out_text(&out);
     yyjson_val *root = NULL;
@@ -325,11 +376,12 @@ static int decode_pause_kind(const struct json_object *o, unsigned *ret, struct 
 
 static int decode_event(const struct json_object *o, struct app_event *v, struct err *e)
 {
-    static const char *const fields[] = {"type",          "decision", "grade",     "channel",     "pause_kind",
-                                         "expected_days", "lead",     "last_leaf", "reason_code", "extend_days",
-                                         "lacking_days",  "side",     "review",    "part",        "official",
-                                         "remedies",      "reason",   "note",      "payload"};
-    unsigned decision = 0, channel = 0, side = 0, review = 0, pause_kind = 0;
+    static const char *const fields[] = {
+        "type",      "decision",    "grade",       "channel",      "pause_kind", "expected_days", "lead",
+        "last_leaf", "reason_code", "extend_days", "lacking_days", "lacking",    "side",          "review",
+        "part",      "official",    "remedies",    "reason",       "note",       "payload",       "unit",
+        "basis",     "carrier",     "tracking",    "means",        "told_on",    "amount_fen"};
+    unsigned decision = 0, channel = 0, side = 0, review = 0, pause_kind = 0, unit = 0;
     uint64_t grade = 0, days = 0, lead = 0, last_leaf = UINT64_MAX, extend = 0, lacking = 0;
     int rc = json_check_fields(o, fields, array_count(fields), e);
     if (rc == 0)
@@ -343,6 +395,8 @@ static int decode_event(const struct json_object *o, struct app_event *v, struct
     if (rc == 0)
         rc = decode_pause_kind(o, &pause_kind, e);
     if (rc == 0)
+        rc = names_get(o, "unit", false, names_units, &unit, NULL, e);
+    if (rc == 0)
         rc = names_get(o, "side", false, names_sides, &side, NULL, e);
     if (rc == 0)
         rc = names_get(o, "review", false, names_reviews, &review, NULL, e);
@@ -350,6 +404,8 @@ static int decode_event(const struct json_object *o, struct app_event *v, struct
         rc = json_get_u64(o, "extend_days", false, 1, UINT16_MAX, &extend, e);
     if (rc == 0)
         rc = json_get_u64(o, "lacking_days", false, 1, UINT16_MAX, &lacking, e);
+    if (rc == 0)
+        rc = api_decode_lacking(o, v, e);
     if (rc == 0)
         rc = decode_case_id(o, "part", &v->part, e);
     if (rc == 0)
@@ -361,6 +417,8 @@ static int decode_event(const struct json_object *o, struct app_event *v, struct
     if (rc == 0)
         rc = decode_reason_code(o, &v->reason_code, e);
     if (rc == 0)
+        rc = event_fields_check(o, v->type, e);
+    if (rc == 0)
         rc = decode_payload(o, v, e);
     v->decision = (uint8_t)decision;
     v->channel = (uint8_t)channel;
@@ -368,10 +426,9 @@ static int decode_event(const struct json_object *o, struct app_event *v, struct
     v->review = (uint8_t)review;
     v->extend_days = (uint16_t)extend;
     v->lacking_days = (uint16_t)lacking;
-    if (v->reason_code != NULL)
-        v->told |= CASE_TOLD_REASONS;
     v->grade = (uint8_t)grade;
     v->pause_kind = (uint8_t)pause_kind;
+    v->unit = (uint8_t)unit;
     v->expected_days = (uint16_t)days;
     v->lead = (uint32_t)lead;
     v->has_last_leaf = last_leaf != UINT64_MAX;
@@ -417,32 +474,48 @@ static bool is_refusal(const struct app_event *v)
            v->type == CASE_EVENT_NOT_REQUIRED || v->type == CASE_EVENT_REVOKE;
 }
 
-static int add_remedies(struct request *r, struct app_event *v, struct err *e)
+int api_open_payload(struct request *r, const struct app_event *v, struct json_out *ret, struct err *e)
 {
-    const char *text = NULL;
     yyjson_val *root = NULL;
-    if (!is_refusal(v) && v->type != CASE_EVENT_EXTEND)
-        v->told = 0; /* nothing that the rules ask for */
-    if (!is_refusal(v) || (v->told & CASE_TOLD_REMEDIES) != 0)
+    *ret = json_out_open(&r->scratch);
+    if (v->payload.size == 0)
         return 0;
-    int rc = app_case_remedies(r->app, r->case_id, &r->scratch, &text, e);
-    if (rc == 0 && v->payload.size > 0)
-        rc = json_parse(&r->scratch, v->payload, &root, e);
+    int rc = json_parse(&r->scratch, v->payload, &root, e);
     if (rc != 0)
         return rc;
-    struct json_out out = json_out_open(&r->scratch);
-    if (root != NULL) {
-        out.root = yyjson_val_mut_copy(out.doc, root);
-        yyjson_mut_doc_set_root(out.doc, out.root);
-    }
-    if (root == NULL || yyjson_obj_get(root, "remedies") == NULL)
-        json_put_string(&out, out.root, "remedies", text);
-    rc = json_parse(&r->scratch, json_out_text(&out), &root, e);
+    ret->root = yyjson_val_mut_copy(ret->doc, root);
+    yyjson_mut_doc_set_root(ret->doc, ret->root);
+    return 0;
+}
+
+int api_close_payload(struct request *r, struct app_event *v, struct json_out *out, struct err *e)
+{
+    yyjson_val *root = NULL;
+    int rc = json_parse(&r->scratch, json_out_text(out), &root, e);
     if (rc != 0)
         return rc;
     v->payload = json_canonical(&r->scratch, root);
-    v->told |= CASE_TOLD_REMEDIES;
     return check_payload(v->payload, "the event", e);
+}
+
+static int add_remedies(struct request *r, struct app_event *v, struct err *e)
+{
+    const char *text = NULL;
+    struct json_out out;
+    bool is_pause = v->type == CASE_EVENT_PAUSE && v->pause_kind == CASE_PAUSE_OTHER;
+    if (!is_refusal(v) && v->type != CASE_EVENT_EXTEND && v->type != CASE_EVENT_CORRECT && !is_pause)
+        v->told = 0; /* nothing that anybody asks for */
+    if (!is_refusal(v) || (v->told & CASE_TOLD_REMEDIES) != 0)
+        return 0;
+    int rc = app_case_remedies(r->app, r->case_id, &r->scratch, &text, e);
+    if (rc == 0)
+        rc = api_open_payload(r, v, &out, e);
+    if (rc != 0)
+        return rc;
+    if (yyjson_mut_obj_get(out.root, "remedies") == NULL)
+        json_put_string(&out, out.root, "remedies", text);
+    v->told |= CASE_TOLD_REMEDIES;
+    return api_close_payload(r, v, &out, e);
 }
 
 int api_post_case_events(struct request *r, struct err *e)
@@ -450,19 +523,18 @@ int api_post_case_events(struct request *r, struct err *e)
     struct app_event *events = NULL;
     struct app_request frame = {0};
     struct json_object o;
-    yyjson_val *root = NULL;
     size_t count = 0;
     int rc = api_decode_request(r, &frame, e);
     if (rc == 0)
-        rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
-    if (rc == 0)
-        rc = json_as_object(&r->scratch, root, "", &o, e);
+        rc = request_json(r, &o, e);
     if (rc == 0)
         rc = decode_events(&o, &events, &count, e);
     if (rc == 0)
         rc = app_find_case(r->app, r->args[0], r->case_id, e);
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = add_remedies(r, &events[i], e);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = api_add_lacking(r, &events[i], e);
     if (rc != 0)
         return rc;
 

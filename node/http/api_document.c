@@ -20,9 +20,11 @@
 #include "node/receipt/receipt_html.h"
 #include "node/receipt/receipt_qr.h"
 
-#define FIELDS_MAX 24u
+#define FIELDS_MAX 32u
 /* 行政许可法第三十二条第一款第四项; of nothing but licences */
 #define SILENCE "逾期不告知的，自收到申请材料之日起即为受理。"
+/* 行政许可法第八十二条: holidays are no working days, and those of that year are not known yet */
+#define PROVISIONAL "（暂定：相应年度的放假安排尚未公布，公布后按其重新计算）"
 
 /* ---- what stands in it ---- */
 
@@ -49,6 +51,12 @@ static const char *number_text(struct arena *mem, uint64_t n)
     return n == 0 ? NULL : arena_printf(mem, "%llu", (unsigned long long)n);
 }
 
+/* "12个工作日", "30日"; NULL for 0. */
+static const char *days_text(struct arena *mem, uint16_t days, uint8_t unit)
+{
+    return days == 0 ? NULL : arena_printf(mem, unit == CASE_UNIT_NATURAL ? "%u日" : "%u个工作日", days);
+}
+
 static const char *node_text(struct request *r, uint32_t code)
 {
     const struct member *m = members_find(app_members(r->app), code);
@@ -64,22 +72,31 @@ static const char *string_of(yyjson_val *o, const char *name)
 /* "申请表.pdf、证明.pdf" */
 static const char *material_names(struct arena *mem, yyjson_val *application)
 {
-    const char *text = NULL;
+    struct buf text = {0};
+    const char *ret = NULL;
     yyjson_arr_iter it = yyjson_arr_iter_with(yyjson_obj_get(application, "materials"));
     for (yyjson_val *m = yyjson_arr_iter_next(&it); m != NULL; m = yyjson_arr_iter_next(&it)) {
         const char *name = string_of(m, "name");
         if (name != NULL)
-            text = text == NULL ? name : arena_printf(mem, "%s、%s", text, name);
+            buf_printf(&text, "%s%s", text.size > 0 ? "、" : "", name);
     }
-    return text;
+    if (text.size > 0)
+        ret = arena_strdup(mem, buf_cstr(&text));
+    buf_close(&text);
+    return ret;
 }
 
-static uint32_t due_of(const struct app_case_view *v, const char *kind)
+/* The last day; when it lies beyond the published holidays, with the word that it may still move. */
+static const char *due_text(struct arena *mem, const struct app_case_view *v, const char *kind)
 {
-    for (size_t i = 0; i < v->deadline_count; i++)
-        if (strcmp(v->deadlines[i].kind, kind) == 0)
-            return v->deadlines[i].due;
-    return 0;
+    for (size_t i = 0; i < v->deadline_count; i++) {
+        const struct app_due_view *d = &v->deadlines[i];
+        if (strcmp(d->kind, kind) != 0)
+            continue;
+        const char *day = chinese_date(mem, d->due);
+        return day == NULL || !d->is_provisional ? day : arena_printf(mem, "%s" PROVISIONAL, day);
+    }
+    return NULL;
 }
 
 static const char *channel_text(uint8_t channel)
@@ -88,22 +105,35 @@ static const char *channel_text(uint8_t channel)
     return channel < array_count(names) ? names[channel] : NULL;
 }
 
-static const struct app_case_event_view *find_event(const struct app_case_view *v, uint16_t act)
-{
-    const struct app_case_event_view *found = NULL;
-    for (size_t i = 0; i < v->events_listed; i++)
-        if (v->events[i].type == act && strcmp(v->events[i].effect, "ok") == 0)
-            found = &v->events[i];
-    return found;
-}
-
 /* When the legal review passed that the decision had to wait for; NULL when there was none. */
 static const char *review_text(struct arena *mem, const struct app_case_view *v)
 {
-    const struct app_case_event_view *review = find_event(v, CASE_EVENT_REVIEW);
+    const struct app_case_event_view *review = api_last_event(v, CASE_EVENT_REVIEW);
     if ((v->flags & CASE_FLAG_REVIEWED) == 0 || review == NULL)
         return NULL;
     return arena_printf(mem, "%s通过", chinese_date(mem, deadline_date_of_hlc(review->at_ms << 16)));
+}
+
+/* When the material came that an acceptance by silence is about: the last 签收 or 补正. */
+static const char *received_text(struct arena *mem, const struct app_case_view *v)
+{
+    const struct app_case_event_view *receipt = api_last_event(v, CASE_EVENT_RECEIPT),
+                                     *supplement = api_last_event(v, CASE_EVENT_SUPPLEMENT);
+    const struct app_case_event_view *last = supplement != NULL ? supplement : receipt;
+    return last == NULL ? NULL : chinese_date(mem, deadline_date_of_hlc(last->at_ms << 16));
+}
+
+/* 容缺受理, or how the law says it of an application that lacks nothing (行政许可法第三十二条第一款第五项). */
+static void fill_acceptance(struct request *r, const struct app_case_view *v, const struct app_case_event_view *event,
+                            yyjson_val *content, struct filling *f)
+{
+    uint16_t days = event->type == CASE_EVENT_ACCEPT ? event->attrs.lacking_days : 0;
+    const char *last = days != 0 ? due_text(f->mem, v, "lacking") : NULL;
+    put(f, "complete",
+        days != 0 ? "主要申请材料齐全、符合法定形式，欠缺的次要材料可以在受理后补交" : "申请材料齐全、符合法定形式");
+    put(f, "lacking_days", number_text(f->mem, days));
+    put(f, "lacking_due", last != NULL ? arena_printf(f->mem, "，最迟为%s", last) : NULL);
+    put(f, "lacking", days != 0 ? api_lacking_text(r, deadline_date_of_hlc(event->at_ms << 16), content) : NULL);
 }
 
 static void fill(struct request *r, const struct app_case_view *v, const struct app_case_event_view *event,
@@ -121,20 +151,25 @@ static void fill(struct request *r, const struct app_case_view *v, const struct 
     put(f, "lead", node_text(r, v->lead));
     put(f, "author", node_text(r, event->origin));
     put(f, "date", chinese_date(mem, deadline_date_of_hlc(event->at_ms << 16)));
-    put(f, "due", chinese_date(mem, due_of(v, "decide")));
-    put(f, "deliver_due", chinese_date(mem, due_of(v, "deliver")));
+    put(f, "due", due_text(mem, v, "decide"));
+    put(f, "deliver_due", due_text(mem, v, "deliver"));
     put(f, "materials", material_names(mem, application));
     put(f, "reason", string_of(content, "reason"));
     put(f, "note", string_of(content, "note"));
     put(f, "remedies", string_of(content, "remedies"));
     put(f, "reason_code", event->attrs.reason[0] != '\0' ? event->attrs.reason : NULL);
     put(f, "channel", channel_text(event->attrs.channel));
-    put(f, "pause", case_pause_chinese(event->attrs.pause_kind));
-    put(f, "expected_days", number_text(mem, event->attrs.expected_days));
+    bool is_other = event->attrs.pause_kind == CASE_PAUSE_OTHER;
+    put(f, "pause", is_other ? "其他特别程序" : case_pause_chinese(event->attrs.pause_kind));
+    put(f, "expected", days_text(mem, event->attrs.expected_days, event->attrs.unit));
+    put(f, "basis", string_of(content, "basis"));
     put(f, "extend_days", number_text(mem, event->attrs.extend_days));
-    put(f, "lacking_days", number_text(mem, event->attrs.lacking_days));
+    const char *due = due_text(mem, v, "decide"); /* none while a special procedure runs, or when nothing limits it */
+    put(f, "extended_due", due != NULL ? arena_printf(mem, "，将于%s前作出决定", due) : NULL);
+    fill_acceptance(r, v, event, content, f);
     put(f, "silence", (v->terms & CASE_TERM_LICENCE) != 0 ? SILENCE : NULL);
     put(f, "reviewed", review_text(mem, v));
+    put(f, "received", received_text(mem, v));
 }
 
 /* The content of an event, NULL when it has none. */
@@ -163,21 +198,24 @@ static int make_page(struct request *r, const struct app_receipt *receipt, const
     const char *purpose = request_param(r, "purpose");
     uint16_t act = case_event_from_name(request_param(r, "act"));
     int rc = app_get_case(r->app, r->case_id, &r->mem, &v, e);
-    const struct app_case_event_view *event = rc == 0 ? find_event(&v, act) : NULL;
+    const struct app_case_event_view *event = rc == 0 ? api_last_event(&v, act) : NULL;
     if (rc == 0 && event == NULL)
         rc = err_set(e, ERR_NOT_FOUND, "document.no-act", "this case has no effective event '%s'",
                      request_param(r, "act"));
     if (rc == 0 && !document_exists(act, event->attrs.decision))
         rc = err_set(e, ERR_NOT_FOUND, "document.act", "there is no document for '%s'", request_param(r, "act"));
     if (rc == 0)
-        rc = read_content(r, find_event(&v, CASE_EVENT_SUBMIT), purpose, &application, e);
+        rc = read_content(r, api_last_event(&v, CASE_EVENT_SUBMIT), purpose, &application, e);
     if (rc == 0)
         rc = act == CASE_EVENT_SUBMIT ? 0 : read_content(r, event, purpose, &content, e);
     if (rc != 0)
         return rc;
     fill(r, &v, event, application, content, &f);
-    struct document_page page = {
-        .act = act, .decision = event->attrs.decision, .fields = f.fields, .field_count = f.count};
+    struct document_page page = {.act = act,
+                                 .decision = event->attrs.decision,
+                                 .is_deemed = act == CASE_EVENT_ACCEPT && event->role == CASE_ROLE_SYSTEM,
+                                 .fields = f.fields,
+                                 .field_count = f.count};
     if (receipt != NULL && policy_parse(receipt->policy, &r->mem, &policy, &no_code) == 0 &&
         receipt_to_qr_text(receipt->proof, &policy, &qr, &no_code) == 0)
         page.qr_text = buf_bytes(&qr);

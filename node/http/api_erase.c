@@ -92,10 +92,7 @@ static void command_cb(void *ctx, const struct app_command_result *result, const
 static int decode_field(struct request *r, const char *field, size_t size_max, const char **ret, struct err *e)
 {
     struct json_object o;
-    yyjson_val *root = NULL;
-    int rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
-    if (rc == 0)
-        rc = json_as_object(&r->scratch, root, "", &o, e);
+    int rc = request_json(r, &o, e);
     if (rc == 0)
         rc = json_check_fields(&o, &field, 1, e);
     if (rc == 0)

@@ -30,13 +30,10 @@ int api_post_identity_check(struct request *r, struct err *e)
 {
     static const char *const fields[] = {"id_type", "id_number"};
     struct json_object o;
-    yyjson_val *root = NULL;
     unsigned kind = 0;
     const char *id_type = NULL, *number = NULL;
     struct app_identity_view view;
-    int rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
-    if (rc == 0)
-        rc = json_as_object(&r->scratch, root, "", &o, e);
+    int rc = request_json(r, &o, e);
     if (rc == 0)
         rc = json_check_fields(&o, fields, array_count(fields), e);
     if (rc == 0)

@@ -12,8 +12,6 @@
 #include "node/base/scrub.h"
 #include "node/base/xassert.h"
 
-#define CHANGES_MAX 1000u /* listed of each kind; all are counted */
-
 static int param_format(const struct request *r, enum import_format *ret, struct err *e)
 {
     const char *name = request_param(r, "format");
@@ -35,11 +33,12 @@ int api_param_either(const struct request *r, const char *name, const char *no, 
                    yes);
 }
 
-/* What came with the file, without what looks like an identity number: it may be a wrong file. */
+/* What came with the file, without what looks like an identity number: it may be a wrong file. NULL: null. */
 static void put_scrubbed(struct json_out *out, yyjson_mut_val *row, const char *name, const char *text)
 {
-    char *copy = arena_strdup(out->mem, text);
-    scrub_text(copy);
+    char *copy = text == NULL ? NULL : arena_strdup(out->mem, text);
+    if (copy != NULL)
+        scrub_text(copy);
     json_put_string(out, row, name, copy);
 }
 
@@ -62,10 +61,24 @@ void api_put_problems(struct json_out *out, const struct import_problem *problem
     json_put_u64(out, out->root, "problem_count", total);
 }
 
+static void put_differences(struct json_out *out, yyjson_mut_val *row, const struct item_differences *d)
+{
+    yyjson_mut_val *list = json_put_array(out, row, "differences");
+    for (size_t i = 0; i < d->count; i++) {
+        const struct item_difference *one = &d->at[i];
+        yyjson_mut_val *o = json_put_object(out, list, NULL);
+        json_put_string(out, o, "path", one->path);
+        put_scrubbed(out, o, "before", one->before);
+        put_scrubbed(out, o, "after", one->after);
+        json_put_bool(out, o, "cut", one->is_cut);
+    }
+    json_put_u64(out, row, "difference_count", d->total);
+}
+
 static void put_changes(struct json_out *out, const char *name, const struct app_item_change *changes, size_t count)
 {
     yyjson_mut_val *list = json_put_array(out, out->root, name);
-    for (size_t i = 0; i < min_of(count, (size_t)CHANGES_MAX); i++) {
+    for (size_t i = 0; i < min_of(count, (size_t)IMPORT_CHANGES_MAX); i++) {
         const struct app_item_change *c = &changes[i];
         yyjson_mut_val *row = json_put_object(out, list, NULL);
         json_put_string(out, row, "code", c->code);
@@ -76,6 +89,7 @@ static void put_changes(struct json_out *out, const char *name, const struct app
             json_put_null(out, row, "version_before");
         json_put_u64(out, row, "version_after", c->version_after);
         json_put_string(out, row, "fields", c->fields);
+        put_differences(out, row, &c->differences);
         json_put_u64(out, row, "cases", c->cases);
     }
     json_put_u64(out, out->root, arena_printf(out->mem, "%s_count", name), count);
@@ -123,11 +137,8 @@ int api_post_item_status(struct request *r, struct err *e)
 {
     static const char *const fields[] = {"status"};
     struct json_object body;
-    yyjson_val *root = NULL;
     const char *status = NULL;
-    int rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
-    if (rc == 0)
-        rc = json_as_object(&r->scratch, root, "", &body, e);
+    int rc = request_json(r, &body, e);
     if (rc == 0)
         rc = json_check_fields(&body, fields, array_count(fields), e);
     if (rc == 0)

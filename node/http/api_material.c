@@ -156,19 +156,12 @@ static int decode_material(const struct json_object *o, struct app_upload_reques
     return rc;
 }
 
-static int parse_body(struct request *r, struct json_object *ret, struct err *e)
-{
-    yyjson_val *root = NULL;
-    int rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
-    return rc == 0 ? json_as_object(&r->scratch, root, "", ret, e) : rc;
-}
-
 int api_post_material(struct request *r, struct err *e)
 {
     struct app_upload_request m = {0};
     struct json_object o;
     uint8_t sha256[32];
-    int rc = parse_body(r, &o, e);
+    int rc = request_json(r, &o, e);
     if (rc == 0)
         rc = decode_material(&o, &m, sha256, e);
     if (rc == 0)
@@ -266,7 +259,7 @@ int api_post_reuse(struct request *r, struct err *e)
     uint8_t from_case[CASE_ID_SIZE], id[CASE_FILE_ID_SIZE];
     int rc = api_decode_request(r, &frame, e);
     if (rc == 0)
-        rc = parse_body(r, &o, e);
+        rc = request_json(r, &o, e);
     if (rc == 0)
         rc = json_check_fields(&o, fields, array_count(fields), e);
     if (rc == 0)

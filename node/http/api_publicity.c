@@ -206,15 +206,6 @@ static void put_authority(struct line *l, struct request *r, const struct app_ca
     put(l, FIELD_XK_LYDWDM, l->values[FIELD_XK_XKJGDM]);
 }
 
-static const struct app_case_event_view *find_event(const struct app_case_view *v, uint16_t type)
-{
-    const struct app_case_event_view *found = NULL;
-    for (size_t i = 0; i < v->events_listed; i++)
-        if (v->events[i].type == type && strcmp(v->events[i].effect, "ok") == 0)
-            found = &v->events[i];
-    return found;
-}
-
 /* The content of @event, with or without what names a person; NULL when there is none. */
 static int read_content(struct request *r, const struct app_case_view *v, const struct app_case_event_view *event,
                         bool masked, yyjson_val **ret, struct err *e)
@@ -243,8 +234,8 @@ static int fill(struct request *r, struct app_case_view *v, const uint8_t case_i
 {
     yyjson_val *application = NULL, *decision = NULL;
     int rc = app_get_case(r->app, case_id, &r->mem, v, e);
-    const struct app_case_event_view *decide = rc == 0 ? find_event(v, CASE_EVENT_DECIDE) : NULL;
-    const struct app_case_event_view *submit = rc == 0 ? find_event(v, CASE_EVENT_SUBMIT) : NULL;
+    const struct app_case_event_view *decide = rc == 0 ? api_last_event(v, CASE_EVENT_DECIDE) : NULL;
+    const struct app_case_event_view *submit = rc == 0 ? api_last_event(v, CASE_EVENT_SUBMIT) : NULL;
     if (rc == 0)
         rc = read_content(r, v, submit, true, &application, e);
     if (rc != 0 || decide == NULL)

@@ -78,12 +78,9 @@ int api_post_reconcile(struct request *r, struct err *e)
 {
     static const char *const fields[] = {"peer"};
     struct json_object o;
-    yyjson_val *root = NULL;
     uint64_t peer = 0;
     const char *id = NULL;
-    int rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
-    if (rc == 0)
-        rc = json_as_object(&r->scratch, root, "", &o, e);
+    int rc = request_json(r, &o, e);
     if (rc == 0)
         rc = json_check_fields(&o, fields, array_count(fields), e);
     if (rc == 0)

@@ -5,15 +5,6 @@
 
 #include "node/base/date.h"
 
-static int param_date(const struct request *r, uint32_t *ret, struct err *e)
-{
-    const char *text = request_param(r, "date");
-    if (text == NULL || date_parse(bytes_of_string(text), ret) == 0)
-        return 0;
-    return err_set(e, ERR_INVALID, "http.parameter", "parameter 'date' is '%.32s', it must be a date like 2026-11-24",
-                   text);
-}
-
 static void put_winner(struct json_out *out, const struct app_route *route)
 {
     if (route->node == 0) {
@@ -39,7 +30,7 @@ int api_get_route(struct request *r, struct err *e)
     if (rc == 0)
         rc = request_param_u64(r, "level", 1, 6, &level, e);
     if (rc == 0)
-        rc = param_date(r, &q.date, e);
+        rc = request_param_date(r, "date", &q.date, e);
     if (rc == 0 && (q.item == NULL || q.item[0] == '\0' || division == 0))
         rc = err_set(e, ERR_INVALID, "http.parameter", "parameters 'item' and 'division' are needed");
     q.division = (uint32_t)division;

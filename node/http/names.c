@@ -6,6 +6,7 @@
 
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
+#include "node/cases/casefile.h"
 #include "node/cases/event.h"
 #include "node/cases/identity.h"
 #include "node/cases/person.h"
@@ -17,9 +18,14 @@ const struct names_row names_channels[] = {
     {CASE_CHANNEL_WINDOW, "window"}, {CASE_CHANNEL_POST, "post"}, {CASE_CHANNEL_ELECTRONIC, "electronic"}, {0, NULL}};
 const struct names_row names_sides[] = {
     {CASE_SIDE_RECEIVING, "receiving"}, {CASE_SIDE_DECIDING, "deciding"}, {0, NULL}};
+const struct names_row names_part_ends[] = {
+    {CASE_PART_GRANTED, "grant"}, {CASE_PART_DENIED, "deny"}, {CASE_PART_LAPSED, "lapsed"}, {0, NULL}};
 const struct names_row names_reviews[] = {{CASE_REVIEW_PASS, "pass"}, {CASE_REVIEW_RETURN, "return"}, {0, NULL}};
-const struct names_row names_terms[] = {
-    {CASE_TERM_LACKING, "lacking"}, {CASE_TERM_PROMISE, "promise"}, {CASE_TERM_LICENCE, "licence"}, {0, NULL}};
+const struct names_row names_terms[] = {{CASE_TERM_LACKING, "lacking"},
+                                        {CASE_TERM_PROMISE, "promise"},
+                                        {CASE_TERM_LICENCE, "licence"},
+                                        {CASE_TERM_STAGED, "staged"},
+                                        {0, NULL}};
 const struct names_row names_units[] = {{CASE_UNIT_WORKING, "working"}, {CASE_UNIT_NATURAL, "natural"}, {0, NULL}};
 const struct names_row names_pauses[] = {
 #define X(value, text, chinese) {value, text},

@@ -15,6 +15,7 @@ struct names_row {
 /* Each ends with a row of {0, NULL}. */
 extern const struct names_row names_modes[];     /* enum case_mode */
 extern const struct names_row names_decisions[]; /* enum case_decision */
+extern const struct names_row names_part_ends[]; /* enum case_part_end */
 extern const struct names_row names_channels[];  /* enum case_channel */
 extern const struct names_row names_sides[];     /* enum case_side */
 extern const struct names_row names_reviews[];

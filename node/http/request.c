@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/date.h"
 #include "node/base/scrub.h"
 #include "node/base/xassert.h"
 
@@ -81,6 +82,15 @@ int request_param_u64(const struct request *r, const char *name, uint64_t min, u
     return 0;
 }
 
+int request_param_date(const struct request *r, const char *name, uint32_t *ret, struct err *e)
+{
+    const char *text = request_param(r, name);
+    if (text == NULL || date_parse(bytes_of_string(text), ret) == 0)
+        return 0;
+    return err_set(e, ERR_INVALID, "http.parameter", "parameter '%s' is '%.32s', it must be a date like 2026-11-24",
+                   name, text);
+}
+
 void request_reply(struct request *r, int status, const char *type, struct bytes text)
 {
     xassert(!r->replied);
@@ -125,6 +135,13 @@ void request_add_header(struct request *r, const char *name, const char *value)
 {
     xassert(r->header_count < REQUEST_HEADERS_MAX);
     r->headers[r->header_count++] = (struct request_param){.name = name, .value = value};
+}
+
+int request_json(struct request *r, struct json_object *ret, struct err *e)
+{
+    yyjson_val *root = NULL;
+    int rc = json_parse(&r->scratch, buf_bytes(&r->body), &root, e);
+    return rc == 0 ? json_as_object(&r->scratch, root, "", ret, e) : rc;
 }
 
 void request_reply_json(struct request *r, int status, struct json_out *out)

@@ -113,6 +113,11 @@ const char *request_param(const struct request *r, const char *name);
 /* Decimal parameter within min..max; *ret untouched when absent. ERR_INVALID names parameter and value. */
 int request_param_u64(const struct request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret,
                       struct err *e) WARN_UNUSED;
+/* The same for a date, "2026-11-24", as yyyymmdd. */
+int request_param_date(const struct request *r, const char *name, uint32_t *ret, struct err *e) WARN_UNUSED;
+
+/* The body as one JSON object, in r->scratch. Errors: those of json_parse() and json_as_object(). */
+int request_json(struct request *r, struct json_object *ret, struct err *e) WARN_UNUSED;
 
 /* Exactly one of these per request. @text must live in r->mem or be static. */
 void request_reply(struct request *r, int status, const char *type, struct bytes text);

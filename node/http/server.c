@@ -45,8 +45,11 @@
 #include "node/http/request.h"
 #include "node/http/route.h"
 
-#define CONNECTION_MEMORY_BYTES (32u << 10) /* request line and header; more is answered with 431 */
-#define DISCARD_BYTES_MAX (4u << 20)        /* of a refused body */
+/* Request line, header and what MHD keeps of them; more is answered with 431. MHD clears one and a half times as much for every request,
+ * which pushes everything else out of the nearest cache: with 32 KiB that was a fourteenth of an event. Half of it is how much of a body
+ * is read at once. */
+#define CONNECTION_MEMORY_BYTES (8u << 10)
+#define DISCARD_BYTES_MAX (4u << 20) /* of a refused body */
 #define TOKEN_BYTES_MIN 32
 #define PATIENCE_MS 2000u /* so long nobody has to make room for others: a client of this machine needs milliseconds */
 #define ROOM_PART 16u     /* of the connections is made free at once */
@@ -194,6 +197,13 @@ static uint64_t client_of(struct MHD_Connection *mhd)
     return 0;
 }
 
+/* Edge-triggered: a client that has only stopped sending is reported once, and once more when it goes. */
+static void watch_hangup(struct conn *c, int op)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    (void)epoll_ctl(c->door->server->hangup_fd, op, c->fd, &event); /* no memory: noticed when a wait ends */
+}
+
 static void connection_cb(void *cls, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -207,11 +217,8 @@ static void connection_cb(void *cls, struct MHD_Connection *mhd, void **socket_c
         c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         c->client = client_of(mhd);
         start_deadline(c);
-        /* Edge-triggered: a client that has only stopped sending is reported once, and once more when it goes. For the
-         * life of the connection: put in and taken out with every request it cost an event two calls of the kernel. */
-        struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
-        (void)epoll_ctl(c->door->server->hangup_fd, EPOLL_CTL_ADD, c->fd,
-                        &event); /* no memory: noticed when a wait ends */
+        /* For its life: with every request it would cost an event two calls of the kernel. */
+        watch_hangup(c, EPOLL_CTL_ADD);
         *socket_context = c;
         return;
     }
@@ -483,9 +490,8 @@ static void suspend(struct conn *c)
     list_remove(&c->link);
     list_append(&s->suspended, &c->link);
     if (c->hung_up) { /* MHD may not have seen it: told once more, to hangup_cb() */
-        struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
         c->hung_up = false;
-        (void)epoll_ctl(s->hangup_fd, EPOLL_CTL_MOD, c->fd, &event);
+        watch_hangup(c, EPOLL_CTL_MOD);
     }
     MHD_suspend_connection(c->mhd);
 }

@@ -13,97 +13,108 @@
 static const struct document {
     uint16_t act;
     uint8_t decision;
+    bool is_deemed;
     const char *title;
     const char *source;
     const char *text;
 } documents[] = {
-    {CASE_EVENT_SUBMIT, 0, "收件凭证", "行政许可法第三十二条第二款",
+    {CASE_EVENT_SUBMIT, 0, false, "收件凭证", "行政许可法第三十二条第二款",
      "{applicant}：\n"
      "你（单位）于{date}提交的“{item}”申请材料，已由{receiving}收件，将转交{lead}依法办理。收件不等于受理。\n"
      "是否受理，由{lead}自收到申请材料之日起五个工作日内告知。\n"
      "{silence}\n"
      "提交的材料：{materials}\n"},
-    {CASE_EVENT_ACCEPT, 0, "受理通知书", "行政许可法第三十二条第一款第五项",
+    {CASE_EVENT_ACCEPT, 0, false, "受理通知书", "行政许可法第三十二条第一款第五项",
      "{applicant}：\n"
-     "你（单位）提出的“{item}”申请，属于本机关职权范围，申请材料齐全、符合法定形式，现予受理，受理日期{date}。\n"
+     "你（单位）提出的“{item}”申请，属于本机关职权范围，{complete}，现予受理，受理日期{date}。\n"
      "本机关将于{due}前作出决定。依法需要听证、招标、拍卖、检验、检测、检疫、鉴定和专家评审的，所需时间不计算在内。\n"
-     "本件为容缺受理，所缺材料应当自受理之日起{lacking_days}个工作日内补齐；补齐前不发放办理结果。\n"
+     "本件为容缺受理，尚缺下列材料：{lacking}。\n"
+     "所缺材料应当自受理之日起{lacking_days}个工作日内补齐{lacking_due}"
+     "。补齐前不发放办理结果；逾期未补齐的，本机关将按照"
+     "容缺受理的规定终止办理，并记录在案。本通知书一式两份，由申请人和本机关各执一份。\n"
      "说明：{reason}\n"},
-    {CASE_EVENT_CORRECT, 0, "补正材料一次性告知书", "行政许可法第三十二条第一款第四项",
+    {CASE_EVENT_ACCEPT, 0, true, "受理通知书", "行政许可法第三十二条第一款第四项",
+     "{applicant}：\n"
+     "本机关收到你（单位）提出的“{item}"
+     "”申请材料（经补正的，为补正材料）后，逾期未告知需要补正的内容。依照《中华人民共和国行政许可法》"
+     "第三十二条第一款第四项，自收到申请材料之日起即为受理，受理日期{received}。\n"
+     "本机关将于{due}前作出决定。依法需要听证、招标、拍卖、检验、检测、检疫、鉴定和专家评审的，所需时间不计算在内。\n"},
+    {CASE_EVENT_CORRECT, 0, false, "补正材料一次性告知书", "行政许可法第三十二条第一款第四项",
      "{applicant}：\n"
      "你（单位）提出的“{item}”申请，申请材料不齐全或者不符合法定形式，现一次告知需要补正的全部内容：\n"
      "{reason}\n"
      "代码：{reason_code}\n"
      "补充说明：{note}\n"
      "请将补正材料交至{receiving}。\n"},
-    {CASE_EVENT_NOT_REQUIRED, 0, "不受理告知书", "行政许可法第三十二条第一款第一项",
+    {CASE_EVENT_NOT_REQUIRED, 0, false, "不受理告知书", "行政许可法第三十二条第一款第一项",
      "{applicant}：\n"
      "你（单位）提出的“{item}”申请事项依法不需要取得行政许可，本机关不受理。\n"
      "理由：{reason}\n"
      "代码：{reason_code}\n"
      "{remedies}\n"},
-    {CASE_EVENT_REFUSE, 0, "不予受理决定书", "行政许可法第三十二条第一款第二项",
+    {CASE_EVENT_REFUSE, 0, false, "不予受理决定书", "行政许可法第三十二条第一款第二项",
      "{applicant}：\n"
      "你（单位）提出的“{item}”申请事项依法不属于本机关职权范围，本机关决定不予受理，请向有关行政机关申请。\n"
      "理由：{reason}\n"
      "代码：{reason_code}\n"
      "{remedies}\n"},
-    {CASE_EVENT_PAUSE, 0, "特别程序告知书", "行政许可法第四十五条",
+    {CASE_EVENT_PAUSE, 0, false, "特别程序告知书", "行政许可法第四十五条",
      "{applicant}：\n"
-     "你（单位）的“{item}”申请需要{pause}，预计{expected_days}个工作日。所需时间不计算在办理期限内。\n"
+     "你（单位）的“{item}”申请需要{pause}，预计{expected}。所需时间不计算在办理期限内。\n"
+     "依据：{basis}\n"
      "说明：{reason}\n"},
-    {CASE_EVENT_EXTEND, 0, "延长办理期限告知书", "行政许可法第四十二条",
+    {CASE_EVENT_EXTEND, 0, false, "延长办理期限告知书", "行政许可法第四十二条",
      "{applicant}：\n"
-     "你（单位）的“{item}”申请，经本机关负责人批准，办理期限延长{extend_days}个工作日，将于{due}前作出决定。\n"
+     "你（单位）的“{item}”申请，经本机关负责人批准，办理期限延长{extend_days}个工作日{extended_due}。\n"
      "理由：{reason}\n"},
-    {CASE_EVENT_DECIDE, CASE_DECISION_GRANT, "准予决定书", "行政许可法第三十八条第一款",
+    {CASE_EVENT_DECIDE, CASE_DECISION_GRANT, false, "准予决定书", "行政许可法第三十八条第一款",
      "{applicant}：\n"
      "你（单位）提出的“{item}”申请，符合法定条件、标准，本机关依法决定准予。\n"
      "说明：{reason}\n"
      "法制审核：{reviewed}\n"
      "办理结果将于{deliver_due}前送达。\n"},
-    {CASE_EVENT_DECIDE, CASE_DECISION_DENY, "不予决定书", "行政许可法第三十八条第二款",
+    {CASE_EVENT_DECIDE, CASE_DECISION_DENY, false, "不予决定书", "行政许可法第三十八条第二款",
      "{applicant}：\n"
      "你（单位）提出的“{item}”申请，本机关依法决定不予。\n"
      "理由：{reason}\n"
      "代码：{reason_code}\n"
      "法制审核：{reviewed}\n"
      "{remedies}\n"},
-    {CASE_EVENT_REVOKE, 0, "撤销决定书", "行政许可法第六十九条",
+    {CASE_EVENT_REVOKE, 0, false, "撤销决定书", "行政许可法第六十九条",
      "{applicant}：\n"
      "本机关对你（单位）“{item}”申请作出的准予决定，依法予以撤销。\n"
      "理由：{reason}\n"
      "代码：{reason_code}\n"
      "{remedies}\n"},
-    {CASE_EVENT_DELIVER, 0, "送达回证", "行政许可法第四十四条",
+    {CASE_EVENT_DELIVER, 0, false, "送达回证", "行政许可法第四十四条",
      "受送达人：{applicant}\n"
      "“{item}”的办理结果已于{date}送达。\n"
      "送达方式：{channel}\n"
      "备注：{note}\n"},
 };
 
-static const struct document *find(uint16_t act, uint8_t decision)
+static const struct document *find(uint16_t act, uint8_t decision, bool is_deemed)
 {
     for (size_t i = 0; i < array_count(documents); i++)
-        if (documents[i].act == act && documents[i].decision == decision)
+        if (documents[i].act == act && documents[i].decision == decision && documents[i].is_deemed == is_deemed)
             return &documents[i];
     return NULL;
 }
 
 bool document_exists(uint16_t act, uint8_t decision)
 {
-    return find(act, decision) != NULL;
+    return find(act, decision, false) != NULL;
 }
 
 const char *document_title(uint16_t act, uint8_t decision)
 {
-    const struct document *d = find(act, decision);
+    const struct document *d = find(act, decision, false);
     return d != NULL ? d->title : NULL;
 }
 
 const char *document_source(uint16_t act, uint8_t decision)
 {
-    const struct document *d = find(act, decision);
+    const struct document *d = find(act, decision, false);
     return d != NULL ? d->source : NULL;
 }
 
@@ -187,7 +198,7 @@ static int put_code(const struct document_page *page, struct buf *out, struct er
 
 int document_html(const struct document_page *page, struct buf *out, struct err *e)
 {
-    const struct document *d = find(page->act, page->decision);
+    const struct document *d = find(page->act, page->decision, page->is_deemed);
     if (d == NULL)
         return err_set(e, ERR_NOT_FOUND, "document.act", "there is no document for event %u", page->act);
     buf_put_string(out, head);

@@ -19,6 +19,7 @@ struct document_field {
 struct document_page {
     uint16_t act;     /* enum case_event_type */
     uint8_t decision; /* enum case_decision of a decide, else 0 */
+    bool is_deemed;   /* an accept by silence: nobody has looked at the material, so the page says nothing of it */
     const struct document_field *fields;
     size_t field_count;
     struct bytes qr_text; /* of the receipt (receipt_qr.h); empty: @why says why there is none */

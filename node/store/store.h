@@ -257,12 +257,15 @@ struct store_file {
     bool is_wanted; /* kept as wanted from its author until a holder row settles it */
 };
 
-/* Node @node holds all of a file; @state 0 takes the row away. */
+/* Node @node holds all of a file; @state 0 takes the row away. Kept only of a file that a case holds. */
 struct store_file_holder {
     uint8_t file[32];
     uint32_t node;
     uint8_t state; /* enum app_scan (node/app.h), the owner's; never 0 in a row */
     bool settles;  /* not in the row: the file is not wanted any more */
+    bool keeps;    /* not in the row: one that is there stays as it is */
+    bool has_mark; /* of the owner's row: of what was scanned */
+    uint8_t mark[32];
     uint64_t at_ms;
 };
 
@@ -549,7 +552,7 @@ int store_read_item_version(struct store_reader *r, uint32_t node, const char *c
 int store_count_items(struct store_reader *r, uint32_t node, uint64_t *ret_count, uint32_t *ret_version_max,
                       struct err *e) WARN_UNUSED;
 
-/* @a: of what it is found by; NULL: that is left out. ERR_NOT_FOUND. */
+/* What it is found by is made in @a. ERR_NOT_FOUND "store.no-bundle". */
 int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, uint64_t index, struct arena *a,
                       struct store_bundle *ret, struct err *e) WARN_UNUSED;
 /* Publications and withdrawals of one bundle, newest first, at most LIST_ROWS_MAX. */

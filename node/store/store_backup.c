@@ -19,6 +19,9 @@
 #include "node/store/store_schema.h"
 
 #define STEP_PAGES 256
+/* Each page is read once and written once: a cache of the usual size would fill with pages that nobody asks for again, 2 MiB on each
+ * side, and leave the heap as large as that. */
+#define SMALL_CACHE "PRAGMA cache_size=-256"
 
 static int sync_path(const char *path, int flags, struct err *e)
 {
@@ -125,7 +128,11 @@ static int make_copy(const char *dir, bool keys, const char *partial,
     if (rc == 0)
         rc = store_schema_open_reader(&from, keys ? &store_schema_keys : &store_schema_ledger, e);
     if (rc == 0)
+        rc = store_sql_exec(&from, SMALL_CACHE, e);
+    if (rc == 0)
         rc = store_sql_open(&to, folder, name, SQLITE_OPEN_READWRITE, NULL, 0, e);
+    if (rc == 0)
+        rc = store_sql_exec(&to, SMALL_CACHE, e);
     if (rc == 0)
         rc = store_sql_exec(&from, "BEGIN; SELECT count(*) FROM sqlite_schema", e); /* one moment for all pages */
     if (rc == 0)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "node/base/division.h"
 #include "node/base/limits.h"
 #include "node/base/utf8.h"
 #include "node/base/xassert.h"
@@ -89,8 +90,8 @@ int store_bundle_row(struct store_sql *c, sqlite3_stmt *stmt, struct store_bundl
 
 static const char *text_in(sqlite3_stmt *stmt, int column, struct arena *a)
 {
-    struct bytes text = arena_bytes(a, store_sql_bytes(stmt, column));
-    return text.size == 0 ? "" : arena_printf(a, "%.*s", (int)text.size, (const char *)text.data);
+    struct bytes text = store_sql_bytes(stmt, column);
+    return text.size == 0 ? "" : arena_strndup(a, (const char *)text.data, text.size);
 }
 
 int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, uint64_t index, struct arena *a,
@@ -109,7 +110,7 @@ int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, u
     else if (rc == 0)
         rc = err_set(e, ERR_NOT_FOUND, "store.no-bundle", "entry %" PRIu64 " of node %" PRIu32 " is about no bundle",
                      index, node);
-    if (rc == 0 && a != NULL) {
+    if (rc == 0) {
         ret->pinyin = text_in(stmt, 11, a);
         ret->nodes = text_in(stmt, 12, a);
     }
@@ -117,19 +118,13 @@ int store_read_bundle(struct store_reader *r, uint32_t node, const char *code, u
     return rc;
 }
 
-static bool is_inside(uint32_t outer, uint32_t inner)
-{
-    uint32_t unit = outer % 10000 == 0 ? 10000 : outer % 100 == 0 ? 100 : 1;
-    return outer / unit == inner / unit;
-}
-
 /* The publisher, or a node that decides a member, is the division @region, lies in it or has it inside. */
 static bool is_of_region(uint32_t publisher, const char *nodes, uint32_t region)
 {
-    bool yes = is_inside(publisher, region) || is_inside(region, publisher);
+    bool yes = division_contains(publisher, region) || division_contains(region, publisher);
     for (uint64_t node; !yes && *nodes != '\0'; nodes += strcspn(nodes, " "), nodes += *nodes == ' ')
         yes = decimal_parse(bytes_of(nodes, strcspn(nodes, " ")), &node) == 0 && node <= UINT32_MAX &&
-              (is_inside((uint32_t)node, region) || is_inside(region, (uint32_t)node));
+              (division_contains((uint32_t)node, region) || division_contains(region, (uint32_t)node));
     return yes;
 }
 

@@ -24,7 +24,7 @@ enum store_fact {
     STORE_FACT_FILE = 10,        /* case 16, file 32, origin 4 -> index 8 */
     STORE_FACT_FILE_CASE = 11,   /* file 32, case 16 -> nothing */
     STORE_FACT_FILE_WANTED = 12, /* file 32 -> origin 4 */
-    STORE_FACT_FILE_HOLDER = 13, /* file 32, node 4 -> state 1, at 8 */
+    STORE_FACT_FILE_HOLDER = 13, /* file 32, node 4 -> state 1, at 8, perhaps mark 32 */
     STORE_FACT_FORK = 14,        /* case 16, origin 4, index 8, hash 32 -> leaf */
     STORE_FACT_PUBLICITY = 15    /* case 16 -> due 4 */
 };

@@ -12,6 +12,7 @@
 #define KEY_CASE_SIZE (FILE_SIZE + STORE_CASE_ID_SIZE)
 #define KEY_HOLDER_SIZE (FILE_SIZE + 4u)
 #define VALUE_HOLDER_SIZE 9u
+#define MARK_SIZE 32u /* more, when the row has one */
 
 bool store_file_has_form(enum store_fact kind, struct bytes key, struct bytes value)
 {
@@ -23,7 +24,8 @@ bool store_file_has_form(enum store_fact kind, struct bytes key, struct bytes va
     case STORE_FACT_FILE_WANTED:
         return key.size == FILE_SIZE && value.size == 4;
     case STORE_FACT_FILE_HOLDER:
-        return key.size == KEY_HOLDER_SIZE && value.size == VALUE_HOLDER_SIZE;
+        return key.size == KEY_HOLDER_SIZE &&
+               (value.size == VALUE_HOLDER_SIZE || value.size == VALUE_HOLDER_SIZE + MARK_SIZE);
     default:
         return false;
     }
@@ -59,31 +61,6 @@ static int put_file(struct store_transaction *t, const struct store_file *row)
     return rc;
 }
 
-static int put_holder(struct store_transaction *t, const struct store_file_holder *row)
-{
-    uint8_t key[KEY_HOLDER_SIZE], value[VALUE_HOLDER_SIZE];
-    memcpy(key, row->file, FILE_SIZE);
-    put_be32(key + FILE_SIZE, row->node);
-    value[0] = row->state;
-    put_be64(value + 1, row->at_ms);
-    struct bytes k = bytes_of(key, sizeof key);
-    int rc = row->state == 0 ? store_fact_delete(t, STORE_FACT_FILE_HOLDER, k)
-                             : store_fact_put(t, STORE_FACT_FILE_HOLDER, k, bytes_of(value, sizeof value));
-    if (rc == 0 && row->settles)
-        rc = store_fact_delete(t, STORE_FACT_FILE_WANTED, bytes_of(row->file, FILE_SIZE));
-    return rc;
-}
-
-int store_file_put_all(struct store_transaction *t, const struct store_batch *b)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < b->file_count; i++)
-        rc = put_file(t, &b->files[i]);
-    for (size_t i = 0; rc == 0 && i < b->file_holder_count; i++)
-        rc = put_holder(t, &b->file_holders[i]);
-    return rc;
-}
-
 /* The first fact of @kind whose key is not below @from, into @ret_key (of @size bytes); 1, 0 when its key does not begin with
  * @prefix_size bytes of @from, or the error. */
 static int first_from(struct store_transaction *t, enum store_fact kind, const uint8_t *from, size_t prefix_size,
@@ -105,6 +82,46 @@ static int first_from(struct store_transaction *t, enum store_fact kind, const u
         }
     }
     store_sql_done(stmt);
+    return rc;
+}
+
+/* Whether the row says something that is to be written: not of a file whose last case has been erased meanwhile. 1, 0 or the error. */
+static int is_news(struct store_transaction *t, const struct store_file_holder *row, const uint8_t key[KEY_HOLDER_SIZE])
+{
+    uint8_t found[KEY_CASE_SIZE];
+    int rc = row->state == 0 ? 1 : first_from(t, STORE_FACT_FILE_CASE, row->file, FILE_SIZE, found, KEY_CASE_SIZE);
+    if (rc != 1 || !row->keeps)
+        return rc;
+    rc = first_from(t, STORE_FACT_FILE_HOLDER, key, KEY_HOLDER_SIZE, found, KEY_HOLDER_SIZE);
+    return rc < 0 ? rc : rc == 0;
+}
+
+static int put_holder(struct store_transaction *t, const struct store_file_holder *row)
+{
+    uint8_t key[KEY_HOLDER_SIZE], value[VALUE_HOLDER_SIZE + MARK_SIZE];
+    memcpy(key, row->file, FILE_SIZE);
+    put_be32(key + FILE_SIZE, row->node);
+    value[0] = row->state;
+    put_be64(value + 1, row->at_ms);
+    memcpy(value + VALUE_HOLDER_SIZE, row->mark, MARK_SIZE);
+    size_t value_size = VALUE_HOLDER_SIZE + (row->has_mark ? MARK_SIZE : 0u);
+    struct bytes k = bytes_of(key, sizeof key);
+    int rc = is_news(t, row, key);
+    if (rc == 1)
+        rc = row->state == 0 ? store_fact_delete(t, STORE_FACT_FILE_HOLDER, k)
+                             : store_fact_put(t, STORE_FACT_FILE_HOLDER, k, bytes_of(value, value_size));
+    if (rc == 0 && row->settles)
+        rc = store_fact_delete(t, STORE_FACT_FILE_WANTED, bytes_of(row->file, FILE_SIZE));
+    return rc;
+}
+
+int store_file_put_all(struct store_transaction *t, const struct store_batch *b)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < b->file_count; i++)
+        rc = put_file(t, &b->files[i]);
+    for (size_t i = 0; rc == 0 && i < b->file_holder_count; i++)
+        rc = put_holder(t, &b->file_holders[i]);
     return rc;
 }
 
@@ -215,6 +232,9 @@ static int take_holder(void *ctx, struct arena *a, struct bytes key, struct byte
     *row = (struct store_file_holder){
         .node = get_be32(key.data + FILE_SIZE), .state = value.data[0], .at_ms = get_be64(value.data + 1)};
     memcpy(row->file, key.data, FILE_SIZE);
+    row->has_mark = value.size > VALUE_HOLDER_SIZE;
+    if (row->has_mark)
+        memcpy(row->mark, value.data + VALUE_HOLDER_SIZE, MARK_SIZE);
     return 0;
 }
 

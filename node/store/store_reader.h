@@ -1,4 +1,5 @@
-/* Inside of a reading handle, shared by store_read.c (ledger rows), store_list.c (cases, items) and store_check.c.
+/* Inside of a reading handle, shared by store_read_state.c (where the ledgers stand), store_read.c (their rows), store_list.c (cases,
+ * items) and whoever else reads.
  *
  * Internal to node/store. One thread per handle.
  */
@@ -9,7 +10,7 @@
 #include "node/store/store_schema.h"
 #include "node/store/store_sql.h"
 
-/* Statements of a reading connection; texts in store_read.c. */
+/* Statements of a reading connection; texts in store_reader.c. */
 enum store_read_stmt {
     STORE_READ_BEGIN,
     STORE_READ_END,

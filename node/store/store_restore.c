@@ -30,7 +30,7 @@ struct restore {
     const char *name; /* "ledger.db" or "keys.db" */
     const struct store_schema *schema;
     char fresh[24]; /* "ledger.db.restoring" */
-    char kept[48];  /* "ledger.db.replaced-<seconds since 1970>" */
+    char kept[48];  /* "ledger.db.replaced-<seconds since 1970>"; later seconds where those names are taken */
 };
 
 static const char *const tails[] = {"-wal", "-shm", "-journal"};
@@ -206,6 +206,18 @@ static int note_in_ledger(const struct restore *r, struct err *e)
 
 /* ---- changing places ---- */
 
+static void choose_kept(struct restore *r)
+{
+    struct stat st;
+    bool is_taken = true;
+    for (uint64_t second = clock_wall_ms() / 1000; is_taken; second++) {
+        (void)snprintf(r->kept, sizeof r->kept, "%s.replaced-%" PRIu64, r->name, second);
+        struct buf path = path_of(r, r->kept, "");
+        is_taken = lstat(buf_cstr(&path), &st) == 0;
+        buf_close(&path);
+    }
+}
+
 /* The old file gets a second name, its logs another one. ENOENT: there is none. */
 static int keep_old(const struct restore *r, struct err *e)
 {
@@ -254,11 +266,11 @@ int store_restore(const char *dir, uint32_t self, bool keys, const char *file, s
     r.name = keys ? "keys.db" : "ledger.db";
     r.schema = keys ? &store_schema_keys : &store_schema_ledger;
     (void)snprintf(r.fresh, sizeof r.fresh, "%s.restoring", r.name);
-    (void)snprintf(r.kept, sizeof r.kept, "%s.replaced-%" PRIu64, r.name, clock_wall_ms() / 1000);
     *ret = (struct store_restore_result){0};
     int rc = store_writer_lock(dir, &lock, e);
     if (rc != 0)
         return rc;
+    choose_kept(&r); /* under the lock: nobody else takes the name */
     rc = copy(&r, e);
     if (rc == 0)
         rc = check_copy(&r, keys, &ret->ledger_size, e);

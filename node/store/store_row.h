@@ -17,6 +17,17 @@ static inline uint64_t store_row_id(uint32_t slot, uint64_t index)
     return (uint64_t)slot << STORE_INDEX_BITS | index;
 }
 
+/* The ids that all entries in this slot lie between. */
+static inline uint64_t store_row_first_id(uint64_t slot)
+{
+    return store_row_id((uint32_t)slot, 0);
+}
+
+static inline uint64_t store_row_last_id(uint64_t slot)
+{
+    return store_row_id((uint32_t)slot, STORE_INDEX_MAX);
+}
+
 static inline uint64_t store_row_tile_id(uint8_t level, uint64_t number)
 {
     return (uint64_t)level << 48 | number;

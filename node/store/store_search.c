@@ -54,7 +54,7 @@ static void put_ascii(struct buf *b, const struct store_piece *p, const char *ma
 {
     buf_printf(b, "\"%s", mark);
     for (size_t i = 0; i < min_of(p->size, (size_t)STORE_SEARCH_WORD_MAX - strlen(mark)); i++)
-        buf_put_u8(b, u && (p->text[i] == 'v' || p->text[i] == 'V') ? 'u' : (uint8_t)p->text[i]);
+        buf_put_u8(b, u && p->text[i] == 'v' ? 'u' : (uint8_t)p->text[i]);
     buf_put_string(b, is_whole ? "\"" : "\"*");
 }
 
@@ -66,7 +66,7 @@ static void put_piece(struct buf *b, const struct store_piece *p, size_t step)
     }
     buf_printf(b, "(%s (", steps[step].ascii);
     put_ascii(b, p, steps[step].mark, steps[step].is_whole, false);
-    if (memchr(p->text, 'v', p->size) != NULL || memchr(p->text, 'V', p->size) != NULL) {
+    if (memchr(p->text, 'v', p->size) != NULL) {
         buf_put_string(b, " OR ");
         put_ascii(b, p, steps[step].mark, steps[step].is_whole, true);
     }

@@ -14,20 +14,32 @@ bool store_tokenizer_is_han(uint32_t rune)
            (rune >= 0x20000 && rune <= 0x3ffff);
 }
 
-static bool is_word(char c)
+static bool is_word(uint32_t rune)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return (rune >= '0' && rune <= '9') || (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z');
+}
+
+/* The character at @at, full-width ASCII as ASCII; *ret_end: behind it. A byte that is not UTF-8 is 0. */
+static uint32_t rune_at(const char *text, int at, int size, int *ret_end)
+{
+    uint32_t rune = 0;
+    size_t n = utf8_decode(text + at, (size_t)(size - at), &rune);
+    *ret_end = at + (n == 0 ? 1 : (int)n);
+    return n == 0 ? 0 : utf8_fold_width(rune);
 }
 
 typedef int (*token_cb)(void *ctx, int flags, const char *token, int size, int start, int end);
 
-static int put_word(const char *text, int at, int end, void *ctx, token_cb cb)
+/* The word that begins at @at; *ret_end: behind it. */
+static int put_word(const char *text, int at, int size, int *ret_end, void *ctx, token_cb cb)
 {
     char word[WORD_BYTES_MAX];
-    int size = 0;
-    for (int i = at; i < end && size < WORD_BYTES_MAX; i++)
-        word[size++] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
-    return cb(ctx, 0, word, size, at, end);
+    int word_size = 0, next = at;
+    uint32_t rune;
+    for (*ret_end = at; *ret_end < size && is_word(rune = rune_at(text, *ret_end, size, &next)); *ret_end = next)
+        if (word_size < WORD_BYTES_MAX)
+            word[word_size++] = (char)(rune >= 'A' && rune <= 'Z' ? rune - 'A' + 'a' : rune);
+    return cb(ctx, 0, word, word_size, at, *ret_end);
 }
 
 /* One character of a run that ends at @end; @next: where the one after it ends, or @at's end for the last. */
@@ -51,23 +63,14 @@ static int tokenize(Fts5Tokenizer *t, void *ctx, int flags, const char *text, in
     bool was_han = false;
     int rc = SQLITE_OK;
     for (int at = 0; rc == SQLITE_OK && at < size;) {
-        uint32_t rune = 0, next = 0;
-        int end = at;
-        if (is_word(text[at])) {
-            while (end < size && is_word(text[end]))
-                end++;
-            rc = put_word(text, at, end, ctx, cb);
-            was_han = false;
-            at = end;
-            continue;
-        }
-        size_t n = utf8_decode(text + at, (size_t)(size - at), &rune);
-        end = at + (n == 0 ? 1 : (int)n);
-        bool is_han = n > 0 && store_tokenizer_is_han(rune);
-        if (is_han) {
-            size_t m = end < size ? utf8_decode(text + end, (size_t)(size - end), &next) : 0;
-            bool has_next = m > 0 && store_tokenizer_is_han(next);
-            rc = put_han(text, at, end, has_next ? end + (int)m : end, is_query, !was_han, ctx, cb);
+        int end = at, next_end = at;
+        uint32_t rune = rune_at(text, at, size, &end);
+        bool is_han = store_tokenizer_is_han(rune);
+        if (is_word(rune)) {
+            rc = put_word(text, at, size, &end, ctx, cb);
+        } else if (is_han) {
+            bool has_next = end < size && store_tokenizer_is_han(rune_at(text, end, size, &next_end));
+            rc = put_han(text, at, end, has_next ? next_end : end, is_query, !was_han, ctx, cb);
         }
         was_han = is_han;
         at = end;

@@ -1,6 +1,7 @@
 /* FTS5 tokenizer "chinese": Chinese has no word boundaries, so a run of Han characters gives each pair of neighbours, and for
  * documents each character too, at the same place; a phrase of pairs is then found wherever it stands. ASCII letters and
- * digits give words in lower case. All else separates.
+ * digits, full-width ones too, give words in lower case. All else separates. Other tokens for the same text need another
+ * SEARCH_TEXT_VERSION (catalog/search_text.h), so that indexes are made anew.
  *
  * Internal to node/store.
  */

@@ -1,5 +1,7 @@
 """`federation`: containers on a network of their own, with a timeline that is written to build/cluster at the end. Without a
-Docker engine and the images that ./dev makes, the tests of this folder are skipped, and ctest is told so (status 77)."""
+Docker engine and the images that ./dev makes, the tests of this folder are skipped, and ctest is told so (status 77); with CI=true they
+fail, since nobody reads there what was skipped."""
+import os
 import re
 import sys
 from pathlib import Path
@@ -13,11 +15,12 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "crash")]
 def missing():
     """What the tests of this folder lack on this machine; "" when nothing."""
     import engine
-    from containers import image
+    from containers import image, node_image
 
     if not engine.is_there():
         return f"no Docker engine answers at {engine.SOCKET}"
-    lacking = [x for x in (image(), f"{image()}-next") if not engine.Engine().has_image(x)]
+    needed = (node_image(), image(), f"{image()}-next", f"{image()}-compose")
+    lacking = [x for x in needed if not engine.Engine().has_image(x)]
     return f"no image {', '.join(lacking)}: ./dev test makes them" if lacking else ""
 
 
@@ -27,12 +30,20 @@ def pytest_sessionfinish(session, exitstatus):
 
 
 @pytest.fixture
-def federation(request):
+def docker():
+    """The engine (engine.py), where it and the images are there."""
+    from engine import Engine
+
+    if lack := missing():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(lack)
+    return Engine()
+
+
+@pytest.fixture
+def federation(request, docker):
     from containers import ContainerCluster
     from timeline import Timeline
 
-    if lack := missing():
-        pytest.skip(lack)
     timeline = Timeline(re.sub(r"[^\w-]+", "_", request.node.name).strip("_"))
     failed = request.session.testsfailed
     made = ContainerCluster(timeline)
@@ -40,5 +51,4 @@ def federation(request):
         yield made
     finally:
         made.failed = made.failed or request.session.testsfailed > failed
-        timeline.write(not made.failed)
-        made.close()
+        timeline.close(made)

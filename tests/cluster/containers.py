@@ -16,16 +16,19 @@ under /tmp, so that the test reads its files and its API socket as for a daemon 
 """
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
-from cluster import Cluster, ClusterProblem, Node, Reply, wait_for
+from cluster import Cluster, ClusterProblem, Node, Reply, free_port, wait_for
 from engine import Engine
+from shifted_clock import Clock
 
 SHARE = "/usr/local/share/tongban"  # catalogs, divisions, calendars in the image
 PORT = 7510
 USER = 7510
 QUEUE = 7
+MEMORY_LIMIT = 256 << 20
 LABEL = "tongban.test"
 LABEL_PID = "tongban.test.pid"
 
@@ -42,17 +45,24 @@ def image():
     return os.environ.get("TONGBAN_TEST_IMAGE", "tongban-test")
 
 
+def node_image():
+    """The image as users build it, without the tools of the other around."""
+    return os.environ.get("TONGBAN_TEST_NODE_IMAGE", "tongban")
+
+
 class ContainerNode(Node):
+    health_check = None  # fields of Docker's health check that are not to be as the image says
+
     def __init__(self, cluster, region, name, folder, host, with_clock, volume_bytes):
         super().__init__(cluster, region, name, folder)
         self.engine = cluster.engine
         self.host = host
         self.image = image()
-        self.with_clock = with_clock
+        self.clock = Clock(self.dir.with_suffix(".clock")) if with_clock else None
         self.volume_bytes = volume_bytes
-        self.clock_dir = self.dir.with_suffix(".clock")
         self.line_container = self.container = self.address = self.volume = None
         self._old_logs = ""  # of containers that use_image() replaced
+        self._has_run = False
         self.line = self  # what Cluster asks for before it cuts
 
     # -- containers
@@ -60,17 +70,18 @@ class ContainerNode(Node):
     def make_line(self):
         name = f"{self.cluster.tag}-{self.region}"
         body = {"Image": self.image, "Entrypoint": ["sleep", "infinity"], "User": "root", "Labels": self.cluster.labels,
-                "StopSignal": "SIGKILL", "HostConfig": {"NetworkMode": self.cluster.network, "CapAdd": ["NET_ADMIN"]},
+                "StopSignal": "SIGKILL", "Healthcheck": {"Test": ["NONE"]},
+                "HostConfig": {"NetworkMode": self.cluster.network, "CapAdd": ["NET_ADMIN"]},
                 "NetworkingConfig": {"EndpointsConfig": {self.cluster.network: {"Aliases": [self.host]}}}}
         self.line_container = self.engine.create(f"{name}-line", body)
         self.engine.start(self.line_container)
         networks = self.engine.inspect(self.line_container)["NetworkSettings"]["Networks"]
         self.address = networks[self.cluster.network]["IPAddress"]
-        for chain, hook in (("CUT_IN", "INPUT"), ("CUT_OUT", "OUTPUT"), ("WAN", "OUTPUT")):
+        for chain in ("CUT", "WAN"):
             self.rule("-N", chain)
-            self.rule("-A", hook, "-j", chain)
+            self.rule("-A", "OUTPUT", "-j", chain)
 
-    def make_daemon(self):
+    def make_daemon(self, arguments=()):
         self.own_files()
         name = f"{self.cluster.tag}-{self.region}"
         binds, env = [f"{self.dir}:/var/lib/tongban"], ["LANG=C.UTF-8"]
@@ -78,17 +89,19 @@ class ContainerNode(Node):
             self.volume = self.engine.create_volume(name, {"type": "tmpfs", "device": "tmpfs",
                                                            "o": f"size={self.volume_bytes},uid={USER},mode=0750"})
             binds = [f"{self.dir}:/seed:ro", f"{self.volume}:/var/lib/tongban"]
-        if self.with_clock:
-            self.clock_dir.mkdir(exist_ok=True)
-            self.set_clock(0)
-            binds.append(f"{self.clock_dir}:/clock:ro")
-            env += ["LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "FAKETIME_NO_CACHE=1",
-                    "DONT_FAKE_MONOTONIC=1", "FAKETIME_TIMESTAMP_FILE=/clock/offset"]
+        if self.clock:
+            binds.append(f"{self.clock.path}:/clock:ro")
+            env += ["LD_PRELOAD=/usr/local/lib/clockshift.so", "TONGBAN_TEST_CLOCK=/clock"]
         body = {"Image": self.image, "Labels": self.cluster.labels, "Env": env, "User": str(USER),
                 "HostConfig": {"NetworkMode": f"container:{self.line_container}", "Binds": binds, "ReadonlyRootfs": True,
-                               "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges:true"], "PidsLimit": 128}}
+                               "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges:true"], "PidsLimit": 64,
+                               "Memory": MEMORY_LIMIT, "MemorySwap": MEMORY_LIMIT}}  # as in docker/compose.yml
+        if arguments:
+            body["Cmd"] = list(arguments)
         if self.volume_bytes:  # a tmpfs lasts as long as one container that has it
             body["Entrypoint"] = ["sh", "-c", "cp -r /seed/. /var/lib/tongban/ && exec tongband --config /var/lib/tongban/node.json"]
+        if self.health_check:
+            body["Healthcheck"] = self.health_check
         self.container = self.engine.create(f"{name}-node", body)
 
     def own_files(self):
@@ -104,15 +117,19 @@ class ContainerNode(Node):
         if self.volume:
             self.engine.remove_volume(self.volume)
 
-    def use_image(self, name):
-        """The next start() is of the image @name."""
+    def use_image(self, name, arguments=()):
+        """The next start() is of the image @name, with @arguments of tongband."""
         assert not self.is_running
         self._old_logs = self.log_text()
         self.engine.remove(self.container)
         self.image = name
-        self.make_daemon()
+        self.make_daemon(arguments)
 
-    # -- process, as of Node
+    # -- process, as of Node; what is done to it stands on the timeline
+
+    def say(self, text):
+        if text and not self.cluster.is_closed:
+            self.cluster.say(text)
 
     @property
     def state(self):
@@ -130,6 +147,8 @@ class ContainerNode(Node):
         if self.container is None:
             self.make_daemon()
         self.own_files()
+        self.say(f"start {self.region}" if self._has_run else "")
+        self._has_run = True
         self.engine.start(self.container)
         if wait:
             self.wait_ready()
@@ -146,6 +165,7 @@ class ContainerNode(Node):
     def stop(self, seconds=20):
         if not self.is_running:
             return
+        self.say(f"stop {self.region}")
         if self.state["Paused"]:
             self.engine.unpause(self.container)
         self.engine.stop(self.container, seconds)
@@ -156,13 +176,16 @@ class ContainerNode(Node):
             self.problems.append(f"ended with status {status}")
 
     def kill(self):
+        self.say(f"kill {self.region}")
         self.engine.kill(self.container)
         wait_for(lambda: not self.is_running, what=f"{self} to be gone")
 
     def pause(self):
+        self.say(f"pause {self.region}")
         self.engine.pause(self.container)
 
     def resume(self):
+        self.say(f"resume {self.region}")
         self.engine.unpause(self.container)
 
     def reload(self):
@@ -197,6 +220,8 @@ class ContainerNode(Node):
         found = super().check()
         if self.container and not self.is_running and self.state["ExitCode"] not in (0, 137):
             found.append(f"{self.region}: ended of itself, status {self.state['ExitCode']}")
+        if self.container and self.state["OOMKilled"]:
+            found.append(f"{self.region}: took more memory than its container may have, {MEMORY_LIMIT} bytes")
         return found
 
     # -- inside
@@ -215,16 +240,30 @@ class ContainerNode(Node):
     def rule(self, *arguments):
         self.on_line("iptables", "-w", *arguments)
 
+    def round_trip_ms(self, other):
+        """To @other and back, the fastest of five: until the answer to the first packet of a connection. No daemon needs to run."""
+        url = f"http://{other.address}:{PORT}/"
+        command = ["curl", "-s", "--max-time", 5, "-o", "/dev/null", "-w", "%{time_connect} %{time_total}", url]
+        # the first is 0 when nobody listens, and the second then the time until that was said
+        times = [self.engine.execute(self.line_container, command)[1].split() for _ in range(5)]
+        return min(float(connect) or float(total) for connect, total in times) * 1000
+
     def set_clock(self, seconds):
-        assert self.with_clock
-        (self.clock_dir / "offset.new").write_text(f"{seconds:+d}\n")
-        os.replace(self.clock_dir / "offset.new", self.clock_dir / "offset")
+        self.say(f"{self.region}: clock {seconds:+d} s")
+        self.clock.set(seconds)
 
     # -- what it uses
 
     def memory_bytes(self):
         """Resident memory of the daemon itself, as it tells."""
         return self.get("/v1/status").ok().json()["rss_bytes"]
+
+    def peak_bytes(self):
+        """The most that it has had resident since it started."""
+        return 1024 * int(re.search(r"^VmHWM:\s+(\d+) kB$", self.execute("cat", "/proc/1/status").decode(), re.M).group(1))
+
+    def descriptor_count(self):
+        return len(self.execute("ls", "/proc/1/fd").split())
 
 
 class ContainerCluster(Cluster):
@@ -236,6 +275,7 @@ class ContainerCluster(Cluster):
         self.labels = {LABEL: self.tag, LABEL_PID: str(os.getpid())}
         remove_leftovers(self.engine)
         self.network = self.engine.create_network(self.tag) and self.tag
+        self.gateway = self.engine.gateway(self.network)  # this machine, as the containers see it
         os.chmod(self.dir, 0o755)
 
     def add_node(self, region, name, catalog=None, clock=False, volume_bytes=0, ledger=None, days=None):
@@ -254,13 +294,24 @@ class ContainerCluster(Cluster):
         node.make_line()
         return node
 
+    def add_stranger(self, region, name):
+        """A member for which the test speaks (forged_member.ForgedMember on .gateway): the others dial this machine. It has a folder and
+        no containers, and is none of .nodes."""
+        node = ContainerNode(self, region, name, self.dir / region, self.gateway, False, 0)
+        node.federation_port = free_port()
+        address = f"tls+tcp://{self.gateway}:{node.federation_port}"
+        self.cli("node", "init", "--dir", node.dir, "--region", region, "--name", name, "--federation-listen", address, "--advertise", address)
+        self.cli("ca", "issue", "--dir", self.ca_dir, "--node", node.dir)
+        return node
+
     def say(self, text):
+        """On the timeline: what the test does to the federation. Nodes and lines say it themselves."""
         if self.timeline:
             self.timeline.fault(text)
 
     # -- lines
 
-    def cut(self, a, b, how="drop"):
+    def cut(self, a, b):
         self.say(f"cut {a.region}–{b.region}")
         self.cut_one_way(a, b, quiet=True)
         self.cut_one_way(b, a, quiet=True)
@@ -269,7 +320,7 @@ class ContainerCluster(Cluster):
         """What @a sends to @b vanishes; @b can still send to @a."""
         if not quiet:
             self.say(f"cut {a.region}→{b.region}")
-        a.rule("-A", "CUT_OUT", "-d", b.address, "-j", "DROP")
+        a.rule("-A", "CUT", "-d", b.address, "-j", "DROP")
 
     def split(self, *groups):
         """Nodes of different @groups cannot reach each other."""
@@ -282,7 +333,7 @@ class ContainerCluster(Cluster):
     def heal(self):
         self.say("heal")
         for node in self.nodes:
-            node.rule("-F", "CUT_OUT")
+            node.rule("-F", "CUT")
 
     def wan(self, delay_ms=15, lost_of_1000=0, rate=None):
         """Every packet between nodes is @delay_ms late (each way), some are lost; @rate as tc writes it ("10mbit")."""

@@ -101,6 +101,10 @@ class Engine:
     def create_network(self, name):
         return self.call("POST", "/networks/create", {"Name": name, "CheckDuplicate": True})["Id"]
 
+    def gateway(self, network):
+        """The address of this machine in @network."""
+        return self.call("GET", f"/networks/{network}")["IPAM"]["Config"][0]["Gateway"]
+
     def remove_network(self, network):
         self.call("DELETE", f"/networks/{network}", allow=(404,))
 

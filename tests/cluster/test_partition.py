@@ -3,9 +3,18 @@ back all have the same."""
 import pytest
 from cluster import wait_for
 from load import find_item, submit
-from provinces5 import finish, five_provinces, start_load
+from provinces5 import WINDOWS, finish, five_provinces, start_load
 
 SERVED_SECONDS = 10  # a window's answer may take this long, whatever the lines do (a busy machine, not the node, needs it)
+
+
+def test_lines_are_as_slow_as_said(federation):
+    """Otherwise the other tests of this folder would show less than they say."""
+    a, b = (federation.add_node(*x) for x in WINDOWS[:2])
+    before = a.round_trip_ms(b)
+    federation.wan(delay_ms=15)
+    after = a.round_trip_ms(b), b.round_trip_ms(a)
+    assert before < 25 <= min(after), f"{before} ms, then {after} ms"
 
 
 @pytest.fixture
@@ -22,6 +31,12 @@ def lost(node, other):
 
 def wait_lost(node, other):
     wait_for(lambda: lost(node, other), 60, what=f"{node} to notice that {other} is away")
+
+
+def wait_lost_both_ways(node, others):
+    for other in others:
+        wait_lost(node, other)
+        wait_lost(other, node)
 
 
 def assert_served(load, nodes):
@@ -65,6 +80,37 @@ def test_one_way(loaded, direction):
     federation.cut_one_way(a, b)
     wait_lost(windows[0], desk)
     wait_lost(desk, windows[0])
+    assert_served(load, windows)
+    finish(federation, load, [desk, *windows])
+
+
+def test_ring_of_majorities(loaded):
+    """Everybody reaches a majority, each another one: nobody agrees who is away."""
+    federation, desk, windows, load = loaded
+    ring = [desk, *windows]
+    for i, node in enumerate(ring):
+        federation.cut(node, ring[(i + 2) % 5])
+    for i, node in enumerate(ring):
+        wait_lost(node, ring[(i + 2) % 5])
+        wait_lost(node, ring[(i + 3) % 5])
+    for i, node in enumerate(ring):
+        for near in (ring[(i + 1) % 5], ring[(i + 4) % 5]):
+            wait_for(lambda n=node, x=near: not lost(n, x), what=f"{node} to have {near}")
+    assert_served(load, windows)
+    finish(federation, load, ring)
+
+
+def test_deaf_and_unheard(loaded):
+    """The desk hears nobody, though all could hear it, while nobody hears a window that could hear all."""
+    federation, desk, windows, load = loaded
+    unheard, others = windows[0], windows[1:]
+    for window in windows:
+        federation.cut_one_way(window, desk)
+    for other in others:
+        federation.cut_one_way(unheard, other)
+    wait_lost_both_ways(desk, windows)
+    wait_lost_both_ways(unheard, others)
+    wait_for(lambda: not lost(others[0], others[1]), what="the others to have each other")
     assert_served(load, windows)
     finish(federation, load, [desk, *windows])
 

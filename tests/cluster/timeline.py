@@ -1,6 +1,7 @@
 """The picture of one run: when which node answered, how long it took, and what was done to the federation meanwhile. SVG, and
-a page of text of the same name beside it, in build/cluster."""
+a page of text of the same name beside it, in build/cluster; NAME.history.jsonl has each request and each list (history.py)."""
 import html
+import json
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ class Timeline:
         self.faults = []  # (second, text)
         self.operations = {}  # region -> [(second of the answer, ms)]
         self.results = {}
+        self.loads = []  # RecordedLoad
 
     def _second(self, at=None):
         return (time.monotonic() if at is None else at) - self.began
@@ -32,7 +34,25 @@ class Timeline:
         self.ended = self._second()
         (FOLDER / f"{self.name}.svg").write_text(self.svg(passed))
         (FOLDER / f"{self.name}.md").write_text(self.text(passed))
+        with open(FOLDER / f"{self.name}.history.jsonl", "w") as file:
+            file.write(json.dumps({"t": "run", "name": self.name, "passed": passed, "began": self.began, "seconds": self.ended}) + "\n")
+            for second, text in self.faults:
+                file.write(json.dumps({"t": "fault", "at": self.began + second, "text": text}, ensure_ascii=False) + "\n")
+            for row in (x for load in self.loads for x in load.records()):
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
         return FOLDER / f"{self.name}.svg"
+
+    def close(self, federation):
+        """Ends the federation and writes: what its end finds is part of the run."""
+        for load in self.loads:
+            load.abandon()  # of a test that has failed: else it goes on beside the next ones
+        try:
+            federation.close()
+        except BaseException:
+            federation.failed = True
+            raise
+        finally:
+            self.write(not federation.failed)
 
     # -- text
 

@@ -102,6 +102,13 @@ class Load:
         assert not self.problems, "\n".join(self.problems)
         assert not waiting, f"{len(waiting)} clients still wait for an answer after {seconds} s"
 
+    def abandon(self):
+        """The test is over, however: nobody asks any more. After finish() it changes nothing."""
+        self._no_new_cases.set()
+        self._give_up.set()
+        for _ in self._desk_threads:
+            self._cases.put(None)
+
     # -- clients
 
     def _guard(self, run, node, name):
@@ -243,7 +250,8 @@ def wait_same(a, b, case, seconds=60):
     """Both nodes' views of @case, once they are equal and complete."""
     def same():
         left, right = view(a, case), view(b, case)
-        return (left, right) if left["digest"] == right["digest"] and not left["pending_count"] else None
+        are_whole = left["digest"] == right["digest"] and not left["pending_count"] and not right["pending_count"]
+        return (left, right) if are_whole else None
 
     return wait_for(same, seconds, what=f"{a} and {b} to agree on case {case}")
 

@@ -23,10 +23,6 @@ def peak_mb(node):
     return int(re.search(r"VmHWM:\s+(\d+)", text)[1]) / 1024
 
 
-def metric(node, name):
-    return int(re.search(rf"^{name} (\d+)$", node.get("/metrics").ok().body.decode(), re.MULTILINE)[1])
-
-
 def application(item):
     return {"item": item["code"], "node": item["node"], "division": "330102", "applicant": APPLICANT}
 
@@ -69,7 +65,7 @@ def test_long_backlog(cluster):
     third.start()
     item = find_third_item(author, third)
     live = LiveCases([author], item).start()  # 广东 takes in, 浙江 decides: nobody may be held up by the backlog
-    assert metric(third, "tongban_entries_in_total") < BACKLOG, "what is not addressed to a node does not travel to it"
+    assert third.metric("tongban_entries_in_total") < BACKLOG, "what is not addressed to a node does not travel to it"
 
     follower.start(wait=False)
     wait_for(lambda: follower.socket_path.exists() and peer(follower, author)["held_size"] >= BACKLOG // 10, 120,
@@ -93,7 +89,7 @@ def test_long_backlog(cluster):
     # told: in the log, and over the API while it goes on
     lines = follower.wait_log("peer.caught-up", seconds=60)
     assert follower.log_lines("peer.catching-up") and str(BACKLOG)[:2] in lines[-1].text, lines
-    pieces, entries = metric(follower, "tongban_batches_in_total"), metric(follower, "tongban_entries_in_total")
+    pieces, entries = follower.metric("tongban_batches_in_total"), follower.metric("tongban_entries_in_total")
     assert entries <= pieces * 4096 and pieces >= (BACKLOG - held) // 4096, f"{entries} entries in {pieces} pieces"
     assert peak_mb(follower) < RESIDENT_MB_MAX, f"{peak_mb(follower):.0f} MB"
     assert peak_mb(author) < RESIDENT_MB_MAX, f"{peak_mb(author):.0f} MB"

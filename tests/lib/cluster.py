@@ -32,6 +32,7 @@ from pathlib import Path
 from proxy import Line
 
 TREE = Path(__file__).resolve().parents[2]
+IS_DEBUG = "debug" in os.environ.get("TONGBAN_BIN", "")  # elsewhere tests that start a program thousands of times do so fewer times
 READY_SECONDS = 30  # sanitizer builds on a busy machine are slow
 STOP_SECONDS = 20
 PORTS = range(20000, 30000)  # below the range that the kernel gives to outgoing connections
@@ -94,6 +95,27 @@ def open_files(pid):
             yield os.readlink(f"/proc/{pid}/fd/{number}")
         except OSError:
             continue
+
+
+def threads_of(pid):
+    """What each thread of a process is doing, for who asks why it does not end; its children, too: LeakSanitizer's looks after threads
+    that it has stopped."""
+    told = []
+    for folder in [Path(f"/proc/{pid}/task"), *(Path(f"/proc/{child}/task") for child in children_of(pid))]:
+        for task in sorted(folder.glob("*")):
+            try:
+                status = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
+                told.append(f"{task.name} {status['Name'].strip()} {status['State'].strip()}, in {(task / 'wchan').read_text() or '-'}, traced by {status['TracerPid'].strip()}")
+            except (OSError, KeyError):
+                continue  # ended meanwhile
+    return "; ".join(told)
+
+
+def children_of(pid):
+    try:
+        return [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -195,6 +217,8 @@ class Node:
         self.dialler = region  # how lines know this process; differs for a twin()
         self.files_line = None  # the same for files
         self.process = None
+        self.environment = {}  # of its daemon, beside what start() is given
+        self.is_paused = False
         self.problems = []
         self._expected = []
 
@@ -217,9 +241,10 @@ class Node:
         assert self.process is None, f"{self} runs already"
         command = ["setpriv", "--pdeathsig", "KILL", str(self.cluster.program("tongband"))]
         command += ["--config", str(self.dir / "node.json"), *arguments]
+        self.is_paused = False
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(env or {})}
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environment, **(env or {})}
             )
         if wait:
             self.wait_ready()
@@ -238,12 +263,11 @@ class Node:
         if self.process is None:
             return
         if self.is_running:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
+            self.terminate()
             try:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
-                self.problems.append(f"did not stop within {seconds} s of SIGTERM")
+                self.problems.append(f"did not stop within {seconds} s of SIGTERM: {threads_of(self.pid)}")
                 self.process.kill()
                 self.process.wait()
                 self.process = None
@@ -251,6 +275,11 @@ class Node:
         if self.process.returncode != 0:
             self.problems.append(f"ended with status {self.process.returncode}")
         self.process = None
+
+    def terminate(self):
+        """SIGTERM, and nothing else to who runs."""
+        self.process.terminate()
+        self.resume()
 
     def kill(self):
         """kill -9: as a power cut is to the process."""
@@ -268,9 +297,14 @@ class Node:
     def pause(self):
         """SIGSTOP: alive for the kernel and for TCP, but silent."""
         self.process.send_signal(signal.SIGSTOP)
+        self.is_paused = True
 
     def resume(self):
-        self.process.send_signal(signal.SIGCONT)
+        """Ends a pause. No SIGCONT to who runs: it takes away each SIGSTOP that is still under way to a thread, as that of
+        LeakSanitizer at the end of a process, which then waits for ever for the thread to stop."""
+        if self.is_paused:
+            self.is_paused = False
+            self.process.send_signal(signal.SIGCONT)
 
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
@@ -288,6 +322,9 @@ class Node:
 
     def get(self, path, **options):
         return self.request("GET", path, **options)
+
+    def metric(self, name):
+        return int(re.search(rf"^{name} (\d+)$", self.get("/metrics").ok().body.decode(), re.M).group(1))
 
     def post(self, path, body=None, **options):
         return self.request("POST", path, body, **options)
@@ -495,8 +532,7 @@ class Cluster:
         try:
             for node in self.nodes:
                 if node.is_running:
-                    node.process.send_signal(signal.SIGCONT)
-                    node.process.terminate()  # all at once, then one by one
+                    node.terminate()  # all at once, then one by one
             for node in self.nodes:
                 node.stop()
             for node in self.nodes:

@@ -5,8 +5,9 @@
     faults.set("sync_io", "ledger.db", 0)
     wait_for(faults.has_fired, what="the disk to refuse")
 """
-import os
 from pathlib import Path
+
+import preload_library
 
 
 class Faults:
@@ -19,9 +20,7 @@ class Faults:
         self.set("none", "x", 0)
 
     def environment(self):
-        library = Path(os.environ["TONGBAN_BIN"]) / "faultdisk.so"
-        assert library.exists(), library
-        return {"LD_PRELOAD": str(library), "TONGBAN_TEST_FAULT": str(self.path)}
+        return preload_library.environment("faultdisk", TONGBAN_TEST_FAULT=str(self.path))
 
     def set(self, kind, name, count):
         self.sequence += 1

@@ -37,7 +37,7 @@ void pki_fixture_open(struct pki_fixture *f)
     pki_fixture_path(f, "ca", ca);
     pki_fixture_path(f, "ca/ca.pem", f->ca_path);
     pki_fixture_path(f, "ca/crl.pem", f->crl_path);
-    must(ca_init(ca, PKI_FIXTURE_FEDERATION, f->now_s - 3600, f->now_s + 86400, &e), &e);
+    must(ca_init(ca, PKI_FIXTURE_FEDERATION, f->now_s - 3600, f->now_s + 86400, NULL, &e), &e);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)

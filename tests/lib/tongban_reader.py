@@ -768,7 +768,11 @@ class Case:
         unallowed = lacking and not self.state.terms & 1
         if unallowed:
             self._mark("lacking_unallowed")
-        return self._move(event, rule.then, place, "lacking_unallowed" if unallowed else "deemed" if deemed else "applied")
+        limit = int.from_bytes(self.state.limits[10:12], "big") if self.state.limits and self.state.limits[9] in (1, 2) else 0  # fourth of them: unit, days
+        over = lacking and not unallowed and 0 < limit < event.attributes["lacking_days"]
+        if over:
+            self._mark("lacking_over")
+        return self._move(event, rule.then, place, "lacking_unallowed" if unallowed else "lacking_over" if over else "deemed" if deemed else "applied")
 
     def _do_correct(self, event, rule, place):
         second = self.state.has("correction")
@@ -790,7 +794,7 @@ class Case:
         flaws = [
             (not grant and a.get("told", 0) & 3 != 3, "reasons_untold"),
             (0 in parts, "parts_open"),
-            (grant and 2 in parts, "part_denied"),
+            (grant and (2 in parts or 3 in parts), "part_denied"),
             (grant and s.has("breached"), "breached"),
             (s.has("review_demanded") and s.review is None, "review_missing"),
             (s.has("review_demanded") and "official" not in a, "official_missing"),
@@ -829,6 +833,11 @@ class Case:
         else:
             self.state.grade = event.attributes["grade"]
         return self._mark(flag)
+
+    def _do_pause(self, event, rule, place):
+        if event.attributes["pause_kind"] == 9 and event.attributes.get("told", 0) & 5 != 5:
+            return "guard", "basis_untold"
+        return self._move(event, rule.then, place)
 
     def _do_extend(self, event, rule, place):
         s, days = self.state, event.attributes["extend_days"]
@@ -890,6 +899,13 @@ class Case:
         parts[part] = event.attributes["decision"]
         return "ok", "recorded"
 
+    def _do_part_lapsed(self, event, rule, place):
+        parts, part = self.state.parts, event.attributes["part"]
+        if parts.get(part) not in (0, 1):
+            return "guard", "part_unknown"
+        parts[part] = {0: 2, 1: 3}[parts[part]]
+        return self._mark("part_lapsed") if parts[part] == 3 else ("ok", "recorded")
+
     def _do_withdraw(self, event, rule, place):
         s = self.state
         if s.has("delivered"):
@@ -922,6 +938,8 @@ class Case:
 
     def _do_material(self, event, rule, place):
         return "ok", "recorded"
+
+    _do_post_materials = _do_post_result = _do_notify = _do_charge = _do_pay = _do_material
 
     def _do_object(self, event, rule, place):
         return self._mark("objected")

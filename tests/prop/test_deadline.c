@@ -5,6 +5,7 @@
  *   D2 the last day, what stood still and whether it is provisional are the oracle's
  *   D3 no last day is a day off; with nothing to do it is never before the day it runs from
  *   D4 another day of rest never makes a deadline earlier
+ *   D5 the limits to decide in run from the day that the oracle finds, stages from the day on which each office got the case
  *
  * A failure prints the seed. */
 #include <setjmp.h>
@@ -28,6 +29,7 @@
 #define KNOWN_DAYS 365  /* the calendar knows 2026 */
 #define A 440000u
 #define B 510000u
+#define C 510104u
 
 struct world {
     uint64_t seed;
@@ -62,7 +64,8 @@ static void add_event(struct world *w, struct casefile *file, uint16_t type)
     struct case_event *e = &w->events[w->count];
     bool at_window = type <= CASE_EVENT_FORWARD || type == CASE_EVENT_SUPPLEMENT || type == CASE_EVENT_EVALUATE ||
                      type == CASE_EVENT_WITHDRAW;
-    *e = (struct case_event){.origin = at_window ? A : B,
+    uint32_t lead = type == CASE_EVENT_SUBMIT ? B : casefile_state(file)->lead;
+    *e = (struct case_event){.origin = at_window ? A : lead,
                              .index = w->count,
                              .type = type,
                              .role = at_window ? CASE_ROLE_WINDOW : CASE_ROLE_DECIDER,
@@ -74,7 +77,7 @@ static void add_event(struct world *w, struct casefile *file, uint16_t type)
     e->hlc = ((uint64_t)(FIRST_DAY + w->day) * 86400000u + pick(w, 86400000) - 8 * 3600000u) << 16 | w->count;
     put_be32(e->id, (uint32_t)w->seed);
     e->id[31] = (uint8_t)w->count + 1;
-    e->lead = type == CASE_EVENT_SUBMIT ? B : 0;
+    e->lead = type == CASE_EVENT_SUBMIT ? B : type == CASE_EVENT_HANDOVER ? B + C - lead : 0;
     if (type == CASE_EVENT_SUBMIT) {
         memcpy(e->item_code, "item", 5);
         e->has_limits = true;
@@ -88,7 +91,7 @@ static void add_event(struct world *w, struct casefile *file, uint16_t type)
     e->pause_kind = type == CASE_EVENT_PAUSE;
     e->expected_days = type == CASE_EVENT_PAUSE ? (uint16_t)(1 + pick(w, 30)) : 0;
     e->extend_days = type == CASE_EVENT_EXTEND ? (uint16_t)(1 + pick(w, 20)) : 0;
-    e->terms = type == CASE_EVENT_RECEIPT ? (uint8_t)pick(w, 8) : 0;
+    e->terms = type == CASE_EVENT_RECEIPT ? (uint8_t)pick(w, 16) : 0;
     e->lacking_days = type == CASE_EVENT_ACCEPT && pick(w, 3) == 0 ? 5 : 0;
     if (type == CASE_EVENT_ACCEPT && pick(w, 6) == 0)
         e->role = CASE_ROLE_SYSTEM;
@@ -103,10 +106,11 @@ static uint16_t next_type(struct world *w)
 {
     static const uint16_t usual[] = {CASE_EVENT_ACCEPT,  CASE_EVENT_DECIDE,   CASE_EVENT_CLOSE,    CASE_EVENT_DELIVER,
                                      CASE_EVENT_PUBLISH, CASE_EVENT_EVALUATE, CASE_EVENT_FOLLOW_UP};
-    static const uint16_t later[] = {CASE_EVENT_ACCEPT,    CASE_EVENT_ACCEPT, CASE_EVENT_CORRECT, CASE_EVENT_SUPPLEMENT,
-                                     CASE_EVENT_PAUSE,     CASE_EVENT_RESUME, CASE_EVENT_RESUME,  CASE_EVENT_EXTEND,
-                                     CASE_EVENT_DECIDE,    CASE_EVENT_CLOSE,  CASE_EVENT_DELIVER, CASE_EVENT_EVALUATE,
-                                     CASE_EVENT_FOLLOW_UP, CASE_EVENT_FULFIL, CASE_EVENT_PROCESS, CASE_EVENT_WITHDRAW};
+    static const uint16_t later[] = {
+        CASE_EVENT_ACCEPT,  CASE_EVENT_ACCEPT,  CASE_EVENT_CORRECT,  CASE_EVENT_SUPPLEMENT, CASE_EVENT_PAUSE,
+        CASE_EVENT_RESUME,  CASE_EVENT_RESUME,  CASE_EVENT_EXTEND,   CASE_EVENT_HANDOVER,   CASE_EVENT_DECIDE,
+        CASE_EVENT_CLOSE,   CASE_EVENT_DELIVER, CASE_EVENT_EVALUATE, CASE_EVENT_FOLLOW_UP,  CASE_EVENT_FULFIL,
+        CASE_EVENT_PROCESS, CASE_EVENT_WITHDRAW};
     if (w->progress < array_count(usual) && pick(w, 3) == 0)
         return usual[w->progress++];
     return later[pick(w, array_count(later) - (pick(w, 8) > 0))]; /* the last is the withdrawal */
@@ -161,10 +165,50 @@ static bool stands_still(struct casefile *file, int day)
     return since >= 0 && day > since;
 }
 
+/* D5: the day from which @kind (first review or decision) runs, read backwards: what it runs from is the last event that can
+ * begin it. */
+static uint32_t begins(struct casefile *file, uint8_t kind, bool *ret_handed)
+{
+    const struct case_effect *f;
+    size_t count = casefile_effects(file, &f);
+    const struct case_limit first = case_limit_get(casefile_state(file)->limits, CASE_LIMIT_FIRST),
+                            all = case_limit_get(casefile_state(file)->limits, CASE_LIMIT_DECIDE);
+    bool has_second = first.days > 0 && all.days > first.days && first.unit == all.unit;
+    size_t accept = count, correct = count, handover = count, material = count;
+    bool staged = (casefile_state(file)->terms & CASE_TERM_STAGED) != 0;
+    for (size_t i = count; i-- > 0;) {
+        uint16_t type = f[i].kind == CASE_EFFECT_OK ? f[i].event->type : 0;
+        if (type == CASE_EVENT_ACCEPT)
+            accept = i;
+        if (type == CASE_EVENT_CORRECT && correct == count)
+            correct = i;
+        if ((type == CASE_EVENT_SUPPLEMENT || type == CASE_EVENT_RECEIPT) && material == count)
+            material = i;
+    }
+    for (size_t i = count; accept < count && i-- > accept;)
+        if (f[i].kind == CASE_EFFECT_OK && f[i].event->type == CASE_EVENT_HANDOVER)
+            handover = i;
+    bool told_last = correct < count && correct > material;
+    *ret_handed = kind == DEADLINE_DECIDE && staged && handover < count && has_second;
+    size_t at = *ret_handed ? handover : staged && !told_last ? material : accept;
+    if (at == accept && accept < count && f[accept].event->role == CASE_ROLE_SYSTEM)
+        at = material; /* deemed */
+    return at < count ? deadline_date_of_hlc(f[at].event->hlc) : 0;
+}
+
 static void check_one(const struct world *w, struct casefile *file, const struct deadline *d)
 {
     bool may_stop = d->kind == DEADLINE_DECIDE || d->kind == DEADLINE_FIRST;
     int from = date_to_days(d->from) - FIRST_DAY;
+    if (may_stop) {
+        bool handed;
+        check(w, begins(file, d->kind, &handed) == d->from); /* D5 */
+        const struct case_state *s = casefile_state(file);
+        unsigned days =
+            case_limit_get(s->limits, d->kind == DEADLINE_FIRST ? CASE_LIMIT_FIRST : CASE_LIMIT_DECIDE).days;
+        days -= handed ? case_limit_get(s->limits, CASE_LIMIT_FIRST).days : 0;
+        check(w, d->days == days + (d->kind == DEADLINE_DECIDE ? s->extend_days : 0));
+    }
     if (d->is_stopped) {
         check(w, may_stop && d->due == 0 && casefile_state(file)->status == CASE_STATUS_PAUSED);
         return;

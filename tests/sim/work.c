@@ -172,6 +172,7 @@ static void act(struct sim_node *n, const uint8_t id[CASE_ID_SIZE], uint16_t typ
                               .pause_kind = 1,
                               .expected_days = 10,
                               .lead = sim_chance(500) ? state->receiving : any_province(),
+                              .told = CASE_TOLD_REASONS,
                               .reason_code = "material"};
     if (type == CASE_EVENT_SUPERVISE || type == CASE_EVENT_HANDOVER)
         event.lead = state->lead == state->receiving ? any_province() : event.lead;

@@ -316,29 +316,17 @@ static void make_node(unsigned slot, uint32_t code)
     n->disk = disk_create(n);
     n->job_ms_max = 1 + sim_below(sim_chance(150) ? 400 : 20);
     prng_init(&n->chance, the_sim.seed * 64 + slot);
-    n->config = (struct config){.dir = "/sim",
-                                .region = code,
-                                .name = "节点",
-                                .listen = "",
-                                .advertise = "",
-                                .http = "",
-                                .catalog = "",
-                                .data = "",
-                                .log = "info",
-                                .policy = "",
-                                .witness_http = "",
-                                .reconcile_hour = 24,
-                                .erase_alarm_s = 604800,
-                                .uscc_check = "warn",
-                                .uscc_org_check = "warn",
-                                .unknown_division = "warn",
-                                .material_types = "",
-                                .files_listen = "",
-                                .heads_busy_s = 1 + (uint32_t)sim_below(4),
-                                .heads_idle_s = 5 + (uint32_t)sim_below(6),
-                                .heads_stale_s = 60,
-                                .witness_round_ms = 500 + (uint32_t)sim_below(2500),
-                                .start_ask_ms = 2000};
+    config_defaults(&n->config);
+    n->config.dir = "/sim";
+    n->config.region = code;
+    n->config.name = "节点";
+    n->config.listen = n->config.data = "";
+    n->config.reconcile_hour = APP_RECONCILE_NEVER;
+    n->config.erase_alarm_s = 604800;
+    n->config.heads_busy_s = 1 + (uint32_t)sim_below(4);
+    n->config.heads_idle_s = 5 + (uint32_t)sim_below(6);
+    n->config.heads_stale_s = 60;
+    n->config.witness_round_ms = 500 + (uint32_t)sim_below(2500);
     static const uint32_t batch_bytes[] = {0, 0, 300, 1000, 4000}; /* a backlog in many pieces, too; 0: the default */
     n->batch_bytes = batch_bytes[sim_below(array_count(batch_bytes))];
     if (has_national && code != RULES_NODE_NATIONAL) {

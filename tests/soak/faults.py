@@ -21,10 +21,14 @@ KEPT = {"510000", "520000"}  # the busiest desk; a window with a small disk
 SMALL_DISKS = ("520000", "500000")
 KINDS = {  # how often, against the others; longest duration in seconds
     "kill": (5, 15), "kill_at_start": (2, 3), "restart": (1, 3), "pause": (4, 20), "cut": (6, 60), "isolate": (3, 40), "flap": (2, 20),
-    "oneway": (3, 40), "full": (2, 20), "restore": (1, 60), "backup": (2, 0), "reload": (1, 0), "renew": (1, 0),
+    "oneway": (3, 40), "full": (2, 20), "restore": (1, 60), "backup": (2, 0), "reload": (1, 0), "renew": (1, 0), "clock": (4, 40), "drift": (2, 60),
+    "clock_restart": (2, 40),
 }
-DEADLY = {"kill", "kill_at_start", "restart"}
+DEADLY = {"kill", "kill_at_start", "restart", "clock_restart"}
 WAYS = ("stall", "drop", "reset")
+CLOCKS = {"clock", "drift", "clock_restart"}  # a wall clock is wrong while it lasts
+JUMPS_S = (-86400, -3600, -300, 300, 3600, 86400)  # of a clock: up to a day, so that no limit of the law runs out by it
+DRIFTS = (-1.5, -0.5, -0.1, 0.1, 1.0, 10.0)  # seconds more each second: below -1 it runs backwards
 DISK_BYTES = 512 << 20  # of a small disk at the start: a node begins no file that leaves less than 256 MiB free
 SETTLE_S = 5  # a fault without a length of its own is not over sooner
 APART_S = 3  # between two faults of one node
@@ -40,6 +44,13 @@ class Fault:
     def __repr__(self):
         way = f" {self.way}" if self.way else ""
         return f"{self.kind}{way} {' '.join(self.targets)} {self.seconds:.1f} s"
+
+
+def ways_of(kind):
+    """How a line can be cut, what a clock can be wrong by; nothing else has ways."""
+    if kind in ("cut", "flap", "isolate"):
+        return WAYS
+    return {"oneway": WAYS[:2], "drift": DRIFTS, "clock": JUMPS_S, "clock_restart": JUMPS_S}.get(kind, (None,))
 
 
 def plan(seed, length, every, regions, disks, longest=60):
@@ -62,8 +73,7 @@ def plan(seed, length, every, regions, disks, longest=60):
         first = first[:-1]
         targets = dice.sample(can, wanted)
         seconds = min(KINDS[kind][1], longest) * dice.uniform(0.1, 1.0)
-        ways = WAYS[:2] if kind == "oneway" else WAYS
-        found.append(Fault(at, kind, targets, seconds, dice.choice(ways) if wanted == 2 or kind == "isolate" else None))
+        found.append(Fault(at, kind, targets, seconds, dice.choice(ways_of(kind))))
         for region in targets:
             free[region] = at + seconds + APART_S
 
@@ -116,8 +126,8 @@ class SmallDisk:
 class Executor:
     """Carries out a plan. Everything here happens on the main thread: a daemon dies with the thread that has started it."""
 
-    def __init__(self, cluster, nodes, disks, pool, faults, journal, seconds, dice):
-        self.cluster, self.disks, self.pool, self.journal, self.seconds, self.dice = cluster, disks, pool, journal, seconds, dice
+    def __init__(self, cluster, nodes, disks, clocks, pool, faults, journal, seconds, dice):
+        self.cluster, self.disks, self.clocks, self.pool, self.journal, self.seconds, self.dice = cluster, disks, clocks, pool, journal, seconds, dice
         self.nodes = {node.region: node for node in nodes}
         self.problems = []
         self.done = {}  # kind -> count
@@ -136,6 +146,9 @@ class Executor:
         while self.restoring:
             self.step()
             time.sleep(0.05)
+        self.cluster.heal()
+        for region in self.clocks:
+            self._set_clock(region, 0)
         for region, node in self.nodes.items():
             if node.process is None:
                 node.start(wait=False)
@@ -222,6 +235,61 @@ class Executor:
             self._later(self.seconds() + self.dice.uniform(0.01, 0.6), lambda: (node.kill(), again(left - 1)))
 
         again(self.dice.randint(1, 3))
+
+    # -- clocks
+
+    def _set_clock(self, region, seconds, rate=0.0):
+        """The wall clock of @region is wrong by @seconds from now on, and by @rate more each second; the line says between which two moments
+        that began."""
+        clock, begin = self.clocks[region], self.seconds()
+        clock.set(seconds, rate)
+        self.journal.write(t="clock", at=round(begin, 3), until=round(self.seconds(), 3), node=region, shift=seconds, rate=rate)
+
+    def _new_connections(self, node):
+        """All that stand are reset, so that certificates are judged and clocks compared anew."""
+        others = [x for x in self.nodes.values() if x is not node]
+        self.cluster.isolate(node, "reset")
+        self.journal.write(t="anew", at=round(self.seconds(), 3), node=node.region)
+        self._later(self.seconds() + 0.2, lambda: [self.cluster.heal(node, x) for x in others])
+
+    def _clock(self, fault, end):
+        """Jumps while the node runs; half of the time to another wrong time meanwhile; half of the time all connections are made anew."""
+        region = fault.targets[0]
+        self._set_clock(region, fault.way)
+        if self.dice.random() < 0.5:
+            self._new_connections(self.nodes[region])
+        if self.dice.random() < 0.5:
+            self._later(self.seconds() + fault.seconds / 2, lambda: self._set_clock(region, self.dice.choice(JUMPS_S)))
+        self._later(self.seconds() + fault.seconds, lambda: (self._set_clock(region, 0), end()))
+
+    def _drift(self, fault, end):
+        region = fault.targets[0]
+        self._set_clock(region, 0, fault.way)
+        self._later(self.seconds() + fault.seconds, lambda: (self._set_clock(region, 0), end()))
+
+    def _clock_restart(self, fault, end):
+        """Wrong before the node stops and right before it starts, or the other way round, or wrong all along."""
+        node = self.nodes[fault.targets[0]]
+        before, after = self.dice.choice([(True, False), (False, True), (True, True)])
+        if before:
+            self._set_clock(node.region, fault.way)
+
+        def right():
+            self._set_clock(node.region, 0)
+            end()
+
+        def stop():
+            self.quiet.add(node.region)
+            node.stop()
+            self.problems += [f"{node} {x}" for x in node.problems]
+            node.problems.clear()
+            if before != after:
+                self._set_clock(node.region, fault.way if after else 0)
+            self._up(node, lambda: self._later(self.seconds() + fault.seconds / 2, right))
+
+        self._later(self.seconds() + fault.seconds / 2, stop)
+
+    # -- the rest
 
     def _restart(self, fault, end):
         node = self.nodes[fault.targets[0]]

@@ -2,7 +2,7 @@
 feeds them wrong ones).
 
 @acks: lines of the journal, one for each answered request that wrote (stories.py). @ledgers: {author: {index: entry of
-/v1/ledger/entries}}. @views: {case: {region: /v1/cases/CASE}}.
+/v1/ledger/entries}}. @views: {case: {region: /v1/cases/CASE}}. What depends on wall clocks is in judge_clocks.py.
 """
 import re
 
@@ -162,11 +162,11 @@ def own_threads(sample):
 
 
 def own_memory(sample):
-    """MiB without the caches, which have limits of their own and fill up while the run lasts, and without what the C library keeps free:
-    up to 4 MiB of it stay after a large moment (node.c), which comes when it comes."""
-    if "anon_kib" not in sample or "store_kib" not in sample:
+    """MiB of the heap in use without the caches, which have limits of their own and fill up while the run lasts. What the C library keeps
+    free after a large moment is in none of them: it comes when that comes, and nobody can tell how much of it is resident."""
+    if "heap_kib" not in sample:
         return None
-    return (sample["anon_kib"] - sample["cached_kib"] - sample["store_kib"] - min(sample.get("free_kib", 0), rules.FREE_KIB)) / 1024
+    return (sample["heap_kib"] - sample["cached_kib"] - sample["store_kib"]) / 1024
 
 
 def figures(samples, region, warm, end):
@@ -179,7 +179,7 @@ def figures(samples, region, warm, end):
         per_entry = (both[-1][0] - both[0][0]) / (both[-1][1] - both[0][1])
     return {"memory_growth": rules.growth(series(samples, region, own_memory), warm, end), "thread_growth": rules.growth(series(samples, region, own_threads), warm, end),
             "descriptor_growth": descriptor_growth(samples, region, warm, end), "wal_growth": part("ledger.db-wal", MIB),
-            "bytes_per_entry": per_entry, "cached_max": max((s.get("cached_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0),
+            "bytes_per_entry": per_entry, "anon_max": max((s.get("anon_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0), "cached_max": max((s.get("cached_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0),
             "store_max": max((s.get("store_kib", 0) / 1024 for s in samples if s["node"] == region), default=0.0), "files_open": max((s.get("fds_files", 0) for s in samples if s["node"] == region), default=0),
             "wal_max": max((s["ledger.db-wal"] / MIB for s in samples if s["node"] == region), default=0.0)}
 

@@ -108,7 +108,7 @@ def table(lines, result):
     widths = [max(len(line[i]) for line in cells) for i in range(len(COLUMNS))]
     out = [f"soak of {end / 60:.1f} minutes, seed {run['seed']}, {run['rate']:g} stories/s, a fault every {run['every']:g} s; {run['version']}, commit {run['commit']}", ""]
     out += ["  ".join(c.rjust(w) for c, w in zip(line, widths)).rstrip() for line in cells]
-    out += ["", "memory: RssAnon at the end; caches of cases and newest entries, and the databases' memory in it; the rest, without which it must not grow",
+    out += ["", "memory: RssAnon at the end; caches of cases and newest entries, and the databases' memory in it; the rest of the heap in use, which must not grow",
             f"growth: second half against first quarter after warm-up ({rules.WARM_UP_PART:.0%}); judged at {', '.join(sorted(KEPT))}, which lived all the time",
             "lag: from an answer at one node until a client sees it at the other; waiting for answers and lag include the time of faults", ""]
     kinds = {}

@@ -12,6 +12,7 @@ from cluster import LogLine, open_files
 TICKS = os.sysconf("SC_CLK_TCK")
 TCP_ESTABLISHED = "01"
 KINDS = ("files", "database", "for_events", "for_files", "socket", "other")  # of descriptors
+SKEW = "peer.clock-skew"
 FILES = ("ledger.db", "ledger.db-wal", "heads.db", "heads.db-wal", "keys.db", "keys.db-wal")
 
 
@@ -61,12 +62,14 @@ def descriptors(pid, standing):
 
 
 class LogTail:
-    """Counts the lines that a growing log has gained, by level and id."""
+    """Counts the lines that a growing log has gained, by level and id. Of whom lines with the id SKEW speak, it notes."""
 
     def __init__(self, path):
         self.path, self.offset, self.rest = path, 0, b""
+        self.skewed = []
 
     def counts(self):
+        self.skewed = []
         found = {}
         try:
             with open(self.path, "rb") as f:
@@ -81,6 +84,7 @@ class LogTail:
             if line and line.level in ("error", "warn"):
                 key = f"{line.level} {line.id}"
                 found[key] = found.get(key, 0) + 1
+                self.skewed += [line.subject] if line.id == SKEW else []
         return found
 
 
@@ -109,10 +113,16 @@ class Sampler:
             except Exception as e:
                 self.problems.append(f"sample: {type(e).__name__}: {e}")
 
+    def write_time(self):
+        """What this machine's clock shows, so that one which is set during the run explains the times of events after that."""
+        self.journal.write(t="time", at=round(self.seconds(), 3), wall=round(time.time(), 3))
+
     def take(self):
+        self.write_time()
         standing = connections(self.ports)
         for node in self.nodes:
             row = {"t": "sample", "at": round(self.seconds(), 2), "node": node.region, "pid": node.pid, "log": self.tails[node.region].counts()}
+            row |= {"skewed": self.tails[node.region].skewed} if self.tails[node.region].skewed else {}
             row |= process(node.pid, standing) or {}
             for name in FILES:
                 try:
@@ -133,7 +143,7 @@ class Sampler:
             peers = node.get("/v1/peers", timeout=3).ok().json()["peers"]
             metrics = node.get("/metrics", timeout=3).ok().body.decode()
             kib = lambda name: int(re.search(rf"^{name} (\d+)$", metrics, re.M).group(1)) // 1024
-            row = {"cached_kib": kib("tongban_cached_bytes"), "store_kib": kib("tongban_store_bytes"), "free_kib": kib("tongban_heap_free_bytes")}
+            row = {"cached_kib": kib("tongban_cached_bytes"), "store_kib": kib("tongban_store_bytes"), "heap_kib": kib("tongban_heap_used_bytes"), "free_kib": kib("tongban_heap_free_bytes")}
         except (OSError, http.client.HTTPException, AssertionError):
             return {}
         return row | {"status_ms": round(took, 1), "size": status["ledger_size"], "cases": status["cases"], "connected": status["peers_connected"],

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-for folder in ("soak", "whole", "crash"):
+for folder in ("soak", "whole", "crash", "lib"):
     sys.path.insert(0, str(HERE.parent / folder))
 
 import faults  # noqa: E402
 import judge  # noqa: E402
+import judge_clocks  # noqa: E402
 import report  # noqa: E402
+from cluster import TREE  # noqa: E402
 
-SEED, SECONDS, EVERY, LONGEST = 1, 28, 1.4, 2.5
+DAY_MS = 86400 * 1000
+SEED, SECONDS, EVERY, LONGEST = 1, 34, 1.4, 2.5
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +68,25 @@ def test_what_it_recorded_with_one_thing_changed_is_found(ran):
         turned[region]["digest"] = "0" * 64
         both = len(turned) > 1  # the whole of 多地联办 has one participant
         assert bool(judge.check_case(ack["case"], mine, turned, ledgers)) == both, "one side had another digest"
+
+
+def test_what_it_recorded_with_another_time_is_found(ran):
+    folder, _ = ran
+    lines = report.load(folder)
+    with gzip.open(folder / "end.json.gz", "rt", encoding="utf-8") as f:
+        end = json.load(f)
+    ledgers = {int(o): {int(i): e for i, e in ledger.items()} for o, ledger in end["ledgers"].items()}
+    holidays = json.loads((TREE / "catalog/data/holidays.json").read_text())
+    clocks, wall, acks = judge_clocks.Clocks(lines["clock"]), judge_clocks.Wall.of(lines), lines["ack"]
+    assert len(lines["time"]) >= 2
+    assert judge_clocks.check_times(acks, ledgers, clocks, wall) + judge_clocks.check_deadlines(end["views"], end["listed"], holidays) == []
+    for ack in acks[:: max(1, len(acks) // 10)]:
+        leaf = ledgers[ack["origin"]][ack["first"]]["leaf"]
+        for by in (-2 * DAY_MS, 2 * DAY_MS):
+            leaf["written_ms"] += by
+            assert judge_clocks.check_times(acks, ledgers, clocks, wall), f"{ack['key']} has a time {by} ms off"
+            leaf["written_ms"] -= by
+    case, by_region = next((c, v) for c, v in end["views"].items() if any(x["deadlines"] for x in v.values()))
+    for view in by_region.values():
+        view["deadlines"][0]["due"] = "2099-01-01"
+    assert judge_clocks.check_deadlines({case: by_region}, end["listed"], holidays), "on all sides another day"

@@ -1,8 +1,10 @@
 """./dev and .ci/run, with stand-ins for cmake, ninja and ctest: what is built and run, how results are summed up, and
 that a failure anywhere ends in a failing last line and exit status."""
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,52 @@ def test_wrong_use_is_refused(tree, arguments, said):
     done = run(tree, "./dev", *arguments)
     assert done.returncode != 0 and said in done.stderr, done
     assert done.calls == []
+
+
+@pytest.mark.parametrize(
+    "docker, said",
+    [
+        (
+            "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+            "dev: a Docker engine runs here, but user 'mei' may not talk to it\n     as root: usermod -aG docker mei;",
+        ),
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "dev: the Docker engine does not run, and "),
+    ],
+)
+def test_an_engine_that_cannot_be_had(tree, docker, said):
+    """A user outside the group docker, and one who may not start the engine, are told so, and what to do."""
+    stand_ins = {"docker": f'echo "{docker}" >&2; exit 1', "dockerd": "exit 9", "systemctl": "echo no >&2; exit 1",
+                 "id": 'case $1 in -un) echo mei ;; *) echo 1000 ;; esac', "apt-get": "touch installed"}
+    for name, text in stand_ins.items():
+        path = tree / "bin" / name
+        path.write_text(f"#!/bin/bash\n{text}\n")
+        path.chmod(0o755)
+    done = run(tree, "./dev", "--yes", "cluster")
+    assert done.returncode == 1 and said in done.stderr, done
+    assert "     as root: " in done.stderr and done.stderr.endswith("     then run ./dev cluster again\n"), done
+    assert not (tree / "installed").exists()
+
+
+@pytest.mark.parametrize("ci, status", [("", 77), ("true", 1)])
+def test_no_engine_for_tests_in_containers(ci, status):
+    """Skipped, and ctest is told so; a failure in CI, where nobody would read it."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/cluster/test_identity.py"]
+    env = {**os.environ, "CI": ci, "TONGBAN_TEST_DOCKER": "/nowhere/docker.sock"}
+    done = subprocess.run(command, cwd=TREE, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == status, done
+    assert not ci or "no Docker engine answers at /nowhere/docker.sock" in done.stdout, done
+
+
+def test_which_tests_need_an_engine(tree):
+    """Images are made when a test of tests/cluster can be among those asked for."""
+    (tree / "tests/cluster").mkdir(parents=True)
+    (tree / "tests/cluster/test_loss.py").touch()
+    ask = '''source <(sed -e '/^# ---- Dispatch/,$d' -e "s,^TREE=.*,TREE=$PWD," dev); runs_cluster_tests "$@" && echo yes || echo no'''
+    for answer, *words in (("yes", "", "debug", "clang"), ("yes", "", "asan", "release"), ("no", "", "clang", "asan", "tsan", "fuzz"),
+                           ("yes", "cluster", "debug"), ("yes", "^cluster_loss$", "asan"), ("yes", ".*", "debug"),
+                           ("no", "unit_x", "debug"), ("no", "lib_cluster", "debug"), ("no", "(", "debug")):
+        done = run(tree, "bash", "-c", ask, "dev", *words)
+        assert done.stdout.strip() == answer, (words, done)
 
 
 def test_help_names_every_command(tree):

@@ -23,7 +23,7 @@ CODES = set(
 
 # Texts of that form which are no ids: names of files, of JSON fields, of hosts.
 FILE_SUFFIX = re.compile(
-    r"(?:peer|sichuan|api|ca|tls|crl|node|ledger|heads|keys|seal|witness|divisions|divisions_historic|holidays|federation|members|request|writer|issued|"
+    r"(?:peer|sichuan|api|ca|tls|crl|node|ledger|heads|keys|seal|witness|divisions|divisions_historic|divisions_successors|holidays|federation|members|request|writer|issued|"
     r"case|event)\.(?:log|sock|token|crt|crl|pem|key|json|tsv|db|note|pub|lock|wal)"
 )
 FIELDS = {

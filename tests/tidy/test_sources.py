@@ -38,6 +38,7 @@ def braces(begin):
 TABLES = {
     "rules": ("node/cases/rules.c", braces("struct rule law[] ="), None, -1, "tests/unit/cases/test_rules.c"),
     "deadlines": ("node/cases/deadline.h", x_rows("DEADLINES"), None, -1, "tests/unit/cases/test_deadline.c"),
+    "days by law": ("node/cases/law.h", x_rows("LAW_DAYS"), 0, 1, "tests/unit/cases/test_deadline.c"),
     "identity kinds": ("node/cases/identity.h", x_rows("IDENTITY_KINDS"), 0, 2, "tests/unit/cases/test_identity.c"),
     "persons": ("node/cases/person.h", x_rows("PERSON_RULES"), 0, 1, "tests/unit/cases/test_person.c"),
     "documents": ("node/receipt/document.c", braces("documents[] ="), 0, 1, "tests/unit/receipt/test_document.c"),

@@ -104,7 +104,7 @@ def test_statuses_roles_effects_flags():
         "supervisor": reader.ROLES["su"], "system": reader.ROLES["sy"]}
     assert reader.EFFECTS == {text: int(number) for _, number, text in x_table("casefile.h", "CASE_EFFECTS")}
     flags = x_table("casefile.h", "CASE_FLAGS")
-    assert reader.FLAGS == {text: 1 << int(bit) for _, bit, text in flags} and len(flags) == 28
+    assert reader.FLAGS == {text: 1 << int(bit) for _, bit, text in flags} and len(flags) == 30
     assert all(macro == "CASE_FLAG_" + text.upper() for macro, _, text in flags)
 
 
@@ -116,14 +116,14 @@ def test_whys():
     told = {why for row in rows for why in re.findall(r"\b[a-z_]{4,}\b", row[2])}
     assert told - {"case", "marked", "else"} <= codes, "the document names reasons that the program does not know"
     silent = {"applied", "recorded", "voids_decision", "second_correction", "parent_missing", "deemed",
-              "extension_over", "lacking_unallowed", "promise_unallowed"}  # of effect ok and pending
+              "extension_over", "lacking_unallowed", "lacking_over", "promise_unallowed"}  # of effect ok and pending
     assert all(re.search(rf"\b{code}\b", text) for code in codes - silent)
 
 
 def test_attributes():
     enums = {"CASE_MODE_ONLINE": 1, "CASE_MODE_JOINT": 3, "CASE_DECISION_GRANT": 1, "CASE_DECISION_DENY": 2,
              "CASE_CHANNEL_WINDOW": 1, "CASE_CHANNEL_ELECTRONIC": 3, "CASE_FILE_ID_SIZE": 32, "CASE_SIDE_RECEIVING": 1, "CASE_SIDE_DECIDING": 2,
-             "CASE_REVIEW_PASS": 1, "CASE_REVIEW_RETURN": 2, "CASE_LIMITS_SIZE": 3 * len(x_table("event.h", "CASE_LIMITS")),
+             "CASE_REVIEW_PASS": 1, "CASE_REVIEW_RETURN": 2, "CASE_UNIT_WORKING": 1, "CASE_UNIT_NATURAL": 2, "CASE_LIMITS_SIZE": 3 * len(x_table("event.h", "CASE_LIMITS")),
              "CASE_OFFICIAL_SIZE": int(macros_of("event.h")["CASE_OFFICIAL_SIZE"]),
              "CASE_ID_SIZE": int(macros_of("event.h")["CASE_ID_SIZE"])}
     sizes = dict(re.findall(r"char (\w+)\[(\d+)\];", source("event.h")))

@@ -10,59 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from test_errors import BOOK, TREE, rows  # noqa: E402
 
-UNTRIED = {
-    # A test comes to it and holds its code, its sentence or what was left undone, but not the id: found by a build that wrote down every
-    # error that was set while the tests ran.
-    "comes to it in a test": """
-        case.key-missing case.last-leaf-twice catalog.too-many ctl.reply-size erase.node fetch.no-chunk fetch.refused
-        file.absent file.create file.mkdir grant.commit http.rate leaf.buffer ledger.asking ledger.checkpoint
-        ledger.disputed ledger.kept-proof ledger.no-kept-proof ledger.verify-running link.busy link.connections
-        link.empty link.nodes link.not-member link.open link.peer link.peers link.wrong-node members.form
-        merkle.consistency merkle.index note.control note.name-size note.no-signatures note.signature-line
-        note.text-size note.utf8 peer.closed peer.no-answer pki.federation-name pki.node-name-utf8 poster.closed
-        poster.connection proof.extra-size proof.hash-count store.absent store.backup-cancelled store.case-id
-        store.no-witness store.open store.proof store.several-cases tiles.path tiles.restore tls.dialer tls.not-member
-        tls.revoked verify.bundle verify.cancelled verify.case verify.case-id verify.counter verify.missing
-        verify.replica-missing verify.stream wire.file-size witness.form witness.no-line witness.old witness.proof
-    """,
-    # Damage of this kind of row is tried for every column (whole/test_verify.py), which holds that a place is named, not which id.
-    "damage": """
-        verify.erasure verify.frontier verify.item verify.leaf verify.no-member verify.payload verify.place
-        verify.replica-root verify.root verify.tile
-    """,
-    # What only a member says that breaks the protocol, or that is of another version; the simulator (tests/sim) has such members, and
-    # holds what comes of it, not the id.
-    "a member": """
-        bundle.no-payload bundle.withdrawal case.pull-answer catalog.no-payload catalog.withdrawal erase.form
-        evidence.common-size evidence.no-member fetch.absent ledger.heads link.plain material.size-said material.wrap
-        pki.common-name pki.identity pki.serial receipt.no-entry receipt.not-addressed reconcile.row sync.misplaced
-        sync.no-member sync.not-a-request sync.not-addressed sync.not-author sync.origin sync.other-node sync.payload
-        sync.recovering sync.replaced sync.start sync.target sync.version tls.expired tls.no-peer witness.ahead
-    """,
-    # The decoder of the request or of the file says it first: this is the line behind, for callers inside the program.
-    "said before": """
-        calendar.year case.events-of-request case.reason-size file.read material.code material.consent
-        members.size person.kind proof.checkpoint-size
-    """,
-    # It takes more of something than a test should make.
-    "a size": """
-        archive.files ca.crl-size ca.entries ca.index-size ctl.pages http.metrics import.too-many-sheets poster.size
-        region.too-many store.too-many-nodes tiles.size
-    """,
-    # The refused request has to come within one moment of another one, or a time has to run out.
-    "a moment": """
-        case.erasing catalog.import-partly catalog.import-running ctl.download ctl.reconcile-running ctl.timeout
-        demo.start fetch.busy fetch.slow link.refused material.closing material.upload-busy node.stopping poster.timeout
-        receipt.not-yet reconcile.running reconcile.stopped
-    """,
-    # A system call, a library or a disk has to fail in a way that no test makes.
-    "a fault": """
-        archive.material ca.issue ca.root demo.port demo.signal file.chunk-sealed file.no-room
-        file.rename file.room file.sync http.start import.memory keystore.request ledger.recovery-root
-        ledger.root-differs link.thread loop.init material.no-content peer.encode store.lock
-        store.no-fts tls.listener tls.register trust.crl trust.own
-    """,
-}
+UNTRIED = {}  # reason -> ids with blanks between, of errors that no test can come to
 
 
 def named():

@@ -38,11 +38,21 @@ class Dice:
         return list_[self.below(len(list_))]
 
 
+def receipt(d):
+    """Limits of all kinds, also with a unit that means none, and terms of all bits."""
+    if d.chance(30):
+        return {"demands": 1, "limits": bytes([1, 0, 3] * 6)}
+    terms = {"terms": 1 + d.below(15)}
+    to_decide = bytes(9) + bytes([d.below(4), 0, d.pick([0, 4, 5])]) + bytes(6)
+    return {**terms, "limits": to_decide} if d.chance(50) else {**terms, "number": "N1"}
+
+
 def attributes(d, type):
     """What an event of @type may say besides what it needs."""
     some = {
         "submit": {"promise": 1} if d.chance(50) else {},
-        "receipt": {"demands": 1, "limits": bytes([1, 0, 3] * 6)} if d.chance(40) else {"number": "N1", "terms": 1 + d.below(7)},
+        "receipt": receipt(d),
+        "pause": {"pause_kind": d.pick([1, 2, 9, 9, 10]), "told": d.pick([1, 4, 5, 5, 7]), "unit": 1 + d.below(2)},
         "accept": {"lacking_days": 5} if d.chance(40) else {},
         "decide": {"decision": 1 + d.below(2), "told": 3, "official": bytes([d.below(2)] * 16)},
         "extend": {"extend_days": d.pick([5, 10, 12, 20]), "told": 1, "official": bytes([7] * 16)},
@@ -50,6 +60,7 @@ def attributes(d, type):
         "evaluate": {"grade": 1 + d.below(5), "side": 1 + d.below(2)},
         "follow_up": {"side": 1 + d.below(2)},
         "part": {"part": bytes([d.below(3)] * 16)},
+        "part_lapsed": {"part": bytes([d.below(3)] * 16)},
         "part_done": {"part": bytes([d.below(3)] * 16), "decision": 1 + (d.below(5) == 0)},
         "handover": {"lead": d.pick([NEW, B, A])},
     }.get(type, {})

@@ -472,12 +472,30 @@ REFUSALS = [
     ("processing", B, "extend", {}, ("guard", "reasons_untold")),
     ("processing", B, "extend", {"told": 1, "extend_days": 10}, ("ok", "recorded")),
     ("processing", B, "extend", {"told": 1, "extend_days": 11}, ("ok", "extension_over")),
+    ("processing", B, "pause", {"pause_kind": 9, "told": 1}, ("guard", "basis_untold")),
+    ("processing", B, "pause", {"pause_kind": 9, "told": 4}, ("guard", "basis_untold")),
+    ("processing", B, "pause", {"pause_kind": 9, "told": 5, "unit": 2}, ("ok", "applied")),
     ("processing", A, "supply", {}, ("guard", "nothing_lacking")),
     ("processing", B, "fulfil", {}, ("guard", "nothing_lacking")),
     ("processing", B, "breach", {}, ("guard", "no_promise")),
     ("delivered", A, "follow_up", {}, ("guard", "no_bad_mark")),
     ("delivered", B, "follow_up", {}, ("denied", "other_side")),
     ("processing", A, "part_done", {}, ("guard", "part_unknown")),
+    ("received", A, "post_materials", {}, ("ok", "recorded")),
+    ("arrived", B, "post_materials", {}, ("denied", "node")),
+    ("delivered", A, "post_materials", {}, ("late", "delivered")),
+    ("closed_granted", B, "post_result", {}, ("ok", "recorded")),
+    ("delivered", B, "post_result", {"role": 5}, ("ok", "recorded")),
+    ("closed_granted", A, "post_result", {}, ("denied", "node")),
+    ("processing", B, "post_result", {}, ("guard", "status")),
+    ("arrived", A, "notify", {"role": 5}, ("ok", "recorded")),
+    ("delivered", B, "notify", {}, ("ok", "recorded")),
+    ("arrived", NEW, "notify", {}, ("denied", "node")),
+    ("arrived", A, "charge", {}, ("ok", "recorded")),
+    ("arrived", A, "charge", {"role": 1}, ("denied", "role")),
+    ("delivered", B, "charge", {}, ("guard", "status")),
+    ("arrived", A, "pay", {"role": 1}, ("ok", "recorded")),
+    ("delivered", B, "pay", {}, ("ok", "recorded")),
 ]
 
 
@@ -508,6 +526,15 @@ def test_what_the_item_allows():
     h = History().upto("forwarded").add("receipt", B, "receipt", terms=1).add("accept", B, "accept", lacking_days=5)
     assert h.names(h.fold())[-1][1:3] == ("ok", "applied")
     assert not h.fold().state.has("lacking_unallowed")
+    limits = bytes(9) + bytes([1, 0, 4]) + bytes(6)  # four days to decide
+    for days, why in ((4, "applied"), (5, "lacking_over")):
+        h = History().upto("forwarded").add("receipt", B, "receipt", terms=1, limits=limits).add("accept", B, "accept", lacking_days=days)
+        assert h.names(h.fold())[-1][1:3] == ("ok", why)
+        assert h.fold().state.has("lacking_over") == (why == "lacking_over")
+    for unit, days, why in ((2, 4, "lacking_over"), (0, 4, "applied"), (3, 4, "applied"), (1, 0, "applied")):
+        limits = bytes(9) + bytes([unit, 0, days]) + bytes(6)
+        h = History().upto("forwarded").add("receipt", B, "receipt", terms=1, limits=limits).add("accept", B, "accept", lacking_days=5)
+        assert h.names(h.fold())[-1][1:3] == ("ok", why), (unit, days)
 
 
 def test_lacking_material_holds_the_delivery():
@@ -526,6 +553,18 @@ def test_parts_come_before_the_whole():
     h.add("grant", B, "decide").add("deny", B, "decide", decision=2, told=3)
     whys = {name: why for name, _, why, _ in h.names(h.fold())}
     assert [whys[n] for n in ("again", "early", "grant", "deny")] == ["already", "parts_open", "part_denied", "applied"]
+
+
+def test_a_part_that_lapses():
+    p, q = bytes(16), bytes([1] * 16)
+    h = History().upto("arrived").add("p", A, "part", part=p).add("q", A, "part", part=q).add("accept", B, "accept")
+    h.add("p done", A, "part_done", part=p).add("q lapsed", A, "part_lapsed", part=q)
+    assert not h.fold().state.has("part_lapsed"), "it was open: denied"
+    h.add("p lapsed", A, "part_lapsed", part=p).add("again", A, "part_lapsed", part=p).add("grant", B, "decide")
+    case = h.fold()
+    whys = {name: why for name, _, why, _ in h.names(case)}
+    assert (whys["again"], whys["grant"], case.state.parts) == ("part_unknown", "part_denied", {p: 3, q: 2})
+    assert case.state.has("part_lapsed")
 
 
 def test_handover_changes_the_lead():

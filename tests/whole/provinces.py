@@ -12,6 +12,7 @@ from cluster import TREE, wait_for
 CATALOGS = TREE / "catalog" / "data"
 PROVINCES = {"510000": ("四川省", "sichuan"), "440000": ("广东省", "guangdong"), "330000": ("浙江省", "zhejiang")}
 ORPHAN = "11510000TEMP00021820007KSTB0066"  # 孤儿认定申请受理, Sichuan
+ORPHAN_MATERIALS = [{"code": f"M0{n}", "name": f"{n}.pdf", "sha256": f"{n}" * 64, "size": n} for n in range(2, 6)]  # those it requires
 WRONG_CREDIT_CODE = "91510100MA0000000Y"  # well formed, both check characters wrong
 
 
@@ -30,6 +31,11 @@ def application(item=ORPHAN, serial=2, **fields):
     person = {"kind": "person", "name": "李小满", "id_type": "citizen_id", "id_number": citizen_number(serial)}
     whole = {"item": item, "mode": "collect", "applicant": person, "form": {"guardian_relation": "祖母"}, **fields}
     return {k: v for k, v in whole.items() if v is not None}
+
+
+def number_warnings(made):
+    """Those about the identity number: what the item asks for is another matter."""
+    return [w for w in made["warnings"] if "id_number" in w]
 
 
 def item_of(province, name):

@@ -16,6 +16,7 @@ import pytest
 
 from cluster import Cluster, Reply, UnixConnection, free_port, http_request, wait_for
 from provinces import (
+    number_warnings,
     ORPHAN, WRONG_CREDIT_CODE, act, add_provinces, application, assert_whole, bring_to, citizen_number, copy_catalogs,
     edit_json, ledger_size, start_provinces, submit, view, wait_status,
 )
@@ -162,7 +163,8 @@ def test_numbers_never_stand_in_a_refusal_or_the_log(world):
 def test_wrong_check_of_a_credit_code_is_a_warning(shared_world):
     who = {"kind": "organisation", "name": "示例公司", "id_type": "uscc", "id_number": WRONG_CREDIT_CODE}
     done = shared_world.a.post("/v1/cases", application(applicant=who, form=None)).ok().json()
-    assert len(done["warnings"]) == 1 and "position 18" in done["warnings"][0]
+    warning, = number_warnings(done)
+    assert "position 18" in warning
     wait_status(done["case"], "arrived", shared_world.a, shared_world.b)
 
 
@@ -187,8 +189,9 @@ EVENTS = [
     ("b", "arrived", {"type": "supervise", "lead": 330000, "last_leaf": 99999}, 404, "case.last-leaf", "99999"),
     ("b", "arrived", {"type": "supervise", "lead": 330000, "last_leaf": -1}, 400, "json.range", "'last_leaf'"),
     # lacking, too much, out of range
-    ("b", "arrived", {"type": "refuse"}, 400, "case.attribute_missing", "refuse (不予受理)", "reason_code"),
-    ("b", "arrived", {"type": "correct"}, 400, "case.attribute_missing", "correct (补正告知)", "reason_code"),
+    ("b", "arrived", {"type": "refuse", "reason": "不归本机关"}, 400, "case.attribute_missing", "refuse (不予受理)", "reason_code"),
+    ("b", "arrived", {"type": "correct", "reason": "缺证明"}, 400, "case.attribute_missing", "correct (补正告知)", "reason_code"),
+    ("b", "arrived", {"type": "correct", "reason_code": "proof"}, 409, "case.reasons_untold", "correct (补正告知)", "'reason'"),
     ("b", "arrived", {"type": "dance"}, 400, "case.event-type", "'dance'"),
     ("b", "arrived", {}, 400, "json.missing", "'type'"),
     ("b", "arrived", {"type": "accept", "colour": 1}, 400, "json.unknown-field", "'colour'"),
@@ -198,6 +201,33 @@ EVENTS = [
     ("b", "arrived", {"type": "refuse", "reason_code": "x" * 65}, 400, "json.range", "65"),
     ("b", "arrived", {"type": "note", "note": "x" * 4097}, 400, "json.range", "'note'", 4097, 4096),
     ("b", "arrived", {"type": "note", "note": "x", "payload": {"note": "y"}}, 400, "case.payload-twice", "'note'"),
+    ("a", "arrived", {"type": "post_materials"}, 400, "json.missing", "'carrier'"),
+    ("a", "arrived", {"type": "post_materials", "carrier": ""}, 400, "json.missing", "'carrier'", "empty"),
+    ("a", "arrived", {"type": "post_materials", "carrier": "  "}, 400, "case.carrier", "'carrier'", "blank"),
+    ("a", "arrived", {"type": "post_materials", "carrier": "EMS\n"}, 400, "case.carrier", "0x0a", "offset 3"),
+    ("a", "arrived", {"type": "post_materials", "carrier": "x" * 65}, 400, "json.range", "'carrier'", 65, 64),
+    ("a", "arrived", {"type": "post_materials", "carrier": 7}, 400, "json.type", "'carrier'"),
+    ("a", "arrived", {"type": "post_materials", "carrier": "EMS", "tracking": ""}, 400, "case.tracking", "empty"),
+    ("a", "arrived", {"type": "post_materials", "carrier": "EMS", "tracking": "9" * 33}, 400, "json.range", "'tracking'", 33, 32),
+    ("a", "arrived", {"type": "post_materials", "carrier": "EMS", "tracking": "EA 1"}, 400, "case.tracking", "0x20", "offset 2"),
+    ("a", "arrived", {"type": "post_materials", "carrier": "EMS", "tracking": 123}, 400, "json.type", "'tracking'"),
+    ("a", "arrived", {"type": "post_materials", "carrier": "EMS", "payload": {"carrier": "x"}}, 400, "case.payload-twice", "'carrier'"),
+    ("a", "arrived", {"type": "notify"}, 400, "json.missing", "'means'"),
+    ("a", "arrived", {"type": "notify", "means": "pigeon"}, 400, "json.choice", "'pigeon'", "phone, sms, window, online, letter"),
+    ("a", "arrived", {"type": "notify", "means": "sms", "told_on": "2026-02-30"}, 400, "case.told-on", "'2026-02-30'"),
+    ("a", "arrived", {"type": "notify", "means": "sms", "told_on": "9999-12-31"}, 400, "case.told-on", "9999-12-31", "today is"),
+    ("b", "arrived", {"type": "charge"}, 400, "json.missing", "'amount_fen'"),
+    ("b", "arrived", {"type": "charge", "amount_fen": 0}, 400, "json.range", "'amount_fen'", "0", "1 to 10000000000"),
+    ("b", "arrived", {"type": "charge", "amount_fen": -5}, 400, "json.range", "-5"),
+    ("a", "arrived", {"type": "pay", "amount_fen": 10000000001}, 400, "json.range", "10000000001", "10000000000"),
+    ("a", "arrived", {"type": "pay", "amount_fen": 1.5}, 400, "json.type", "'amount_fen'"),
+    ("a", "arrived", {"type": "pay", "amount_fen": "100"}, 400, "json.type", "'amount_fen'"),
+    ("b", "closed", {"type": "note", "amount_fen": 1}, 400, "case.field-type", "'amount_fen'", "note (备注)"),
+    ("b", "arrived", {"type": "accept", "carrier": "EMS"}, 400, "case.field-type", "'carrier'", "accept (受理)"),
+    ("b", "arrived", {"events": [{"type": "note", "tracking": "1"}]}, 400, "case.field-type", "'events[0].tracking'"),
+    ("b", "arrived", {"type": "post_materials", "carrier": "EMS"}, 403, "case.node", "post_materials (材料寄出)", "440000"),
+    ("a", "closed", {"type": "post_result", "carrier": "EMS"}, 403, "case.node", "post_result (结果寄出)", "510000"),
+    ("b", "arrived", {"type": "post_result", "carrier": "EMS"}, 409, "case.status", "post_result (结果寄出)", "国办发〔2020〕35号"),
     ("b", "arrived", {"events": []}, 400, "json.missing", "1 to 100"),
     ("b", "arrived", {"events": [{"type": "note"}] * 101}, 400, "json.range", "101", "100"),
     ("b", "arrived", {"events": [{"type": "note"}], "type": "note"}, 400, "json.unknown-field", "'type'"),
@@ -327,6 +357,8 @@ def test_framing(world):
     assert_refused(raw(world.a, request_text("GET /v1/cases%00x HTTP/1.1", "Host: localhost")), 400, "http.nul", "NUL")
     long = raw(world.a, request_text("GET /v1/cases HTTP/1.1", "Host: localhost", "X-Long: " + "x" * 40000))
     assert long.status in (413, 431)
+    room = raw(world.a, request_text("GET /v1/cases HTTP/1.1", "Host: localhost", "X-Long: " + "x" * 6000))
+    assert room.status == 200, "what a browser or a gateway adds fits"
     many = raw(world.a, request_text("GET /v1/cases?" + "&".join(f"p{i}=1" for i in range(17)) + " HTTP/1.1",
                                      "Host: localhost"))
     assert_refused(many, 400, "http.parameter", "16")

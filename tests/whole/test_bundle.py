@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from cluster import wait_for
-from provinces import (CATALOGS, PROVINCES, act, assert_table, assert_whole, bring_to, citizen_number, ledger_size, start_provinces, view,
-                       wait_status, write_json)
+from provinces import (CATALOGS, PROVINCES, act, add_provinces, assert_table, assert_whole, bring_to, citizen_number, ledger_size,
+                       start_provinces, view, wait_met, wait_status, write_json)
 from test_flows import item_of
 from test_path import Shell
 
@@ -210,6 +210,11 @@ def test_plan_says_parts_questions_and_materials(nodes):
     shared = {m["code"]: m["serves"] for m in plan["materials"] if m["shared"]}
     assert shared == {"S1": ["HU/M01", "YB/M01", "SY/M01"], "S2": ["HU/M02", "SY/M02"]}
     assert [(m["member"], m["code"]) for m in plan["materials"] if not m["shared"]] == [("HU", "M03")]
+    old = ask(a, path="plan", division="510124").ok().json()  # 郫县, 郫都区 since 2016
+    assert [p["division"] for p in old["parts"]] == [510117] * 3
+    whole = ask(a, division="510124").ok().json()
+    assert {a.get(f"/v1/cases/{case}").ok().json()["division"] for case in
+            [whole["case"]] + [p["case"] for p in whole["parts"]]} == {510117}, "the whole as its parts"
     nowhere = ask(a, path="plan").ok().json()
     assert nowhere["parts"][0]["node"] is None and "division" in nowhere["parts"][0]["why"]
     text = Shell(a).text("bundle", "plan", "BIRTH", "--division", "510104", "--answer", "insure=是")
@@ -252,6 +257,88 @@ def test_one_application_decided_in_two_provinces(nodes):
         receipt = a.get(f"/v1/cases/{case}/receipt?wait_ms=20000").ok().json()
         assert receipt["act"] == "submit" and receipt["final"] is True
     assert_whole(*nodes)
+
+
+CITY, COUNTY = "510100", "510104"
+
+
+def publish_below(node, basic_code, code, level, department):
+    """The province's item as that of a division below it, published by that division's own node."""
+    items = json.loads((CATALOGS / "sichuan.json").read_text())["items"]
+    item = next(i for i in items if i.get("basic_code") == basic_code)
+    item |= {"code": code, "level": level, "division": int(node.region), "department": {"name": department}}
+    whole = {"format": "tongban-catalog/1", "node": int(node.region), "version": 1, "items": [item]}
+    report = node.post("/v1/catalog/import?format=json&publish=true", whole).ok().json()
+    assert report["published"], report
+
+
+def test_parts_decided_at_three_levels(cluster):
+    """新生儿出生: the county (县级) registers the household, the city (市级) pays, the province insures, each by its own node; the
+    window is in another province. What the county has granted opens the province's part, without a line between them."""
+    a, b = add_provinces(cluster, A, B)
+    city, county = cluster.add_node(CITY, "成都市"), cluster.add_node(COUNTY, "锦江区")
+    cluster.start()
+    wait_met(a, b)
+    publish_below(county, "0007KSTB0061", "HU104", 4, "锦江区公安分局")
+    publish_below(city, "0020KSTB0075", "SY100", 3, "成都市医疗保障局")
+    publish(b)
+    for node in (a, b, city, county):
+        wait_for(lambda: all(node.get(f"/v1/catalog/{code}").status == 200 for code in ("HU104", "SY100")), what="the items below")
+    wait_shown("BIRTH", a, b, city, county, version=1)
+
+    plan = ask(a, path="plan", division=COUNTY).ok().json()
+    assert plan == ask(county, path="plan", division=COUNTY).ok().json()
+    assert [(p["member"], p["item"][-12:], p["node"], p["division"]) for p in plan["parts"]] == [
+        ("HU", "HU104", int(COUNTY), int(COUNTY)), ("YB", "0020KSTB0072", int(B), int(COUNTY)), ("SY", "SY100", int(CITY), int(COUNTY))]
+    assert {m["code"]: m["serves"] for m in plan["materials"] if m["shared"]} == {
+        "S1": ["HU/M01", "YB/M01", "SY/M01"], "S2": ["HU/M02", "SY/M02"]}
+    elsewhere = ask(a, path="plan", division="510105").ok().json()["parts"]  # 青羊区 has no item of its own
+    assert [(p["member"], p["node"]) for p in elsewhere] == [("HU", int(B)), ("YB", int(B)), ("SY", int(CITY))]
+
+    whole = ask(a, division=COUNTY, materials=[S1]).ok().json()["case"]
+    parts, office = parts_of(a, whole), {"HU": county, "YB": b, "SY": city}
+    assert {m: view(a, case)["lead"] for m, case in parts.items()} == {m: int(n.region) for m, n in office.items()}
+    for member in ("HU", "SY"):
+        wait_status(parts[member], "arrived", a, office[member])
+        assert [(m["code"], m["sha256"]) for m in content(office[member], parts[member])["materials"]] == [("M01", S1["sha256"])]
+        for other in {b, city, county} - {office[member]}:
+            assert other.get(f"/v1/cases/{parts[member]}").status == 404, "no other level has a part in it"
+    assert view(a, parts["YB"])["status"] == "received", "it comes after the county's"
+    cluster.cut(b, county, "drop")
+    finish(parts["HU"], a, county)
+    finish(parts["SY"], a, city)
+    wait_status(parts["YB"], "arrived", a, b)
+    assert b.get(f"/v1/cases/{parts['HU']}").status == 404
+    assert view(a, whole)["status"] == "accepted", "the province's part is open"
+    finish(parts["YB"], a, b)
+    wait_status(whole, "closed_granted", a)
+    cluster.heal()
+    assert decisions(a, whole) == {case: "grant" for case in parts.values()}
+    act(a, whole, "deliver", channel="window").ok()
+    for case in (whole, *parts.values()):
+        assert a.get(f"/v1/cases/{case}/receipt?wait_ms=20000").ok().json()["final"] is True
+    assert_whole(a, b, city, county)
+
+
+def test_a_county_that_refuses_its_part_decides_for_the_province(cluster):
+    """What needs the county's part is given back by the window's node, although neither the county nor the province knows of the other's."""
+    a, b = add_provinces(cluster, A, B)
+    county = cluster.add_node(COUNTY, "锦江区")
+    cluster.start()
+    wait_met(a, b)
+    publish_below(county, "0007KSTB0061", "HU104", 4, "锦江区公安分局")
+    publish(b)
+    wait_for(lambda: a.get("/v1/catalog/HU104").status == 200, what="the county's item")
+    wait_shown("BIRTH", a, version=1)
+    whole = ask(a, division=COUNTY).ok().json()["case"]
+    parts = parts_of(a, whole)
+    wait_status(parts["HU"], "arrived", a, county)
+    act(county, parts["HU"], "refuse", reason_code="not-registered-here", reason="户口不在本区").ok()
+    wait_for(lambda: view(a, parts["YB"])["status"] == "returned", what="the province's part to be given back")
+    finish(parts["SY"], a, b)
+    wait_status(whole, "closed_denied", a)
+    assert decisions(a, whole) == {parts["HU"]: "deny", parts["YB"]: "deny", parts["SY"]: "grant"}
+    assert_whole(a, b, county)
 
 
 def test_shared_material_is_given_once_and_used_by_all_that_name_it(nodes):
@@ -329,6 +416,21 @@ def test_withdrawing_the_whole_withdraws_what_is_open(nodes):
     for case in parts.values():
         wait_for(lambda: view(a, case)["status"] == "withdrawn", what="the parts to be withdrawn")
     wait_status(parts["HU"], "withdrawn", a, b)
+    assert set(decisions(a, whole).values()) == {"deny"}, "the whole knows that none is open"
+    assert view(a, whole)["progress"]["state"] == "withdrawn" and view(a, whole)["progress"]["open"] == 0
+
+
+def test_a_part_revoked_later_shows_at_the_whole(nodes):
+    """As in every whole (test_parts): a bundle's is not revoked by rule, somebody has to look at it."""
+    b, a, c = published(nodes)
+    whole = ask(a, answers={"insure": "否", "card": "否", "maternity": "否"}).ok().json()["case"]
+    part = parts_of(a, whole)["HU"]
+    finish(part, a, b)
+    wait_status(whole, "closed_granted", a)
+    act(b, part, "revoke", reason_code="false.material", reason="材料不实").ok()
+    wait_for(lambda: "part_lapsed" in view(a, whole)["flags"], what="the whole to show it")
+    assert decisions(a, whole) == {part: "lapsed"} and view(a, whole)["status"] == "closed_granted"
+    assert any(part in w for w in view(a, whole)["warnings"])
 
 
 def test_the_case_keeps_its_version_and_a_repeated_request_its_answer(nodes, tmp_path):
@@ -451,6 +553,39 @@ def test_a_part_is_promised(nodes, tmp_path):
     assert view(a, parts_of(a, case)["ID"])["events"][0]["attributes"]["promise"] is True
 
 
+def required_of(node, plan):
+    """member -> codes of the materials that its item needs in any case"""
+    item = lambda part: node.get(f"/v1/catalog/{part['node']}/{part['item']}").ok().json()["item"]
+    return {p["member"]: {m["code"] for m in item(p).get("materials", []) if m["necessity"] == "required"} for p in plan["parts"]}
+
+
+def of_part(reply, member):
+    return [w for w in reply["warnings"] if w.startswith(f"part '{member}' (")]
+
+
+def test_each_part_is_told_what_does_not_fit(nodes):
+    """形式审查 for the clerk, as of a single application: 服务对象, materials that the part's item does not know, and required ones
+    that are not in the list; none is refused."""
+    b, a, c = published(nodes)
+    required = required_of(a, ask(a, path="plan", division="510104").ok().json())
+    assert set(required) == {"HU", "YB", "SY"} and all("M01" in codes for codes in required.values())
+    reply = ask(a, materials=[S1, {**S1, "member": "HU", "code": "M99"}]).ok().json()
+    unknown, missing = of_part(reply, "HU")
+    assert unknown.endswith("materials: the item has no M99") and "出生登记" in unknown
+    for member, codes in required.items():
+        told = [w for w in of_part(reply, member) if "required and not in the list" in w]
+        assert len(told) == (1 if codes - {"M01"} else 0), (member, reply["warnings"])
+        assert all("M01" not in t and all(code in t for code in codes - {"M01"}) for t in told)
+    assert not any("服务对象" in w for w in reply["warnings"])
+    organisation = {"kind": "organisation", "name": "测试公司", "id_type": "uscc", "id_number": "11330000TEMP000138"}
+    reply = ask(a, applicant=organisation, division="510104").ok().json()
+    for member in required:
+        assert any("自然人 (服务对象)" in w for w in of_part(reply, member)), reply["warnings"]
+    text = Shell(a).text("bundle", "submit", "BIRTH", "--name", "李小满", "--id", citizen_number(2), "--answer", "insure=否", "--answer",
+                           "card=否", "--answer", "maternity=否")
+    assert "warning: part 'HU' (" in text
+
+
 def test_the_largest_bundle_is_one_application(nodes, tmp_path):
     """32 members, as many as a bundle may have, decided in three provinces: one application, one whole, all parts followed."""
     b, a, c = nodes
@@ -471,6 +606,9 @@ def test_the_largest_bundle_is_one_application(nodes, tmp_path):
     divisions = {f"P{i:02}": homes[i % 3][0] for i in range(32)}
     reply = ask(a, "ALL", answers=None, divisions=divisions).ok().json()
     assert len(reply["parts"]) == 32 and {p["node"] for p in reply["parts"]} == {int(B), int(A), int(C)}
+    required = required_of(a, ask(a, "ALL", path="plan", answers=None, divisions=divisions).ok().json())
+    told = {m for m in required if any("required and not" in w for w in of_part(reply, m))}
+    assert told == {m for m in required if required[m]} and told, "each part has its warnings"
     whole, parts = reply["case"], parts_of(a, reply["case"])
     assert len(parts) == 32
     wait_status(whole, "accepted", a)
@@ -480,7 +618,11 @@ def test_the_largest_bundle_is_one_application(nodes, tmp_path):
         assert view(a, case)["item_code"].endswith(codes[i])
     wait_status(whole, "closed_granted", a)
     assert decisions(a, whole) == {case: "grant" for case in parts.values()}
-    other = ask(a, "ALL", answers=None, divisions=divisions).ok().json()["case"]
+    organisation = {"kind": "organisation", "name": "测试公司", "id_type": "uscc", "id_number": "11330000TEMP000138"}
+    reply = ask(a, "ALL", answers=None, divisions=divisions, applicant=organisation,
+                materials=[{**S1, "member": m, "code": "M99"} for m in divisions]).ok().json()
+    assert len(reply["warnings"]) == 40 and reply["warnings"][-1].endswith(" more warnings found no room"), "32 and as many again"
+    other = reply["case"]
     act(a, other, "withdraw").ok()
     for case in parts_of(a, other).values():
         wait_for(lambda: view(a, case)["status"] == "withdrawn", what="each part to be withdrawn")

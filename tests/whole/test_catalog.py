@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from cluster import CommandFailed, wait_for
-from provinces import CATALOGS, ORPHAN, application, citizen_number, start_provinces, submit, view
+from provinces import CATALOGS, ORPHAN, add_provinces, application, citizen_number, start_provinces, submit, view, wait_met
 
 A, B = "440000", "510000"
 NEW = "A100"
@@ -107,6 +107,55 @@ def test_import(cluster, tmp_path):
     assert b.post("/v1/ledger/verify", timeout=120).ok().json()["result"] == "ok"
 
 
+def test_report_of_changes(cluster, tmp_path):
+    """What is in force and what would be, place by place, before anything is published; of much, a part, and how much there is."""
+    _, b = start_provinces(cluster, A, B)
+    whole = b.get("/v1/catalog/export?format=json", timeout=60).ok().json()
+    item = next(i for i in whole["items"] if len(i.get("limits", {}).get("stages", [])) > 1 and len(i.get("materials", [])) > 1)
+    stages, conditions = item["limits"]["stages"], "一" * 300 + "十五日" + "二" * 300
+    stages[1] |= {"days": 15, "unit": "working"}
+    item |= {"conditions": conditions, "version": item.get("version", 1) + 1}
+    whole["version"] += 1
+    assert imports(b, json.dumps(whole).encode(), format="json", publish=True).ok().json()["published"]
+
+    stages[1]["days"] = 10
+    gone = item["materials"].pop()
+    item |= {"conditions": conditions.replace("十五", "十"), "version": item["version"] + 1, "scenario": "甲\n乙"}
+    file = tmp_path / "changed.json"
+    file.write_text(json.dumps(whole))
+    (change,) = b.cli("catalog", "import", file)["changed"]
+    places = {d["path"]: d for d in change["differences"]}
+    assert change["difference_count"] == len(places) == len(change["differences"])
+    assert places["limits.stages[1].days"] == {"path": "limits.stages[1].days", "before": "15", "after": "10", "cut": False}
+    removed = places[f"materials[{gone['code']}]"]
+    assert removed["after"] is None and gone["code"] in removed["before"]
+    assert places["conditions"]["cut"] and "一十五日" in places["conditions"]["before"] and "一十日" in places["conditions"]["after"]
+    text = cluster.cli("catalog", "import", file, env={"TONGBAN_DIR": str(b.dir)}).stdout
+    assert "  limits.stages[1].days 15 → 10\n" in text and f"  materials[{gone['code']}] removed: " in text, text
+    assert "甲\\n乙\n" in text, text
+    assert b.cli("catalog", "show", item["code"])["item"]["limits"]["stages"][1]["days"] == 15
+
+    item |= {"supporting": [f"机构{n}" for n in range(64)], "legal_basis": [f"依据{n}" for n in range(64)]}
+    assert imports(b, json.dumps(whole).encode(), format="json", publish=True).ok().json()["published"]
+    item |= {"supporting": [f"单位{n}" for n in range(64)], "legal_basis": [f"法{n}" for n in range(64)], "version": item["version"] + 1}
+    file.write_text(json.dumps(whole))
+    (change,) = b.cli("catalog", "import", file)["changed"]
+    assert (len(change["differences"]), change["difference_count"]) == (100, 128)
+    text = cluster.cli("catalog", "import", file, env={"TONGBAN_DIR": str(b.dir)}).stdout
+    assert "  legal_basis[0] 依据0 → 法0\n" in text and "  and 28 more differences" in text
+
+    # a report lists 10,000 in all, and counts every one
+    bare = {k: item[k] for k in ("name", "type", "level", "department", "subject", "modes", "status", "source")}
+    many = [bare | {"code": f"D{n}", "supporting": ["甲"] * 64, "legal_basis": ["乙"] * 64} for n in range(102)]
+    body = {"format": "tongban-catalog/1", "node": int(B), "version": whole["version"] + 1, "items": many}
+    assert imports(b, json.dumps(body).encode(), format="json", publish=True).ok().json()["added_count"] == 102
+    for one in many:
+        one |= {"supporting": ["丙"] * 64, "legal_basis": ["丁"] * 64}
+    changed = imports(b, json.dumps(body).encode(), format="json").ok().json()["changed"]
+    assert [len(c["differences"]) for c in changed] == [100] * 100 + [0, 0]
+    assert {c["difference_count"] for c in changed} == {128}
+
+
 def test_published_and_withdrawn_while_the_line_is_cut(cluster):
     """Both reach the peer in one batch: the withdrawal is about an item that is not in its tables yet."""
     a, b = start_provinces(cluster, A, B)
@@ -131,13 +180,14 @@ def test_search(cluster):
         names = [(510000, "首次申领居民身份证"), (440000, "首次申领居民身份证")]
         assert [x[:2] for x in found(node, text="首次申领居民身份证")][:2] in (names, names[::-1])
         for text, match in (("居民身份证", "start"), ("jmsfz", "start"), ("shenfenzheng", "start"), ("scsl", "start"),
+                            ("ｊｍｓｆｚ", "start"), ("ＪＭＳＦＺ", "start"), ("shēnfènzhèng", "start"), ("居民　身份证", "name"),
                             ("KSTB-060", "words"), ("身份证首次办理", "words"), ("残疾证换证", "words")):
             hits = found(node, text=text)
             assert hits and hits[0][2] == match, (text, hits)
         assert {x[0] for x in found(node, text="孤儿", region=510104)} == {510000}
         assert {x[0] for x in found(node, text="孤儿", node=440000)} == {440000}
         assert found(node, life_event="办证件", limit=1) and found(node, text="孤儿领养认定")[0][2] == "similar"
-        assert found(node, text="没有的事") == []
+        assert found(node, text="没有的事") == [] and not any("税" in x[1] for x in found(node, text="nü"))
         for query, id in (("", "search.text"), ("text=%21", "search.text"), ("limit=101&text=a", "http.parameter"),
                           ("region=5&text=a", "http.parameter"), ("text=" + "a" * 201, "search.text")):
             assert node.get(f"/v1/catalog/search?{query}").json()["id"] == id, query
@@ -364,21 +414,45 @@ def test_an_application_goes_where_the_route_leads(cluster):
     assert "decides" in answer["route"]["why"] and "510114" in answer["route"]["why"]
     case, answer = apply(3, item=basic, division="510125")  # 新都县, a district since
     assert (case["item_code"], case["division"]) == ("K1", 510114), "the division of today"
+    case, answer = apply(9, item=basic, division="510124")  # 郫县: no name leads to 郫都区
+    assert (case["item_code"], case["division"]) == (ORPHAN, 510117), "the division of today"
     case, answer = apply(4, item=basic)  # by the identity number: 510104
     assert case["item_code"] == ORPHAN and "decides" in answer["route"]["why"]
     case, answer = apply(5, item=ORPHAN)
     assert case["lead"] == int(B) and "only one" in answer["route"]["why"]
     case, answer = apply(6, item=ORPHAN, node=int(B))
     assert "route" not in answer, "who names the node needs no reason"
+    case, answer = apply(10, item=ORPHAN, node=int(B), division="510124")
+    assert case["division"] == 510117, "the division of today also when the node is named"
     text = cluster.cli("case", "submit", "--item", basic, "--name", "李小满", "--id", citizen_number(7),
                        env={"TONGBAN_DIR": str(a.dir)}).stdout
     assert "decides" in text and "四川省" in text
     for fields, status, id in (
             ({"item": basic, "division": "650100"}, 400, "case.no-route"), ({"item": "nothing"}, 404, "catalog.no-item"),
             ({"item": basic, "division": "999999"}, 404, "route.division"),
-            ({"item": ORPHAN, "division": "330106"}, 400, "case.route")):
+            ({"item": ORPHAN, "division": "330106"}, 400, "case.route"),
+            ({"item": ORPHAN, "node": int(B), "division": "510222"}, 400, "case.route")):  # 巴县, of Chongqing since 1997
         reply = a.post("/v1/cases", application(serial=8, mode=None, **fields))
         assert (reply.status, reply.json()["id"]) == (status, id), reply.json()
+    assert "510222 (today 500113)" in reply.json()["message"], "what was typed, and what it is"
+    reply = a.post("/v1/cases", application(serial=11, mode=None, item=ORPHAN, division="510124")).ok().json()
+    assert any("510124" in w and "510117" in w for w in reply["warnings"]), reply
+
+
+def test_a_member_with_an_abolished_code(cluster):
+    """The member list goes on naming a county by its code of yesterday: what lies in it stays its own."""
+    a, = add_provinces(cluster, A)
+    catalog = json.loads((CATALOGS / "sichuan.json").read_text()) | {"node": 510124}
+    catalog["items"] = [x | {"division": 510124} for x in catalog["items"] if x["code"] == ORPHAN]
+    file = cluster.dir / "county.json"
+    file.write_text(json.dumps(catalog, ensure_ascii=False))
+    county = cluster.add_node("510124", "郫县", catalog=file)
+    cluster.start()
+    wait_met(a, county)
+    for serial, fields in enumerate(({"node": 510124}, {}), 1):
+        answer = a.post("/v1/cases", application(serial=serial, mode=None, item=ORPHAN, division="510124", **fields)).ok().json()
+        case = view(a, answer["case"])
+        assert (case["lead"], case["division"]) == (510124, 510124)
 
 
 def test_route(cluster):
@@ -407,6 +481,32 @@ def test_route(cluster):
                           ("item=x&division=510104&date=never", 400), ("item=x&division=510104&level=7", 400)):
         assert a.get(f"/v1/route?{query}").status == status, query
     assert a.cli("route", "explain", basic, "--division", "510125", "--date", "2026-06-30")["decides"]["code"] == "K1"
+    # the year, every change, all successors where it was divided, and why one of them is taken
+    example = next(l for l in cluster.cli("help", "route", "explain").stdout.splitlines() if "--division 5" in l).split()
+    for division, options, why in (
+            (example[example.index("--division") + 1], [], "510125 四川省成都市新都县 is abolished: in 2001 it became 510114 四川省成都市新都区"),
+            ("510124", [], "510124 四川省成都市郫县 is abolished: in 2016 it became 510117 四川省成都市郫都区"),
+            ("510124", ["--date", "2016-01-01"], "510124 四川省成都市郫县 is abolished: in 2016 it became 510117 四川省成都市郫都区"),
+            ("510124", ["--date", "2015-12-31"], "510124 四川省成都市郫县 is abolished: in 2016 it became 510117 四川省成都市郫都区; "
+             "it was in use on 2015-12-31, who came after it decides its matters"),
+            ("513902", [], "513902 四川省资阳地区简阳市 is abolished: in 2000 it became 512081 四川省资阳市简阳市; "
+             "in 2016 it became 510185 四川省成都市简阳市"),
+            ("330104", [], "330104 浙江省杭州市江干区 is abolished: in 2021 it was divided among 330102 浙江省杭州市上城区, "
+             "330114 浙江省杭州市钱塘区, of which 330102 浙江省杭州市上城区 is taken: it took the larger part"),
+            ("440321", [], "440321 广东省深圳市宝安县 is abolished: in 1992 it was divided among 440306 广东省深圳市宝安区, "
+             "440307 广东省深圳市龙岗区, of which 440306 广东省深圳市宝安区 is taken: it bears the name"),
+            ("130103", [], "130103 河北省石家庄市桥东区 is abolished: in 2014 it was divided among 130102 河北省石家庄市长安区, "
+             "130104 河北省石家庄市桥西区, all in 130100 河北省石家庄市, which is taken: no part is known to be the larger one"),
+            # 511402 is another division today: in between it is not named
+            ("512301", [], "512301 四川省涪陵地区涪陵市 is abolished: in 1995 it was divided among 511402, 511403, of which 511402 is taken: "
+             "all of them are the same division today; in 1997 it became 500102 重庆市涪陵区"),
+            ("511402", [], "511402 四川省眉山市东坡区 is a division of today; the code was in use before, too: in 1997 it became 500102 重庆市涪陵区"),
+            ("510104", [], "510104 四川省成都市锦江区 is a division of today"),
+            ("510101", [], "510101 四川省成都市市辖区 is no division but a step of the code; 510100 四川省成都市 is above it"),
+            ("371201", [], "371201 山东省莱芜市市辖区 is no division but a step of the code; 370100 山东省济南市 is above it since 371200 "
+             "is abolished: in 2018 it became 370100 山东省济南市"),
+            ("519999", [], "519999 is abolished or not known and its name is gone; 510000 四川省 is above it")):
+        assert a.cli("route", "explain", basic, "--division", division, *options)["steps"][0]["text"] == why
     text = cluster.cli("route", "explain", basic, "--division", "650100", env={"TONGBAN_DIR": str(a.dir)}).stdout
     assert "nobody is known to decide" in text and "510000" in text
 
@@ -441,7 +541,8 @@ def test_command_line(cluster, tmp_path):
     (tmp_path / "材料.csv").write_text(MATERIALS + f"{NEW},M1,出生医学证明,木质,必要,政府部门核发\r\n")
     env = {"TONGBAN_DIR": str(b.dir)}
     done = cluster.cli("catalog", "import", *tables, check=False, env=env)
-    assert done.returncode == 2 and "材料.csv" in done.stdout and "木质" in done.stdout and "ctl.bad-rows" in done.stderr
+    assert done.returncode == 2 and "材料.csv" in done.stdout and "ctl.bad-rows" in done.stderr
+    assert "'木质' is not one of 纸质 (paper), 电子 (electronic), 纸质或电子 (either)" in done.stdout
     for words, text in ((["import", "x.doc"], "does not end in"), (["import", tables[0], whole], "only be CSV"),
                         (["import", tmp_path / "no.csv"], "no.csv"), (["status", NEW, "停"], "在用, 暂停 or 取消"),
                         (["show", NEW, "--version", "1"], "--version needs --node"),

@@ -5,11 +5,10 @@ A takes the application in (Guangdong), B decides it (Sichuan). Days are compute
 """
 import datetime
 import json
-import os
-from pathlib import Path
 
 from cluster import TREE, wait_for
 from provinces import act, bring_to, item_of, start_provinces, submit, view, wait_status
+from shifted_clock import Clock
 from test_path import Shell
 
 A, B = "440000", "510000"
@@ -33,19 +32,13 @@ def rows(node, case):
     return {d["kind"]: d for d in view(node, case)["deadlines"]}
 
 
-def shifted(days):
-    """The environment of a daemon whose clock is @days ahead."""
-    library = Path(os.environ["TONGBAN_BIN"]) / "clockshift.so"
-    assert library.exists(), library
-    return {"LD_PRELOAD": str(library), "TONGBAN_TEST_CLOCK_SHIFT_S": str(days * 86400),
-            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
-
-
 def restart_later(days, *nodes):
     for node in nodes:
         node.stop()
     for node in nodes:
-        node.start(wait=False, env=shifted(days))
+        clock = Clock(node.dir.with_suffix(".clock"))
+        clock.set(days * 86400)
+        node.start(wait=False, env=clock.environment())
     for node in nodes:
         node.wait_ready()
 
@@ -73,7 +66,7 @@ def test_both_sides_say_the_same_day(cluster):
     for node in (a, b):
         assert rows(node, case)["decide"]["stopped"] and view(node, case)["due"] is None
     act(b, case, "resume").ok()
-    act(b, case, "extend", extend_days=10, official="1001", reason_code="complex").ok()
+    act(b, case, "extend", extend_days=10, official="1001", reason_code="complex", reason="案情复杂").ok()
     act(b, case, "decide", decision="grant").ok()
     act(b, case, "close").ok()
     wait_status(case, "closed_granted", a, b)
@@ -129,6 +122,80 @@ def test_a_published_calendar_counts_for_everybody(cluster, tmp_path):
     assert missing.returncode != 0 and "year" in missing.stderr
 
 
+def test_a_day_beyond_the_known_holidays_is_provisional_until_they_are_published(cluster, tmp_path):
+    a, b = start_provinces(cluster, A, B)
+    case = submit(a, item=item_of(B, "困难残疾人生活补贴"), mode=None)
+    bring_to(case, a, b, "accepted")
+    known = max(day[:4] for day in HOLIDAYS)
+    reached = max(datetime.date(int(known) + 1, 1, 8), today())
+    days = 16
+    while add_working_days(today(), days) < reached:
+        days += 1
+    if days > 16:
+        act(b, case, "extend", extend_days=days - 16, official="1001", reason_code="complex", reason="案情复杂").ok()
+    plain = add_working_days(today(), days)
+    wait_for(lambda: "extend" in {e["type"] for e in view(a, case)["events"]} or days == 16, what="the extension at A")
+
+    def listed(node):
+        return {c["case"]: c["due"] for c in node.get("/v1/cases").ok().json()["cases"]}[case]
+
+    def page(node, act):
+        return node.get(f"/v1/cases/{case}/document?act={act}&purpose=print").ok().body.decode()
+
+    chinese = f"{plain.year}年{plain.month}月{plain.day}日"
+    for node in (a, b):
+        decide = rows(node, case)["decide"]
+        assert (decide["due"], decide["provisional"]) == (plain.isoformat(), True)
+        assert (listed(node)["kind"], listed(node)["due"], listed(node)["provisional"]) == ("decide", plain.isoformat(), True)
+        assert f"本机关将于{chinese}（暂定：相应年度的放假安排尚未公布，公布后按其重新计算）前作出决定" in page(node, "accept")
+        text = Shell(node).text("case", "show", case)
+        assert f"decide 决定 {plain} green (provisional 暂定)" in text and "tongban calendar import" in text
+        assert f"{plain} 暂定" in text.split("\n\n")[1]
+        assert f"{plain} green (provisional 暂定)" in Shell(node).text("case", "list")
+
+    off = [plain, *(datetime.date(year, 1, 1) for year in range(int(known) + 1, plain.year + 1))]
+    table = {day.isoformat(): {"type": "holiday", "name": "元旦"} for day in off}
+    later = add_working_days(today(), days, {**HOLIDAYS, **table})
+    assert later > plain
+    file = tmp_path / "holidays.json"
+    file.write_text(json.dumps(table, ensure_ascii=False))
+    Shell(b).json("calendar", "import", str(file))
+    for node in (a, b):
+        wait_for(lambda: not rows(node, case)["decide"]["provisional"], what="the day to be certain")
+        assert rows(node, case)["decide"]["due"] == later.isoformat()
+        wait_for(lambda: (listed(node)["due"], listed(node)["provisional"]) == (later.isoformat(), False), what="the row")
+        assert "暂定" not in page(node, "accept") and f"{later.year}年{later.month}月{later.day}日前作出决定" in page(node, "accept")
+        assert "暂定" not in Shell(node).text("case", "show", case)
+
+
+def test_what_is_lacking_comes_before_the_last_stage_ends(cluster):
+    """容缺受理 (local rules): not beyond the limit to decide. Where the limits are those of stages that has run since the material came
+    (收到推送之日起), the days of what is lacking run from 受理, when the applicant is told of them: fewer are left for it."""
+    a, b = start_provinces(cluster, A, B)
+    orphan, empty, corrected = submit(a), submit(a, serial=3), submit(a, serial=4)
+    for case in (orphan, empty, corrected):
+        wait_status(case, "arrived", a, b)
+    act(b, corrected, "correct", reason_code="material.missing", reason="缺材料").ok()
+    last = rows(b, orphan)["decide"]["due"]
+    restart_later(9, a, b)
+    left = rows(b, orphan)["decide"]["days_left"]
+    assert 0 < left < 30
+    for days in (30, left + 1):
+        reply = act(b, orphan, "accept", lacking_days=days)
+        assert (reply.status, reply.json()["id"]) == (409, "case.lacking-over"), reply
+        assert f"at most {left}:" in reply.json()["message"] and "收到推送之日起" in reply.json()["message"]
+    act(b, orphan, "accept", lacking_days=left).ok()
+    assert rows(b, orphan)["lacking"]["due"] == rows(b, orphan)["decide"]["due"] == last
+    reply = act(b, corrected, "accept", lacking_days=31)  # 补正 has ended what ran: the limit begins with this accept
+    assert (reply.status, reply.json()["id"]) == (409, "case.lacking-over") and "at most 30:" in reply.json()["message"], reply
+    act(b, corrected, "accept", lacking_days=30).ok()
+    assert rows(b, corrected)["lacking"]["due"] == rows(b, corrected)["decide"]["due"]
+    restart_later(80, a, b)
+    reply = act(b, empty, "accept", lacking_days=1)
+    assert (reply.status, reply.json()["id"]) == (409, "case.lacking-over") and "at most 0:" in reply.json()["message"], reply
+    act(b, empty, "accept").ok()
+
+
 def test_silence_is_acceptance(cluster):
     a, b = start_provinces(cluster, A, B)
     licence = item_of(B, "从业资格证补发")
@@ -149,6 +216,10 @@ def test_silence_is_acceptance(cluster):
     accept = [e for e in view(a, case)["events"] if e["type"] == "accept"]
     assert len(accept) == 1 and accept[0]["role"] == "system" and "第三十二条第一款第四项" in accept[0]["explanation"]
     assert "deemed" in view(a, case)["flags"] and rows(a, case)["decide"]["from"] == received.isoformat()
+    page = a.get(f"/v1/cases/{case}/document?act=accept&purpose=test").body.decode()
+    day = f"{received.year}年{received.month}月{received.day}日"
+    assert "受理通知书" in page and "第三十二条第一款第四项" in page and f"即为受理，受理日期{day}。" in page
+    assert "齐全" not in page and "职权范围" not in page, "nobody has looked at it"
     assert view(b, corrected)["status"] == "correcting", "who was told in time is waited for"
     assert view(b, no_licence)["status"] == "arrived", "the law has it for licences alone"
     late, = [d for d in view(a, no_licence)["deadlines"] if d["kind"] == "accept"]

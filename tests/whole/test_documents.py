@@ -177,7 +177,7 @@ def test_what_a_submission_writes(cluster):
     assert root.attributes == {"lead": int(B), "item_code": ORPHAN, "item_version": 1, "mode": 2, "division": 510104,
                                "limits": working}
     assert [leaf.attributes for leaf in mine[1:]] == [[], [], []]
-    assert reader.Event.of_leaf(receipt).attributes == {"number": number, "limits": working, "terms": 1}
+    assert reader.Event.of_leaf(receipt).attributes == {"number": number, "limits": working, "terms": 9}
     assert re.fullmatch(ORPHAN + r"20[0-9]{6}0001", number)
 
 

@@ -45,6 +45,8 @@ def test_files_and_requests(cluster):
     for node in (a, b):
         wait_for(lambda node=node: not found(node, key, *hashes), 30, f"{node}: key and hashes of requests to be gone")
         assert not found(node, *plain(), secret, NAME.encode(), citizen_number().encode(), before[ours][100_000:100_064])
+    reply = a.post(f"/v1/cases/{kept}/materials/reuse", {"from_case": case, "file": file, "consent": "当面同意"})
+    assert (reply.status, reply.json()["id"]) == (409, "material.no-content"), reply
     assert not any(any(h) for h in request_hashes(a, case)), "a hash of personal data can be guessed"
     assert all(any(h) for h in request_hashes(a, kept))
     assert [x["file"] for x in materials(a, kept)] == [other] and any(n.startswith(other) for n in blobs(a))

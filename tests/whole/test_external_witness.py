@@ -1,12 +1,15 @@
 """A witness outside of the federation: a node of another federation, asked over plain HTTP. Its cosignature is in the served
 checkpoint, counts for the quorum when the operator wants that, and nothing else depends on it."""
+import http.server
 import json
 import subprocess
+import threading
 
 import pytest
 
 from c2sp_verify import Policy
 from cluster import Cluster, free_port, wait_for
+from receipt_maker import WITNESS, Signer
 from tlog_reader import Answer, Log
 
 QUICK = {"heads_busy_s": 1, "heads_idle_s": 2, "heads_stale_s": 60, "witness_round_ms": 100}
@@ -106,3 +109,40 @@ def test_a_witness_of_another_federation(cluster, abroad, quorum):
     done = subprocess.run([cluster.program("tongband"), "--config", a.dir / "node.json", "--check"], capture_output=True,
                           text=True, timeout=60)
     assert done.returncode != 0 and "(config.witness-url)" in done.stderr
+
+
+class HasSeenMore(http.server.BaseHTTPRequestHandler):
+    """Says of every log that it has cosigned a million entries."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(409)
+        self.send_header("Content-Type", "text/x.tlog.size")
+        self.send_header("Content-Length", "8")
+        self.end_headers()
+        self.wfile.write(b"1000000\n")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_witness_that_claims_to_have_seen_more(cluster):
+    """Its word is an alarm and stops nothing: whoever answers under its address may say what it likes."""
+    a, b = (cluster.add_node(code, name, ledger=QUICK) for code, name in (("440000", "广东省"), ("510000", "四川省")))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), HasSeenMore)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    signer = Signer("witness.example/w", WITNESS)
+    cluster.publish()
+    (a.dir / "witnesses.txt").write_text(f"witness far {signer.vkey} http://127.0.0.1:{server.server_port}/\nquorum none\n")
+    edit(a, ledger={"policy": "witnesses.txt"})
+    a.expect_error("witness.ahead")
+    try:
+        cluster.start()
+        line = a.wait_log("witness.ahead", seconds=60)[0]
+        assert "witness.example/w" in line.text and "1000000" in line.text
+        size = a.get("/v1/ledger").ok().json()["size"]
+        wait_for(lambda: a.get("/v1/ledger").ok().json()["size"] > size, seconds=60, what="the ledger to grow by itself")
+        assert a.get("/healthz").status == 200 and witnesses(a)[0] <= a.get("/v1/ledger").ok().json()["size"]
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -6,8 +6,9 @@ A is the window elsewhere (广东), B decides (四川), C is 浙江, and 510104 
 import datetime
 
 from cluster import wait_for
-from provinces import act, add_provinces, item_of, start_provinces, submit, view, wait_met, wait_status
+from provinces import act, add_provinces, assert_table, item_of, start_provinces, submit, view, wait_met, wait_status
 from test_deadlines import add_working_days, today
+from test_path import Shell
 
 A, B, C, COUNTY = "440000", "510000", "330000", "510104"
 
@@ -34,19 +35,22 @@ def test_orphan_recognised_by_township_and_county(cluster):
     wait_status(case, "arrived", a, b)
     act(b, case, "accept").ok()
     wait_status(case, "accepted", a, b)
+    assert "staged" in view(a, case)["terms"] and rows(a, case)["decide"]["days"] == 30
     first = rows(a, case)["first_review"]
     assert (first["days"], first["due"], first["met"]) == (15, add_working_days(day, 15).isoformat(), None)
     act(b, case, "handover", lead=int(COUNTY), note="初审意见:符合条件").ok()
     wait_status(case, "accepted", a, b, county)
     for node in (a, b, county):
         assert view(node, case)["lead"] == int(COUNTY) and rows(node, case)["first_review"]["met"]
-        assert rows(node, case)["decide"]["due"] == add_working_days(day, 30).isoformat()
+        decide = rows(node, case)["decide"]  # early or late, the county has its own fifteen days
+        assert (decide["days"], decide["from"], decide["due"]) == (15, today().isoformat(), add_working_days(today(), 15).isoformat())
     act(county, case, "decide", decision="grant", reason="符合孤儿认定条件").ok()
     act(county, case, "close").ok()
     wait_status(case, "closed_granted", a, county)
     told = rows(a, case)["deliver"]
     assert (told["days"], told["due"]) == (3, add_working_days(day, 3).isoformat())
-    act(a, case, "deliver", channel="electronic", note="已告知申请人").ok()
+    act(a, case, "notify", means="phone", told_on=day.isoformat()).ok()
+    act(a, case, "deliver", channel="electronic").ok()
     wait_status(case, "delivered", a, county)
     assert [(c["node"], c["by"]) for c in view(a, case)["custody"]] == [
         (int(A), "submit"), (int(B), "receipt"), (int(COUNTY), "handover")]
@@ -70,7 +74,8 @@ def test_subsidy_for_the_disabled_decided_at_home(cluster):
     act(b, case, "close").ok()
     wait_status(case, "closed_granted", a, b)
     assert rows(a, case)["deliver"]["days"] == 10
-    act(a, case, "deliver", channel="window", note="窗口已告知").ok()
+    act(a, case, "notify", means="window").ok()
+    act(a, case, "deliver", channel="window").ok()
     act(a, case, "evaluate", grade=5).ok()
     act(a, case, "evaluate", grade=5, side="deciding").ok()
     wait_status(case, "delivered", a, b)
@@ -84,10 +89,12 @@ def test_household_moves_in_one_visit(cluster):
     wait_status(whole, "arrived", c)
     part = submit(c, item=item_of(B, name), mode="joint", parent=whole)
     wait_status(part, "arrived", b, c)
-    assert view(c, whole)["parts"] == [{"case": part, "decision": None}], "noted by the node itself"
+    assert view(c, whole)["parts"] == [{"case": part, "decision": None, "noted": None, "status": "arrived"}], "noted by the node itself"
     assert view(b, part)["parent"] == whole
     assert b.get(f"/v1/cases/{whole}").status == 404, "the place left has no part in the whole"
     act(c, whole, "accept").ok()
+    assert [r[:2] for r in assert_table(Shell(c).text("case", "show", whole).split("\n\n")[3], "PART", "DECISION", "STATE")] == [[part, "open"]]
+    assert f"part of:     {whole}\n" in Shell(b).text("case", "show", part)
     early = act(c, whole, "decide", decision="grant")
     assert (early.status, early.json()["id"]) == (409, "case.parts_open")
     act(b, part, "accept").ok()
@@ -99,10 +106,35 @@ def test_household_moves_in_one_visit(cluster):
     act(b, part, "decide", decision="grant", reason="已打印户口迁移证").ok()
     act(b, part, "close").ok()
     wait_status(part, "closed_granted", b, c)
-    wait_for(lambda: view(c, whole)["parts"] == [{"case": part, "decision": "grant"}], what="the part to be noted")
+    wait_for(lambda: view(c, whole)["progress"]["state"] == "all_granted", what="the part to be noted")
     act(c, whole, "decide", decision="grant", reason="准予迁入").ok()
     act(c, whole, "close").ok()
     wait_status(whole, "closed_granted", c)
+    for case, nodes in ((part, (b, c)), (whole, (c,))):  # the applicant gets both papers where the application was handed in
+        assert rows(c, case)["deliver"]["days"] == 10
+        act(c, case, "deliver", channel="window", note="户口迁移证、准予迁入证明已交申请人").ok()
+        wait_status(case, "delivered", *nodes)
+        assert view(c, case)["due"] is None
+
+
+def test_household_moves_the_old_way(cluster):
+    """Who does not choose 跨省通办 (申请人自愿选择) takes the 准予迁入证明 to the place left himself: two cases, neither a part."""
+    b, c = start_provinces(cluster, B, C)
+    name = "夫妻投靠户口迁移"
+    moved_to = submit(c, item=item_of(C, name), mode="joint", division="330106", form={"跨省通办": "申请人不选择"})
+    wait_status(moved_to, "arrived", c)
+    for type, fields in (("accept", {}), ("decide", {"decision": "grant", "reason": "准予迁入"}), ("close", {})):
+        act(c, moved_to, type, **fields).ok()
+    act(c, moved_to, "deliver", channel="window", note="准予迁入证明已交申请人").ok()
+    wait_status(moved_to, "delivered", c)
+    assert view(c, moved_to)["parts"] == [] and b.get(f"/v1/cases/{moved_to}").status == 404
+    left = submit(b, item=item_of(B, name), mode="joint", form={"准予迁入证明": "申请人自带"})
+    wait_status(left, "arrived", b)
+    for type, fields in (("accept", {}), ("decide", {"decision": "grant", "reason": "已打印户口迁移证"}), ("close", {})):
+        act(b, left, type, **fields).ok()
+    act(b, left, "deliver", channel="window").ok()
+    wait_status(left, "delivered", b)
+    assert "parent" not in view(b, left) and c.get(f"/v1/cases/{left}").status == 404
 
 
 def test_a_part_that_is_refused_stops_the_whole(cluster):
@@ -114,7 +146,7 @@ def test_a_part_that_is_refused_stops_the_whole(cluster):
     wait_status(part, "arrived", b, c)
     act(b, part, "refuse", reason_code="not-registered-here", reason="户口不在本地").ok()
     wait_status(part, "refused", b, c)
-    wait_for(lambda: view(c, whole)["parts"] == [{"case": part, "decision": "deny"}], what="the part to be noted")
+    wait_for(lambda: view(c, whole)["progress"]["state"] == "part_denied", what="the part to be noted")
     act(c, whole, "accept").ok()
     refused = act(c, whole, "decide", decision="grant")
     assert (refused.status, refused.json()["id"]) == (409, "case.part_denied")
@@ -127,15 +159,26 @@ def test_first_identity_card_signed_at_home(cluster):
     case = submit(a, item=item_of(B, "首次申领居民身份证"), promise=True, form={"人像": "已采集", "指纹": "已采集"})
     wait_status(case, "arrived", a, b)
     assert "promised" in view(b, case)["flags"]
-    for node in (a, b):  # the sources name no days for this item: what is left is the law's notice and delivery
-        assert rows(node, case)["accept"]["days"] == 5 and "decide" not in rows(node, case) and "forward" not in rows(node, case)
+    for node in (a, b):
+        assert rows(node, case)["accept"]["days"] == 5 and "forward" not in rows(node, case)
+    day = today()
     act(b, case, "accept").ok()
+    wait_status(case, "accepted", a, b)
+    due = natural(day, 60)
+    while due != add_working_days(due - datetime.timedelta(days=1), 1):
+        due += datetime.timedelta(days=1)  # 民法典第二百零三条
+    for node in (a, b):  # 居民身份证法第十二条
+        decide = rows(node, case)["decide"]
+        assert (decide["days"], decide["unit"], decide["due"]) == (60, "natural", due.isoformat())
+    item = b.get(f"/v1/catalog/{B}/{view(b, case)['item_code']}").ok().json()["item"]
+    assert "居民身份证法第十二条" in item["limits"]["legal"]["text"] and "《中华人民共和国居民身份证法》第十二条" in item["legal_basis"]
     act(b, case, "decide", decision="grant", reason="审核签发").ok()
     act(b, case, "close").ok()
-    act(b, case, "note", note="制证完成,已邮寄").ok()
+    act(b, case, "post_result", carrier="EMS", tracking="EA123456789CN", note="制证完成").ok()
     wait_status(case, "closed_granted", a, b)
     assert rows(a, case)["deliver"] == rows(b, case)["deliver"] and rows(a, case)["deliver"]["days"] == 10
-    act(b, case, "deliver", channel="post", note="EMS").ok()
+    assert rows(b, case)["deliver"]["met"] is None, "on its way, and not delivered"
+    act(b, case, "deliver", channel="post").ok()
     wait_status(case, "delivered", a, b)
 
 
@@ -149,12 +192,13 @@ def test_disability_card_renewed_by_post(cluster):
     while due != add_working_days(due - datetime.timedelta(days=1), 1):
         due += datetime.timedelta(days=1)  # 民法典第二百零三条
     assert (forward["days"], forward["unit"], forward["due"]) == (3, "natural", due.isoformat())
-    act(a, case, "note", note="照片已寄").ok()
+    act(a, case, "post_materials", carrier="中国邮政", tracking="XA000000001CN", note="照片").ok()
     act(a, case, "forward").ok()
     wait_status(case, "arrived", a, b)
     act(b, case, "accept").ok()
     act(b, case, "decide", decision="grant").ok()
     act(b, case, "close").ok()
-    act(b, case, "deliver", channel="post", note="邮费由申请人承担").ok()
+    act(b, case, "post_result", carrier="中国邮政", note="邮费由申请人承担").ok()
+    act(b, case, "deliver", channel="post").ok()
     wait_status(case, "delivered", a, b)
     assert rows(a, case)["deliver"]["colour"] == "green"

@@ -2,7 +2,7 @@
 are cut. Evidence, freeze, what the operators are told, 督办, and what was proven before stands."""
 import pytest
 from cluster import wait_for
-from provinces import CATALOGS, act, add_provinces, submit, view, wait_met, wait_status
+from provinces import CATALOGS, act, add_provinces, item_of, submit, view, wait_met, wait_status
 
 A, B, C, STATE = "440000", "510000", "330000", "100000"
 LIVELY = {"heads_busy_s": 1, "heads_idle_s": 1, "heads_stale_s": 3600}
@@ -43,6 +43,13 @@ def acked(author, reader):
     return peer_of(author, reader.region)["acked_size"] >= author.get("/v1/status").ok().json()["ledger_size"] - 1
 
 
+def expect_a_fork(*nodes):
+    for node in nodes:
+        for id in ("ledger.equivocation", "ledger.what-to-do", "ledger.accused", "ledger.contradicted", "ledger.conflict",
+                   "ledger.behind", "ledger.rolled-back", "frontier.root", "witness.refused"):
+            node.expect_error(id)
+
+
 def test_two_copies_of_one_node(cluster, tmp_path):
     a, b, c, s = start_four(cluster)
     case, other = submit(a), submit(c, serial=3)
@@ -59,10 +66,7 @@ def test_two_copies_of_one_node(cluster, tmp_path):
     wait_status(case, "processing", a, b)
     wait_status(other, "denied", c, twin)
     wait_for(lambda: acked(b, a) and acked(twin, c) and acked(twin, s), 30, "both histories to be held by somebody")
-    for node in (a, b, c, s, twin):
-        for id in ("ledger.equivocation", "ledger.what-to-do", "ledger.accused", "ledger.contradicted", "ledger.conflict",
-                   "ledger.behind", "ledger.rolled-back", "frontier.root", "witness.refused"):
-            node.expect_error(id)
+    expect_a_fork(a, b, c, s, twin)
     b.stop()  # found out by its own operators, or not: the twin goes on
     b.line.route(a.dialler, twin.federation_port)
     cluster.heal()
@@ -102,6 +106,65 @@ def test_two_copies_of_one_node(cluster, tmp_path):
     check_receipt(cluster, proof, tmp_path)
     for node in (a, c, s):
         assert node.cli("ledger", "verify")["result"] == "ok"
+
+
+def test_parts_that_end_while_their_whole_is_frozen(cluster):
+    """The lead of a whole has signed two histories; its parts are decided by another province, which goes on. What becomes of them shows
+    at once where they are held, and is noted in the whole as soon as that takes anything again: the part has no event any more then."""
+    a, b, c, s = start_four(cluster)
+    joint = item_of(B, "夫妻投靠户口迁移")
+    whole, other = submit(a, item=joint, mode="joint"), submit(c, serial=3)
+    wait_status(whole, "arrived", a, b)
+    wait_status(other, "arrived", c, b)
+    fields = {"item": item_of(C, "夫妻投靠户口迁移"), "mode": "joint", "division": "330106", "parent": whole}
+    gone, granted = (submit(a, serial=serial, **fields) for serial in (4, 5))
+    for part in (gone, granted):
+        wait_status(part, "arrived", a, c)
+        act(c, part, "accept").ok()
+    close(c, gone)
+    wait_for(lambda: shown_parts(b, whole) == {gone: ("grant", "grant"), granted: (None, None)}, what="the first part to be noted")
+    # what the lead has seen of it stands behind the freeze, as far as both histories agree for certain: whole subtrees
+    b.post(f"/v1/cases/{whole}/events", {"events": [{"type": "note", "note": "已阅"}] * 100}).ok()
+    wait_for(lambda: len({view(n, whole)["digest"] for n in (a, b)}) == 1 and acked(b, c) and acked(b, s), 30, "all to hold it")
+
+    twin = run_twice(cluster, a, b, c, s)
+    act(b, whole, "accept").ok()
+    act(twin, other, "accept").ok()
+    act(twin, whole, "refuse", reason_code="not-here", reason="另一份账").ok()
+    wait_status(whole, "accepted", a, b)
+    wait_status(other, "accepted", c, twin)
+    wait_for(lambda: acked(b, a) and acked(twin, c) and acked(twin, s), 30, "both histories to be held by somebody")
+    expect_a_fork(a, b, c, s, twin)
+    b.stop()
+    b.line.route(a.dialler, twin.federation_port)
+    cluster.heal()
+    for node, peer in ((s, a), (c, a), (s, c)):
+        wait_for(lambda n=node, o=peer: peer_of(n, o.region)["state"] == "connected", 60, f"{node} to reach {peer}")
+    wait_for(lambda: view(a, whole)["frozen"], 90, "the whole to freeze")
+
+    act(c, gone, "revoke", reason_code="false.material", reason="材料不实").ok()
+    close(c, granted)
+    wait_status(gone, "revoked", a, c)
+    wait_status(granted, "closed_granted", a, c)
+    assert shown_parts(a, whole) == {gone: ("lapsed", "grant"), granted: ("grant", None)}
+    seen = view(a, whole)
+    assert seen["frozen"] and seen["progress"]["state"] == "part_lapsed" and "part_lapsed" not in seen["flags"]
+    assert any(gone in w and "分件失效" in w for w in seen["warnings"]), seen["warnings"]
+    s.cli("case", "supervise", whole, "--lead", C, "--reason-code", "lead.forked")
+    for node in (a, c):
+        wait_for(lambda: node.get(f"/v1/cases/{whole}").status == 200 and not view(node, whole)["frozen"] and shown_parts(node, whole) == {
+            gone: ("lapsed", "lapsed"), granted: ("grant", "grant")}, 60, f"{node} to know of both parts")
+    assert "part_lapsed" in view(c, whole)["flags"]
+    wait_for(lambda: len({view(n, whole)["digest"] for n in (a, c, s)}) == 1, 60, "the three to agree on the whole")
+
+
+def close(office, part):
+    act(office, part, "decide", decision="grant").ok()
+    act(office, part, "close").ok()
+
+
+def shown_parts(node, whole):
+    return {p["case"]: (p["decision"], p["noted"]) for p in view(node, whole)["parts"]}
 
 
 def final_receipt(node, case):

@@ -1,8 +1,14 @@
 """A node that takes part in a case later than others (转办, 督办): it gets the earlier entries with their proofs and the key,
 and nobody gets them who has no part."""
+import time
+
 import pytest
 from cluster import CommandFailed, wait_for
-from provinces import ORPHAN, act, add_provinces, start_provinces, submit, view, wait_met, wait_status
+from provinces import ORPHAN, act, add_provinces, assert_table, start_provinces, submit, view, wait_met, wait_status
+
+
+def peer_state(node, code):
+    return next(p["state"] for p in node.get("/v1/peers").ok().json()["peers"] if p["code"] == code)
 
 
 def events_of(node, case):
@@ -69,6 +75,25 @@ def test_newcomer_while_the_old_lead_is_away(cluster):
     wait_status(case, "processing", a, b, c)
 
 
+def test_newcomer_asks_soon_when_the_line_is_back(cluster):
+    """The pause between two tries grows to a minute; whoever can be asked again is asked without it."""
+    b, a, c = start_provinces(cluster, "510000", "440000", "330000")
+    case = submit(a)
+    wait_status(case, "arrived", a, b)
+    cluster.cut(a, b)
+    cluster.cut(a, c)
+    assert act(a, case, "note", note="请尽快").status == 201
+    b.cli("case", "handover", case, "--lead", "330000")
+    wait_for(lambda: c.metric("tongban_case_pull_pause_seconds") == 32, seconds=120, what="a long pause")
+    paused = time.monotonic()
+    cluster.heal()
+    wait_for(lambda: peer_state(c, 440000) == "connected", seconds=120, what="the line to be back")
+    if time.monotonic() - paused < 24:  # dialling again may take as long as the pause, which says nothing then
+        wait_for(lambda: c.metric("tongban_case_pull_pause_seconds") < 32, seconds=6, what="the pause to end with the line's")
+    wait_for(lambda: c.metric("tongban_case_pulls") == 0, seconds=120, what="the earlier entries")
+    assert [e["type"] for e in events_of(c, case)].count("note") == 1
+
+
 def test_down_to_a_county_and_back(cluster):
     """转办 from the province to its city, on to a county that never saw the case, and back the way it came: whoever has it acts, nobody
     else does, each reads what was written before, and all show the same way of custody. Then once more, past a level."""
@@ -110,6 +135,10 @@ def test_down_to_a_county_and_back(cluster):
     county.cli("case", "decide", case, "--grant", "--reason", "符合条件")
     wait_status(case, "closed_granted", *everybody)
     assert "custody" in window.cli("case", "show", case)
+    text = cluster.cli("case", "show", case, env={"TONGBAN_DIR": str(window.dir)}).stdout
+    held_by = assert_table(text.split("\n\n")[2], "HOLDER", "SINCE", "BY")
+    assert [(row[0], row[2]) for row in held_by] == [("440000", "submit 收件"), ("510000", "receipt 签收")] + [
+        (str(node), "handover 转办") for node in way[2:]]
     for node in everybody:
         assert node.cli("ledger", "verify")["result"] == "ok"
 

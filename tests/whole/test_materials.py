@@ -222,6 +222,7 @@ def test_scanner(cluster, tmp_path):
         assert m["scan"] == want, name
     assert seen.read_text().split()[0] == hashlib.sha256(clean + b"clean").hexdigest(), "all of it, on standard input"
 
+    a.expect_error("material.infected")  # those of "fails" and "dies" are scanned again
     for script in ("cat > /dev/null; exit 1", "exit 1"):
         a.stop()
         configure(a, scanner=scanner(tmp_path, script))

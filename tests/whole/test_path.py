@@ -11,6 +11,7 @@ import pytest
 
 from cluster import wait_for
 from provinces import (
+    ORPHAN_MATERIALS,
     ORPHAN, act, add_provinces, application, assert_table, assert_whole, bring_to, citizen_number, columns,
     copy_catalogs, edit_json, ledger_size, start_provinces, submit, view, wait_met, wait_status, write_json,
 )
@@ -28,7 +29,7 @@ def effects(node, case):
 
 def test_from_window_to_delivery(cluster):
     a, b, c = start_provinces(cluster, A, B, C)
-    accepted = a.post("/v1/cases", application())
+    accepted = a.post("/v1/cases", application(materials=ORPHAN_MATERIALS))
     assert accepted.status == 201
     result = accepted.json()
     case = result["case"]
@@ -82,10 +83,10 @@ def test_a_node_decides_what_its_own_window_takes_in(cluster):
 # Who writes what, and what both sides show then. Everything begins with an application that has arrived at B.
 WAYS = {
     "refused (不予受理), the notice is delivered": [
-        (B, {"type": "refuse", "reason_code": "not-our-power"}, "refused"),
+        (B, {"type": "refuse", "reason_code": "not-our-power", "reason": "不属于本机关职权"}, "refused"),
         (A, {"type": "deliver", "channel": "post"}, "delivered"),
     ],
-    "not required (不受理)": [(B, {"type": "not_required", "reason_code": "no-licence-needed"}, "not_required")],
+    "not required (不受理)": [(B, {"type": "not_required", "reason_code": "no-licence-needed", "reason": "依法不需要许可"}, "not_required")],
     "correction (补正)": [
         (B, {"type": "correct", "reason_code": "guardian-proof", "reason": "缺监护关系证明"}, "correcting"),
         (A, {"type": "supplement", "payload": {"materials": [{"code": "M1"}]}}, "corrected"),
@@ -95,7 +96,7 @@ WAYS = {
     "denied (不予)": [
         (B, {"type": "accept"}, "accepted"),
         (B, {"type": "process"}, "processing"),
-        (B, {"type": "decide", "decision": "deny", "reason_code": "not-orphan"}, "denied"),
+        (B, {"type": "decide", "decision": "deny", "reason_code": "not-orphan", "reason": "不符合孤儿认定条件"}, "denied"),
         (B, {"type": "close"}, "closed_denied"),
         (A, {"type": "deliver", "channel": "electronic"}, "delivered"),
     ],
@@ -114,7 +115,7 @@ WAYS = {
         (B, {"type": "decide", "decision": "grant"}, "granted"),
         (B, {"type": "close"}, "closed_granted"),
         (A, {"type": "deliver", "channel": "window"}, "delivered"),
-        (B, {"type": "revoke", "reason_code": "obtained-by-deceit"}, "revoked"),
+        (B, {"type": "revoke", "reason_code": "obtained-by-deceit", "reason": "以欺骗手段取得"}, "revoked"),
     ],
 }
 
@@ -210,10 +211,20 @@ def test_every_command_for_looking(cluster):
     assert shell.text("case", "list", "--status", "accepted") == "no cases\n"
 
     shown = shell.text("case", "show", case)
-    pairs = assert_pairs(shown, "case", "number", "item", "state", "received by", "decided by", "division", "due",
+    pairs = assert_pairs(shown, "case", "number", "item", "state", "received by", "decided by", "division", "flags", "due",
                          "created", "updated", "digest")
     assert pairs["state"].startswith("arrived 签收") and pairs["digest"] == view(a, case)["digest"]
-    events = assert_table(shown.split("\n\n", 1)[1], "WRITTEN", "BY", "ENTRY", "EVENT", "EFFECT", "FINAL", "EXPLANATION")
+    assert pairs["flags"] == "identity_checked, form_checked"
+    _, deadlines, custody, events = shown.split("\n\n")
+    deadlines = assert_table(deadlines, "DEADLINE", "DAYS", "FROM", "DUE", "COLOUR", "LEFT", "MET", "SOURCE")
+    due = {d["kind"]: d for d in view(a, case)["deadlines"]}
+    assert [row[0] for row in deadlines] == ["forward 转出", "first_review 下级审查", "decide 决定", "accept 受理"]
+    assert deadlines[0][5:7] == ["-", due["forward"]["met"]]
+    assert deadlines[3][1:6] == ["5 working", due["accept"]["from"], due["accept"]["due"], "green", "5"]
+    assert deadlines[3][6:] == ["-", due["accept"]["source"]]
+    custody = assert_table(custody, "HOLDER", "SINCE", "BY")
+    assert [(row[0], row[2]) for row in custody] == [(A, "submit 收件"), (B, "receipt 签收")]
+    events = assert_table(events, "WRITTEN", "BY", "ENTRY", "EVENT", "EFFECT", "FINAL", "EXPLANATION")
     assert [row[3] for row in events] == ["submit 收件", "identity_check 身份核验", "form_check 形式审查", "forward 转出",
                                           "receipt 签收"]
     assert shell.json("case", "show", number)["case"] == case
@@ -259,28 +270,37 @@ def test_every_command_for_acting(cluster, tmp_path):
     for side, status, *arguments in [
         ("b", "correcting", "correct", "--reason-code", "guardian-proof", "--reason", "缺监护关系证明"),
         ("a", "correcting", "note", "--note", "已电话联系"),
+        ("a", "correcting", "post-materials", "--carrier", "EMS", "--tracking", "EA123456789CN"),
         ("b", "accepted", "accept"),
         ("b", "processing", "process"),
         ("b", "granted", "decide", "--grant", "--keep-open", "--reason", "材料齐全"),
         ("b", "closed_granted", "close"),
+        ("b", "closed_granted", "post-result", "--carrier", "顺丰"),
         ("a", "delivered", "deliver", "--channel", "window"),
     ]:
         shell, node = shells[side]
         before = ledger_size(node)
         assert shell.json("case", arguments[0], case, *arguments[1:])["first_index"] == before
         wait_status(case, status, a, b)
+    act(a, case, "evaluate", grade=2).ok()
+    wait_for(lambda: view(b, case)["grades"]["receiving"] == 2, what="the mark at the other side")
+    shown = at_b.text("case", "show", case)
+    assert "\ngrades:      receiving 2, deciding - (好差评, of 5)\n" in shown
+    assert ("follow_up_receiving 差评整改", "15 working") in {
+        tuple(row[:2]) for row in assert_table(shown.split("\n\n")[1], "DEADLINE", "DAYS", "FROM", "DUE", "COLOUR", "LEFT", "MET", "SOURCE")}
 
     # decide without --keep-open closes too; deny; refuse; withdraw; receipt; event from JSON
     denied, refused, withdrawn = (
         at_a.json(*submitting, "--id", citizen_number(serial))["case"] for serial in (3, 4, 5))
     bring_to(denied, a, b, "accepted")
-    at_b.json("case", "decide", denied, "--deny", "--reason-code", "not-orphan")
+    at_b.json("case", "decide", denied, "--deny", "--reason-code", "not-orphan", "--reason", "不符合孤儿认定条件")
     wait_status(denied, "closed_denied", a, b)
     wait_status(refused, "arrived", a, b)
-    at_b.json("case", "refuse", refused, "--reason-code", "not-our-power")
+    at_b.json("case", "refuse", refused, "--reason-code", "not-our-power", "--reason", "不属于本机关职权")
     wait_status(refused, "refused", a, b)
     at_a.json("case", "withdraw", withdrawn, "--reason", "申请人放弃")
     wait_status(withdrawn, "withdrawn", a, b)
+    assert [view(node, withdrawn)["status_number"] for node in (a, b)] == [2, 2], "撤件: nobody had accepted it"
     again = at_b.run("case", "receipt", refused, check=False)
     assert again.returncode == 4 and "case.status" in again.stderr, "it was signed for already, by the node itself"
     at_a.json("case", "event", denied, "--json-file", "-", input='{"type":"object","reason":"不服"}')
@@ -342,6 +362,7 @@ def test_withdrawal_and_decision_cross(cluster):
     cluster.heal()
     agreed = wait_same(a, b, case)
     assert agreed["status"] == "withdrawn" and agreed["level"] == "sequenced", "B has seen it (确认): final"
+    assert agreed["status_number"] == 14, "撤回: it was accepted before"
     for node in (a, b):
         withdrawal = explanation(node, case, "withdraw")
         assert withdrawal["effect"] == "ok" and "makes the decision of 510000 void" in withdrawal["explanation"]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import c2sp_verify
+from cluster import IS_DEBUG
 from receipt_maker import LOG, WITNESS, Signer, World, damage, flips, make_leaf, to_base45
 
 BIN = Path(os.environ["TONGBAN_BIN"]).resolve()
@@ -151,13 +152,14 @@ def is_without_spare(form, data, receipts):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_damaged_receipts_one_verdict(desk, form):
-    """Thousands in all, from fixed seeds. None is proven, but for a text from which the line of a witness beyond the quorum was taken as a
+    """Thousands in all in the debug build, from fixed seeds. None is proven, but for a text from which the line of a witness beyond the quorum was taken as a
     whole: that is a receipt too. By the signatures alone more are proven, and then both say of what."""
     rng = random.Random(f"damaged {form}")
     receipts = [make(desk, form, whole(desk)), make(desk, form, whole(desk, cosigned=(0, 1, 2, 3)))]
     assert all(desk.agree(data) for data in receipts)
     damaged = []
-    for _ in range(800):
+    count = 800 if IS_DEBUG else 160  # each is four processes; unit_receipt_flip has more, in one
+    for _ in range(count):
         data = rng.choice(receipts)
         for _ in range(rng.choice([1, 1, 1, 2])):
             if len(data) > 1:
@@ -167,7 +169,7 @@ def test_damaged_receipts_one_verdict(desk, form):
         for data, passed in zip(damaged, pool.map(desk.agree, damaged)):
             assert not passed or is_without_spare(form, data, receipts), data
         proven = sum(pool.map(lambda data: desk.agree(data, lenient=True), damaged))
-    assert 10 < proven < 400, f"{proven} of {len(damaged)} are still proven by their signatures"
+    assert count / 80 < proven < count / 2, f"{proven} of {len(damaged)} are still proven by their signatures"
 
 
 def test_no_flip_passes_the_second_verifier(desk):

@@ -1,5 +1,12 @@
 """A daemon that is asked to stop ends with status 0, whatever its connections are doing at that moment."""
 import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import preload_library
+from cluster import wait_for
 
 ROUNDS = int(os.environ.get("TONGBAN_TEST_ROUNDS", "3"))
 
@@ -34,3 +41,55 @@ def test_a_second_signal_does_not_kill_what_ends_well(cluster):
         assert node.process.returncode == 0
         node.process = None
         node.start()
+
+
+def test_stops_while_it_asks_the_others(cluster):
+    """Before it writes, a node asks the others what they hold of its ledger. A SIGTERM in that time, also in the very turn of the loop in
+    which the last answer comes, ends it before it has started."""
+    other = cluster.add_node("440000", "广东省", proxied=False)
+    node = cluster.add_node("510000", "四川省", proxied=False)
+    cluster.publish()
+    other.start()
+    env = preload_library.environment("slowpoll", TONGBAN_TEST_POLL_MS="60")
+    for number in range(60):
+        node.start(wait=False, env=env)
+        wait_for(lambda: has_signal(Path(f"/proc/{node.pid}"), "SigCgt", signal.SIGTERM), what="the node to take signals")
+        began = time.monotonic()
+        has_started = len(node.log_lines("node.started"))
+        while time.monotonic() < began + number * 0.02:
+            if len(node.log_lines("node.started")) > has_started:
+                assert number > 2, "started at once: it asked nobody"
+                return
+        node.stop()
+    raise AssertionError("it asks for more than a second")
+
+
+def test_stops_while_it_opens_its_store(cluster):
+    """As the first process of a container it would not get a SIGTERM that it has not asked for: none is lost, and the end is in order."""
+    node = cluster.add_node("510000", "四川省", proxied=False)
+    cluster.start()
+    for _ in range(5 * ROUNDS):
+        node.stop()
+        node.start(wait=False)
+        pid = str(node.pid)
+        wait_for(lambda p=pid: (node.dir / "writer.lock").read_text().strip() == p, what="the node to open its store")
+
+
+def has_signal(process, set_name, number):
+    """Is the signal @number in the set that /proc tells as @set_name?"""
+    members = int(re.search(rf"^{set_name}:\s*([0-9a-f]+)", (process / "status").read_text(), re.M).group(1), 16)
+    return members >> (number - 1) & 1 == 1
+
+
+def takes_sigterm(thread):
+    return not has_signal(thread, "SigBlk", signal.SIGTERM)
+
+
+def test_signals_are_for_the_loops_thread(cluster):
+    """A SIGTERM that another thread takes ends the process on the spot at the moment in which no handler stands any more."""
+    nodes = [cluster.add_node(code, name, proxied=False) for code, name in (("510000", "四川省"), ("440000", "广东省"))]
+    cluster.start()
+    for node in nodes:
+        threads = list(Path(f"/proc/{node.pid}/task").iterdir())
+        assert len(threads) > 3
+        assert [x.name for x in threads if takes_sigterm(x)] == [str(node.pid)]

@@ -1,5 +1,5 @@
 #!/bin/bash
-# PostgreSQL 17: A -> B by logical replication over mutual TLS, client to A over mutual TLS.
+# PostgreSQL 17: A -> B by logical replication over mutual TLS; its client at A and B on the server's Unix socket, as ours on the node's.
 # pg.sync: A's commit returns when B has flushed (synchronous_standby_names, subscription with synchronous_commit=on): what Tongban's
 # durable=peers promises. pg.async: A's commit is durable at A, B's apply worker commits durably right after.
 PEER=pg
@@ -25,7 +25,7 @@ start_pg() { # start_pg a|b PORT
     as_pg tee -a "$d/postgresql.conf" >/dev/null <<C
 listen_addresses='127.0.0.1'
 port=$2
-unix_socket_directories=''
+unix_socket_directories='$W/pg'
 ssl=on
 ssl_cert_file='$W/pg/$1.crt'
 ssl_key_file='$W/pg/$1.key'
@@ -39,7 +39,7 @@ max_wal_size=4GB
 max_connections=200
 wal_writer_delay=10ms
 C
-    as_pg tee "$d/pg_hba.conf" >/dev/null <<<'hostssl all all 127.0.0.1/32 cert'
+    as_pg tee "$d/pg_hba.conf" >/dev/null <<<$'local all all trust\nhostssl all all 127.0.0.1/32 cert'
     as_pg $BIN/postgres -D "$d" >"$W/pg.$1.log" 2>&1 &
     PIDS+=($!)
     wait_tcp "$2"
@@ -47,7 +47,7 @@ C
 start_pg a $PA
 start_pg b $PB
 LOGIN="host=localhost hostaddr=127.0.0.1 user=bench dbname=postgres sslmode=verify-full"
-CLIENT="$LOGIN sslrootcert=$W/tls/ca.crt sslcert=$W/tls/client.crt sslkey=$W/tls/client.key"
+CLIENT="host=$W/pg user=bench dbname=postgres"
 CA="$CLIENT port=$PA" CB="$CLIENT port=$PB"
 sql() { psql -qAtX -v ON_ERROR_STOP=1 "$1" -c "$2"; }
 streams() { [ "$(sql "$CA" "select ssl from pg_stat_ssl join pg_stat_replication using(pid) where state='streaming'")" = t ]; }

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <errno.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,6 +17,18 @@
 
 static char folder[] = "/tmp/tongban-file-XXXXXX";
 static char path[64];
+static bool folders_fail; /* the disk refuses to make folders durable */
+
+/* Stands in front of libc's. */
+int fsync(int fd)
+{
+    struct stat st;
+    if (folders_fail && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static int set_up(void **state)
 {
@@ -91,6 +105,10 @@ static void test_not_a_file(void **state)
     assert_string_equal(e.id, "file.not-regular");
     assert_int_equal(unlink(in_folder("pipe")), 0);
     assert_int_equal(file_write(in_folder("no/such/folder"), bytes_of("x", 1), 0600, false, &e), ERR_IO);
+    assert_string_equal(e.id, "file.create");
+    assert_int_equal(file_read("/proc/self/mem", 10, &b, &e), ERR_IO); /* nothing is mapped at 0 */
+    assert_string_equal(e.id, "file.read");
+    buf_close(&b);
 }
 
 static void test_exclusive(void **state)
@@ -115,8 +133,11 @@ static void test_make_dir(void **state)
     assert_int_equal(rmdir(dir), 0);
     assert_int_equal(file_write(dir, bytes_of("x", 1), 0600, false, NULL), 0);
     assert_int_equal(file_make_dir(dir, 0700, &e), ERR_IO); /* a file is in the way */
+    assert_string_equal(e.id, "file.mkdir");
     assert_int_equal(unlink(dir), 0);
+    e.id[0] = '\0';
     assert_int_equal(file_make_dir(in_folder("no/such"), 0700, &e), ERR_IO);
+    assert_string_equal(e.id, "file.mkdir");
 }
 
 static void test_closed(void **state)
@@ -139,11 +160,34 @@ static void test_closed(void **state)
     assert_int_equal(unlink(file), 0);
 }
 
+/* What cannot be replaced stays as it was; what was replaced and may not outlast a power cut is told. No temporary file is left (tear_down). */
+static void test_refusing_disk(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *file = in_folder("a");
+    assert_int_equal(mkdir(file, 0700), 0);
+    assert_int_equal(file_write(file, bytes_of("new", 3), 0600, false, &e), ERR_IO);
+    assert_string_equal(e.id, "file.rename");
+    assert_non_null(strstr(e.message, file));
+    assert_int_equal(rmdir(file), 0);
+
+    assert_int_equal(file_write(file, bytes_of("old", 3), 0600, false, NULL), 0);
+    folders_fail = true;
+    assert_int_equal(file_write(file, bytes_of("new", 3), 0600, false, &e), ERR_IO);
+    assert_string_equal(e.id, "file.sync");
+    assert_non_null(strstr(e.message, file));
+    folders_fail = false;
+    assert_content(file, "new", 3); /* whole: which of the two is there after a power cut, nobody knows */
+    assert_int_equal(unlink(file), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_limit),    cmocka_unit_test(test_not_a_file),
-        cmocka_unit_test(test_exclusive),  cmocka_unit_test(test_make_dir), cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_refusing_disk), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_not_a_file),    cmocka_unit_test(test_exclusive),  cmocka_unit_test(test_make_dir),
+        cmocka_unit_test(test_closed),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

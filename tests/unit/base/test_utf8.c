@@ -105,13 +105,21 @@ static void test_columns(void **state)
                      3);
 }
 
+static void test_fold_width(void **state)
+{
+    (void)state;
+    for (uint32_t rune = 0; rune <= 0x110000; rune++) {
+        bool is_full = rune >= 0xff01 && rune <= 0xff5e;
+        assert_int_equal(utf8_fold_width(rune), rune == 0x3000 ? ' ' : is_full ? rune - 0xff00 + ' ' : rune);
+    }
+    assert_int_equal(utf8_fold_width(0xff3a), 'Z');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_all_runes),
-        cmocka_unit_test(test_trim_partial),
-        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_decode),  cmocka_unit_test(test_all_runes),  cmocka_unit_test(test_trim_partial),
+        cmocka_unit_test(test_columns), cmocka_unit_test(test_fold_width),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

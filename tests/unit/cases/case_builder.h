@@ -34,6 +34,8 @@ static inline uint32_t builder_author(uint16_t type)
     case CASE_EVENT_SUPPLY:
     case CASE_EVENT_PART:
     case CASE_EVENT_PART_DONE:
+    case CASE_EVENT_POST_MATERIALS:
+    case CASE_EVENT_PART_LAPSED:
         return RECEIVING;
     case CASE_EVENT_SUPERVISE:
         return NATIONAL;
@@ -83,7 +85,7 @@ static inline struct case_event builder_event(uint16_t type)
     e.review = type == CASE_EVENT_REVIEW ? CASE_REVIEW_PASS : 0;
     e.extend_days = type == CASE_EVENT_EXTEND ? 10 : 0;
     e.side = type == CASE_EVENT_FOLLOW_UP ? CASE_SIDE_DECIDING : 0;
-    e.has_part = type == CASE_EVENT_PART || type == CASE_EVENT_PART_DONE;
+    e.has_part = type == CASE_EVENT_PART || type == CASE_EVENT_PART_DONE || type == CASE_EVENT_PART_LAPSED;
     if (type == CASE_EVENT_PART_DONE)
         e.decision = CASE_DECISION_GRANT;
     if (type == CASE_EVENT_SUBMIT)
@@ -179,6 +181,7 @@ struct builder_more {
     bool lacking;  /* accepted with 容缺 */
     bool promise;  /* 告知承诺 */
     bool part;     /* 联办分件, open */
+    bool granted;  /* 联办分件, granted from the start */
     bool bad_mark; /* of the deciding side, once delivered */
     bool review;   /* 法制审核 is demanded */
 };
@@ -194,6 +197,10 @@ static inline void builder_step(struct casefile *file, uint16_t type, struct bui
     if (type != CASE_EVENT_SUBMIT)
         builder_cite_tips(file, &e);
     builder_add(file, &e);
+    if (type == CASE_EVENT_SUBMIT && more.granted) {
+        (void)builder_append(file, CASE_EVENT_PART);
+        (void)builder_append(file, CASE_EVENT_PART_DONE);
+    }
     if (type == CASE_EVENT_DELIVER && more.bad_mark) {
         struct case_event mark = builder_event(CASE_EVENT_EVALUATE);
         mark.side = CASE_SIDE_DECIDING;

@@ -261,6 +261,34 @@ static void test_supervise_cites_the_last_leaf(void **state)
     casefile_destroy(file);
 }
 
+/* Of two cited entries with the number of the last leaf a fold cuts off the one of the larger code: no supervise is written
+ * where that is not the lead's. */
+static void test_supervise_and_a_number_twice(void **state)
+{
+    (void)state;
+    static const uint32_t others[] = {OTHER, RECEIVING}; /* of a larger and a smaller code than the lead */
+    for (size_t i = 0; i < array_count(others); i++) {
+        struct casefile *file = builder_case_at(CASE_STATUS_ARRIVED);
+        struct case_event note = builder_event(CASE_EVENT_NOTE), draft;
+        builder_cite_tips(file, &note);
+        struct case_event accept = builder_append(file, CASE_EVENT_ACCEPT);
+        struct case_command command = command_of(CASE_EVENT_SUPERVISE);
+        struct err e;
+        note.origin = others[i];
+        note.index = accept.index;
+        builder_add(file, &note);
+        command.self = NATIONAL;
+        command.role = CASE_ROLE_SUPERVISOR;
+        command.lead = OTHER;
+        assert_int_equal(case_command_check(file, &command, &draft, &e), others[i] > LEAD ? ERR_CONFLICT : 0);
+        if (others[i] > LEAD)
+            assert_string_equal(e.id, "case.last-leaf-twice");
+        else
+            assert_int_equal(draft.last_leaf, accept.index);
+        casefile_destroy(file);
+    }
+}
+
 /* Eight citations are full: the leaf takes the place of one that is not the author's own. */
 static void test_supervise_with_many_tips(void **state)
 {
@@ -425,9 +453,11 @@ static void test_refusals_name_their_source(void **state)
         {CASE_EFFECT_OK, CASE_WHY_DEEMED, CASE_EVENT_ACCEPT, "行政许可法第三十二条第一款第四项"},
         {CASE_EFFECT_OK, CASE_WHY_EXTENSION_OVER, CASE_EVENT_EXTEND, "行政许可法第四十二条"},
         {CASE_EFFECT_OK, CASE_WHY_LACKING_UNALLOWED, CASE_EVENT_ACCEPT, "容缺受理"},
+        {CASE_EFFECT_OK, CASE_WHY_LACKING_OVER, CASE_EVENT_ACCEPT, "容缺受理"},
         {CASE_EFFECT_OK, CASE_WHY_PROMISE_UNALLOWED, CASE_EVENT_RECEIPT, "国办发〔2020〕42号"},
         {CASE_EFFECT_GUARD, CASE_WHY_NOT_DEEMED, CASE_EVENT_ACCEPT, "行政许可法第三十二条第一款第四项"},
         {CASE_EFFECT_GUARD, CASE_WHY_REASONS_UNTOLD, CASE_EVENT_DECIDE, "行政许可法第三十八条、第四十二条"},
+        {CASE_EFFECT_GUARD, CASE_WHY_BASIS_UNTOLD, CASE_EVENT_PAUSE, "行政许可法第四十五条"},
         {CASE_EFFECT_GUARD, CASE_WHY_EXTENDED_ONCE, CASE_EVENT_EXTEND, "行政许可法第四十二条"},
         {CASE_EFFECT_GUARD, CASE_WHY_PARTS_OPEN, CASE_EVENT_DECIDE, "国办发〔2020〕35号 多地联办"},
         {CASE_EFFECT_GUARD, CASE_WHY_PART_DENIED, CASE_EVENT_DECIDE, "国办发〔2020〕35号 多地联办"},
@@ -461,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_draft_cites_own_last),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_supervise_cites_the_last_leaf),
+        cmocka_unit_test(test_supervise_and_a_number_twice),
         cmocka_unit_test(test_supervise_with_many_tips),
         cmocka_unit_test(test_attributes),
         cmocka_unit_test(test_repeated_request),

@@ -206,7 +206,9 @@ static void test_pause_and_extension(void **state)
     struct casefile *file = arrived(20260302, CASE_UNIT_WORKING, 20);
     step(file, 20260302, CASE_EVENT_ACCEPT);
     assert_int_equal(only(file, DEADLINE_DECIDE).due, 20260330);
-    step(file, 20260305, CASE_EVENT_PAUSE);
+    struct case_event pause = builder_event(CASE_EVENT_PAUSE);
+    pause.pause_kind = 8; /* a hearing would have a deadline of its own */
+    (void)on(file, 20260305, pause);
     struct deadline d = only(file, DEADLINE_DECIDE);
     assert_true(d.is_stopped);
     assert_int_equal(d.due, 0);
@@ -345,6 +347,135 @@ static void test_colours(void **state)
     assert_null(deadline_chinese(DEADLINES_MAX + 1));
 }
 
+/* 孤儿认定: fifteen days from 收到推送 in the town, fifteen from 收到乡镇材料 in the county, whenever that is. */
+static struct casefile *staged(uint32_t received, uint16_t first, uint16_t all)
+{
+    struct casefile *file = builder_case_at(CASE_STATUS_FORWARDED);
+    struct case_event receipt = builder_event(CASE_EVENT_RECEIPT);
+    receipt.terms = CASE_TERM_STAGED;
+    put_limit(&receipt, CASE_LIMIT_FIRST, CASE_UNIT_WORKING, first);
+    put_limit(&receipt, CASE_LIMIT_DECIDE, CASE_UNIT_WORKING, all);
+    (void)on(file, received, receipt);
+    return file;
+}
+
+static void test_stages(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t handed, due;
+    } rows[] = {{20260304, 20260325}, {20260320, 20260410}, {20260327, 20260417}}; /* early, in time, late */
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct casefile *file = staged(20260302, 15, 30); /* Monday */
+        assert_int_equal(only(file, DEADLINE_FIRST).due, 20260323);
+        assert_int_equal(only(file, DEADLINE_DECIDE).due, 20260413);
+        step(file, 20260304, CASE_EVENT_ACCEPT); /* is no beginning */
+        assert_int_equal(only(file, DEADLINE_FIRST).from, 20260302);
+        assert_int_equal(only(file, DEADLINE_DECIDE).days, 30);
+        step(file, rows[i].handed, CASE_EVENT_HANDOVER);
+        assert_int_equal(only(file, DEADLINE_FIRST).met, rows[i].handed);
+        assert_int_equal(deadline_colour(&(struct deadline){.due = 20260323, .met = rows[i].handed, .is_met = true}, 0),
+                         rows[i].handed > 20260323 ? DEADLINE_RED : DEADLINE_GREEN);
+        struct deadline d = only(file, DEADLINE_DECIDE);
+        assert_int_equal(d.days, 15);
+        assert_int_equal(d.from, rows[i].handed);
+        assert_int_equal(d.due, rows[i].due);
+        struct case_event pause = builder_event(CASE_EVENT_PAUSE); /* later: what is met keeps its day and its colour */
+        pause.origin = OTHER;
+        (void)on(file, 20260403, pause);
+        assert_true(only(file, DEADLINE_DECIDE).is_stopped);
+        assert_false(only(file, DEADLINE_FIRST).is_stopped);
+        assert_int_equal(only(file, DEADLINE_FIRST).due, 20260323);
+        casefile_destroy(file);
+    }
+
+    struct casefile *file = staged(20260302, 15, 30); /* to the right office first: its days are not over */
+    step(file, 20260303, CASE_EVENT_HANDOVER);
+    assert_false(only(file, DEADLINE_FIRST).is_met);
+    assert_int_equal(only(file, DEADLINE_DECIDE).from, 20260302);
+    casefile_destroy(file);
+
+    file = staged(20260302, 0, 5); /* 户口迁移: one stage, from 收到准迁信息 */
+    assert_int_equal(only(file, DEADLINE_DECIDE).due, 20260309);
+    step(file, 20260303, CASE_EVENT_CORRECT); /* the applicant's time is not the office's */
+    struct deadlines all;
+    deadline_compute(file, &calendar, &all);
+    assert_null(find(&all, DEADLINE_DECIDE));
+    step(file, 20260310, CASE_EVENT_SUPPLEMENT);
+    assert_int_equal(only(file, DEADLINE_DECIDE).due, 20260317);
+    step(file, 20260311, CASE_EVENT_CORRECT);
+    step(file, 20260312, CASE_EVENT_ACCEPT);
+    assert_int_equal(only(file, DEADLINE_DECIDE).due, 20260319);
+    casefile_destroy(file);
+}
+
+/* 第四十七条第一款: of a licence, twenty working days from the request for a hearing until it is over. */
+static void test_hearing(void **state)
+{
+    (void)state;
+    struct casefile *file = arrived(20260901, CASE_UNIT_WORKING, 20);
+    step(file, 20260902, CASE_EVENT_ACCEPT);
+    struct case_event pause = builder_event(CASE_EVENT_PAUSE);
+    pause.pause_kind = CASE_PAUSE_HEARING;
+    pause.expected_days = 15;
+    (void)on(file, 20260907, pause);
+    struct deadline d = only(file, DEADLINE_HEARING);
+    assert_int_equal(d.due, 20261009); /* 09-20 is worked, 10-01..07 off */
+    assert_false(d.is_met || d.is_stopped);
+    struct deadlines all;
+    deadline_compute(file, &calendar, &all);
+    assert_int_equal(deadline_next(&all)->kind, DEADLINE_HEARING); /* the decision stands still */
+    step(file, 20260928, CASE_EVENT_RESUME);
+    assert_int_equal(only(file, DEADLINE_HEARING).met, 20260928);
+    casefile_destroy(file);
+
+    file = arrived(20260901, CASE_UNIT_WORKING, 20);
+    step(file, 20260902, CASE_EVENT_ACCEPT);
+    pause = builder_event(CASE_EVENT_PAUSE);
+    pause.pause_kind = CASE_PAUSE_OTHER;
+    pause.told = CASE_TOLD_REASONS | CASE_TOLD_BASIS;
+    pause.unit = CASE_UNIT_NATURAL;
+    pause.expected_days = 28;
+    (void)on(file, 20260907, pause);
+    deadline_compute(file, &calendar, &all);
+    assert_null(find(&all, DEADLINE_HEARING));
+    d = only(file, DEADLINE_PAUSE);
+    assert_int_equal(d.unit, CASE_UNIT_NATURAL);
+    assert_int_equal(d.due, 20261008); /* 28 days on is 10-05, a day off */
+    casefile_destroy(file);
+}
+
+/* The days that the law gives where nothing else is said, each by its article. */
+static void test_days_by_law(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *source;
+        unsigned days;
+    } rows[] = {
+        {"decide", "行政许可法第四十二条第一款", 20},
+        {"extend", "行政许可法第四十二条第一款", 10},
+        {"decide, several authorities", "行政许可法第四十二条第二款", 45},
+        {"extend, several authorities", "行政许可法第四十二条第二款", 15},
+        {"review by the lower body", "行政许可法第四十三条", 20},
+        {"hold a hearing", "行政许可法第四十七条第一款", 20},
+    };
+    static const struct {
+        const char *what, *source;
+        unsigned days;
+    } law[] = {
+#define X(name, what, days, source) {what, source, name},
+        LAW_DAYS(X)
+#undef X
+    };
+    assert_int_equal(array_count(law), array_count(rows));
+    for (size_t i = 0; i < array_count(rows); i++) {
+        assert_string_equal(law[i].what, rows[i].what);
+        assert_string_equal(law[i].source, rows[i].source);
+        assert_int_equal(law[i].days, rows[i].days);
+    }
+}
+
 /* Every kind names its source. */
 static void test_sources(void **state)
 {
@@ -360,7 +491,8 @@ static void test_sources(void **state)
                                           "国办发〔2019〕51号 好差评",
                                           "行政许可法第四十五条",
                                           "比照行政许可法第三十二条 (逾期不视为受理)",
-                                          "双公示 行政许可决定7个工作日内公示"};
+                                          "双公示 行政许可决定7个工作日内公示",
+                                          "行政许可法第四十七条第一款"};
     for (uint8_t kind = 1; kind <= DEADLINES_MAX; kind++)
         assert_string_equal(deadline_source(kind), sources[kind]);
     assert_null(deadline_source(0));
@@ -383,6 +515,9 @@ int main(void)
         cmocka_unit_test(test_follow_up),
         cmocka_unit_test(test_limits_of_the_case),
         cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_stages),
+        cmocka_unit_test(test_hearing),
+        cmocka_unit_test(test_days_by_law),
         cmocka_unit_test(test_sources),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

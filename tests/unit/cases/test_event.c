@@ -61,6 +61,11 @@ static void test_statuses(void **state)
         assert_int_equal(case_status_from_name(rows[i].name), rows[i].value);
     }
     assert_null(case_status_name(2));
+    /* 撤件 and 撤回 are one status here, and two numbers elsewhere */
+    assert_int_equal(case_status_number(CASE_STATUS_WITHDRAWN, false), 2);
+    assert_int_equal(case_status_number(CASE_STATUS_WITHDRAWN, true), 14);
+    assert_int_equal(case_status_number(CASE_STATUS_RECEIVED, false), 1);
+    assert_int_equal(case_status_number(CASE_STATUS_REVOKED, true), 15);
     assert_null(case_status_chinese(255));
 }
 
@@ -190,6 +195,7 @@ static void random_attrs(struct prng *p, struct case_event *event)
     event->lacking_days = (uint16_t)prng_below(p, 3);
     event->demands = (uint8_t)prng_below(p, 2);
     event->terms = (uint8_t)prng_below(p, 8);
+    event->unit = (uint8_t)prng_below(p, 3);
     event->promise = (uint8_t)prng_below(p, 2);
     event->told = (uint8_t)prng_below(p, 4);
     event->side = (uint8_t)prng_below(p, 3);
@@ -250,6 +256,7 @@ static void test_round_trip(void **state)
         assert_int_equal(parsed.lacking_days, event.lacking_days);
         assert_int_equal(parsed.demands, event.demands);
         assert_int_equal(parsed.terms, event.terms);
+        assert_int_equal(parsed.unit, event.unit);
         assert_int_equal(parsed.promise, event.promise);
         assert_int_equal(parsed.told, event.told);
         assert_int_equal(parsed.side, event.side);
@@ -315,17 +322,17 @@ static void test_limits(void **state)
     assert_null(case_limit_chinese(CASE_LIMIT_COUNT));
 }
 
-/* Kinds of art. 45, in its order. */
+/* Kinds of art. 45, in its order, and what other laws know. */
 static void test_pauses(void **state)
 {
     (void)state;
-    static const char *const chinese[] = {"听证", "招标", "拍卖", "检验", "检测", "检疫", "鉴定", "专家评审"};
+    static const char *const chinese[] = {"听证", "招标", "拍卖", "检验", "检测", "检疫", "鉴定", "专家评审", "其他"};
     for (uint8_t kind = 1; kind <= array_count(chinese); kind++) {
         assert_string_equal(case_pause_chinese(kind), chinese[kind - 1]);
         assert_int_equal(case_pause_from_name(case_pause_name(kind)), kind);
     }
     assert_null(case_pause_name(0));
-    assert_null(case_pause_chinese(9));
+    assert_null(case_pause_chinese(10));
     assert_int_equal(case_pause_from_name("holiday"), 0);
 }
 

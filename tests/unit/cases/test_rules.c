@@ -64,7 +64,18 @@ static const struct expected {
     {CASE_EVENT_FOLLOW_UP, "B", "window decider", "delivered archived ", "", "", ""},
     {CASE_EVENT_PART, "A", "window system", UNDECIDED, "", "", ""},
     {CASE_EVENT_PART_DONE, "A", "window system", UNDECIDED, "", "", ""},
+    {CASE_EVENT_PART_LAPSED, "A", "window system", EVERY, "", "", ""},
     {CASE_EVENT_PUBLISH, "B", "decider system", "granted closed_granted closed_lacking delivered archived revoked ", "",
+     "", ""},
+    {CASE_EVENT_POST_MATERIALS, "A", "applicant window system",
+     UNDECIDED "granted denied closed_granted closed_lacking closed_denied ",
+     "not_required refused delivered archived revoked withdrawn ", "", ""},
+    {CASE_EVENT_POST_RESULT, "B", "decider system",
+     "closed_granted closed_lacking closed_denied not_required refused delivered archived revoked ", "", "", ""},
+    {CASE_EVENT_NOTIFY, "AB", "window decider system", EVERY, "", "", ""},
+    {CASE_EVENT_CHARGE, "AB", "window decider system", UNDECIDED "granted closed_granted closed_lacking ", "", "", ""},
+    {CASE_EVENT_PAY, "AB", "applicant window decider system",
+     UNDECIDED "granted denied closed_granted closed_lacking closed_denied delivered archived revoked withdrawn ", "",
      "", ""},
 };
 
@@ -108,7 +119,13 @@ static const struct {
     {CASE_EVENT_FOLLOW_UP, "国办发〔2019〕51号 好差评 差评整改"},
     {CASE_EVENT_PART, "国办发〔2020〕35号 多地联办"},
     {CASE_EVENT_PART_DONE, "国办发〔2020〕35号 多地联办"},
+    {CASE_EVENT_PART_LAPSED, "国办发〔2020〕35号 多地联办 分件撤销、撤回"},
     {CASE_EVENT_PUBLISH, "双公示 行政许可决定7个工作日内公示"},
+    {CASE_EVENT_POST_MATERIALS, "国办发〔2020〕35号 异地代收代办 邮件寄递"},
+    {CASE_EVENT_POST_RESULT, "国办发〔2020〕35号 异地代收代办 寄递纸质结果"},
+    {CASE_EVENT_NOTIFY, "行政许可法第四十五条 告知申请人"},
+    {CASE_EVENT_CHARGE, "行政许可法第五十八条"},
+    {CASE_EVENT_PAY, "行政许可法第五十九条"},
 };
 
 static void test_sources(void **state)
@@ -127,6 +144,7 @@ static struct casefile *case_for(uint16_t type, uint8_t status)
     struct builder_more more = {.lacking = type == CASE_EVENT_SUPPLY || type == CASE_EVENT_FULFIL,
                                 .promise = type == CASE_EVENT_BREACH,
                                 .part = type == CASE_EVENT_PART_DONE,
+                                .granted = type == CASE_EVENT_PART_LAPSED,
                                 .bad_mark = type == CASE_EVENT_FOLLOW_UP};
     return builder_case_with(status, more);
 }
@@ -256,11 +274,12 @@ static void test_roles(void **state)
 static void test_attributes(void **state)
 {
     (void)state;
-    static const uint16_t needing[] = {
-        CASE_EVENT_RETURN,    CASE_EVENT_CORRECT,  CASE_EVENT_NOT_REQUIRED, CASE_EVENT_REFUSE,    CASE_EVENT_PAUSE,
-        CASE_EVENT_DECIDE,    CASE_EVENT_EVALUATE, CASE_EVENT_REVOKE,       CASE_EVENT_HANDOVER,  CASE_EVENT_SUPERVISE,
-        CASE_EVENT_EXTEND,    CASE_EVENT_REVIEW,   CASE_EVENT_BREACH,       CASE_EVENT_FOLLOW_UP, CASE_EVENT_PART,
-        CASE_EVENT_PART_DONE, CASE_EVENT_MATERIAL};
+    static const uint16_t needing[] = {CASE_EVENT_RETURN,    CASE_EVENT_CORRECT,     CASE_EVENT_NOT_REQUIRED,
+                                       CASE_EVENT_REFUSE,    CASE_EVENT_PAUSE,       CASE_EVENT_DECIDE,
+                                       CASE_EVENT_EVALUATE,  CASE_EVENT_REVOKE,      CASE_EVENT_HANDOVER,
+                                       CASE_EVENT_SUPERVISE, CASE_EVENT_EXTEND,      CASE_EVENT_REVIEW,
+                                       CASE_EVENT_BREACH,    CASE_EVENT_FOLLOW_UP,   CASE_EVENT_PART,
+                                       CASE_EVENT_PART_DONE, CASE_EVENT_PART_LAPSED, CASE_EVENT_MATERIAL};
     for (size_t i = 0; i < array_count(table); i++) {
         struct casefile *file = case_for(table[i].type, some_allowed(&table[i]));
         struct case_event e = builder_event(table[i].type);
@@ -445,6 +464,24 @@ static void test_denial_needs_reasons_and_remedies(void **state)
     }
 }
 
+/* 行政许可法第四十五条 names eight kinds; another one needs the reason and the law that stops the time. */
+static void test_pause_of_another_kind(void **state)
+{
+    (void)state;
+    for (uint8_t told = 0; told < 8; told++) {
+        for (uint8_t kind = CASE_PAUSE_OTHER - 1; kind <= CASE_PAUSE_OTHER; kind++) {
+            struct casefile *file = builder_case_at(CASE_STATUS_PROCESSING);
+            struct case_event e = builder_event(CASE_EVENT_PAUSE);
+            e.pause_kind = kind;
+            e.told = told;
+            bool is_done = kind != CASE_PAUSE_OTHER || (told & 5) == 5;
+            assert_int_equal(act(file, &e)->why, is_done ? CASE_WHY_APPLIED : CASE_WHY_BASIS_UNTOLD);
+            assert_int_equal(casefile_state(file)->status, is_done ? CASE_STATUS_PAUSED : CASE_STATUS_PROCESSING);
+            casefile_destroy(file);
+        }
+    }
+}
+
 /* 行政许可法第四十二条: once, ten days, fifteen where several act together; the reason is told. */
 static void test_extension(void **state)
 {
@@ -616,6 +653,33 @@ static void test_parts(void **state)
     casefile_destroy(file);
 }
 
+/* A part that comes to nothing after all, or not any more. */
+static void test_part_lapsed(void **state)
+{
+    (void)state;
+    struct casefile *file = builder_case_with(CASE_STATUS_ACCEPTED, (struct builder_more){.granted = true});
+    struct case_event open = builder_event(CASE_EVENT_PART), other = builder_event(CASE_EVENT_PART_LAPSED);
+    open.part[0] = other.part[0] = 1;
+    assert_int_equal(act(file, &open)->why, CASE_WHY_RECORDED);
+    assert_int_equal(act(file, &other)->why, CASE_WHY_RECORDED);
+    assert_int_equal(casefile_state(file)->parts_denied, 1);
+    assert_int_equal(casefile_state(file)->flags & CASE_FLAG_PART_LAPSED, 0);
+    struct case_event granted = builder_append(file, CASE_EVENT_PART_LAPSED);
+    assert_int_equal(builder_effect(file, &granted)->why, CASE_WHY_RECORDED);
+    assert_int_equal(casefile_state(file)->parts_lapsed, 1);
+    assert_true((casefile_state(file)->flags & CASE_FLAG_PART_LAPSED) != 0);
+    struct case_event again = builder_append(file, CASE_EVENT_PART_LAPSED);
+    assert_int_equal(builder_effect(file, &again)->why, CASE_WHY_PART_UNKNOWN);
+    casefile_destroy(file);
+
+    file = builder_case_with(CASE_STATUS_ACCEPTED, (struct builder_more){.granted = true});
+    struct case_event lapsed = builder_append(file, CASE_EVENT_PART_LAPSED);
+    assert_int_equal(builder_effect(file, &lapsed)->kind, CASE_EFFECT_OK);
+    struct case_event grant = builder_append(file, CASE_EVENT_DECIDE);
+    assert_int_equal(builder_effect(file, &grant)->why, CASE_WHY_PART_DENIED);
+    casefile_destroy(file);
+}
+
 /* 行政许可法第三十二条第一款第四项: silence is acceptance, written by the node itself. */
 static void test_deemed(void **state)
 {
@@ -673,6 +737,39 @@ static void test_terms(void **state)
             assert_int_equal(strstr(case_effect_explain(f, text, sizeof text), "容缺受理") != NULL, !may_lack);
             casefile_destroy(file);
         }
+    }
+}
+
+/* 容缺 for longer than the case may take stands and shows; what has no limit to decide is nobody's to judge here. */
+static void test_lacking_over(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t terms, unit;
+        uint16_t decide, lacking;
+        bool is_over;
+    } rows[] = {
+        {CASE_TERM_LACKING, CASE_UNIT_WORKING, 5, 5, false},  {CASE_TERM_LACKING, CASE_UNIT_WORKING, 5, 6, true},
+        {CASE_TERM_LACKING, CASE_UNIT_NATURAL, 5, 5, false},  {CASE_TERM_LACKING, CASE_UNIT_NATURAL, 5, 6, true},
+        {CASE_TERM_LACKING, CASE_UNIT_WORKING, 0, 99, false}, {0, CASE_UNIT_WORKING, 5, 6, false},
+        {CASE_TERM_LACKING, CASE_UNIT_WORKING, 5, 0, false},
+    };
+    char text[CASE_EXPLAIN_SIZE];
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct casefile *file = builder_case_at(CASE_STATUS_FORWARDED);
+        struct case_event receipt = builder_event(CASE_EVENT_RECEIPT), accept = builder_event(CASE_EVENT_ACCEPT);
+        receipt.terms = rows[i].terms;
+        receipt.has_limits = rows[i].decide != 0;
+        case_limit_put(receipt.limits, CASE_LIMIT_DECIDE,
+                       (struct case_limit){.unit = rows[i].unit, .days = rows[i].decide});
+        act(file, &receipt);
+        accept.lacking_days = rows[i].lacking;
+        const struct case_effect *f = act(file, &accept);
+        assert_int_equal(f->kind, CASE_EFFECT_OK);
+        assert_int_equal(f->why == CASE_WHY_LACKING_OVER, rows[i].is_over);
+        assert_int_equal((casefile_state(file)->flags & CASE_FLAG_LACKING_OVER) != 0, rows[i].is_over);
+        assert_int_equal(strstr(case_effect_explain(f, text, sizeof text), "for longer than") != NULL, rows[i].is_over);
+        casefile_destroy(file);
     }
 }
 
@@ -780,6 +877,28 @@ static void test_rules_version(void **state)
     assert_int_equal(rules_rank(1, 900), RULES_RANK_UNKNOWN);
 }
 
+/* What a program does that was made before a type: it keeps the event, and it changes nothing. */
+static void test_type_without_a_row(void **state)
+{
+    (void)state;
+    static const uint16_t types[] = {CASE_EVENT_POST_MATERIALS, CASE_EVENT_POST_RESULT, CASE_EVENT_NOTIFY,
+                                     CASE_EVENT_CHARGE,         CASE_EVENT_PAY,         900};
+    struct casefile *file = builder_file();
+    struct case_event submit = builder_event(CASE_EVENT_SUBMIT);
+    submit.rules_version = 0;
+    builder_add(file, &submit);
+    for (size_t i = 0; i < array_count(types); i++) {
+        struct case_event e = builder_event(types[i]);
+        e.rules_version = 0;
+        builder_cite_tips(file, &e);
+        builder_add(file, &e);
+        assert_int_equal(builder_effect(file, &e)->kind, CASE_EFFECT_NOOP);
+        assert_int_equal(builder_effect(file, &e)->why, CASE_WHY_TYPE_UNKNOWN);
+        assert_int_equal(casefile_state(file)->status, CASE_STATUS_RECEIVED);
+    }
+    casefile_destroy(file);
+}
+
 static void test_superior(void **state)
 {
     (void)state;
@@ -802,14 +921,17 @@ int main(void)
         cmocka_unit_test(test_every_row_is_here),
         cmocka_unit_test(test_sources),
         cmocka_unit_test(test_denial_needs_reasons_and_remedies),
+        cmocka_unit_test(test_pause_of_another_kind),
         cmocka_unit_test(test_extension),
         cmocka_unit_test(test_review),
         cmocka_unit_test(test_lacking),
         cmocka_unit_test(test_breach),
         cmocka_unit_test(test_marks_of_both_sides),
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_part_lapsed),
         cmocka_unit_test(test_deemed),
         cmocka_unit_test(test_terms),
+        cmocka_unit_test(test_lacking_over),
         cmocka_unit_test(test_publish),
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_nodes),
@@ -825,6 +947,7 @@ int main(void)
         cmocka_unit_test(test_handover),
         cmocka_unit_test(test_one_node),
         cmocka_unit_test(test_rules_version),
+        cmocka_unit_test(test_type_without_a_row),
         cmocka_unit_test(test_superior),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,26 @@ static void test_every_problem_has_its_place(void **state)
     bundle_import_close(&b);
 }
 
+/* Whatever else is wrong with one of the two; rows without a code or a version are nobody's double. */
+static void test_doubles_with_faults(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"format\": \"tongban-bundles/1\", \"node\": 510000, \"bundles\": [\n"
+        "{\"code\": \"A\", \"version\": 3},\n{\"code\": \"A\"},\n{\"code\": \"A\", \"version\": 4},\n"
+        "{\"code\": \"A\"},\n7,\n{\"version\": 3},\n{\"code\": \"A\", \"version\": 3}]}\n";
+    struct bundle_import b = read_file(bytes_of_string(text));
+    size_t doubled = 0;
+    for (size_t i = 0; i < b.report.problem_count; i++)
+        if (strcmp(b.report.problems[i].id, "bundle.file-duplicate") == 0) {
+            doubled++;
+            assert_int_equal(b.report.problems[i].line, 8);
+            assert_non_null(strstr(b.report.problems[i].rule, "in line 2 "));
+        }
+    assert_int_equal(doubled, 1);
+    bundle_import_close(&b);
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -139,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shipped),
         cmocka_unit_test(test_every_problem_has_its_place),
+        cmocka_unit_test(test_doubles_with_faults),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -280,12 +280,43 @@ static void test_load_problems(void **state)
     assert_int_equal(problems.count, 3);
     assert_string_equal(problems.list[0].message,
                         "c.json: items[1].code: 'b-2' has other characters than 0-9, A-Z, a-z");
-    assert_string_equal(problems.list[1].message,
+    assert_string_equal(problems.list[1].message, "c.json: items[3].code: 'a1' is that of items[0] too");
+    assert_string_equal(problems.list[1].id, "catalog.item-duplicate");
+    assert_string_equal(problems.list[2].message,
                         "c.json: items[4].code: 'd-4' has other characters than 0-9, A-Z, a-z");
-    assert_string_equal(problems.list[2].message, "c.json: items[3].code: 'a1' is that of items[0] too");
-    assert_string_equal(problems.list[2].id, "catalog.item-duplicate");
     assert_int_equal(catalog_load_text(buf_bytes(&text), "c.json", &(struct load_expect){0}, &c, NULL, NULL),
                      ERR_INVALID);
+    buf_close(&text);
+}
+
+/* A code that stands twice is told whatever else is wrong with one of its rows, so that the next look finds nothing new. */
+static void test_load_doubles(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code, *name;
+    } rows[] = {{"A1", "甲"},       {"A1", ""},         {"B2", ""},  {"B2", "乙"},
+                {"x\\u001b", "丙"}, {"x\\u001b", "丙"}, {"A1", "丁"}};
+    static const char *const told[] = {
+        "c.json: items[1].code: 'A1' is that of items[0] too", "c.json: items[3].code: 'B2' is that of items[2] too",
+        "c.json: items[5].code: 'x?' is that of items[4] too", "c.json: items[6].code: 'A1' is that of items[0] too"};
+    struct buf text = {0};
+    buf_put_string(&text, HEAD "[");
+    for (size_t i = 0; i < array_count(rows); i++)
+        buf_printf(&text, ITEM_FORMAT ",", rows[i].code, rows[i].name);
+    buf_put_string(&text, "7,{\"code\":3}]}");
+    struct shape_problems problems;
+    struct catalog *c = NULL;
+    assert_int_equal(catalog_load_text(buf_bytes(&text), "c.json", &(struct load_expect){0}, &c, &problems, NULL),
+                     ERR_INVALID);
+    size_t found = 0;
+    for (size_t i = 0; i < problems.count; i++) {
+        if (strcmp(problems.list[i].id, "catalog.item-duplicate") != 0)
+            continue;
+        assert_true(found < array_count(told));
+        assert_string_equal(problems.list[i].message, told[found++]);
+    }
+    assert_int_equal(found, array_count(told));
     buf_close(&text);
 }
 
@@ -331,6 +362,7 @@ static void test_load_largest(void **state)
 
     struct catalog_item *item = make_item("d1", "甲");
     assert_int_equal(catalog_put(c, item, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "catalog.too-many");
     assert_string_equal(e.message, "item 'd1': the catalog of 510000 has 100000 items, limit 100000");
     catalog_item_destroy(item);
     catalog_destroy(c);
@@ -339,6 +371,7 @@ static void test_load_largest(void **state)
     text.size = size;
     buf_put_string(&text, ",{}]}");
     assert_int_equal(catalog_load_text(buf_bytes(&text), "c.json", &(struct load_expect){0}, &c, NULL, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "catalog.too-many");
     assert_string_equal(e.message, "c.json: items: 100001 items, limit 100000");
     assert_null(c);
     buf_close(&text);
@@ -381,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_load_heads),
         cmocka_unit_test(test_load),
         cmocka_unit_test(test_load_problems),
+        cmocka_unit_test(test_load_doubles),
         cmocka_unit_test(test_load_stops),
         cmocka_unit_test(test_load_largest),
         cmocka_unit_test(test_load_hostile_sizes),

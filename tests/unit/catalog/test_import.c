@@ -22,6 +22,7 @@
 #include "node/base/limits.h"
 #include "node/base/prng.h"
 #include "node/base/xassert.h"
+#include "tests/lib/descriptors.h"
 
 #define NODE 510000u
 
@@ -221,68 +222,172 @@ static void test_csv_forms(void **state)
     import_result_close(&r);
 }
 
-/* long: one table of wrong rows */
+static const struct wrong {
+    const char *text;
+    const char *sheet;
+    uint32_t line, column;
+    const char *value, *id, *rule;
+} wrong_rows[] = {
+    {HEAD "A1,身份证,许可,省级,厅,自然人,,在用,测试,seen,,\n", "", 2, 3, "许可", "catalog.field-value",
+     "'许可' is not one of 行政许可 (01), 行政处罚 (02)"},
+    {HEAD ROW "A1,x,20,2,厅,自然人,,在用,测试,seen,,\n", "", 3, 1, "A1", "catalog.item-duplicate", "in line 2"},
+    {HEAD ROW "A2,x,20,9,厅,自然人,,在用,测试,seen,,\n", "", 3, 4, "9", "catalog.field-value", "is not from 1 to 6"},
+    {HEAD ROW "A2,x,20,二,厅,自然人,,在用,测试,seen,,\n", "", 3, 4, "二", "catalog.field-type",
+     "'二' is not one of 国家级 (1), 省级 (2), 市级 (3), 县级 (4), 镇级 (5), 村级 (6)"},
+    {HEAD ROW "A2,x,20,-3,厅,自然人,,在用,测试,seen,,\n", "", 3, 4, "-3", "catalog.field-value",
+     "-3 is not from 1 to 6"},
+    {HEAD ROW "A2,x,20,2,厅,自然人,,在用,测试,seen,-5,工作日\n", "", 3, 11, "-5", "catalog.field-value",
+     "-5 is not from 0 to 3650"},
+    {HEAD ROW "A2,x,20,2,厅,自然人,,在用,测试,seen,2.5,工作日\n", "", 3, 11, "2.5", "catalog.field-type",
+     "'2.5' is not a whole number from 0 to 3650"},
+    {HEAD ROW "A2,x,20,2,厅,自然人,,在用,测试,seen,99999999999999999999,工作日\n", "", 3, 11, "99999999999999999999",
+     "catalog.field-type", "'99999999999999999999' is not a whole number from 0 to 3650"},
+    {"事项编码,事项名称,事项类型,行使层级,实施主体,服务对象,通办模式,事项状态,来源,来源可信度,预约办理\n"
+     "A1,x,20,2,厅,自然人,,在用,测试,seen,或许\n",
+     "", 2, 11, "或许", "catalog.field-type", "'或许' is not one of 是 (true), 否 (false)"},
+    {HEAD ROW "A2,,20,2,厅,自然人,,在用,测试,seen,,\n", "", 3, 2, "", "catalog.field-missing",
+     "field 'name' is missing (事项名称)"},
+    {HEAD ROW "A2,x,20,2,,自然人,,在用,测试,seen,,\n", "", 3, 5, "", "catalog.field-missing",
+     "field 'department' is missing (实施主体)"},
+    {HEAD ROW "A2,x,20,2,厅,自然人,,在用,,,,\n", "", 3, 9, "", "catalog.field-missing",
+     "field 'source' is missing (来源)"},
+    {HEAD ROW MATERIALS "A1,M1,,纸质,必要,其他\n", "材料", 5, 3, "", "catalog.field-missing",
+     "field 'name' is missing (材料名称)"},
+    {"事项编码,事项名称,事项类型,行使层级,统一社会信用代码,服务对象,事项状态,来源,来源可信度\n"
+     "A1,x,20,2,91510100MA0000000Y,自然人,在用,测试,seen\n",
+     "", 2, 0, "", "catalog.field-missing", "field 'name' is missing (实施主体)"},
+    {HEAD ROW "A2,x,20,2,厅,人,,在用,测试,seen,,\n", "", 3, 6, "人", "catalog.field-value", "is not one of 自然人"},
+    {HEAD ROW "A2,x,20,2,厅,自然人,,在用,测试,seen,5,\n", "", 3, 12, "", "catalog.field-missing",
+     "'unit' is missing (承诺办结时限单位)"},
+    {HEAD ROW "A2,x,20,2,厅,自然人,,在用,测试,seen,5,周\n", "", 3, 12, "周", "catalog.field-value",
+     "'周' is not one of 工作日 (working), 自然日 (natural)"},
+    {HEAD ROW "A2,\"a\nb\",20,2,厅,自然人,,在用,测试,seen,,\n" ROW, "", 3, 2, "a\nb", "catalog.field-value", "control"},
+    {HEAD "A1,x,02,2,厅,自然人,全程网办,在用,测试,seen,,\n", "", 2, 7, "全程网办", "catalog.type-mode",
+     "cannot be applied"},
+    {HEAD ROW MATERIALS "A1,M1,户口簿,纸,必要,其他\n", "材料", 5, 4, "纸", "catalog.field-value",
+     "'纸' is not one of 纸质 (paper), 电子 (electronic), 纸质或电子 (either)"},
+    {HEAD ROW MATERIALS "A1,M1,户口簿,纸质,非必要,其他\n", "材料", 5, 0, "", "catalog.material-when", "does not say"},
+    {HEAD ROW MATERIALS "A1,M1,户口簿,纸质,可容缺,其他\n", "材料", 5, 5, "可容缺", "catalog.deferrable",
+     "deferral.allowed"},
+    {HEAD ROW MATERIALS "A7,M1,户口簿,纸质,必要,其他\n", "材料", 5, 1, "A7", "import.no-item",
+     "no item with this code"},
+    {HEAD ROW MATERIALS ",M1,户口簿,纸质,必要,其他\n", "材料", 5, 1, "", "import.no-item", "does not say which item"},
+    {HEAD ROW "#table,材料,m.csv\n事项编码,材料编码,材料名称,材料形式,材料必要性,来源渠道\nA1,M1,簿,木质,必要,其他\n",
+     "材料", 2, 4, "木质", "catalog.field-value", "is not one of"},
+    {"事项编码,邮编\nA1,6\n", "", 1, 2, "邮编", "import.heading", "no column has this heading"},
+    {"事项编码,事项编码\n", "", 1, 2, "事项编码", "import.heading", "stands twice"},
+    {"事项名称\nx\n", "", 1, 0, "", "import.heading", "事项编码"},
+    {HEAD ROW "#table,食谱\na\n", "食谱", 4, 0, "食谱", "import.sheet", "no table has this name"},
+    {"", "", 0, 0, "", "import.sheet", "no table of items"},
+};
+
+static void check_wrong(size_t i, struct bytes file, enum import_format format, const char *sheet, uint32_t line)
+{
+    const struct wrong *w = &wrong_rows[i];
+    struct import_result r = import(file, format);
+    assert_null(r.catalog);
+    assert_true(r.problem_count > 0);
+    const struct import_problem *p = &r.problems[0];
+    bool ok = strcmp(p->sheet, sheet) == 0 && p->line == line && p->column == w->column &&
+              strcmp(p->value, w->value) == 0 && strcmp(p->id, w->id) == 0 && strstr(p->rule, w->rule) != NULL;
+    if (!ok) {
+        print_error("row %zu: %s line %u\n", i, sheet, line);
+        show(&r);
+    }
+    assert_true(ok);
+    import_result_close(&r);
+}
+
 static void test_problems(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        const char *sheet;
-        uint32_t line, column;
-        const char *value, *id, *rule;
-    } rows[] = {
-        {HEAD "A1,身份证,许可,省级,厅,自然人,,在用,测试,seen,,\n", "", 2, 3, "许可", "catalog.field-value",
-         "is not one of 01"},
-        {HEAD ROW "A1,x,20,2,厅,自然人,,在用,测试,seen,,\n", "", 3, 1, "A1", "catalog.item-duplicate", "in line 2"},
-        {HEAD ROW "A2,x,20,9,厅,自然人,,在用,测试,seen,,\n", "", 3, 4, "9", "catalog.field-value",
-         "is not from 1 to 6"},
-        {HEAD ROW "A2,x,20,二,厅,自然人,,在用,测试,seen,,\n", "", 3, 4, "二", "catalog.field-type",
-         "is not a whole number"},
-        {HEAD ROW "A2,,20,2,厅,自然人,,在用,测试,seen,,\n", "", 3, 0, "", "catalog.field-missing",
-         "field 'name' is missing"},
-        {HEAD ROW "A2,x,20,2,厅,人,,在用,测试,seen,,\n", "", 3, 6, "人", "catalog.field-value", "is not one of 自然人"},
-        {HEAD ROW "A2,x,20,2,厅,自然人,,在用,测试,seen,5,\n", "", 3, 0, "", "catalog.field-missing",
-         "'unit' is missing"},
-        {HEAD ROW "A2,x,20,2,厅,自然人,,在用,测试,seen,5,周\n", "", 3, 12, "周", "catalog.field-value",
-         "working, natural"},
-        {HEAD ROW "A2,\"a\nb\",20,2,厅,自然人,,在用,测试,seen,,\n" ROW, "", 3, 2, "a\nb", "catalog.field-value",
-         "control"},
-        {HEAD "A1,x,02,2,厅,自然人,全程网办,在用,测试,seen,,\n", "", 2, 7, "全程网办", "catalog.type-mode",
-         "cannot be applied"},
-        {HEAD ROW MATERIALS "A1,M1,户口簿,纸,必要,其他\n", "材料", 5, 4, "纸", "catalog.field-value",
-         "paper, electronic"},
-        {HEAD ROW MATERIALS "A1,M1,户口簿,纸质,非必要,其他\n", "材料", 5, 0, "", "catalog.material-when",
-         "does not say"},
-        {HEAD ROW MATERIALS "A1,M1,户口簿,纸质,可容缺,其他\n", "材料", 5, 5, "可容缺", "catalog.deferrable",
-         "deferral.allowed"},
-        {HEAD ROW MATERIALS "A7,M1,户口簿,纸质,必要,其他\n", "材料", 5, 1, "A7", "import.no-item",
-         "no item with this code"},
-        {HEAD ROW MATERIALS ",M1,户口簿,纸质,必要,其他\n", "材料", 5, 1, "", "import.no-item",
-         "does not say which item"},
-        {HEAD ROW
-         "#table,材料,m.csv\n事项编码,材料编码,材料名称,材料形式,材料必要性,来源渠道\nA1,M1,簿,木质,必要,其他\n",
-         "材料", 2, 4, "木质", "catalog.field-value", "is not one of"},
-        {"事项编码,邮编\nA1,6\n", "", 1, 2, "邮编", "import.heading", "no column has this heading"},
-        {"事项编码,事项编码\n", "", 1, 2, "事项编码", "import.heading", "stands twice"},
-        {"事项名称\nx\n", "", 1, 0, "", "import.heading", "事项编码"},
-        {HEAD ROW "#table,食谱\na\n", "食谱", 4, 0, "食谱", "import.sheet", "no table has this name"},
-        {"", "", 0, 0, "", "import.sheet", "no table of items"},
-    };
-    for (size_t i = 0; i < array_count(rows); i++) {
-        struct import_result r = import(bytes_of_string(rows[i].text), IMPORT_CSV);
-        assert_null(r.catalog);
-        assert_true(r.problem_count > 0);
-        const struct import_problem *p = &r.problems[0];
-        bool ok = strcmp(p->sheet, rows[i].sheet) == 0 && p->line == rows[i].line && p->column == rows[i].column &&
-                  strcmp(p->value, rows[i].value) == 0 && strcmp(p->id, rows[i].id) == 0 &&
-                  strstr(p->rule, rows[i].rule) != NULL;
-        if (!ok) {
-            print_error("row %zu\n", i);
-            show(&r);
-        }
-        assert_true(ok);
-        import_result_close(&r);
+    for (size_t i = 0; i < array_count(wrong_rows); i++)
+        check_wrong(i, bytes_of_string(wrong_rows[i].text), IMPORT_CSV, wrong_rows[i].sheet, wrong_rows[i].line);
+}
+
+/* Where the row of the CSV stands in the workbook: its tables are sheets, whose lines count from 1. */
+static uint32_t line_in_sheet(const struct sheet_book *book, const char *name, uint32_t line)
+{
+    for (size_t i = 0; i < book->count; i++)
+        for (size_t r = 0; strcmp(book->sheets[i].name, name) == 0 && r < book->sheets[i].count; r++)
+            if (book->sheets[i].rows[r].line == line)
+                return (uint32_t)r + 1;
+    return 0;
+}
+
+static void test_problems_of_workbooks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < array_count(wrong_rows); i++) {
+        struct sheet_book book;
+        struct buf file = {0};
+        struct err e;
+        assert_int_equal(csv_read(bytes_of_string(wrong_rows[i].text), &book, &e), 0);
+        uint32_t line = line_in_sheet(&book, wrong_rows[i].sheet, wrong_rows[i].line);
+        assert_true((line == 0) == (wrong_rows[i].line == 0));
+        book.sheets[0].name = "事项";
+        assert_int_equal(xlsx_write(&book, &file, &e), 0);
+        const char *sheet = wrong_rows[i].sheet[0] == '\0' && line > 0 ? "事项" : wrong_rows[i].sheet;
+        check_wrong(i, buf_bytes(&file), IMPORT_XLSX, sheet, line);
+        buf_close(&file);
+        sheet_book_close(&book);
     }
+}
+
+struct told {
+    uint32_t line;
+    const char *id;
+};
+
+static void check_told(struct bytes file, enum import_format format, const struct told *told, size_t count)
+{
+    struct import_result r = import(file, format);
+    bool ok = r.problem_total == count;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = r.problems[i].line == told[i].line && strcmp(r.problems[i].id, told[i].id) == 0;
+    if (!ok)
+        show(&r);
+    assert_true(ok);
+    import_result_close(&r);
+}
+
+/* Each fault once: a code that stands twice although its first row has faults of its own, and the rows of the other sheets,
+ * which belong to the first. What a doubled row says of materials cannot be judged. */
+static void test_doubled_codes(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD "A1,x,许可,2,厅,自然人,,在用,测试,seen,,\nA2,x,20,2,厅,自然人,,在用,测试,seen,,\n"
+                                    "A1,y,20,2,厅,人,,在用,测试,seen,,\nA1,z,20,2,厅,自然人,,在用,测试,seen,,\n,z,20,2,"
+                                    "厅,自然人,,在用,测试,seen,,\n"
+                                    ",z,20,2,厅,自然人,,在用,测试,seen,,\n" MATERIALS
+                                    "A1,M1,簿,木质,必要,其他\nA1,M2,簿,纸质,必要,他\nA2,M1,簿,铁质,必要,其他\n";
+    static const struct told told[] = {
+        {10, "catalog.field-value"},   {11, "catalog.field-value"},   {2, "catalog.field-value"},
+        {12, "catalog.field-value"},   {4, "catalog.item-duplicate"}, {4, "catalog.field-value"},
+        {5, "catalog.item-duplicate"}, {6, "catalog.field-missing"},  {7, "catalog.field-missing"},
+    };
+    check_told(bytes_of_string(text), IMPORT_CSV, told, array_count(told));
+
+    static const char promise[] =
+        "事项编码,事项名称,事项类型,行使层级,实施主体,服务对象,通办模式,事项状态,来源,来源可信度,告知承诺,"
+        "告知承诺替代材料,承诺内容\n"
+        "A1,x,20,2,厅,自然人,,在用,测试,seen,是,M1,属实\nA1,x,20,2,厅,自然人,,在用,测试,seen,是,M1,属实\n" MATERIALS
+        "A1,M1,簿,纸质,必要,其他\n";
+    static const struct told once[] = {{3, "catalog.item-duplicate"}};
+    check_told(bytes_of_string(promise), IMPORT_CSV, once, array_count(once));
+
+    static const char json[] = "{\"format\":\"tongban-catalog/1\",\"node\":510000,\"version\":3,\"items\":[\n"
+                               "7,\n{\"code\":\"A1\"},\n{\"code\":3},\n{\"code\":\"A1\"}]}";
+    struct import_result r = import(bytes_of_string(json), IMPORT_JSON);
+    size_t doubled = 0;
+    for (size_t i = 0; i < r.problem_count; i++)
+        if (strcmp(r.problems[i].id, "catalog.item-duplicate") == 0) {
+            doubled++;
+            assert_int_equal(r.problems[i].line, 5);
+            assert_non_null(strstr(r.problems[i].rule, "in line 3,"));
+        }
+    assert_int_equal(doubled, 1);
+    import_result_close(&r);
 }
 
 /* All bad rows of a file are told, not the first. */
@@ -298,6 +403,32 @@ static void test_all_problems(void **state)
     assert_int_equal(r.problem_total, 1500);
     assert_int_equal(r.problem_count, IMPORT_PROBLEMS_MAX);
     assert_int_equal(r.problems[999].line, 1001);
+    import_result_close(&r);
+    buf_close(&text);
+}
+
+/* More tables, and more items, than there may be: told before the rows are read. */
+static void test_too_many(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    struct err e;
+    struct import_result r;
+    for (unsigned i = 0; i < IMPORT_SHEETS_MAX; i++) /* and the one without a name before them */
+        buf_put_string(&text, "#table,材料\n");
+    assert_int_equal(import_read(buf_bytes(&text), IMPORT_CSV, NODE, &r, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "import.too-many-sheets");
+    import_result_close(&r);
+
+    buf_reset(&text);
+    buf_put_string(&text, HEAD);
+    for (unsigned i = 0; i <= CATALOG_ITEMS_MAX; i++)
+        buf_put_string(&text, "A\n");
+    r = import(buf_bytes(&text), IMPORT_CSV);
+    assert_null(r.catalog);
+    assert_int_equal(r.problem_total, 1);
+    assert_string_equal(r.problems[0].id, "catalog.too-many");
+    assert_int_equal(r.problems[0].line, 1);
     import_result_close(&r);
     buf_close(&text);
 }
@@ -321,7 +452,8 @@ static void test_json(void **state)
     assert_int_equal(r.problems[1].column, 3);
     assert_string_equal(r.problems[1].value, "7");
     assert_int_equal(r.problems[2].line, 5);
-    assert_string_equal(r.problems[2].id, "catalog.field-missing");
+    assert_string_equal(r.problems[2].id, "catalog.item-duplicate");
+    assert_string_equal(r.problems[3].id, "catalog.field-missing");
     import_result_close(&r);
 
     struct err e;
@@ -462,15 +594,65 @@ static void test_random_csv(void **state)
     }
 }
 
+/* A process that cannot open anything more says so, for each thing that it would have opened, and leaves nothing open. */
+static void test_no_descriptors(void **state)
+{
+    (void)state;
+    struct catalog *c = load();
+    struct sheet_book book;
+    struct buf file = {0}, again = {0};
+    struct err e = {0};
+    export(c, &book);
+    assert_int_equal(xlsx_write(&book, &file, &e), 0);
+    unsigned refused_writes = 0, refused_reads = 0;
+    for (rlim_t more = 0; more < 8; more++) {
+        struct sheet_book read = {0};
+        descriptors_limit(more);
+        int rc = xlsx_write(&book, &again, &e);
+        descriptors_limit(RLIM_INFINITY);
+        if (rc != 0) {
+            assert_int_equal(rc, ERR_IO);
+            assert_string_equal(e.id, "import.memory");
+            assert_int_equal(again.size, 0);
+            refused_writes++;
+        }
+        buf_reset(&again);
+        descriptors_limit(more);
+        rc = xlsx_read(buf_bytes(&file), &read, &e);
+        descriptors_limit(RLIM_INFINITY);
+        if (rc != 0) {
+            refused_reads++;
+            if (more == 0)
+                assert_string_equal(e.id, "import.memory");
+        }
+        sheet_book_close(&read);
+    }
+    assert_in_range(refused_writes, 2, 7); /* the memory, then the archive in it; with enough it is written */
+    assert_in_range(refused_reads, 1, 7);
+    buf_close(&file);
+    buf_close(&again);
+    sheet_book_close(&book);
+    catalog_destroy(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv_comes_back), cmocka_unit_test(test_xlsx_comes_back),
-        cmocka_unit_test(test_template),       cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_csv_forms),      cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_all_problems),   cmocka_unit_test(test_json),
-        cmocka_unit_test(test_refused_files),  cmocka_unit_test(test_hostile_archives),
+        cmocka_unit_test(test_csv_comes_back),
+        cmocka_unit_test(test_xlsx_comes_back),
+        cmocka_unit_test(test_template),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_csv_forms),
+        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_problems_of_workbooks),
+        cmocka_unit_test(test_doubled_codes),
+        cmocka_unit_test(test_all_problems),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_refused_files),
+        cmocka_unit_test(test_hostile_archives),
         cmocka_unit_test(test_random_csv),
+        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

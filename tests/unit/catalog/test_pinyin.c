@@ -69,6 +69,7 @@ static void test_words(void **state)
         {"银行行长", "yin hang xing zhang"},
         {"户口迁移", "hu kou qian yi"},
         {"ETC发行", "e t c fa xing"},
+        {"ＩＣ卡２", "i c ka 2"},
         {"新生儿(出生)", "xin sheng er  chu sheng "},
         {"律师", "lu shi"},
         {"", ""},

@@ -13,8 +13,10 @@
 
 #include <cmocka.h>
 
-#include "node/base/file.h"
+#include "node/base/division.h"
+#include "node/base/limits.h"
 #include "node/base/xassert.h"
+#include "tests/lib/temp_file.h"
 
 #define DATA TEST_SOURCE_DIR "/catalog/data/"
 
@@ -71,8 +73,9 @@ static void test_names(void **state)
         {130101, "河北省石家庄市市辖区", "市辖区", REGION_COUNTY, 130100, false, true, false},
         {142200, "山西省忻州地区", "忻州地区", REGION_CITY, 140000, false, false, false},
         {142231, "山西省忻州地区岢岚县", "岢岚县", REGION_COUNTY, 142200, false, false, false},
-        {652100, "新疆维吾尔族自治区吐鲁番地区", "新疆维吾尔族自治区吐鲁番地区", REGION_CITY, 650000, false, false,
-         false},
+        {652100, "新疆维吾尔自治区吐鲁番地区", "吐鲁番地区", REGION_CITY, 650000, false, false, false},
+        {320802, "江苏省淮安市清河区", "清河区", REGION_COUNTY, 320800, false, false, false},
+        {442100, "广东省海南行政区", "海南行政区", REGION_CITY, 440000, false, false, false},
     };
     for (size_t i = 0; i < array_count(rows); i++) {
         const struct region *r = region_find(table, rows[i].code);
@@ -94,7 +97,7 @@ static void test_whole_table(void **state)
 {
     (void)state;
     size_t current = 0, cities_without = 0;
-    assert_int_equal(region_count(table), 3351 + 1229);
+    assert_int_equal(region_count(table), 3351 + 3466);
     for (size_t i = 0; i < region_count(table); i++) {
         const struct region *r = region_at(table, i);
         current += r->is_current;
@@ -109,7 +112,7 @@ static void test_whole_table(void **state)
         assert_non_null(parent);
         assert_true(parent->level < r->level);
         assert_false(parent->is_pseudo);
-        assert_true(region_contains(parent->code, r->code));
+        assert_true(division_contains(parent->code, r->code));
     }
     assert_int_equal(current, 3351);
     assert_int_equal(cities_without, 4);
@@ -145,16 +148,6 @@ static void test_parse(void **state)
     assert_int_equal(code, 510104);
 }
 
-static void write_file(char *path, const char *text)
-{
-    struct err e;
-    (void)snprintf(path, 64, "/tmp/tongban-region-XXXXXX");
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-    assert_int_equal(file_write(path, bytes_of_string(text), 0600, false, &e), 0);
-}
-
 static void test_bad_files(void **state)
 {
     (void)state;
@@ -180,7 +173,7 @@ static void test_bad_files(void **state)
         char path[64];
         struct err e;
         struct region_table *t = NULL;
-        write_file(path, rows[i].text);
+        temp_file_write(path, rows[i].text);
         int rc = region_table_load(path, NULL, &t, &e);
         unlink(path);
         assert_int_equal(rc, ERR_INVALID);
@@ -204,6 +197,35 @@ static void test_missing_and_doubled(void **state)
     region_table_destroy(NULL);
 }
 
+/* As many divisions as fit into a table are taken; one more is refused, with the line. */
+static void test_too_many(void **state)
+{
+    (void)state;
+    char path[64];
+    struct err e;
+    struct region_table *t = NULL;
+    struct buf text = {0};
+    unsigned count = 0;
+    for (uint32_t province = 110000; count < REGION_ROWS_MAX; province += 10000)
+        for (uint32_t city = 0; city < 100 && count < REGION_ROWS_MAX; city++)
+            for (uint32_t county = 0; county < (city == 0 ? 1u : 100u) && count < REGION_ROWS_MAX; county++, count++)
+                buf_printf(&text, "%u\tx\n", province + 100 * city + county);
+    temp_file_write(path, buf_cstr(&text));
+    assert_int_equal(region_table_load(path, NULL, &t, &e), 0);
+    unlink(path);
+    assert_int_equal(region_count(t), REGION_ROWS_MAX);
+    region_table_destroy(t);
+    t = NULL;
+    buf_put_string(&text, "990000\tx\n");
+    temp_file_write(path, buf_cstr(&text));
+    assert_int_equal(region_table_load(path, NULL, &t, &e), ERR_LIMIT);
+    unlink(path);
+    assert_string_equal(e.id, "region.too-many");
+    assert_non_null(strstr(e.message, "line 65537"));
+    assert_null(t);
+    buf_close(&text);
+}
+
 /* A last line without newline counts; history is optional. */
 static void test_small_table(void **state)
 {
@@ -211,7 +233,7 @@ static void test_small_table(void **state)
     char path[64];
     struct err e;
     struct region_table *t = NULL;
-    write_file(path, "510000\t四川省\n510100\t成都市");
+    temp_file_write(path, "510000\t四川省\n510100\t成都市");
     assert_int_equal(region_table_load(path, NULL, &t, &e), 0);
     unlink(path);
     assert_int_equal(region_count(t), 2);
@@ -225,7 +247,7 @@ int main(void)
         cmocka_unit_test(test_names),       cmocka_unit_test(test_whole_table),
         cmocka_unit_test(test_owner),       cmocka_unit_test(test_parse),
         cmocka_unit_test(test_bad_files),   cmocka_unit_test(test_missing_and_doubled),
-        cmocka_unit_test(test_small_table),
+        cmocka_unit_test(test_small_table), cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, load_table, close_table);
 }

@@ -13,7 +13,7 @@
 
 #include "catalog/item.h"
 #include "catalog/region.h"
-#include "catalog/succession.h"
+#include "node/base/division.h"
 #include "node/base/prng.h"
 #include "node/base/xassert.h"
 
@@ -112,7 +112,7 @@ static void test_any_order(void **state)
             candidates[i] = &items[i];
             uint64_t rank = (uint64_t)(region_level_of(items[i].division) + 1) * 1000 + items[i].level * 10;
             bool fits = items[i].valid_from == 0 && (q.level == 0 || q.level == items[i].level) &&
-                        region_contains(items[i].division, q.division);
+                        division_contains(items[i].division, q.division);
             if (fits && rank > best_rank) { /* the first code wins a tie */
                 best_rank = rank;
                 expected = codes[i];
@@ -133,55 +133,11 @@ static void test_any_order(void **state)
     }
 }
 
-static void test_succession(void **state)
-{
-    (void)state;
-    static const struct {
-        uint32_t code, successor;
-        enum succession how;
-    } rows[] = {
-        {510104, 510104, SUCCESSION_CURRENT}, {510000, 510000, SUCCESSION_CURRENT},
-        {510123, 510115, SUCCESSION_NAME},  /* 温江县, 温江区 */
-        {510125, 510114, SUCCESSION_NAME},  /* 新都县, 新都区 */
-        {510124, 510100, SUCCESSION_ABOVE}, /* 郫县 is 郫都区 today: the name does not tell */
-        {519999, 510000, SUCCESSION_ABOVE},   {999999, 0, SUCCESSION_NONE},
-    };
-    struct err e;
-    struct region_table *t = NULL;
-    assert_int_equal(region_table_load(DATA "divisions.tsv", DATA "divisions_historic.tsv", &t, &e), 0);
-    for (size_t i = 0; i < array_count(rows); i++) {
-        enum succession how;
-        const struct region *r = succession_find(t, rows[i].code, &how);
-        const struct region *old = region_find(t, rows[i].code);
-        print_message("%u %s -> %u %s\n", rows[i].code, old == NULL ? "?" : old->full_name, r == NULL ? 0 : r->code,
-                      r == NULL ? "" : r->full_name);
-        assert_int_equal(r == NULL ? 0 : r->code, rows[i].successor);
-        assert_int_equal(how, rows[i].how);
-    }
-    /* every code of the history leads to a division of today in its province */
-    size_t by_name = 0, historic = 0;
-    for (size_t i = 0; i < region_count(t); i++) {
-        enum succession how;
-        const struct region *old = region_at(t, i);
-        if (old->is_current)
-            continue;
-        const struct region *r = succession_find(t, old->code, &how);
-        assert_non_null(r);
-        assert_true(r->is_current && !r->is_pseudo && r->code / 10000 == old->code / 10000);
-        by_name += how == SUCCESSION_NAME;
-        historic++;
-    }
-    print_message("%zu of %zu by name\n", by_name, historic);
-    assert_true(historic > 1000 && by_name > historic / 3);
-    region_table_destroy(t);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_any_order),
-        cmocka_unit_test(test_succession),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ static void test_init(void **state)
         assert_int_equal(st.st_mode & 07777, 0600);
     }
     pki_fixture_path(&fixture, "ca", dir);
-    assert_int_equal(ca_init(dir, "other.example", 1000, 2000, &e), ERR_CONFLICT);
+    assert_int_equal(ca_init(dir, "other.example", 1000, 2000, NULL, &e), ERR_CONFLICT);
     struct ca *ca = open_ca(); /* as it was */
     assert_string_equal(ca_federation(ca), PKI_FIXTURE_FEDERATION);
 
@@ -74,8 +74,8 @@ static void test_init(void **state)
     assert_null(second);
     ca_close(ca);
     pki_fixture_path(&fixture, "new", dir);
-    assert_int_equal(ca_init(dir, "Not A Name", 1000, 2000, &e), ERR_INVALID);
-    assert_int_equal(ca_init(dir, "a.example", 2000, 2000, &e), ERR_INVALID);
+    assert_int_equal(ca_init(dir, "Not A Name", 1000, 2000, NULL, &e), ERR_INVALID);
+    assert_int_equal(ca_init(dir, "a.example", 2000, 2000, NULL, &e), ERR_INVALID);
     assert_int_not_equal(access(dir, F_OK), 0); /* nothing was made */
     assert_int_equal(ca_open(dir, &ca, &e), ERR_NOT_FOUND);
 }
@@ -284,6 +284,48 @@ static void test_index_refused(void **state)
     ca_index_close(&index);
 }
 
+/* A full register, its lines as long as they can be and every certificate revoked: the CRL still gets out. One more certificate
+ * is not issued. */
+static void test_full_register(void **state)
+{
+    (void)state;
+    char dir[PKI_FIXTURE_PATH_SIZE], path[PKI_FIXTURE_PATH_SIZE], serial[PKI_SERIAL_TEXT_SIZE];
+    struct err e = {0};
+    struct buf text, csr = {0}, pem = {0};
+    struct ca *ca = NULL;
+    pki_fixture_path(&fixture, "full", dir);
+    assert_int_equal(ca_init(dir, "full.example", fixture.now_s, fixture.now_s + 1000, NULL, &e), 0);
+    buf_init(&text, CA_INDEX_BYTES_MAX);
+    buf_put_string(&text, "tongban-ca-index/v1\ncrl 1\n");
+    for (unsigned i = 0; i < CA_ENTRIES_MAX; i++) {
+        buf_printf(&text, "f%039x 510000 ", i);
+        for (unsigned k = 0; k < NODE_NAME_BYTES_MAX / 3; k++)
+            buf_put_string(&text, "省");
+        buf_put_string(&text, " 18446744073709551615 253402300799 4102444800 key-compromise\n");
+    }
+    pki_fixture_path(&fixture, "full/issued", path);
+    assert_int_equal(file_write(path, buf_bytes(&text), 0600, false, &e), 0);
+    assert_int_equal(ca_open(dir, &ca, &e), 0);
+    assert_int_equal(ca_list(ca)->count, CA_ENTRIES_MAX);
+    assert_int_equal(ca_write_crl(ca, fixture.now_s, CA_CRL_VALID_S, &e), 0);
+    buf_close(&text);
+    pki_fixture_path(&fixture, "full/crl.pem", path);
+    assert_int_equal(file_read(path, CRL_FILE_BYTES_MAX, &text, &e), 0);
+    assert_true(text.size > (size_t)CA_ENTRIES_MAX * 50); /* all of them are in it */
+
+    pki_fixture_path(&fixture, "full.key", path);
+    assert_int_equal(keystore_create_tls_key(path, &e), 0);
+    assert_int_equal(keystore_request(path, &csr, &e), 0);
+    struct ca_request r = {510000, "四川省", NULL, 0, fixture.now_s, fixture.now_s + 100, buf_bytes(&csr)};
+    assert_int_equal(ca_issue(ca, &r, &pem, serial, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "ca.entries");
+    assert_int_equal(pem.size, 0);
+    ca_close(ca);
+    buf_close(&text);
+    buf_close(&csr);
+    buf_close(&pem);
+}
+
 static void test_reasons(void **state)
 {
     (void)state;
@@ -304,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_revoke),
         cmocka_unit_test(test_crl_forgets_expired),
         cmocka_unit_test(test_index_refused),
+        cmocka_unit_test(test_full_register),
         cmocka_unit_test(test_reasons),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

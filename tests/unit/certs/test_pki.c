@@ -106,40 +106,43 @@ static void test_checks(void **state)
     static const struct {
         int (*check)(const char *, struct err *);
         const char *text;
-        int code;
+        const char *id; /* NULL: good */
     } table[] = {
-        {pki_check_federation, "tongban.example", 0},
-        {pki_check_federation, "", ERR_INVALID},
-        {pki_check_federation, "a..b", ERR_INVALID},
-        {pki_check_federation, ".a", ERR_INVALID},
-        {pki_check_federation, "a.", ERR_INVALID},
-        {pki_check_federation, "a-", ERR_INVALID},
-        {pki_check_federation, "a-.b", ERR_INVALID},
-        {pki_check_federation, "a/b", ERR_INVALID},
-        {pki_check_node_name, "四川省", 0},
-        {pki_check_node_name, "", ERR_INVALID},
-        {pki_check_node_name, "四川 省", ERR_INVALID},
-        {pki_check_node_name, "四川\xe3\x80\x80省", ERR_INVALID}, /* ideographic space */
-        {pki_check_node_name, "a\xc2\xa0z", ERR_INVALID},
-        {pki_check_node_name, "a\xef\xbb\xbf", ERR_INVALID}, /* byte order mark */
-        {pki_check_node_name, "a\nb", ERR_INVALID},
-        {pki_check_node_name, "100%", ERR_INVALID},
-        {pki_check_node_name, "\xff", ERR_INVALID},
-        {pki_check_node_name, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 0}, /* 64 */
-        {pki_check_node_name, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", ERR_INVALID},
-        {pki_check_host, "node-1.tongban.example", 0},
-        {pki_check_host, "192.0.2.1", 0},
-        {pki_check_host, "2001:db8::1", 0},
-        {pki_check_host, "", ERR_INVALID},
-        {pki_check_host, "*.example", ERR_INVALID},
-        {pki_check_host, "a b", ERR_INVALID},
-        {pki_check_host, "[::1]", ERR_INVALID},
-        {pki_check_host, "a,DNS:b", ERR_INVALID},
+        {pki_check_federation, "tongban.example", NULL},
+        {pki_check_federation, "", "pki.federation-name"},
+        {pki_check_federation, "a..b", "pki.federation-name"},
+        {pki_check_federation, ".a", "pki.federation-name"},
+        {pki_check_federation, "a.", "pki.federation-name"},
+        {pki_check_federation, "a-", "pki.federation-name"},
+        {pki_check_federation, "a-.b", "pki.federation-name"},
+        {pki_check_federation, "a/b", "pki.federation-name"},
+        {pki_check_node_name, "四川省", NULL},
+        {pki_check_node_name, "", "pki.node-name-size"},
+        {pki_check_node_name, "四川 省", "pki.node-name-char"},
+        {pki_check_node_name, "四川\xe3\x80\x80省", "pki.node-name-char"}, /* ideographic space */
+        {pki_check_node_name, "a\xc2\xa0z", "pki.node-name-char"},
+        {pki_check_node_name, "a\xef\xbb\xbf", "pki.node-name-char"}, /* byte order mark */
+        {pki_check_node_name, "a\nb", "pki.node-name-char"},
+        {pki_check_node_name, "100%", "pki.node-name-char"},
+        {pki_check_node_name, "\xff", "pki.node-name-utf8"},
+        {pki_check_node_name, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL}, /* 64 */
+        {pki_check_node_name, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+         "pki.node-name-size"},
+        {pki_check_host, "node-1.tongban.example", NULL},
+        {pki_check_host, "192.0.2.1", NULL},
+        {pki_check_host, "2001:db8::1", NULL},
+        {pki_check_host, "", "pki.host"},
+        {pki_check_host, "*.example", "pki.host"},
+        {pki_check_host, "a b", "pki.host"},
+        {pki_check_host, "[::1]", "pki.host"},
+        {pki_check_host, "a,DNS:b", "pki.host"},
     };
     for (size_t i = 0; i < array_count(table); i++) {
         struct err e = {0};
-        if (table[i].check(table[i].text, &e) != table[i].code)
+        if (table[i].check(table[i].text, &e) != (table[i].id == NULL ? 0 : ERR_INVALID))
             fail_msg("'%s': %s", table[i].text, e.message);
+        if (table[i].id != NULL)
+            assert_string_equal(e.id, table[i].id);
     }
     static uint8_t large[PEM_FILE_BYTES_MAX + 1];
     struct pki_cert cert;

@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "node/base/tar.h"
+#include "node/ctl/client.h"
+#include "node/ctl/package.h"
+#include "node/receipt/archive.h"
 #include "tests/unit/ctl/run.h"
 
 #define ASKED_MAX 4
@@ -29,6 +32,7 @@ struct daemon {
         size_t size; /* 0: of the text */
     } plan[ASKED_MAX];
     int planned;
+    const char *always; /* JSON for every connection behind the planned ones, NULL = none is taken */
     char asked[ASKED_MAX][4096];
     int asked_count; /* read after join */
 };
@@ -71,6 +75,16 @@ static void *serve(void *ctx)
             (void)send(fd, d->plan[i].answer, size, MSG_NOSIGNAL);
         }
         close(fd);
+    }
+    for (int fd; d->always != NULL && (fd = accept(d->fd, NULL, NULL)) >= 0; close(fd)) {
+        char request[4096];
+        read_request(fd, request, sizeof request);
+        char answer[1024];
+        int n = snprintf(answer, sizeof answer,
+                         "HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+                         "Connection: close\r\n\r\n%s",
+                         strlen(d->always), d->always);
+        (void)send(fd, answer, (size_t)n, MSG_NOSIGNAL);
     }
     return NULL;
 }
@@ -131,6 +145,7 @@ static const struct {
      "GET /v1/status HTTP/1.1",
      "",
      "writer:            ok"},
+    {{"status", "--health"}, "{\"status\":\"ok\",\"writer\":\"ok\",\"alarms\":2}", "GET /healthz HTTP/1.1", "", "ok\n"},
     {{"peer", "list"},
      "{\"peers\":[{\"code\":510000,\"name\":\"四川省\",\"state\":\"lost\",\"reason\":\"expired\",\"held_size\":3,"
      "\"known_size\":4}]}",
@@ -229,6 +244,31 @@ static const struct {
      "POST /v1/cases/c0/events HTTP/1.1",
      "{\"type\":\"deliver\",\"channel\":\"post\"}",
      "written: deliver"},
+    {{"case", "post-materials", "c0", "--carrier", "EMS", "--tracking", "1234567890123", "--note", "原件"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"post_materials\",\"note\":\"原件\",\"carrier\":\"EMS\",\"tracking\":\"1234567890123\"}",
+     "written: post_materials"},
+    {{"case", "post-result", "c0", "--carrier", "邮政"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"post_result\",\"carrier\":\"邮政\"}",
+     "written: post_result"},
+    {{"case", "notify", "c0", "--means", "sms", "--on", "2026-11-28"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"notify\",\"means\":\"sms\",\"told_on\":\"2026-11-28\"}",
+     "written: notify"},
+    {{"case", "charge", "c0", "--amount-fen", "10000000000", "--note", "工本费"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"charge\",\"note\":\"工本费\",\"amount_fen\":10000000000}",
+     "written: charge"},
+    {{"case", "pay", "c0", "--amount-fen", "1"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"pay\",\"amount_fen\":1}",
+     "written: pay"},
     {{"case", "list", "--overdue", "--role", "deciding"},
      "{\"cases\":[],\"next\":null}",
      "GET /v1/cases?role=deciding&overdue=true HTTP/1.1",
@@ -245,6 +285,12 @@ static const struct {
      "POST /v1/cases/c0/fetch HTTP/1.1",
      "",
      "events held: 9"},
+    {{"case", "pause", "c0", "--kind", "other", "--days", "20", "--unit", "natural", "--basis", "食品安全法第八十七条"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"pause\",\"pause_kind\":\"other\",\"expected_days\":20,\"unit\":\"natural\",\"basis\":"
+     "\"食品安全法第八十七条\"}",
+     "written: pause"},
     {{"case", "pause", "c0", "--kind", "hearing", "--days", "20"},
      RESULT,
      "POST /v1/cases/c0/events HTTP/1.1",
@@ -265,6 +311,11 @@ static const struct {
      "POST /v1/cases/c0/events HTTP/1.1",
      "{\"type\":\"accept\",\"lacking_days\":5}",
      "written: accept"},
+    {{"case", "accept", "c0", "--lacking", "M06", "--lacking", "M07=5"},
+     RESULT,
+     "POST /v1/cases/c0/events HTTP/1.1",
+     "{\"type\":\"accept\",\"lacking\":[{\"code\":\"M06\"},{\"code\":\"M07\",\"days\":5}]}",
+     "written: accept"},
     {{"case", "evaluate", "c0", "--grade", "2", "--side", "deciding"},
      RESULT,
      "POST /v1/cases/c0/events HTTP/1.1",
@@ -275,10 +326,10 @@ static const struct {
      "POST /v1/cases/c0/events HTTP/1.1",
      "{\"type\":\"follow_up\",\"note\":\"n\",\"side\":\"deciding\"}",
      "written: follow_up"},
-    {{"case", "not-required", "c0", "--reason-code", "x", "--remedies", "y"},
+    {{"case", "not-required", "c0", "--reason", "z", "--reason-code", "x", "--remedies", "y"},
      RESULT,
      "POST /v1/cases/c0/events HTTP/1.1",
-     "{\"type\":\"not_required\",\"reason_code\":\"x\",\"remedies\":\"y\"}",
+     "{\"type\":\"not_required\",\"reason\":\"z\",\"reason_code\":\"x\",\"remedies\":\"y\"}",
      "written: not_required"},
     {{"case", "part-done", "c0", "--part", "p", "--deny"},
      RESULT,
@@ -412,6 +463,39 @@ static void refusals_keep_their_words(void **state)
         assert_int_equal(r.status, cases[i].exit);
         assert_has(r.err, cases[i].says);
     }
+}
+
+/* The 503 of /healthz is no error body; what a stranger answers there is not taken for one of ours. */
+static void health_ends_with_the_reason(void **state)
+{
+    static const struct {
+        int status;
+        const char *answer;
+        int exit;
+        const char *says;
+    } cases[] = {
+        {503, "{\"status\":\"degraded\",\"writer\":\"stopped: no room\",\"alarms\":0}", 8,
+         "tongban: the node takes nothing in: stopped: no room (ctl.not-healthy)\nhint: "},
+        {503, "{}", 6, "status 503 and no explanation (ctl.reply)"},
+        {503, "{\"writer\":7}", 6, "status 503 and no explanation (ctl.reply)"},
+        {401, "{\"code\":\"unauthorized\",\"id\":\"http.token\",\"message\":\"no token\",\"hint\":\"\"}", 5,
+         "tongban: no token (http.token)\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < array_count(cases); i++)
+        for (int json = 0; json <= 1; json++) {
+            struct daemon d = {0};
+            plan(&d, cases[i].status, cases[i].answer);
+            start(&d);
+            struct run r =
+                json ? RUN("status", "--health", "--json", "--dir", d.dir) : RUN("status", "--health", "--dir", d.dir);
+            stop(&d);
+            assert_int_equal(r.status, cases[i].exit);
+            assert_has(r.err, cases[i].says);
+            bool is_printed = json && i == 0;
+            assert_string_equal(
+                r.out, is_printed ? "{\"status\":\"degraded\",\"writer\":\"stopped: no room\",\"alarms\":0}\n" : "");
+        }
 }
 
 /* Lost before the answer: asked again with the same key, once. */
@@ -630,11 +714,116 @@ static void takes_no_wrong_package(void **state)
     buf_close(&tar);
 }
 
+/* ---- limits and times ---- */
+
+static void a_reconciliation_may_take_longer(void **state)
+{
+    (void)state;
+    struct daemon d = {0};
+    plan(&d, 200, "{\"id\":\"r1\"}");
+    plan(&d, 200, "{\"id\":\"r1\",\"state\":\"running\"}");
+    start(&d);
+    struct run r = RUN("--dir", d.dir, "reconcile", "--wait", "0");
+    stop(&d);
+    assert_int_equal(d.asked_count, 2);
+    assert_int_equal(r.status, 8);
+    assert_has(r.err, "not at its end after 0 s (ctl.reconcile-running)");
+    assert_has(r.err, "tongban reconcile show");
+}
+
+/* Fewer bytes than the case says: there is no such file yet, what came stays. */
+static void a_download_may_be_cut_short(void **state)
+{
+    (void)state;
+    struct daemon d = {0};
+    char output[96], part[128];
+    plan(&d, 200, "{\"materials\":[{\"file\":\"aabbccddee\",\"size\":10,\"sha256\":\"00\"}]}");
+    plan(&d, 200, "01234");
+    d.plan[1].type = "application/octet-stream";
+    start(&d);
+    (void)snprintf(output, sizeof output, "%s/file", d.dir);
+    (void)snprintf(part, sizeof part, "%s.part", output);
+    struct run r = RUN("--dir", d.dir, "material", "get", "c0", "aabbccddee", "--purpose", "核对", "--output", output);
+    assert_int_not_equal(access(output, F_OK), 0);
+    assert_int_equal(unlink(part), 0);
+    stop(&d);
+    assert_int_equal(r.status, 6);
+    assert_has(r.err, "5 of 10 bytes came: run the command again (ctl.download)");
+}
+
+/* One that takes the request and says nothing. */
+static void an_answer_may_not_come(void **state)
+{
+    (void)state;
+    struct daemon d = {0};
+    start(&d); /* connections wait in the backlog: nothing is planned */
+    struct client_reply reply;
+    struct err e = {0};
+    const struct client_request r = {.dir = d.dir, .method = "GET", .path = "/v1/status", .timeout_ms = 50};
+    assert_int_equal(client_ask(&r, &reply, &e), ERR_TIMEOUT);
+    assert_string_equal(e.id, "ctl.timeout");
+    client_reply_close(&reply);
+    stop(&d);
+}
+
+static void an_answer_may_be_too_large(void **state)
+{
+    (void)state;
+    struct daemon d = {0};
+    struct client_reply reply;
+    struct err e = {0};
+    char *large = xcalloc(1, (size_t)CLIENT_REPLY_BYTES_MAX + 1);
+    plan(&d, 200, large);
+    d.plan[0].size = (size_t)CLIENT_REPLY_BYTES_MAX + 1;
+    start(&d);
+    const struct client_request r = {.dir = d.dir, .method = "GET", .path = "/v1/status"};
+    assert_int_equal(client_ask(&r, &reply, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "ctl.reply-size");
+    client_reply_close(&reply);
+    stop(&d);
+    free(large);
+}
+
+/* A node that always has one more page. */
+static void pages_come_to_an_end(void **state)
+{
+    (void)state;
+    struct daemon d = {.always = "{\"publicity\":[],\"next_after\":\"1\"}"};
+    start(&d);
+    struct run r = RUN("--dir", d.dir, "publicity", "list");
+    stop(&d);
+    assert_int_equal(r.status, 2);
+    assert_has(r.err, "the list has more than 10000 pages (ctl.pages)");
+}
+
+static void a_package_has_so_many_files(void **state)
+{
+    (void)state;
+    struct arena mem = ARENA_INIT;
+    struct package p = {0};
+    struct err e = {0};
+    char dir[64] = "/tmp/tongban-ctl-XXXXXX", target[96];
+    int fd = -1;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(target, sizeof target, "%s/package", dir);
+    assert_int_equal(package_open(&p, &mem, target, &e), 0);
+    assert_int_equal(package_create(&p, "file", &fd, &e), 0);
+    assert_int_equal(close(fd), 0);
+    for (unsigned i = 0; i < ARCHIVE_FILES_MAX; i++) /* the same one: what counts is how often it was added */
+        assert_int_equal(package_add_written(&p, "file", &e), 0);
+    assert_int_equal(package_add_written(&p, "file", &e), ERR_LIMIT);
+    assert_string_equal(e.id, "archive.files");
+    package_drop(&p);
+    assert_int_equal(rmdir(dir), 0); /* it is gone */
+    arena_close(&mem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands_ask_and_print),
         cmocka_unit_test(refusals_keep_their_words),
+        cmocka_unit_test(health_ends_with_the_reason),
         cmocka_unit_test(a_lost_connection_is_tried_once_more),
         cmocka_unit_test(waits_for_peers),
         cmocka_unit_test(watches_until_closed),
@@ -642,6 +831,12 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_tile),
         cmocka_unit_test(reads_files),
         cmocka_unit_test(takes_no_wrong_package),
+        cmocka_unit_test(a_reconciliation_may_take_longer),
+        cmocka_unit_test(a_download_may_be_cut_short),
+        cmocka_unit_test(an_answer_may_not_come),
+        cmocka_unit_test(an_answer_may_be_too_large),
+        cmocka_unit_test(pages_come_to_an_end),
+        cmocka_unit_test(a_package_has_so_many_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

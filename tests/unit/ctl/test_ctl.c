@@ -124,6 +124,8 @@ static void mistakes_are_named(void **state)
         {{"status", "--dir"}, "the option '--dir' needs a value: DIR"},
         {{"status", "--dir", ""}, "the option '--dir' is empty (ctl.option-value)"},
         {{"status", "--dir="}, "the option '--dir' is empty (ctl.option-value)"},
+        {{"backup", "--out", ""}, "the option '--out' is empty (ctl.option-value)"},
+        {{"case", "event", "--json-file="}, "the option '--json-file' is empty (ctl.option-value)"},
         {{"a\x1b[2J\xff"}, "there is no command 'a?[2J?' (ctl.unknown-command)"},
         {{"help", "\xc2\x9b"
                   "31m\n"},
@@ -148,6 +150,8 @@ static void mistakes_are_named(void **state)
         {{"case", "part-done", "c0", "--part", "p"}, "needs one of --grant and --deny (ctl.missing-option)"},
         {{"case", "pause", "c0", "--kind", "hearing", "--days", "0"}, "--days"},
         {{"case", "evaluate", "c0", "--grade", "x"}, "--grade"},
+        {{"case", "evaluate", "c0", "--grade", "0"}, "'--grade' is '0', it must be a number from 1 to 5 (ctl.number)"},
+        {{"case", "evaluate", "c0", "--grade", "6"}, "'--grade' is '6', it must be a number from 1 to 5 (ctl.number)"},
         {{"case", "decide", "c0", "--grant", "--deny"}, "needs one of --grant and --deny (ctl.option-conflict)"},
         {{"ca", "revoke", "--dir", "x", "--serial", "1", "--dismiss"}, "--dismiss goes with --code"},
         {{"status", "--dir", "/tmp/tongban-no-such-folder"},

@@ -218,6 +218,31 @@ static void founds_a_federation(void **state)
     free(crl);
 }
 
+/* The last file of a federation cannot be written: nothing of it stays, and the next try is as the first. */
+static void takes_back_what_it_cannot_finish(void **state)
+{
+    const struct places *p = *state;
+    static const char *const made[] = {"ca.pem", "ca.key", "federation.key", "issued", "crl.pem"};
+    char path[256];
+    (void)mkdir(p->ca, 0700);
+    (void)snprintf(path, sizeof path, "%s/federation.pub", p->ca);
+    assert_int_equal(mkdir(path, 0700), 0);
+    struct run r = RUN("ca", "init", "--dir", p->ca, "--name", "test.example");
+    assert_int_equal(r.status, 6);
+    assert_has(r.err, "(file.rename)");
+    for (size_t i = 0; i < array_count(made); i++) {
+        char of[256];
+        (void)snprintf(of, sizeof of, "%s/%s", p->ca, made[i]);
+        assert_int_equal(access(of, F_OK), -1);
+    }
+    assert_int_equal(rmdir(path), 0);
+    assert_ok(RUN("ca", "init", "--dir", p->ca, "--name", "test.example"));
+    r = RUN("ca", "init", "--dir", p->ca, "--name", "other.example");
+    assert_int_equal(r.status, 4);
+    assert_has(r.err, "(file.exists)");
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 /* A certificate renewed, an address changed: the same member, one version up. A stranger's ledger key is refused. */
 static void renews_and_dismisses(void **state)
 {
@@ -478,6 +503,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(founds_a_federation, enter, leave),
+        cmocka_unit_test_setup_teardown(takes_back_what_it_cannot_finish, enter, leave),
         cmocka_unit_test_setup_teardown(renews_and_dismisses, enter, leave),
         cmocka_unit_test_setup_teardown(replaces_keys, enter, leave),
         cmocka_unit_test_setup_teardown(issues_for_no_bad_key, enter, leave),

@@ -1,11 +1,15 @@
 /* A file on the disk: upload, fetch, what a crash leaves, wrong bytes, no room. */
 #include "node/files/file_blob.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "node/base/xassert.h"
@@ -22,6 +26,52 @@
 static const uint8_t key[FILE_KEY_SIZE] = {5};
 static char dir[64];
 static uint8_t *scratch, *plain;
+
+/* What the disk refuses; the functions stand in front of libc's. */
+static struct {
+    bool sync, folder_sync, statvfs;
+    int allocate;  /* errno; 0: it does not refuse */
+    uint64_t room; /* what is said to be free, in blocks of one byte; 0: the truth */
+} fault;
+
+int fsync(int fd)
+{
+    struct stat st;
+    bool is_folder = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    if (is_folder ? fault.folder_sync : fault.sync) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t size)
+{
+    if (fault.allocate != 0) {
+        errno = fault.allocate;
+        return -1;
+    }
+    return (int)syscall(SYS_fallocate, fd, mode, offset, size);
+}
+
+int fstatvfs(int fd, struct statvfs *ret)
+{
+    if (fault.statvfs) {
+        errno = EIO;
+        return -1;
+    }
+    union {
+        void *data;
+        int (*function)(int, struct statvfs *);
+    } real = {.data = dlsym(RTLD_NEXT, "fstatvfs")};
+    assert_non_null(real.data);
+    int rc = real.function(fd, ret);
+    if (fault.room > 0) {
+        ret->f_frsize = 1;
+        ret->f_bavail = fault.room;
+    }
+    return rc;
+}
 
 static int set_up(void **state)
 {
@@ -180,12 +230,15 @@ static void test_refusals(void **state)
     struct err e = {0};
     struct file_blob *b = make("x.part"), *other;
     assert_int_equal(file_blob_create(path_of("x.part"), SIZE, NULL, NULL, &other, &e), ERR_CONFLICT);
+    assert_string_equal(e.id, "file.exists");
     file_blob_close(b);
     assert_int_equal(truncate(path_of("x.part"), 30), 0);
     assert_int_equal(file_blob_open(path_of("x.part"), false, &other, &e), ERR_CORRUPT);
     assert_int_equal(unlink(path_of("x.part")), 0);
     assert_int_equal(file_blob_open(path_of("x.part"), false, &other, &e), ERR_NOT_FOUND);
+    assert_string_equal(e.id, "file.absent");
     assert_int_equal(file_blob_create("/nonexistent/x", SIZE, NULL, NULL, &other, &e), ERR_IO);
+    assert_string_equal(e.id, "file.create");
 }
 
 /* /proc has no room for anything; a small tmpfs would need a mount. RLIMIT_FSIZE stands for a disk that fills up. */
@@ -207,9 +260,83 @@ static void test_no_room(void **state)
     (void)unlink("/dev/shm/tongban-no-room");
 }
 
+static void refuse_to_create(int code, const char *id)
+{
+    struct err e = {0};
+    struct file_blob *b = NULL;
+    assert_int_equal(file_blob_create(path_of("r.part"), SIZE, NULL, NULL, &b, &e), code);
+    assert_string_equal(e.id, id);
+    assert_null(b);
+    assert_int_equal(access(path_of("r.part"), F_OK), -1); /* nothing was begun */
+}
+
+static void create_all_the_same(void)
+{
+    file_blob_close(make("r.part"));
+    assert_int_equal(unlink(path_of("r.part")), 0);
+}
+
+/* Whether a file fits is known before its first byte. */
+static void test_room(void **state)
+{
+    (void)state;
+    const uint64_t wanted = 4096 + 2 * (uint64_t)FILE_SEALED_BYTES_MAX + file_chunk_sealed_size(SIZE, 2);
+    fault.statvfs = true;
+    refuse_to_create(ERR_IO, "file.room");
+    fault.statvfs = false;
+    fault.room = wanted + FILE_ROOM_BYTES_MIN - 1;
+    refuse_to_create(ERR_FULL, "file.no-room");
+    fault.room++;
+    create_all_the_same();
+    fault.room = 0;
+    fault.allocate = EIO;
+    refuse_to_create(ERR_IO, "file.room");
+    fault.allocate = ENOSPC; /* somebody was quicker */
+    refuse_to_create(ERR_FULL, "file.room");
+    fault.allocate = EOPNOTSUPP; /* a file system that cannot promise room */
+    create_all_the_same();
+    fault.allocate = 0;
+    create_all_the_same();
+}
+
+static void finish_refused(struct file_blob *b)
+{
+    struct err e = {0};
+    assert_int_equal(file_blob_finish(b, dir, &e), ERR_IO);
+    assert_string_equal(e.id, "file.sync");
+}
+
+/* A disk that refuses at the end, before or after the file got its name: once it works again, so does the same call. */
+static void test_finish_again(void **state)
+{
+    (void)state;
+    char final[FILE_BLOB_PATH_SIZE];
+    struct file_blob *b = make("a.part");
+    for (uint32_t i = 0; i < COUNT; i++)
+        assert_int_equal(file_blob_put(b, i, seal(i), NULL), 0);
+    fault.sync = true;
+    finish_refused(b);
+    fault.sync = false;
+    assert_int_equal(access(path_of("a.part"), F_OK), 0);
+    file_blob_path(dir, b->id, final);
+    assert_int_equal(access(final, F_OK), -1);
+    fault.folder_sync = true;
+    finish_refused(b);
+    finish_refused(b);
+    fault.folder_sync = false;
+    assert_int_equal(file_blob_finish(b, dir, NULL), 0);
+    file_blob_close(b);
+    assert_int_equal(access(path_of("a.part"), F_OK), -1);
+    b = reopen(final, false);
+    assert_int_equal(there(b), 7);
+    file_blob_close(b);
+    assert_int_equal(unlink(final), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_upload), cmocka_unit_test(test_fetch),
-                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_no_room)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_upload),   cmocka_unit_test(test_fetch),
+                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_no_room),
+                                       cmocka_unit_test(test_room),     cmocka_unit_test(test_finish_again)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -69,9 +69,13 @@ struct app {
     struct app_command_result result;
     struct err query_refusal;
     uint64_t case_version;
+    const char *accepted;  /* content of an accept with days for what is lacking, which the case has then */
+    const char *status;    /* of the case, which has no events then; NULL: accepted */
+    uint64_t content_size; /* of each material; 0: FAKE_CONTENT_SIZE */
     const char *writer;
     uint32_t alarms;
     const char *note;
+    bool endless_metrics;
     struct bytes entry_leaf;
     size_t rows;
     struct app_upload_view upload;
@@ -248,7 +252,7 @@ static void fake_case(const struct app *a, struct app_case_view *v)
     *v = (struct app_case_view){.receiving = 440000,
                                 .lead = 510000,
                                 .division = 510104,
-                                .status_name = "accepted",
+                                .status_name = a->status != NULL ? a->status : "accepted",
                                 .status_chinese = "受理",
                                 .level_name = "sequenced",
                                 .mode = CASE_MODE_COLLECT,
@@ -259,6 +263,12 @@ static void fake_case(const struct app *a, struct app_case_view *v)
     memcpy(v->case_id, fake_case_id, CASE_ID_SIZE);
     FAKE_COPY(v->item_code, "000105001000");
     FAKE_COPY(v->item_name, "户口迁移");
+}
+
+uint64_t app_case_version(struct app *a, const uint8_t case_id[CASE_ID_SIZE])
+{
+    (void)case_id;
+    return a->query_refusal.code != 0 ? UINT64_MAX : a->case_version;
 }
 
 int app_get_calendar(struct app *a, uint32_t node, uint32_t division, uint32_t year, struct app_calendar_view *ret,
@@ -290,6 +300,30 @@ int app_list_publicities(struct app *a, const uint8_t *after, size_t limit, stru
     (*ret)[0] = (struct app_publicity_view){.due = 20261209, .is_late = true};
     memcpy((*ret)[0].case_id, fake_case_id, CASE_ID_SIZE);
     return 0;
+}
+
+int app_case_lacking(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t days, struct arena *mem,
+                     struct app_lacking *list, size_t count, struct err *e)
+{
+    (void)case_id;
+    (void)mem;
+    for (size_t i = 0; i < count; i++) {
+        list[i].name = "照片";
+        list[i].form = "paper";
+        list[i].days = list[i].days != 0 ? list[i].days : days != 0 ? days : 10;
+    }
+    if (a->refusal.code != 0)
+        *e = a->refusal;
+    return a->refusal.code;
+}
+
+void app_case_last_days(struct app *a, const uint8_t case_id[CASE_ID_SIZE], uint32_t accepted, struct app_lacking *list,
+                        size_t count)
+{
+    (void)a;
+    (void)case_id;
+    for (size_t i = 0; i < count; i++)
+        list[i].due = accepted + list[i].days;
 }
 
 int app_case_remedies(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct arena *mem, const char **ret,
@@ -329,8 +363,15 @@ int app_get_case(struct app *a, const uint8_t case_id[CASE_ID_SIZE], struct aren
                                              .effect = "noop",
                                              .explanation = "bad \xff bytes",
                                              .payload = bytes_of_string("{not json")};
+    if (a->accepted != NULL) {
+        events[1].type = CASE_EVENT_ACCEPT;
+        events[1].effect = "ok";
+        events[1].attrs.lacking_days = 5;
+        events[1].payload = bytes_of_string(a->accepted);
+    }
     ret->events = events;
-    ret->events_listed = 2;
+    ret->events_listed = a->status != NULL ? 0 : 2;
+    ret->item_version = a->status != NULL ? 7 : 0;
     return 0;
 }
 
@@ -713,6 +754,9 @@ void app_verify(struct app *a, app_verify_cb cb, void *ctx)
 void app_metrics(struct app *a, struct buf *ret)
 {
     buf_printf(ret, "tongban_alarms %u\n", a->alarms);
+    static const uint8_t block[1 << 20];
+    while (a->endless_metrics && !ret->failed)
+        buf_put(ret, block, sizeof block);
 }
 
 /* ---- receipts, erasure, backup ---- */
@@ -915,7 +959,8 @@ int app_open_material(struct app *a, const uint8_t case_id[CASE_ID_SIZE], const 
     *ret = xcalloc(1, sizeof **ret);
     (*ret)->app = a;
     a->readers++;
-    *ret_content = (struct app_material_content){.size = FAKE_CONTENT_SIZE, .media = "application/pdf"};
+    *ret_content = (struct app_material_content){.size = a->content_size != 0 ? a->content_size : FAKE_CONTENT_SIZE,
+                                                 .media = "application/pdf"};
     return 0;
 }
 

@@ -38,7 +38,7 @@ static struct request *make(struct app *a, const char *method, char *target, con
 
 struct answer {
     int status;
-    char text[4096];
+    char text[8192];
     char location[96];
     char allow[64];
 };
@@ -337,6 +337,24 @@ static void appends_events(void **state)
     assert_true(a.events[4].has_last_leaf);
     assert_int_equal(a.events[4].last_leaf, 7);
     assert_string_equal(a.event_payload[5], "{\"note\":\"x\"}");
+
+    answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events",
+                 "{\"events\":[{\"type\":\"post_materials\",\"carrier\":\"EMS\",\"tracking\":\"EA123456789CN\","
+                 "\"note\":\"原件\"},"
+                 "{\"type\":\"post_result\",\"carrier\":\"顺丰\",\"payload\":{\"office\":\"窗口 3\"}}]}");
+    assert_int_equal(answer.status, 201);
+    assert_int_equal(a.events[0].type, CASE_EVENT_POST_MATERIALS);
+    assert_string_equal(a.event_payload[0], "{\"carrier\":\"EMS\",\"note\":\"原件\",\"tracking\":\"EA123456789CN\"}");
+    assert_string_equal(a.event_payload[1], "{\"carrier\":\"顺丰\",\"office\":\"窗口 3\"}");
+
+    answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events",
+                 "{\"events\":[{\"type\":\"notify\",\"means\":\"phone\",\"told_on\":\"2024-01-02\"},"
+                 "{\"type\":\"charge\",\"amount_fen\":2000,\"note\":\"工本费\"},{\"type\":\"pay\",\"amount_fen\":"
+                 "10000000000}]}");
+    assert_int_equal(answer.status, 201);
+    assert_string_equal(a.event_payload[0], "{\"means\":\"phone\",\"told_on\":\"2024-01-02\"}");
+    assert_string_equal(a.event_payload[1], "{\"amount_fen\":2000,\"note\":\"工本费\"}");
+    assert_string_equal(a.event_payload[2], "{\"amount_fen\":10000000000}");
 }
 
 static void shows_and_takes_calendars(void **state)
@@ -522,6 +540,65 @@ static void events_of_the_law(void **state)
         assert_int_equal(answer.status, 400);
         assert_has(answer.text, bad[i].text);
     }
+}
+
+/* 容缺受理: each material with what the item says of it, the longest term for the rules. */
+static void lacking_materials(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    struct answer answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events",
+                               "{\"events\":[{\"type\":\"accept\",\"lacking\":[{\"code\":\"M6\"},"
+                               "{\"code\":\"M7\",\"days\":3}],\"note\":\"x\"},"
+                               "{\"type\":\"accept\",\"lacking_days\":5,\"lacking\":[{\"code\":\"M6\"}]},"
+                               "{\"type\":\"accept\",\"lacking\":[]}]}");
+    assert_int_equal(answer.status, 201);
+    assert_int_equal(a.events[0].lacking_days, 10);
+    assert_int_equal(a.events[0].lacking_count, 2);
+    assert_string_equal(a.event_payload[0],
+                        "{\"lacking\":[{\"code\":\"M6\",\"days\":10,\"form\":\"paper\",\"name\":\"照片\"},"
+                        "{\"code\":\"M7\",\"days\":3,\"form\":\"paper\",\"name\":\"照片\"}],\"note\":\"x\"}");
+    assert_int_equal(a.events[1].lacking_days, 5);
+    assert_int_equal(a.events[2].lacking_count, 0);
+    assert_int_equal(a.events[2].lacking_days, 0);
+
+    static const struct {
+        const char *body, *text;
+    } bad[] = {
+        {"{\"type\":\"note\",\"lacking\":[{\"code\":\"M6\"}]}", "case.lacking-material"},
+        {"{\"type\":\"accept\",\"payload\":{\"lacking\":[]}}", "'payload.lacking' is not checked"},
+        {"{\"type\":\"accept\",\"lacking\":[{\"days\":3}]}", "lacking[0].code"},
+        {"{\"type\":\"accept\",\"lacking\":[{\"code\":\"M6\",\"days\":0}]}", "lacking[0].days"},
+        {"{\"type\":\"accept\",\"lacking\":[{\"code\":\"M6\",\"name\":\"x\"}]}", "lacking[0].name"},
+        {"{\"type\":\"accept\",\"lacking\":\"M6\"}", "'lacking'"},
+    };
+    for (size_t i = 0; i < array_count(bad); i++) {
+        answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events", bad[i].body);
+        assert_int_equal(answer.status, 400);
+        assert_has(answer.text, bad[i].text);
+    }
+    (void)err_set(&a.refusal, ERR_INVALID, "case.lacking-days", "no");
+    answer = ask(&a, "POST", "/v1/cases/" FAKE_CASE "/events", "{\"type\":\"accept\",\"lacking\":[{\"code\":\"M6\"}]}");
+    assert_has(answer.text, "case.lacking-days");
+}
+
+/* The list of a peer's accept is longer than any node takes: as much of it is shown as one may have, and no time is lost with the rest. */
+static void lacking_of_a_hostile_peer(void **state)
+{
+    (void)state;
+    struct app a = fresh();
+    struct buf content = {0};
+    buf_put_string(&content, "{\"lacking\":[7,{\"code\":\"M1\",\"days\":70000}");
+    for (size_t i = 0; i < 11000; i++)
+        buf_printf(&content, ",{\"code\":\"K%zu\",\"days\":9}", i);
+    buf_put_string(&content, "]}");
+    a.accepted = buf_cstr(&content);
+    struct answer answer = ask(&a, "GET", "/v1/cases/" FAKE_CASE, NULL);
+    assert_int_equal(answer.status, 200);
+    assert_has(answer.text, "\"code\":\"K0\",\"name\":null");
+    assert_has(answer.text, "\"code\":\"K61\",\"name\":null"); /* two of the 64 are no rows */
+    assert_null(strstr(answer.text, "\"code\":\"K62\",\"name\":null"));
+    buf_close(&content);
 }
 
 /* As many events as a request may hold pass, one more does not. */
@@ -798,6 +875,22 @@ static void witness_door(void **state)
     assert_int_equal(ask(&a, "POST", "/add-checkpoint", "old 0\n").status, 404);
 }
 
+/* A stored checkpoint that nobody can read: told, not shown. */
+static void tells_of_a_damaged_checkpoint(void **state)
+{
+    (void)state;
+    static const char *const notes[] = {"", "510000.test/log/1\n", "510000.test/log/1\n12\n",
+                                        "510000.test/log/1\n-1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+                                        "510000.test/log/1\n12\nAAAA\n"};
+    for (size_t i = 0; i < array_count(notes); i++) {
+        struct app a = fresh();
+        a.note = notes[i];
+        struct answer answer = ask(&a, "GET", "/v1/ledger", NULL);
+        assert_int_equal(answer.status, 500);
+        assert_has(answer.text, "\"id\":\"ledger.checkpoint\"");
+    }
+}
+
 static void tells_its_state(void **state)
 {
     (void)state;
@@ -812,6 +905,10 @@ static void tells_its_state(void **state)
     assert_has(answer.text, "\"status\":\"degraded\"");
     assert_has(ask(&a, "GET", "/v1/status", NULL).text, "\"name\":\"广东省\"");
     assert_string_equal(ask(&a, "GET", "/metrics", NULL).text, "tongban_alarms 2\n");
+    a.endless_metrics = true;
+    answer = ask(&a, "GET", "/metrics", NULL);
+    assert_int_equal(answer.status, 413);
+    assert_has(answer.text, "\"id\":\"http.metrics\"");
     assert_true(route_is_open("GET", "/healthz"));
     assert_false(route_is_open("POST", "/healthz"));
     assert_false(route_is_open("GET", "/healthz/"));
@@ -858,6 +955,8 @@ int main(void)
         cmocka_unit_test(appends_events),
         cmocka_unit_test(fetches_a_case),
         cmocka_unit_test(events_of_the_law),
+        cmocka_unit_test(lacking_materials),
+        cmocka_unit_test(lacking_of_a_hostile_peer),
         cmocka_unit_test(events_have_a_count_limit),
         cmocka_unit_test(shows_and_takes_calendars),
         cmocka_unit_test(gives_receipts),
@@ -871,6 +970,7 @@ int main(void)
         cmocka_unit_test(reads_ledger),
         cmocka_unit_test(serves_tiles),
         cmocka_unit_test(tells_whom_to_trust),
+        cmocka_unit_test(tells_of_a_damaged_checkpoint),
         cmocka_unit_test(witness_door),
         cmocka_unit_test(tells_its_state),
     };

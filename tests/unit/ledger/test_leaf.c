@@ -426,6 +426,7 @@ static void test_full_buffer(void **state)
         buf_init(&out, room + 1);
         buf_put_u8(&out, 'x');
         assert_int_equal(leaf_encode(&l, &out, &e), ERR_LIMIT);
+        assert_string_equal(e.id, "leaf.buffer");
         assert_int_equal(out.size, 1);
         buf_close(&out);
     }

@@ -92,8 +92,10 @@ static void test_random_consistency(void **state)
         assert_int_equal(merkle_verify_consistency(size1, size2, proof.hash, proof.count, &root1, &root2, NULL), 0);
         bad = root1;
         bad.b[prng_below(&prng, 32)] ^= 0x10;
-        assert_int_equal(merkle_verify_consistency(size1, size2, proof.hash, proof.count, &bad, &root2, NULL),
+        struct err e;
+        assert_int_equal(merkle_verify_consistency(size1, size2, proof.hash, proof.count, &bad, &root2, &e),
                          ERR_VERIFY);
+        assert_string_equal(e.id, "merkle.consistency");
         if (proof.count > 0) {
             proof.hash[prng_below(&prng, proof.count)].b[0] ^= 1;
             assert_int_equal(merkle_verify_consistency(size1, size2, proof.hash, proof.count, &root1, &root2, NULL),
@@ -189,9 +191,17 @@ static void test_bad_questions(void **state)
     struct err e;
     struct merkle_proof proof;
     assert_int_equal(merkle_verify_inclusion(1, 1, &hash, NULL, 0, &hash, &e), ERR_INVALID);
+    assert_string_equal(e.id, "merkle.index");
+    e.id[0] = '\0';
     assert_int_equal(merkle_verify_inclusion(0, 0, &hash, NULL, 0, &hash, &e), ERR_INVALID);
+    assert_string_equal(e.id, "merkle.index");
+    e.id[0] = '\0';
     assert_int_equal(merkle_verify_inclusion(UINT64_MAX, UINT64_MAX, &hash, NULL, 0, &hash, &e), ERR_INVALID);
+    assert_string_equal(e.id, "merkle.index");
+    e.id[0] = '\0';
     assert_int_equal(merkle_prove_inclusion(&source, 1, 1, &proof, &e), ERR_INVALID);
+    assert_string_equal(e.id, "merkle.index");
+    e.id[0] = '\0';
     assert_int_equal(merkle_verify_consistency(0, 1, NULL, 0, &hash, &hash, &e), ERR_INVALID);
     assert_string_equal(e.id, "merkle.empty-old");
     assert_int_equal(merkle_prove_consistency(&source, 0, 1, &proof, &e), 0);

@@ -218,50 +218,58 @@ static void test_size_limit(void **state)
     buf_put_u8(&out, '\n');
     assert_int_equal(note_check_text(buf_bytes(&out), NULL), 0);
     buf_put_u8(&out, '\n');
-    assert_int_equal(note_check_text(buf_bytes(&out), NULL), ERR_LIMIT);
+    assert_int_equal(note_check_text(buf_bytes(&out), &e), ERR_LIMIT);
+    assert_string_equal(e.id, "note.text-size");
     buf_close(&out);
 }
 
 static void test_malformed(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "",
-        "\n",
-        "\n\n",
-        "text\n",
-        "text\n\n",
-        "text\n\n\xe2\x80\x94 ",
-        "text\n\n\xe2\x80\x94 a AAAAAAA=",      /* no newline at the end */
-        "text\n\n\xe2\x80\x94 a AAAAAAA=\n\n",  /* empty line behind */
-        "text\n\n\xe2\x80\x94 a AAAAAAA=\nx\n", /* something else behind */
-        "text\n\n\xe2\x80\x94 a AAAAAAA= \n",   /* space behind */
-        "text\n\n\xe2\x80\x94  a AAAAAAA=\n",   /* two spaces */
-        "text\n\n\xe2\x80\x94 a  AAAAAAA=\n",
-        "text\n\n\xe2\x80\x94 a\n", /* no signature */
-        "text\n\n\xe2\x80\x94 a \n",
-        "text\n\n\xe2\x80\x94 a AAAAAA==\n",            /* key id alone */
-        "text\n\n\xe2\x80\x94 a AAAAAAB=\n",            /* trailing bits */
-        "text\n\n\xe2\x80\x94 a AAAAAAA\n",             /* no padding */
-        "text\n\n\xe2\x80\x94 a AAAA_AA=\n",            /* the other alphabet */
-        "text\n\n\xe2\x80\x94 a+b AAAAAAA=\n",          /* plus in the name */
-        "text\n\n\xe2\x80\x94 a\xc2\xa0z AAAAAAA=\n",   /* no-break space in the name */
-        "text\n\n\xe2\x80\x94 \xe3\x80\x80 AAAAAAA=\n", /* ideographic space as a name */
-        "text\n\n\xe2\x80\x93 a AAAAAAA=\n",            /* en dash */
-        "te\txt\n\n\xe2\x80\x94 a AAAAAAA=\n",
-        "te\rxt\n\n\xe2\x80\x94 a AAAAAAA=\n",
-        "te\xffxt\n\n\xe2\x80\x94 a AAAAAAA=\n",
-        "te\xc0\x80xt\n\n\xe2\x80\x94 a AAAAAAA=\n",
+    static const struct {
+        const char *note, *id;
+    } bad[] = {
+        {"", "note.no-signatures"},
+        {"\n", "note.no-signatures"},
+        {"\n\n", "note.no-signatures"},
+        {"text\n", "note.no-signatures"},
+        {"text\n\n", "note.no-signatures"},
+        {"text\n\n\xe2\x80\x94 ", "note.no-signatures"},
+        {"text\n\n\xe2\x80\x94 a AAAAAAA=", "note.no-signatures"},       /* no newline at the end */
+        {"text\n\n\xe2\x80\x94 a AAAAAAA=\n\n", "note.no-signatures"},   /* empty line behind */
+        {"text\n\n\xe2\x80\x94 a AAAAAAA=\nx\n", "note.signature-line"}, /* something else behind */
+        {"text\n\n\xe2\x80\x94 a AAAAAAA= \n", "note.signature-line"},   /* space behind */
+        {"text\n\n\xe2\x80\x94  a AAAAAAA=\n", "note.name"},             /* two spaces */
+        {"text\n\n\xe2\x80\x94 a  AAAAAAA=\n", "note.signature-line"},
+        {"text\n\n\xe2\x80\x94 a\n", "note.signature-line"}, /* no signature */
+        {"text\n\n\xe2\x80\x94 a \n", "note.signature-line"},
+        {"text\n\n\xe2\x80\x94 a AAAAAA==\n", "note.signature-line"},  /* key id alone */
+        {"text\n\n\xe2\x80\x94 a AAAAAAB=\n", "note.signature-line"},  /* trailing bits */
+        {"text\n\n\xe2\x80\x94 a AAAAAAA\n", "note.signature-line"},   /* no padding */
+        {"text\n\n\xe2\x80\x94 a AAAA_AA=\n", "note.signature-line"},  /* the other alphabet */
+        {"text\n\n\xe2\x80\x94 a+b AAAAAAA=\n", "note.name"},          /* plus in the name */
+        {"text\n\n\xe2\x80\x94 a\xc2\xa0z AAAAAAA=\n", "note.name"},   /* no-break space in the name */
+        {"text\n\n\xe2\x80\x94 \xe3\x80\x80 AAAAAAA=\n", "note.name"}, /* ideographic space as a name */
+        {"text\n\n\xe2\x80\x93 a AAAAAAA=\n", "note.signature-line"},  /* en dash */
+        {"te\txt\n\n\xe2\x80\x94 a AAAAAAA=\n", "note.control"},
+        {"te\rxt\n\n\xe2\x80\x94 a AAAAAAA=\n", "note.control"},
+        {"te\xffxt\n\n\xe2\x80\x94 a AAAAAAA=\n", "note.utf8"},
+        {"te\xc0\x80xt\n\n\xe2\x80\x94 a AAAAAAA=\n", "note.utf8"},
     };
+    struct err e;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct bytes span;
         size_t count;
         struct note note;
-        if (note_peek(bytes_of_string(bad[i]), &span, &count, NULL) >= 0)
-            fail_msg("peeked %zu: '%s'", i, bad[i]);
-        assert_true(note_open(bytes_of_string(bad[i]), known, KEYS, &note, NULL) < 0);
+        if (note_peek(bytes_of_string(bad[i].note), &span, &count, &e) != ERR_INVALID || strcmp(e.id, bad[i].id) != 0)
+            fail_msg("peeked %zu: '%s': %s", i, bad[i].note, e.id);
+        if (note_open(bytes_of_string(bad[i].note), known, KEYS, &note, &e) != ERR_INVALID ||
+            strcmp(e.id, bad[i].id) != 0)
+            fail_msg("opened %zu: '%s': %s", i, bad[i].note, e.id);
     }
-    assert_true(note_open(bytes_of("a\0\n\n\xe2\x80\x94 a AAAAAAA=\n", 20), known, KEYS, &(struct note){0}, NULL) < 0);
+    assert_int_equal(note_open(bytes_of("a\0\n\n\xe2\x80\x94 a AAAAAAA=\n", 20), known, KEYS, &(struct note){0}, &e),
+                     ERR_INVALID);
+    assert_string_equal(e.id, "note.control");
 }
 
 /* The text may have empty lines; the last one is the border. */
@@ -300,12 +308,17 @@ static void test_names(void **state)
         {"a\xed\xa0\x80", ERR_INVALID}, /* surrogate */
         {"a\xe2\x80", ERR_INVALID},     /* cut */
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_int_equal(note_check_name(bytes_of_string(rows[i].name), NULL), rows[i].code);
+    struct err e;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(note_check_name(bytes_of_string(rows[i].name), &e), rows[i].code);
+        if (rows[i].code != 0)
+            assert_string_equal(e.id, "note.name");
+    }
     char longest[ORIGIN_NAME_BYTES_MAX + 2];
     memset(longest, 'n', sizeof longest);
     assert_int_equal(note_check_name(bytes_of(longest, ORIGIN_NAME_BYTES_MAX), NULL), 0);
-    assert_int_equal(note_check_name(bytes_of(longest, ORIGIN_NAME_BYTES_MAX + 1), NULL), ERR_LIMIT);
+    assert_int_equal(note_check_name(bytes_of(longest, ORIGIN_NAME_BYTES_MAX + 1), &e), ERR_LIMIT);
+    assert_string_equal(e.id, "note.name-size");
 }
 
 static void test_verifier_keys(void **state)
@@ -349,7 +362,9 @@ static void test_reserved_text(void **state)
     assert_int_equal(note_sign_line(&signers[0], bytes_of_string(reserved), 0, &out, &e), ERR_INVALID);
     assert_string_equal(e.id, "note.reserved-text");
     assert_int_equal(note_sign_line(&signers[0], bytes_of_string("no newline"), 0, &out, &e), ERR_INVALID);
+    assert_string_equal(e.id, "note.text");
     assert_int_equal(note_sign_line(&signers[0], bytes_of_string("tab\t\n"), 0, &out, &e), ERR_INVALID);
+    assert_string_equal(e.id, "note.control");
     assert_int_equal(out.size, 0);
     buf_close(&out);
 }

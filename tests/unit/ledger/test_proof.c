@@ -137,7 +137,9 @@ static void test_extra_round_trip(void **state)
         assert_int_equal(again.index, 6);
         buf_reset(&out);
         p.extra = bytes_of(extra, LEAF_BYTES_MAX + 1);
-        assert_int_equal(proof_format(&p, &out, NULL), ERR_LIMIT);
+        struct err e;
+        assert_int_equal(proof_format(&p, &out, &e), ERR_LIMIT);
+        assert_string_equal(e.id, "proof.extra-size");
         buf_close(&out);
         buf_close(&note);
         arena_close(&arena);
@@ -190,25 +192,81 @@ static void test_limits(void **state)
         struct arena arena = ARENA_INIT;
         struct buf text;
         struct proof p;
+        struct err e;
         buf_init(&text, 0);
         buf_put_string(&text, HEAD "index 1\n");
         for (int i = 0; i < count; i++)
             buf_put_string(&text, HASH);
         buf_put_string(&text, "\nx\n");
-        assert_int_equal(proof_parse(buf_bytes(&text), &arena, &p, NULL), count <= 63 ? 0 : ERR_LIMIT);
+        assert_int_equal(proof_parse(buf_bytes(&text), &arena, &p, &e), count <= 63 ? 0 : ERR_LIMIT);
+        if (count > 63)
+            assert_string_equal(e.id, "proof.hash-count");
         while (text.size <= PROOF_BYTES_MAX)
             buf_put_string(&text, HASH);
-        assert_int_equal(proof_parse(buf_bytes(&text), &arena, &p, NULL), ERR_LIMIT);
+        assert_int_equal(proof_parse(buf_bytes(&text), &arena, &p, &e), ERR_LIMIT);
+        assert_string_equal(e.id, "proof.size");
         buf_close(&text);
         arena_close(&arena);
     }
 }
 
+/* A checkpoint of the largest size is written and read, one byte more is neither. */
+static void test_checkpoint_size(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT;
+    struct buf text = {0}, note = {0};
+    struct proof p, again;
+    struct err e;
+    make_proof(1, &note, &p);
+    while (note.size < NOTE_BYTES_MAX)
+        buf_put_u8(&note, '\n');
+    p.checkpoint = buf_bytes(&note);
+    assert_int_equal(proof_format(&p, &text, NULL), 0);
+    assert_int_equal(proof_parse(buf_bytes(&text), &arena, &again, NULL), 0);
+    buf_put_u8(&text, '\n');
+    assert_int_equal(proof_parse(buf_bytes(&text), &arena, &again, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "proof.checkpoint-size");
+
+    buf_reset(&text);
+    buf_put_u8(&note, '\n');
+    p.checkpoint = buf_bytes(&note);
+    assert_int_equal(proof_format(&p, &text, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "proof.checkpoint-size");
+    assert_int_equal(text.size, 0);
+    p.inclusion.count = MERKLE_PROOF_HASHES_MAX + 1;
+    assert_int_equal(proof_format(&p, &text, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "proof.hash-count");
+    buf_close(&text);
+    buf_close(&note);
+    arena_close(&arena);
+}
+
+/* Extra data is refused by its length as text, before memory is taken. */
+static void test_extra_text_size(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT;
+    struct buf text = {0};
+    struct proof p;
+    struct err e;
+    buf_put_string(&text, HEAD "extra ");
+    for (size_t i = 0; i <= base64_encoded_size(LEAF_BYTES_MAX); i++)
+        buf_put_u8(&text, 'A');
+    buf_put_string(&text, "\nindex 1\n\nx\n");
+    assert_int_equal(proof_parse(buf_bytes(&text), &arena, &p, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "proof.extra-size");
+    buf_close(&text);
+    arena_close(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quorum),    cmocka_unit_test(test_wrong_entry), cmocka_unit_test(test_extra_round_trip),
-        cmocka_unit_test(test_malformed), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_quorum),           cmocka_unit_test(test_wrong_entry),
+        cmocka_unit_test(test_extra_round_trip), cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_limits),           cmocka_unit_test(test_checkpoint_size),
+        cmocka_unit_test(test_extra_text_size),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -225,7 +225,10 @@ static void test_restore_refused(void **state)
     struct tiles *t = open_tiles(&m);
     struct err e;
     assert_int_equal(tiles_restore(t, 257, tree.level[0].hash, 0, &e), ERR_INVALID);
+    assert_string_equal(e.id, "tiles.restore");
+    e.id[0] = '\0';
     assert_int_equal(tiles_restore(t, MERKLE_SIZE_MAX + 256, tree.level[0].hash, 0, &e), ERR_INVALID);
+    assert_string_equal(e.id, "tiles.restore");
     assert_int_equal(tiles_restore(t, 512, tree.level[0].hash, 0, &e), ERR_NOT_FOUND); /* no such tiles saved */
     assert_int_equal(tiles_size(t), 0);
     append_to(t, 300); /* and it is usable */
@@ -340,10 +343,57 @@ static void test_paths(void **state)
         assert_int_equal(index, good[i].index);
         assert_int_equal(width, good[i].width);
     }
+    struct err e;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (tiles_parse_path(bytes_of_string(bad[i]), &level, &index, &width, NULL) != ERR_INVALID)
-            fail_msg("accepted '%s'", bad[i]);
-    assert_int_equal(tiles_parse_path(bytes_of("tile/0/000\0", 11), &level, &index, &width, NULL), ERR_INVALID);
+        if (tiles_parse_path(bytes_of_string(bad[i]), &level, &index, &width, &e) != ERR_INVALID ||
+            strcmp(e.id, "tiles.path") != 0)
+            fail_msg("'%s': %s", bad[i], e.id);
+    assert_int_equal(tiles_parse_path(bytes_of("tile/0/000\0", 11), &level, &index, &width, &e), ERR_INVALID);
+    assert_string_equal(e.id, "tiles.path");
+}
+
+/* ---- the largest tree ---- */
+
+/* A store of a tree whose leaves are all equal: one hash per level. */
+static int uniform_load(void *ctx, unsigned level, uint64_t index, uint8_t out[TILES_BYTES], struct err *e)
+{
+    const struct merkle_hash *levels = ctx;
+    (void)index;
+    (void)e;
+    for (size_t i = 0; i < TILES_WIDTH; i++)
+        memcpy(out + i * MERKLE_HASH_SIZE, levels[8 * level].b, MERKLE_HASH_SIZE);
+    return 0;
+}
+
+static int no_save(void *ctx, unsigned level, uint64_t index, const uint8_t tile[TILES_BYTES], struct err *e)
+{
+    (void)ctx;
+    (void)level;
+    (void)index;
+    (void)tile;
+    (void)e;
+    return 0;
+}
+
+static void test_largest(void **state)
+{
+    (void)state;
+    struct merkle_hash levels[63], tail[TILES_WIDTH - 1], root;
+    struct err e;
+    merkle_leaf_hash(bytes_of("x", 1), &levels[0]);
+    for (unsigned l = 1; l < 63; l++)
+        merkle_node_hash(&levels[l - 1], &levels[l - 1], &levels[l]);
+    for (size_t i = 0; i < array_count(tail); i++)
+        tail[i] = levels[0];
+    struct tiles *t = tiles_create(&(struct tiles_store){.save = no_save, .load = uniform_load, .ctx = levels});
+    assert_int_equal(tiles_restore(t, MERKLE_SIZE_MAX - 1, tail, array_count(tail), NULL), 0);
+    assert_int_equal(tiles_append(t, &levels[0], NULL), 0);
+    tiles_root(t, &root);
+    assert_memory_equal(root.b, levels[62].b, sizeof root.b);
+    assert_int_equal(tiles_append(t, &levels[0], &e), ERR_LIMIT);
+    assert_string_equal(e.id, "tiles.size");
+    assert_true(tiles_size(t) == MERKLE_SIZE_MAX);
+    tiles_destroy(t);
 }
 
 int main(void)
@@ -353,7 +403,7 @@ int main(void)
         cmocka_unit_test(test_cache_order),  cmocka_unit_test(test_older_roots),
         cmocka_unit_test(test_restore),      cmocka_unit_test(test_restore_refused),
         cmocka_unit_test(test_damaged_tile), cmocka_unit_test(test_failing_save),
-        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_paths),        cmocka_unit_test(test_largest),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -149,6 +149,7 @@ static void test_drop_and_limits(void **state)
     struct bytes over = bytes_of(large, WIRE_MESSAGE_BYTES_MAX + 1);
     assert_int_equal(link_request(p->a.link, B, over, 1, 1, &e), ERR_LIMIT);
     assert_int_equal(link_request(p->a.link, B, bytes_of(NULL, 0), 1, 1, &e), ERR_INVALID);
+    assert_string_equal(e.id, "link.empty");
     assert_int_equal(link_request(p->a.link, C, bytes_of("x", 1), 1, 1, &e), ERR_CLOSED);
     assert_int_equal(link_request(p->a.link, A, bytes_of("x", 1), 1, 1, &e), ERR_CLOSED); /* itself */
 
@@ -169,6 +170,7 @@ static void test_drop_and_limits(void **state)
     for (uint64_t token = 1; token <= LINK_PEER_REQUESTS_MAX; token++)
         ask(&p->a, B, token, 1000);
     assert_int_equal(link_request(p->a.link, B, bytes_of("x", 1), 9, 1, &e), ERR_BUSY);
+    assert_string_equal(e.id, "link.busy");
     run(p->hub);
     link_mem_advance(p->hub, 1000); /* given up here, still parked there */
     run(p->hub);
@@ -239,6 +241,7 @@ static void test_close_and_return(void **state)
     struct err e = {0};
     struct link *again;
     assert_int_equal(link_mem_open(p->hub, B, on_event, &p->b, &again, &e), ERR_CONFLICT);
+    assert_string_equal(e.id, "link.open");
     ask(&p->a, B, 1, 1000);
     ask(&p->b, A, 2, 1000);
     run(p->hub);
@@ -296,6 +299,7 @@ static void test_node_limit(void **state)
             run(h);
     }
     assert_int_equal(link_mem_open(h, 99, on_event, &all[0], &l, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "link.nodes");
     link_mem_destroy(h);
     free(all);
     link_mem_destroy(NULL);

@@ -381,6 +381,24 @@ static void test_every_byte_counts(void **state)
     buf_close(&file);
 }
 
+/* A file over the limit is refused before anything of it is read. */
+static void test_size(void **state)
+{
+    (void)state;
+    struct buf file;
+    struct members back;
+    struct err e = {0};
+    buf_init(&file, MEMBERS_FILE_BYTES_MAX + 1);
+    while (file.size <= MEMBERS_FILE_BYTES_MAX)
+        buf_put_u8(&file, 'x');
+    assert_int_equal(members_parse(buf_bytes(&file), &signer.key, &back, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "members.size");
+    file.size--;
+    assert_int_equal(members_parse(buf_bytes(&file), &signer.key, &back, &e), ERR_INVALID);
+    assert_string_equal(e.id, "members.form");
+    buf_close(&file);
+}
+
 static void test_load(void **state)
 {
     (void)state;
@@ -401,6 +419,7 @@ static void test_load(void **state)
     members_close(&back);
     assert_int_equal(file_write(path, bytes_of_string("x\n"), 0644, false, &e), 0);
     assert_int_equal(members_load(path, buf_cstr(&vkey), &back, &e), ERR_INVALID);
+    assert_string_equal(e.id, "members.form");
     assert_non_null(strstr(e.message, path));
     buf_close(&file);
     buf_close(&vkey);
@@ -439,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_parse_refused),
         cmocka_unit_test(test_every_byte_counts),
         cmocka_unit_test(test_load),
+        cmocka_unit_test(test_size),
         cmocka_unit_test(test_update),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -16,15 +16,29 @@
 #include "node/base/xassert.h"
 #include "node/fetches.h"
 #include "node/files/file_blob.h"
+#include "tests/lib/log_capture.h"
 
 #define TAKER 510000u
 #define GIVER 440000u
 #define SIZE ((uint64_t)6 * FILE_CHUNK_BYTES + 77)
 #define COUNT 7u
+#define ANSWER_MS 100u /* of a request to one that is silent */
 #define TURN_MS 2u
 #define TURNS_MAX 30000u /* a minute of turns */
 
-enum kind { HONEST, WRONG_BYTE, SHORT_CHUNK, OTHER_CHUNK, WRONG_HEAD, OTHER_SIZE, RUBBISH, OTHER_KIND, REFUSING, MUTE };
+enum kind {
+    HONEST,
+    WRONG_BYTE,
+    SHORT_CHUNK,
+    OTHER_CHUNK,
+    WRONG_HEAD,
+    OTHER_SIZE,
+    RUBBISH,
+    OTHER_KIND,
+    REFUSING,
+    MUTE,
+    SILENT
+};
 
 struct rig {
     char dir[64], source[64];
@@ -41,8 +55,8 @@ struct rig {
     unsigned done, told, alarms, peer_has, backs;
     uint32_t back_from;
     char alarm[48];
-    bool may_have;
-    struct wire_error answer; /* to the giver's own request */
+    bool may_have, all_may_have; /* GIVER; everybody */
+    struct wire_error answer;    /* to the giver's own request */
     enum wire_type answer_type;
     size_t answer_size;
     struct arena mem;
@@ -113,6 +127,8 @@ static void answer_taker(struct rig *r, const struct link_event *event)
         say(r, event->handle, &error);
     else if (r->kind == MUTE)
         link_drop(r->giver, event->handle);
+    else if (r->kind == SILENT)
+        return;
     else if (m.u.file_pull.head)
         give_head(r, event->handle);
     else
@@ -141,7 +157,7 @@ static bool may_have(void *ctx, uint32_t peer, const uint8_t file[FILE_ID_SIZE])
 {
     struct rig *r = ctx;
     (void)file;
-    return r->may_have && peer == GIVER;
+    return r->all_may_have || (r->may_have && peer == GIVER);
 }
 
 static void dial(void *ctx, uint32_t peer)
@@ -246,6 +262,7 @@ static void open_taker(struct rig *r)
                                                          .alarm = alarm_cb,
                                                          .ctx = r,
                                                          .pause_wrong_ms = 20,
+                                                         .answer_ms = r->kind == SILENT ? ANSWER_MS : 0,
                                                          .dial_ms = 20});
     assert_int_equal(link_mem_open(r->hub, TAKER, fetches_link_event, r->fetches, &r->link, NULL), 0);
     fetches_set_link(r->fetches, r->link);
@@ -384,21 +401,55 @@ static void test_wrong(void **state)
     }
 }
 
+static struct log_capture captured;
+
+static int end_capture(void **state)
+{
+    (void)state;
+    log_capture_close(&captured);
+    return 0;
+}
+
 /* A refusal or silence is no alarm (the peer may not know yet): asked again. */
 static void test_not_yet(void **state)
 {
     (void)state;
-    for (enum kind kind = REFUSING; kind <= MUTE; kind++) {
+    static const enum kind kinds[] = {REFUSING, MUTE};
+    for (size_t i = 0; i < array_count(kinds); i++) {
+        enum kind kind = kinds[i];
         struct rig r;
         setup(&r, kind);
+        log_capture_begin(&captured);
         fetches_add(r.fetches, r.blob->id, GIVER, false);
         run_until(&r, is_refused_twice);
+        const char *said = log_capture_end(&captured);
+        bool is_told_why =
+            strstr(said, "warn material[440000] fetch.refused a file does not come yet: no (fetch.denied)\n");
+        assert_int_equal(is_told_why, kind == REFUSING);
+        log_capture_close(&captured);
         assert_int_equal(r.alarms, 0);
         r.kind = HONEST;
         run_until(&r, is_told);
         check_whole(&r);
         teardown(&r);
     }
+}
+
+/* Three requests in a row without an answer are one alarm; when the peer speaks again, the file comes. */
+static void test_slow(void **state)
+{
+    (void)state;
+    struct rig r;
+    setup(&r, SILENT);
+    fetches_add(r.fetches, r.blob->id, GIVER, false);
+    run_until(&r, is_alarmed);
+    assert_string_equal(r.alarm, "fetch.slow");
+    assert_int_equal(r.heads, 3);
+    r.kind = HONEST;
+    run_until(&r, is_told);
+    assert_int_equal(r.alarms, 1);
+    check_whole(&r);
+    teardown(&r);
 }
 
 static bool has_three(struct rig *r)
@@ -510,6 +561,7 @@ static void test_giving(void **state)
     r.may_have = true;
     ask(&r, &m);
     assert_int_equal(r.answer.code, WIRE_ERROR_NOT_FOUND); /* allowed, but it is not here */
+    assert_string_equal(r.answer.id, "fetch.absent");
     fetches_add(r.fetches, r.blob->id, GIVER, false);
     run_until(&r, is_told);
     ask(&r, &m);
@@ -523,6 +575,8 @@ static void test_giving(void **state)
     m.u.file_pull.chunk = COUNT;
     ask(&r, &m);
     assert_int_equal(r.answer.code, WIRE_ERROR_NOT_FOUND);
+    assert_string_equal(r.answer.id, "fetch.no-chunk");
+    assert_string_equal(r.answer.message, "chunk 7 of 7 was asked for");
     m.u.file_pull.head = true;
     ask(&r, &m);
     assert_int_equal(r.answer_type, WIRE_FILE_HEAD);
@@ -545,6 +599,76 @@ static void test_giving(void **state)
     m.u.file_pull.head = false;
     ask(&r, &m);
     assert_int_equal(r.answer.code, WIRE_ERROR_DENIED);
+    teardown(&r);
+}
+
+/* ---- more at once than a node reads ---- */
+
+#define ASKERS (FILE_SERVES_MAX / LINK_PEER_REQUESTS_MAX + 1) /* each with as many requests as it may have open */
+
+struct asker {
+    struct rig *rig;
+    struct link *link;
+};
+
+static struct {
+    unsigned answers, chunks, busy;
+} crowd;
+
+static void asker_event(void *ctx, const struct link_event *event)
+{
+    struct asker *asker = ctx;
+    struct wire_msg m;
+    if (event->type == LINK_REPLY) {
+        assert_int_equal(wire_decode(bytes_of(event->data, event->size), &asker->rig->mem, &m, NULL), 0);
+        crowd.answers++;
+        crowd.chunks += m.type == WIRE_FILE_CHUNK;
+        if (m.type == WIRE_ERROR) {
+            assert_int_equal(m.u.error.code, WIRE_ERROR_TOO_MANY);
+            assert_string_equal(m.u.error.id, "fetch.busy");
+            assert_true(m.u.error.retry_ms > 0);
+            crowd.busy++;
+        }
+    }
+    free(event->data);
+}
+
+static bool is_crowd_answered(struct rig *r)
+{
+    (void)r;
+    return crowd.answers == ASKERS * LINK_PEER_REQUESTS_MAX;
+}
+
+/* All of it comes within one turn of the loop: what is over the limit is refused for now, the rest is given. */
+static void test_crowd(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct asker askers[ASKERS];
+    struct buf out = {0};
+    struct wire_msg m = {.type = WIRE_FILE_PULL};
+    setup(&r, HONEST);
+    r.all_may_have = true;
+    fetches_add(r.fetches, r.blob->id, GIVER, false);
+    run_until(&r, is_told);
+    memcpy(m.u.file_pull.file, r.blob->id, FILE_ID_SIZE);
+    assert_int_equal(wire_encode(&m, &out, NULL), 0);
+    crowd.answers = crowd.chunks = crowd.busy = 0;
+    for (uint32_t i = 0; i < ASKERS; i++) {
+        askers[i].rig = &r;
+        assert_int_equal(link_mem_open(r.hub, 110000 + i, asker_event, &askers[i], &askers[i].link, NULL), 0);
+    }
+    while (link_mem_step(r.hub)) { /* all are up */
+    }
+    for (uint32_t i = 0; i < ASKERS; i++)
+        for (unsigned k = 0; k < LINK_PEER_REQUESTS_MAX; k++)
+            assert_int_equal(link_request(askers[i].link, TAKER, buf_bytes(&out), k + 1, 60000, NULL), 0);
+    run_until(&r, is_crowd_answered);
+    assert_int_equal(crowd.chunks, FILE_SERVES_MAX);
+    assert_int_equal(crowd.busy, ASKERS * LINK_PEER_REQUESTS_MAX - FILE_SERVES_MAX);
+    for (uint32_t i = 0; i < ASKERS; i++)
+        link_close(askers[i].link);
+    buf_close(&out);
     teardown(&r);
 }
 
@@ -584,9 +708,14 @@ static void test_giving_damaged(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_honest),        cmocka_unit_test(test_wrong),
-                                       cmocka_unit_test(test_not_yet),       cmocka_unit_test(test_goes_on),
-                                       cmocka_unit_test(test_giving),        cmocka_unit_test(test_lost),
-                                       cmocka_unit_test(test_giving_damaged)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_honest),
+                                       cmocka_unit_test(test_wrong),
+                                       cmocka_unit_test_teardown(test_not_yet, end_capture),
+                                       cmocka_unit_test(test_goes_on),
+                                       cmocka_unit_test(test_giving),
+                                       cmocka_unit_test(test_lost),
+                                       cmocka_unit_test(test_giving_damaged),
+                                       cmocka_unit_test(test_slow),
+                                       cmocka_unit_test(test_crowd)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

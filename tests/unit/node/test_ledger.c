@@ -9,6 +9,7 @@ struct fixture {
     struct ledger_rig base;
     unsigned sealed, reloads;
     unsigned wanted, done;
+    size_t waiting;
     struct err last;
 };
 
@@ -23,6 +24,11 @@ static void on_reload(void *ctx, const struct store_ledger_state *state)
     ((struct fixture *)ctx)->reloads++;
 }
 
+static size_t waiting(void *ctx)
+{
+    return ((const struct fixture *)ctx)->waiting;
+}
+
 static int open_ledger(struct fixture *f, struct err *e)
 {
     return ledger_open(&f->base.config, &f->base.ledger, e);
@@ -32,8 +38,9 @@ static int setup(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof *f);
     *state = f;
-    if (ledger_rig_init(&f->base, &(struct ledger_config){.on_sealed = on_sealed, .on_reload = on_reload, .ctx = f}) !=
-        0)
+    const struct ledger_config callbacks = {
+        .on_sealed = on_sealed, .on_reload = on_reload, .waiting = waiting, .ctx = f};
+    if (ledger_rig_init(&f->base, &callbacks) != 0)
         return -1;
     return ledger_rig_open(&f->base);
 }
@@ -130,6 +137,37 @@ static void test_group_commit(void **state)
     assert_int_equal(stats.entries, 200);
     assert_true(stats.commits <= 3); /* the first alone, the rest together while it was at the disk */
     check_head(f, 200);
+}
+
+static uint64_t commits(const struct fixture *f)
+{
+    struct ledger_stats stats;
+    ledger_stats(f->base.ledger, &stats);
+    return stats.commits;
+}
+
+/* While ten writers wait for peers, five that come do not make five commits, and not one and four, but one, at the end of the turn.
+ * Of fifteen that were at work so the eighth begins a commit; the ninth is in the next. One alone still gets its own. */
+static void test_commit_of_half_the_writers(void **state)
+{
+    struct fixture *f = *state;
+    f->waiting = 10;
+    for (int i = 0; i < 5; i++)
+        append(f, 1, PEER);
+    run(f);
+    assert_int_equal(commits(f), 1);
+
+    f->waiting = 5;
+    for (int i = 0; i < 9; i++)
+        append(f, 1, PEER);
+    run(f);
+    assert_int_equal(commits(f), 3);
+
+    f->waiting = 0;
+    append(f, 1, PEER);
+    run(f);
+    assert_int_equal(commits(f), 4);
+    check_head(f, 15);
 }
 
 /* Batches for peers are built while a newer job is at the disk: its full tiles are nowhere but in memory. */
@@ -247,6 +285,20 @@ static void test_older_copy_is_behind(void **state)
     assert_string_equal(e.id, "ledger.behind");
 }
 
+/* A start that still asks the other nodes writes nothing, and says so; what is held is shown all the same. */
+static void test_held_at_a_start(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    assert_int_equal(ledger_check_writable(f->base.ledger, &e), 0);
+    ledger_hold(f->base.ledger, true);
+    assert_int_equal(ledger_check_writable(f->base.ledger, &e), ERR_CLOSED);
+    assert_string_equal(e.id, "ledger.asking");
+    assert_int_equal(ledger_check_shown(f->base.ledger, &e), 0);
+    ledger_hold(f->base.ledger, false);
+    assert_int_equal(ledger_check_writable(f->base.ledger, &e), 0);
+}
+
 static void test_lost_head_is_noticed(void **state)
 {
     struct fixture *f = *state;
@@ -268,6 +320,43 @@ static void test_lost_head_is_noticed(void **state)
     check_head(f, 5);
 }
 
+static void close_and_copy(struct fixture *f, const char *from, const char *to)
+{
+    char source[96], target[96];
+    ledger_close(f->base.ledger);
+    f->base.ledger = NULL;
+    (void)snprintf(source, sizeof source, "%s/%s", f->base.dir, from);
+    (void)snprintf(target, sizeof target, "%s/%s", f->base.dir, to);
+    copy_file(source, target);
+}
+
+/* The signed head is of other leaves than those that are stored: nothing is signed over them, nothing is shown. */
+static void test_head_of_other_leaves(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    close_and_copy(f, "ledger.db", "empty.db");
+    close_and_copy(f, "heads.db", "empty-heads.db");
+    assert_int_equal(open_ledger(f, &e), 0);
+    append(f, 5, PEER);
+    run(f);
+    close_and_copy(f, "heads.db", "other-heads.db");
+    close_and_copy(f, "empty.db", "ledger.db");
+    close_and_copy(f, "empty-heads.db", "heads.db");
+    assert_int_equal(open_ledger(f, &e), 0);
+    append(f, 5, PEER);
+    run(f);
+    close_and_copy(f, "heads.db", "own-heads.db");
+    close_and_copy(f, "other-heads.db", "heads.db");
+    assert_int_equal(open_ledger(f, &e), ERR_CORRUPT);
+    assert_string_equal(e.id, "ledger.root-differs");
+    assert_non_null(strstr(e.message, "at size 5"));
+    assert_null(f->base.ledger);
+    close_and_copy(f, "own-heads.db", "heads.db");
+    assert_int_equal(open_ledger(f, &e), 0);
+    check_head(f, 5);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -275,11 +364,14 @@ int main(void)
         T(test_new_ledger_signs_its_empty_tree),
         T(test_commit_seal_reopen),
         T(test_group_commit),
+        T(test_commit_of_half_the_writers),
         T(test_reading_while_a_tile_is_unsaved),
         T(test_reading_for_peers),
         T(test_unsealed_commit_is_sealed_at_start),
         T(test_older_copy_is_behind),
+        T(test_held_at_a_start),
         T(test_lost_head_is_noticed),
+        T(test_head_of_other_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

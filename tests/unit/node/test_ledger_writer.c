@@ -124,42 +124,40 @@ static void wait_synced(void)
     pthread_mutex_unlock(&lock);
 }
 
+/* One job in the life of a writer. */
+static void run_one(const struct store_batch *batch, bool seal)
+{
+    struct ledger_writer *w = ledger_writer_start(&store, NULL);
+    struct ledger_writer_job job = {.batch = batch, .seal = seal};
+    run_job(w, &job);
+    ledger_writer_stop(w);
+    assert_int_equal(job.note.size, 0); /* swapped in, or thrown away */
+    buf_close(&job.note);
+}
+
 static void signs_while_the_disk_works(void **state)
 {
     (void)state;
-    struct ledger_writer *w = ledger_writer_start(&store, NULL);
-    struct ledger_writer_job job = {.batch = &small, .seal = true};
     commit_waits = true;
-    run_job(w, &job);
-    ledger_writer_stop(w);
+    run_one(&small, true);
     assert_int_equal(signs, 1);
     assert_int_equal(swaps, 1);
-    buf_close(&job.note);
 }
 
 static void signs_a_large_batch_after_it(void **state)
 {
     (void)state;
-    struct ledger_writer *w = ledger_writer_start(&store, NULL);
-    struct ledger_writer_job job = {.batch = &large, .seal = true};
-    run_job(w, &job);
-    ledger_writer_stop(w);
+    run_one(&large, true);
     assert_int_equal(signs_in_commit, 0);
     assert_int_equal(swaps, 1);
-    buf_close(&job.note);
 }
 
 static void throws_away_what_is_not_committed(void **state)
 {
     (void)state;
-    struct ledger_writer *w = ledger_writer_start(&store, NULL);
-    struct ledger_writer_job job = {.batch = &small, .seal = true};
     commit_fails = commit_waits = true;
-    run_job(w, &job);
-    ledger_writer_stop(w);
+    run_one(&small, true);
     assert_int_equal(swaps, 0);
-    assert_int_equal(job.note.size, 0);
-    buf_close(&job.note);
 }
 
 static void syncs_when_nothing_comes(void **state)
@@ -203,10 +201,7 @@ static void syncs_what_the_start_left(void **state)
 static void syncs_nothing_without_a_head(void **state)
 {
     (void)state;
-    struct ledger_writer *w = ledger_writer_start(&store, NULL);
-    struct ledger_writer_job job = {.batch = &small, .seal = false};
-    run_job(w, &job);
-    ledger_writer_stop(w);
+    run_one(&small, false);
     assert_int_equal(syncs, 0);
 }
 

@@ -31,6 +31,8 @@ static void test_rows(void **state)
         {"{\"materials\":[{\"code\":\"m1\",\"name\":\"张三.pdf\",\"sha256\":\"ab\",\"size\":3,\"who\":\"张三\"},"
          "\"张三\"]}",
          "{\"materials\":[{\"code\":\"m1\",\"sha256\":\"ab\",\"size\":3,\"name\":\"张*\"}]}"},
+        {"{\"lacking\":[{\"code\":\"M6\",\"name\":\"照片\",\"form\":\"paper\",\"days\":5,\"who\":\"张三\"}]}",
+         "{\"lacking\":[{\"code\":\"M6\",\"name\":\"照片\",\"form\":\"paper\",\"days\":5}]}"},
         {"{\"agent\":{\"name\":\"王五\",\"id_number\":\"H12345678\",\"authorisation\":{\"scope\":\"代李小满\"}},"
          "\"guardian\":{\"relation\":\"parent\",\"consent\":true},\"sensitive\":[\"under_14\"],\"mode\":{\"x\":"
          "\"张三\"}}",
@@ -41,6 +43,12 @@ static void test_rows(void **state)
         {"{\"applicant\":\"李小满 510104190507290029\"}", "{\"applicant\":\"***\"}"},
         {"{\"applicant\":{\"name\":[\"李小满\"],\"id_number\":510104190507290029}}",
          "{\"applicant\":{\"name\":\"*\",\"id_number\":\"********\"}}"},
+        {"{\"carrier\":\"EMS 13800001234\",\"tracking\":\"EA123456789CN\"}",
+         "{\"carrier\":\"EMS *******1234\",\"tracking\":\"*******89CN\"}"},
+        {"{\"carrier\":[\"张三\"],\"tracking\":\"1234567\"}", "{\"carrier\":\"***\",\"tracking\":\"***\"}"},
+        {"{\"means\":\"phone\",\"told_on\":\"2026-11-28\",\"amount_fen\":2000}",
+         "{\"means\":\"phone\",\"told_on\":\"2026-11-28\",\"amount_fen\":2000}"},
+        {"{\"basis\":\"行政许可法第四十五条\"}", "{\"basis\":\"行政许可法第四十五条\"}"},
         {"[]", ""},
         {"not json", ""},
         {"", ""},

@@ -302,12 +302,29 @@ static void test_hostile_answers(void **state)
         reconcile_compare(&r.stretch, end, bytes_of(NULL, 0), bytes_of(NULL, 0), suspect_cb, &r)); /* more */
 }
 
+static void test_daily(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t day, ms, last_day;
+        bool is_due;
+    } rows[] = {
+        {20000, 7199999, 19999, false},  {20000, 7200000, 19999, true},  {20000, 7200000, 20000, false},
+        {20000, 86399999, 20000, false}, {20001, 7199999, 20000, false}, {20003, 7200000, 20000, true},
+        {20000, 7200000, 20003, true}, /* the clock was three days ahead and is right again */
+        {20000, 7199999, 20003, false},
+    };
+    for (size_t i = 0; i < array_count(rows); i++)
+        assert_int_equal(reconcile_is_due(rows[i].day * RECONCILE_DAY_MS + rows[i].ms, 7200000, rows[i].last_day),
+                         rows[i].is_due);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_entries),         cmocka_unit_test(test_state), cmocka_unit_test(test_joining),
         cmocka_unit_test(test_bound),           cmocka_unit_test(test_sum),   cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_hostile_answers),
+        cmocka_unit_test(test_hostile_answers), cmocka_unit_test(test_daily),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

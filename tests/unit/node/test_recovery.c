@@ -11,6 +11,8 @@
 #define OLD 5u /* entries of the older copy */
 #define ALL 10u
 #define LOOK_MS 1u
+#define MIDDLE 7u
+#define MANY 40u /* other members: more than can be suspects */
 
 /* What a member answers to RECOVER. */
 struct holder {
@@ -18,24 +20,28 @@ struct holder {
     uint64_t from, to; /* the entries it holds */
     uint64_t shows;    /* the checkpoint: 0 none, else OLD or ALL */
     bool unavailable;
-    bool is_wrong; /* it leaves out the first entry and gives the second one twice */
+    bool is_wrong;   /* it leaves out the first entry and gives the second one twice */
+    uint64_t forges; /* a bit for each entry of which it gives another one, well-formed */
 };
 
 struct rig {
     struct link link; /* first: the link is the rig */
     struct ledger_rig base;
     struct loop_timer *look;
-    struct member list[3];
+    struct member list[MANY + 1];
     struct members members;
     struct replication *replication;
     struct recovery *recovery;
     struct buf leaves[ALL], payloads[ALL], notes[2]; /* of OLD, of ALL */
+    struct buf forged[ALL];                          /* leaves that this node never wrote */
     struct merkle_hash root;
     const struct holder *holders;
     size_t holder_count;
     uint32_t without_content; /* this one gives leaves alone; 0 = none */
     bool says_held;           /* and says that they have no content */
     const char *wanted;       /* the loop stops when recovery_state() has this, too */
+    unsigned
+        late_after; /* up to so many requests the members know of MIDDLE entries only; 0 = of all from the first on */
     unsigned asked, committed;
     size_t restored;
     bool is_whole;
@@ -60,17 +66,21 @@ static void give(struct rig *r, const struct holder *h, uint64_t from, uint64_t 
     struct wire_recovered_entry rows[ALL] = {0};
     struct wire_msg m = {.type = WIRE_RECOVERED};
     size_t count = 0;
-    for (uint64_t i = max_of(from, h->from); i < h->to; i++)
+    bool is_early = r->asked <= r->late_after;
+    for (uint64_t i = max_of(from, h->from); i < (is_early ? min_of(h->to, MIDDLE) : h->to); i++)
         rows[count++] = (struct wire_recovered_entry){
             .leaf = buf_bytes(&r->leaves[i]), .payload = buf_bytes(&r->payloads[i]), .payload_held = true};
     for (size_t i = 0; i < count && h->code == r->without_content; i++) {
         rows[i].payload = bytes_of(NULL, 0);
         rows[i].payload_held = r->says_held;
     }
+    for (size_t i = 0; i < count; i++)
+        if (h->forges >> (max_of(from, h->from) + i) & 1)
+            rows[i].leaf = buf_bytes(&r->forged[max_of(from, h->from) + i]);
     if (h->is_wrong && count > 1)
         rows[0] = rows[1];
     m.u.recovered = (struct wire_recovered){.entries = rows, .entry_count = count, .unavailable = h->unavailable};
-    if (h->shows > 0)
+    if (h->shows > 0 && !is_early)
         m.u.recovered.checkpoint = buf_bytes(&r->notes[h->shows == ALL]);
     reply(r, h->code, token, &m);
 }
@@ -190,34 +200,46 @@ static void keep_entries(struct rig *r)
     for (uint64_t i = 0; i < ALL; i++) {
         struct arena a = ARENA_INIT;
         struct bytes leaf, payload;
+        struct leaf forged;
         bool held;
         assert_int_equal(ledger_read_entry(r->base.ledger, i, &a, &leaf, &payload, &held, NULL), 0);
         buf_put(&r->leaves[i], leaf.data, leaf.size);
         buf_put(&r->payloads[i], payload.data, payload.size);
+        assert_int_equal(leaf_decode(leaf, &forged, NULL), 0);
+        forged.salt[0] ^= 1;
+        assert_int_equal(leaf_encode(&forged, &r->forged[i], NULL), 0);
         arena_close(&a);
     }
 }
 
-/* ALL entries are written and signed, then ledger.db goes back to OLD; heads.db stays. */
-static void write_and_go_back(struct rig *r)
+/* ALL entries are written and signed, then ledger.db goes back to OLD; heads.db stays, or goes back to MIDDLE. */
+static void write_and_go_back(struct rig *r, bool heads_too)
 {
-    char now[96], old[96];
+    char now[96], old[96], heads[96], old_heads[96];
     (void)snprintf(now, sizeof now, "%s/ledger.db", r->base.dir);
     (void)snprintf(old, sizeof old, "%s/old.db", r->base.dir);
+    (void)snprintf(heads, sizeof heads, "%s/heads.db", r->base.dir);
+    (void)snprintf(old_heads, sizeof old_heads, "%s/old-heads.db", r->base.dir);
     open_ledger(r);
     append(r, OLD);
     keep_note(r, &r->notes[0]);
     ledger_close(r->base.ledger);
     copy_file(now, old);
     open_ledger(r);
-    append(r, ALL - OLD);
+    append(r, MIDDLE - OLD);
+    ledger_close(r->base.ledger);
+    copy_file(heads, old_heads);
+    open_ledger(r);
+    append(r, ALL - MIDDLE);
     keep_note(r, &r->notes[1]);
     keep_entries(r);
     r->root = ledger_head(r->base.ledger)->root;
     ledger_close(r->base.ledger);
     copy_file(old, now);
+    if (heads_too)
+        copy_file(old_heads, heads);
     open_ledger(r);
-    assert_int_equal(ledger_behind(r->base.ledger), ALL);
+    assert_int_equal(ledger_behind(r->base.ledger), heads_too ? MIDDLE : ALL);
 }
 
 static void look_cb(void *ctx)
@@ -229,7 +251,7 @@ static void look_cb(void *ctx)
         loop_timer_set(r->look, LOOK_MS);
 }
 
-static int setup(void **state)
+static int setup_with(void **state, bool heads_too)
 {
     struct rig *r = xcalloc(1, sizeof *r);
     *state = r;
@@ -238,19 +260,30 @@ static int setup(void **state)
         .on_sealed = on_nothing, .on_state = on_state, .on_reload = on_reload, .ctx = r};
     if (ledger_rig_init(&r->base, &callbacks) != 0)
         return -1;
-    static const uint32_t codes[] = {FIRST, SECOND, SELF};
-    for (size_t i = 0; i < array_count(codes); i++)
-        r->list[i] = (struct member){.code = codes[i], .name = "x", .url = "", .key = r->base.signer.key};
-    r->members = (struct members){.list = r->list, .count = array_count(codes)};
+    for (uint32_t i = 0; i < array_count(r->list); i++) {
+        uint32_t code = i == 0 ? FIRST : i == 1 ? SECOND : i == 2 ? SELF : 600000 + i * 100;
+        r->list[i] = (struct member){.code = code, .name = "x", .url = "", .key = r->base.signer.key};
+    }
+    r->members = (struct members){.list = r->list, .count = array_count(r->list)};
     r->replication = replication_create(&(struct replication_config){.self = SELF,
                                                                      .software = "test",
                                                                      .loop = r->base.loop,
                                                                      .members = &r->members,
                                                                      .on_link = on_link,
                                                                      .seen_size = seen_size});
-    write_and_go_back(r);
+    write_and_go_back(r, heads_too);
     r->look = loop_timer_create(r->base.loop, look_cb, r);
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_with(state, false);
+}
+
+static int setup_old_heads(void **state)
+{
+    return setup_with(state, true);
 }
 
 static int teardown(void **state)
@@ -267,6 +300,7 @@ static int teardown(void **state)
     for (size_t i = 0; i < ALL; i++) {
         buf_close(&r->leaves[i]);
         buf_close(&r->payloads[i]);
+        buf_close(&r->forged[i]);
     }
     buf_close(&r->notes[0]);
     buf_close(&r->notes[1]);
@@ -306,13 +340,29 @@ static void check_whole(const struct rig *r)
     assert_string_equal(recovery_state(r->recovery), "");
 }
 
-static unsigned missing_alarms(const struct rig *r)
+static unsigned alarms(const struct rig *r, const char *id)
 {
     struct replication_alarm_info rows[REPLICATION_ALARMS_MAX];
     size_t count = replication_alarms(r->replication, rows);
     unsigned found = 0;
     for (size_t i = 0; i < count; i++)
-        found += strcmp(rows[i].id, "ledger.missing") == 0;
+        found += strcmp(rows[i].id, id) == 0;
+    return found;
+}
+
+static unsigned missing_alarms(const struct rig *r)
+{
+    return alarms(r, "ledger.missing");
+}
+
+/* About @peer, which gave what this node never wrote. */
+static unsigned liar_alarms(const struct rig *r, uint32_t peer)
+{
+    struct replication_alarm_info rows[REPLICATION_ALARMS_MAX];
+    size_t count = replication_alarms(r->replication, rows);
+    unsigned found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += strcmp(rows[i].id, "ledger.recovery-forged") == 0 && rows[i].peer == peer;
     return found;
 }
 
@@ -321,7 +371,7 @@ static unsigned missing_alarms(const struct rig *r)
 /* Entries were sent to somebody, the checkpoint over the last of them to nobody: heads.db knows it, and that is enough. */
 static void test_own_head_is_a_goal(void **state)
 {
-    static const struct holder holders[] = {{FIRST, 0, ALL, 0, false, false}};
+    static const struct holder holders[] = {{FIRST, 0, ALL, 0, false, false, 0}};
     struct rig *r = *state;
     recover(r, holders, array_count(holders), "held by none");
     check_whole(r);
@@ -331,7 +381,7 @@ static void test_own_head_is_a_goal(void **state)
 
 static void test_an_older_checkpoint_is_none(void **state)
 {
-    static const struct holder holders[] = {{FIRST, 0, ALL, OLD, false, false}};
+    static const struct holder holders[] = {{FIRST, 0, ALL, OLD, false, false, 0}};
     struct rig *r = *state;
     recover(r, holders, array_count(holders), "held by none");
     check_whole(r);
@@ -340,7 +390,8 @@ static void test_an_older_checkpoint_is_none(void **state)
 /* Nobody holds all of it; the members together do. */
 static void test_pieces(void **state)
 {
-    static const struct holder holders[] = {{FIRST, 8, ALL, ALL, false, false}, {SECOND, 3, 8, OLD, false, false}};
+    static const struct holder holders[] = {{FIRST, 8, ALL, ALL, false, false, 0},
+                                            {SECOND, 3, 8, OLD, false, false, 0}};
     struct rig *r = *state;
     recover(r, holders, array_count(holders), "held by none");
     check_whole(r);
@@ -348,7 +399,7 @@ static void test_pieces(void **state)
 
 static void test_a_useless_answer_beside_a_good_one(void **state)
 {
-    static const struct holder holders[] = {{FIRST, 0, ALL, 0, false, true}, {SECOND, 0, ALL, ALL, false, false}};
+    static const struct holder holders[] = {{FIRST, 0, ALL, 0, false, true, 0}, {SECOND, 0, ALL, ALL, false, false, 0}};
     struct rig *r = *state;
     recover(r, holders, array_count(holders), "held by none");
     check_whole(r);
@@ -357,7 +408,8 @@ static void test_a_useless_answer_beside_a_good_one(void **state)
 /* Not everybody was given the content of an entry, and somebody may lie about it: it is taken from whoever has it. */
 static void content_of_the_second(struct rig *r, bool says_held)
 {
-    static const struct holder holders[] = {{FIRST, 0, ALL, ALL, false, false}, {SECOND, 0, ALL, ALL, false, false}};
+    static const struct holder holders[] = {{FIRST, 0, ALL, ALL, false, false, 0},
+                                            {SECOND, 0, ALL, ALL, false, false, 0}};
     r->without_content = FIRST;
     r->says_held = says_held;
     recover(r, holders, array_count(holders), "held by none");
@@ -382,10 +434,20 @@ static void test_content_is_denied(void **state)
     content_of_the_second(*state, true);
 }
 
+/* The first pass knew of MIDDLE entries; a longer ledger is heard of in the second one, while they are written. */
+static void test_a_newer_checkpoint_while_it_writes(void **state)
+{
+    static const struct holder holders[] = {{FIRST, 0, ALL, ALL, false, false, 0}};
+    struct rig *r = *state;
+    r->late_after = 1;
+    recover(r, holders, array_count(holders), "held by none");
+    check_whole(r);
+}
+
 /* Whoever has answered holds none: the operator is told, and what can be done. */
 static void test_nobody_holds_it(void **state)
 {
-    static const struct holder holders[] = {{FIRST, 0, 7, 0, false, false}, {SECOND, 9, ALL, ALL, false, false}};
+    static const struct holder holders[] = {{FIRST, 0, 7, 0, false, false, 0}, {SECOND, 9, ALL, ALL, false, false, 0}};
     struct rig *r = *state;
     recover(r, holders, array_count(holders), "held by none");
     assert_false(r->is_whole);
@@ -400,7 +462,7 @@ static void test_nobody_holds_it(void **state)
 /* A member that cannot read its store has not said that it holds nothing: nobody is advised to give up. */
 static void test_one_cannot_say(void **state)
 {
-    static const struct holder holders[] = {{FIRST, 0, 7, 0, false, false}, {SECOND, 0, 0, ALL, true, false}};
+    static const struct holder holders[] = {{FIRST, 0, 7, 0, false, false, 0}, {SECOND, 0, 0, ALL, true, false, 0}};
     struct rig *r = *state;
     recover(r, holders, array_count(holders), "held by none");
     assert_false(r->is_whole);
@@ -411,11 +473,85 @@ static void test_one_cannot_say(void **state)
 
 static void test_none_can_say(void **state)
 {
-    static const struct holder holders[] = {{FIRST, 0, 0, ALL, true, false}, {SECOND, 0, 0, 0, true, false}};
+    static const struct holder holders[] = {{FIRST, 0, 0, ALL, true, false, 0}, {SECOND, 0, 0, 0, true, false, 0}};
     struct rig *r = *state;
     recover(r, holders, array_count(holders), "no other node answers");
     assert_false(r->is_whole);
     assert_int_equal(missing_alarms(r), 0);
+}
+
+/* One member gives entries that this node never wrote, under their numbers: it stops nobody, whichever of the two is asked first. */
+static void one_liar(struct rig *r, uint32_t liar, uint64_t forges)
+{
+    struct holder holders[] = {{FIRST, 0, ALL, ALL, false, false, 0}, {SECOND, 0, ALL, ALL, false, false, 0}};
+    holders[liar == SECOND].forges = forges;
+    recover(r, holders, array_count(holders), "never");
+    check_whole(r);
+    assert_int_equal(liar_alarms(r, liar), 1);
+    assert_int_equal(liar_alarms(r, liar == FIRST ? SECOND : FIRST), 0);
+    append(r, 1);
+    assert_int_equal(ledger_head(r->base.ledger)->size, ALL + 1);
+}
+
+static void test_first_forges_one(void **state)
+{
+    one_liar(*state, FIRST, 1 << 7);
+}
+
+static void test_first_forges_all(void **state)
+{
+    one_liar(*state, FIRST, (1 << ALL) - 1);
+}
+
+static void test_second_forges_all(void **state)
+{
+    one_liar(*state, SECOND, (1 << ALL) - 1);
+}
+
+/* It gives the content as well, the honest one has the leaf alone: content vouches for nothing. */
+static void test_forger_with_content(void **state)
+{
+    struct rig *r = *state;
+    r->without_content = SECOND;
+    one_liar(r, FIRST, 1 << 6);
+}
+
+/* All others of a federation contradict one: that one is the first who is not believed any more. */
+static void one_liar_of_many(struct rig *r, size_t liar)
+{
+    struct holder holders[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        holders[i] =
+            (struct holder){r->list[i < 2 ? i : i + 1].code, 0, ALL, ALL, false, false, i == liar ? 1 << 9 : 0};
+    recover(r, holders, MANY, "never");
+    check_whole(r);
+    assert_int_equal(liar_alarms(r, holders[liar].code), 1);
+    assert_int_equal(alarms(r, "ledger.recovery-forged"), 1);
+    assert_true(r->asked <= 6 * MANY); /* an attempt asks for two pages and, when it was the right one, for all again */
+}
+
+static void test_first_of_many_forges(void **state)
+{
+    one_liar_of_many(*state, 0);
+}
+
+static void test_last_of_many_forges(void **state)
+{
+    one_liar_of_many(*state, MANY - 1);
+}
+
+/* Both lie, each about something else: neither can be believed, and none of it is taken. The operator hears of it. */
+static void test_all_forge(void **state)
+{
+    static const struct holder holders[] = {{FIRST, 0, ALL, ALL, false, false, 1 << 6},
+                                            {SECOND, 0, ALL, ALL, false, false, 1 << 8}};
+    struct rig *r = *state;
+    recover(r, holders, array_count(holders), "contradict");
+    assert_false(r->is_whole);
+    assert_int_equal(alarms(r, "ledger.recovery-root"), 1);
+    assert_int_equal(r->restored, 0);
+    assert_int_equal(ledger_size(r->base.ledger), OLD);
+    assert_int_not_equal(ledger_check_writable(r->base.ledger, NULL), 0);
 }
 
 /* Between the last entry that came back and the checkpoint over it nothing is taken in or shown. */
@@ -432,6 +568,12 @@ static void test_not_before_the_seal(void **state)
     loop_run(r->base.loop);
     struct checkpoint head = {.size = ALL, .root = r->root};
     assert_int_equal(ledger_check_shown(r->base.ledger, NULL), ERR_CLOSED);
+    struct err e = {0};
+    head.root.b[0] ^= 1; /* a checkpoint of other entries is none of these */
+    assert_int_equal(ledger_recovered(r->base.ledger, &head, buf_bytes(&r->notes[1]), &e), ERR_VERIFY);
+    assert_string_equal(e.id, "ledger.recovery-root");
+    assert_int_equal(ledger_behind(r->base.ledger), ALL);
+    head.root.b[0] ^= 1;
     assert_int_equal(ledger_recovered(r->base.ledger, &head, buf_bytes(&r->notes[1]), NULL), 0);
     assert_int_equal(ledger_behind(r->base.ledger), 0);
     assert_int_equal(ledger_check_writable(r->base.ledger, NULL), ERR_CLOSED);
@@ -454,6 +596,14 @@ int main(void)
         T(test_a_useless_answer_beside_a_good_one),
         T(test_content_was_not_given),
         T(test_content_is_denied),
+        T(test_first_forges_one),
+        T(test_first_forges_all),
+        T(test_second_forges_all),
+        T(test_forger_with_content),
+        T(test_first_of_many_forges),
+        T(test_last_of_many_forges),
+        T(test_all_forge),
+        cmocka_unit_test_setup_teardown(test_a_newer_checkpoint_while_it_writes, setup_old_heads, teardown),
         T(test_nobody_holds_it),
         T(test_one_cannot_say),
         T(test_none_can_say),

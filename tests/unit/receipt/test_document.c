@@ -94,8 +94,9 @@ static void unknown_lines_are_left_out(void **state)
 {
     (void)state;
     static const struct document_field plain[] = {{"applicant", "x"}, {"item", "y"}};
-    static const struct document_field lacking[] = {
-        {"applicant", "x"}, {"item", "y"}, {"lacking_days", "5"}, {"due", "D"}};
+    static const struct document_field lacking[] = {{"applicant", "x"},       {"item", "y"},
+                                                    {"lacking_days", "5"},    {"due", "D"},
+                                                    {"complete", "主要材料"}, {"lacking", "1．照片"}};
     struct buf out = {0};
     page(CASE_EVENT_ACCEPT, 0, plain, array_count(plain), &out);
     assert_null(strstr(buf_cstr(&out), "容缺"));
@@ -106,6 +107,38 @@ static void unknown_lines_are_left_out(void **state)
     page(CASE_EVENT_ACCEPT, 0, lacking, array_count(lacking), &out);
     assert_non_null(strstr(buf_cstr(&out), "应当自受理之日起5个工作日内补齐"));
     assert_non_null(strstr(buf_cstr(&out), "将于D前作出决定"));
+    assert_non_null(strstr(buf_cstr(&out), "主要材料，现予受理"));
+    assert_non_null(strstr(buf_cstr(&out), "尚缺下列材料：1．照片。"));
+    assert_non_null(strstr(buf_cstr(&out), "补齐前不发放办理结果；逾期未补齐的"));
+    assert_null(strstr(buf_cstr(&out), "申请材料齐全"));
+    buf_close(&out);
+    static const struct document_field extension[] = {{"item", "y"}, {"extend_days", "5"}, {"due", ""}};
+    out = (struct buf){0};
+    page(CASE_EVENT_EXTEND, 0, extension, array_count(extension), &out);
+    assert_non_null(strstr(buf_cstr(&out), "办理期限延长5个工作日。</p>"));
+    buf_close(&out);
+}
+
+/* 行政许可法第三十二条第一款第四项: nobody has looked whether the material is complete, so the page does not say it is. */
+static void silence_says_nothing_of_the_material(void **state)
+{
+    (void)state;
+    static const struct document_field fields[] = {
+        {"applicant", "x"},           {"item", "y"}, {"date", "D6"}, {"received", "D1"},
+        {"complete", "申请材料齐全"}, {"due", "D9"}};
+    struct buf out = {0};
+    struct err e = {0};
+    const struct document_page p = {
+        .act = CASE_EVENT_ACCEPT, .is_deemed = true, .fields = fields, .field_count = array_count(fields)};
+    assert_int_equal(document_html(&p, &out, &e), 0);
+    const char *html = buf_cstr(&out);
+    assert_non_null(strstr(html, "受理通知书"));
+    assert_non_null(strstr(html, "自收到申请材料之日起即为受理，受理日期D1。"));
+    assert_non_null(strstr(html, "将于D9前作出决定"));
+    assert_non_null(strstr(html, "依据：行政许可法第三十二条第一款第四项"));
+    assert_null(strstr(html, "齐全"));
+    assert_null(strstr(html, "职权范围"));
+    assert_null(strstr(html, "容缺"));
     buf_close(&out);
 }
 
@@ -131,9 +164,8 @@ static void the_code_or_why_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_act_has_its_page),
-        cmocka_unit_test(values_are_escaped),
-        cmocka_unit_test(unknown_lines_are_left_out),
+        cmocka_unit_test(every_act_has_its_page),     cmocka_unit_test(values_are_escaped),
+        cmocka_unit_test(unknown_lines_are_left_out), cmocka_unit_test(silence_says_nothing_of_the_material),
         cmocka_unit_test(the_code_or_why_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

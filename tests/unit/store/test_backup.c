@@ -182,6 +182,7 @@ static void stays_at_the_moment_it_began(void **state)
 
     s = (struct steps){.p = &p, .stop = true};
     assert_int_equal(store_backup(p.rig->dir, false, p.path, step, &s, &r, &p.rig->e), ERR_CLOSED);
+    assert_string_equal(p.rig->e.id, "store.backup-cancelled");
     assert_true(s.calls == 2 && s.done < s.all);
     assert_int_equal(files_in(p.copy.dir), 0);
     place_close(&p);
@@ -260,6 +261,7 @@ static void leaves_no_file_when_it_fails(void **state)
     struct store_backup_result r;
     place_init(&p, *state, "ledger.db");
     assert_int_equal(back_up(&p, false, &r), ERR_NOT_FOUND); /* no store there */
+    assert_string_equal(p.rig->e.id, "store.absent");
     assert_int_equal(files_in(p.copy.dir), 0);
     rig_open(p.rig);
     rig_commit_samples(p.rig, 0, 40);

@@ -57,9 +57,9 @@ static void finds_each_version(void **state)
     assert_int_equal(rows[0].version, 2);
     assert_int_equal(rows[1].version, 1);
     assert_int_equal(rows[1].valid_from, 20260101);
-    rig_ok(rig, store_read_bundle(rig->reader, SELF, "B", 4, NULL, &one, &rig->e));
+    rig_ok(rig, store_read_bundle(rig->reader, SELF, "B", 4, &rig->arena, &one, &rig->e));
     assert_true(one.withdrawn);
-    assert_int_equal(store_read_bundle(rig->reader, SELF, "A", 4, NULL, &one, &rig->e), ERR_NOT_FOUND);
+    assert_int_equal(store_read_bundle(rig->reader, SELF, "A", 4, &rig->arena, &one, &rig->e), ERR_NOT_FOUND);
     rig_ok(rig, store_list_bundle_versions(rig->reader, 110000, "A", &rig->arena, &rows, &count, &rig->e));
     assert_int_equal(count, 0);
     put(rig, &(struct store_bundle){.node = SELF, .code = "A", .index = 2, .version = 2, .name = "x"}, 1); /* again */
@@ -80,10 +80,11 @@ static void lists_the_newest(void **state)
     static const struct {
         const char *text, *found;
     } words[] = {
-        {"chusheng", "A2 C1"},  {"CS", "A2 C1"},   {"cs", "A2 C1"},  {"qian", "A2"}, {"qj", "A2"},
-        {"qianj", "A2"},        {"qcs", ""},       {"jucs", ""},     {"lvyi", "A2"}, {"yijs", ""},
-        {"yjs", "C1"},          {"jianshi", "C1"}, {"qju", ""},      {"hengx", ""},  {"出生 qj", "A2"},
-        {"一件事 cs", "A2 C1"}, {"出生 x", ""},    {"迁居出生", ""},
+        {"chusheng", "A2 C1"},  {"CS", "A2 C1"},   {"cs", "A2 C1"},  {"qian", "A2"},    {"qj", "A2"},
+        {"qianj", "A2"},        {"qcs", ""},       {"jucs", ""},     {"lvyi", "A2"},    {"yijs", ""},
+        {"yjs", "C1"},          {"jianshi", "C1"}, {"qju", ""},      {"hengx", ""},     {"出生 qj", "A2"},
+        {"一件事 cs", "A2 C1"}, {"出生 x", ""},    {"迁居出生", ""}, {"ｃｓ", "A2 C1"}, {"lüyi", "A2"},
+        {"ＱＪ", "A2"},
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         const char *found = list(rig, (struct store_bundle_filter){.text = words[i].text});

@@ -297,16 +297,21 @@ static void refuses_proofs_of_a_wrong_form(void **state)
     rig_open(rig);
     cover.origin = STORE_SAMPLE_SELF;
     assert_int_equal(store_commit(rig->store, &covers, &rig->e), ERR_INVALID);
+    assert_string_equal(rig->e.id, "store.proof");
     cover.origin = 510000;
     cover.parts.size = sizeof big;
     assert_int_equal(store_commit(rig->store, &covers, &rig->e), ERR_LIMIT);
+    assert_string_equal(rig->e.id, "store.limit");
     proof.hashes.size = 33;
     assert_int_equal(store_commit(rig->store, &proofs, &rig->e), ERR_INVALID);
+    assert_string_equal(rig->e.id, "store.proof");
     proof.hashes.size = 64 * 32;
     assert_int_equal(store_commit(rig->store, &proofs, &rig->e), ERR_LIMIT);
+    assert_string_equal(rig->e.id, "store.limit");
     proof.hashes.size = 32;
     proof.note.size = 0;
     assert_int_equal(store_commit(rig->store, &proofs, &rig->e), ERR_INVALID);
+    assert_string_equal(rig->e.id, "store.proof");
 }
 
 static void lists_what_is_to_be_made_public(void **state)
@@ -478,6 +483,7 @@ static void lets_one_of_two_win(void **state)
     struct store_note note = {.name = "n"};
     rig_open(rig);
     assert_int_equal(store_read_witness(rig->reader, "a/log", &rig->arena, &got, &rig->e), ERR_NOT_FOUND);
+    assert_string_equal(rig->e.id, "store.no-witness");
     store_sample_entry(STORE_SAMPLE_SELF, 0, 50, 10, &rig->arena, &entry);
     rig_commit(rig, &(struct store_batch){.witnesses = &first, .witness_count = 1});
     struct store_batch b = {.witnesses = &second,
@@ -597,6 +603,66 @@ static void waits_for_the_disk_no_more_than_needed(void **state)
     faultvfs_remove();
 }
 
+static void put_holder(struct store_rig *rig, const struct store_file_holder *row)
+{
+    rig_commit(rig, &(struct store_batch){.file_holders = row, .file_holder_count = 1});
+}
+
+static struct store_file_holder one_holder(struct store_rig *rig, const uint8_t file[32])
+{
+    struct store_file_holder *rows;
+    size_t count = 0;
+    rig_ok(rig, store_read_file_holders(rig->reader, file, &rig->arena, &rows, &count, &rig->e));
+    assert_int_equal(count, 1);
+    return rows[0];
+}
+
+/* What a scanner has said outlives every later word that the file is there. */
+static void keeps_what_a_scanner_said(void **state)
+{
+    struct store_rig *rig = *state;
+    struct store_file file = {.origin = 440000, .index = 7, .is_wanted = true};
+    struct store_file_holder row = {.node = 510000, .state = 1, .keeps = true, .at_ms = 10}, *rows;
+    size_t count = 0;
+    rig_open(rig);
+    store_sample_case_id(1, file.case_id);
+    memset(file.file, 0xf1, sizeof file.file);
+    memcpy(row.file, file.file, sizeof row.file);
+    put_holder(rig, &row); /* no case holds the file: nothing is kept about it */
+    rig_ok(rig, store_read_file_holders(rig->reader, row.file, &rig->arena, &rows, &count, &rig->e));
+    assert_int_equal(count, 0);
+
+    rig_commit(rig,
+               &(struct store_batch){.files = &file, .file_count = 1, .file_holders = &row, .file_holder_count = 1});
+    assert_int_equal(one_holder(rig, row.file).state, 1);
+    row = (struct store_file_holder){.node = 510000, .state = 4, .at_ms = 20};
+    memcpy(row.file, file.file, sizeof row.file);
+    put_holder(rig, &row);
+    row.state = 1;
+    row.at_ms = 30;
+    row.keeps = row.settles = true;
+    put_holder(rig, &row);
+    assert_int_equal(one_holder(rig, row.file).state, 4);
+    assert_int_equal(one_holder(rig, row.file).at_ms, 20);
+    struct store_file *wanted;
+    rig_ok(rig, store_list_wanted_files(rig->reader, 10, &rig->arena, &wanted, &count, &rig->e));
+    assert_int_equal(count, 0);                       /* settled all the same */
+    assert_false(one_holder(rig, row.file).has_mark); /* as rows of earlier versions */
+    row.keeps = false;
+    put_holder(rig, &row);
+    assert_int_equal(one_holder(rig, row.file).state, 1);
+    row.state = 2;
+    row.has_mark = true;
+    memset(row.mark, 0x5a, sizeof row.mark);
+    put_holder(rig, &row);
+    row.has_mark = false;
+    row.keeps = true;
+    put_holder(rig, &row);
+    assert_true(one_holder(rig, row.file).has_mark);
+    assert_memory_equal(one_holder(rig, row.file).mark, row.mark, sizeof row.mark);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -613,6 +679,7 @@ int main(void)
         TEST(lists_cases_being_asked_for),
         TEST(lists_what_is_to_be_made_public),
         TEST(reads_second_leaves_with_the_case),
+        TEST(keeps_what_a_scanner_said),
         TEST(keeps_keys_apart),
         TEST(refuses_keys_and_entries_together),
         TEST(lets_one_of_two_win),

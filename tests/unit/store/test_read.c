@@ -119,6 +119,8 @@ static void finds_cases_by_prefix_and_number(void **state)
         assert_int_equal(rc, size < 7 ? ERR_CONFLICT : 0); /* ids of the fixture differ in bytes 5 and 6 */
         if (rc == 0)
             assert_true(store_sample_case_equal(&got, &row));
+        else
+            assert_string_equal(rig->e.id, "store.several-cases");
     }
     rig_ok(rig, store_find_case(rig->reader, bytes_of(NULL, 0), "NR-20", &got, &rig->e));
     assert_true(store_sample_case_equal(&got, &row));
@@ -129,17 +131,20 @@ static void finds_cases_by_prefix_and_number(void **state)
         struct bytes prefix;
         const char *number;
         int code;
+        const char *id;
     } rows[] = {
-        {bytes_of(row.case_id, 16), "NR-30", ERR_CONFLICT},
-        {bytes_of("\xff\xff", 2), NULL, ERR_NOT_FOUND},
-        {bytes_of("\xff\xff", 2), "", ERR_NOT_FOUND},
-        {bytes_of(NULL, 0), "", ERR_NOT_FOUND}, /* cases without a number are not "the one with number ''" */
-        {bytes_of(NULL, 0), "NR-21", ERR_NOT_FOUND},
-        {bytes_of(NULL, 0), "NR-%", ERR_NOT_FOUND},
-        {bytes_of("12345678901234567", 17), NULL, ERR_INVALID},
+        {bytes_of(row.case_id, 16), "NR-30", ERR_CONFLICT, "store.several-cases"},
+        {bytes_of("\xff\xff", 2), NULL, ERR_NOT_FOUND, "store.no-case"},
+        {bytes_of("\xff\xff", 2), "", ERR_NOT_FOUND, "store.no-case"},
+        {bytes_of(NULL, 0), "", ERR_NOT_FOUND, "store.no-case"}, /* without a number is not "with number ''" */
+        {bytes_of(NULL, 0), "NR-21", ERR_NOT_FOUND, "store.no-case"},
+        {bytes_of(NULL, 0), "NR-%", ERR_NOT_FOUND, "store.no-case"},
+        {bytes_of("12345678901234567", 17), NULL, ERR_INVALID, "store.case-id"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(store_find_case(rig->reader, rows[i].prefix, rows[i].number, &got, &rig->e), rows[i].code);
+        assert_string_equal(rig->e.id, rows[i].id);
+    }
     store_sample_case_id(CASES, row.case_id);
     assert_int_equal(store_read_case(rig->reader, row.case_id, &got, &rig->e), ERR_NOT_FOUND);
 }

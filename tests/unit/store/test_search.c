@@ -100,11 +100,12 @@ static void finds(void **state)
          "minshenfenzheng msfz shenfenzheng sfz fenzheng fz zheng z",
          "A2", "办证件", "c51 c5101 e5101"},
         {"重庆市公安局 身份证明", "0hukouqianyi 0hkqy kouqianyi kqy qianyi qy yi y", "A3", "迁居", "c50 e50"},
+        {"", "0ickabuban 0ickbb ckabuban ckbb kabuban kbb buban bb ban b", "A5", "", "c33 e33"},
         {"四川省税务局", "0lushifuwu 0lsfw shifuwu sfw fuwu fw wu w", "A4", "就业", "c51 e51"},
     };
     struct store_item items[] = {make(510000, "A1", "居民身份证换领", &s[0]),
                                  make(510000, "A2", "临时居民身份证", &s[1]), make(500000, "A3", "户口迁移", &s[2]),
-                                 make(510000, "A4", "律师服务", &s[3])};
+                                 make(330000, "A5", "ＩＣ卡补办", &s[3]), make(510000, "A4", "律师服务", &s[4])};
     put(r, items, array_count(items));
     static const struct {
         struct store_search s;
@@ -123,6 +124,20 @@ static void finds(void **state)
         {{.text = "hukou", .limit = 10}, "start: A3"},
         {{.text = "lvshi", .limit = 10}, "start: A4"},
         {{.text = "lushi", .limit = 10}, "start: A4"},
+        {{.text = "lüshi", .limit = 10}, "start: A4"},
+        {{.text = "LÜSHI", .limit = 10}, "start: A4"},
+        {{.text = "lǜshī", .limit = 10}, "start: A4"},
+        {{.text = "lu\u0308\u0300shi\u0304", .limit = 10}, "start: A4"}, /* marks as characters of their own */
+        {{.text = "nü", .limit = 10}, ""},
+        {{.text = "ｓｆｚ", .limit = 10}, "name: A1 A2"},
+        {{.text = "ＳＦＺ", .limit = 10}, "name: A1 A2"},
+        {{.text = "ＫＳＴＢ－０５９", .limit = 10}, ""}, /* two words, of which the second is no code's start */
+        {{.text = "ＫＳＴＢ０５９", .limit = 10}, "code: A1"},
+        {{.text = "身份证　ｈｌ", .limit = 10}, "name: A1"},
+        {{.text = "IC卡", .limit = 10}, "name: A5"},
+        {{.text = "ＩＣ卡", .limit = 10}, "name: A5"},
+        {{.text = "ic", .limit = 10}, "start: A5"},
+        {{.text = "！？，", .limit = 10}, "search.text"},
         {{.text = "a2", .limit = 10}, "code: A2"},
         {{.text = "kstb", .limit = 10}, "words: A1"},
         {{.text = "成都 身份证", .limit = 10}, "words: A2"},

@@ -1,6 +1,9 @@
 /* Opening a node's folder: whose it is, who else has it open, which schema it has; and the head row. */
 #include "tests/unit/store/store_rig.h"
 
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "certs/crypto.h"
@@ -80,9 +83,31 @@ static void names_what_is_absent(void **state)
 {
     struct store_rig *rig = *state;
     assert_int_equal(store_reader_open(rig->dir, &rig->reader, &rig->e), ERR_NOT_FOUND);
+    assert_string_equal(rig->e.id, "store.absent");
     assert_non_null(strstr(rig->e.message, "ledger.db"));
     assert_int_equal(store_open(rig_path(rig, "no-such-folder"), 1, &rig->store, &rig->e), ERR_IO);
+    assert_string_equal(rig->e.id, "store.open");
     assert_non_null(strstr(rig->e.message, "no-such-folder"));
+}
+
+/* Numbers of peers are not used again: when they have run out, no new peer comes in, and the old ones go on. */
+static void refuses_one_peer_too_many(void **state)
+{
+    struct store_rig *rig = *state;
+    rig_open(rig);
+    rig_commit_samples(rig, 0, 3);
+    rig_close(rig);
+    rig_sql(rig, "ledger.db", "INSERT INTO node(slot, node) VALUES(65536, 650000)"); /* STORE_SLOT_PEERS_MAX */
+    rig_open(rig);
+    struct store_cover cover = {640000, 0, 1, bytes_of_string("parts"), bytes_of_string("note\n")};
+    struct store_batch b = {.covers = &cover, .cover_count = 1};
+    assert_int_equal(store_commit(rig->store, &b, &rig->e), ERR_LIMIT);
+    assert_string_equal(rig->e.id, "store.too-many-nodes");
+    assert_non_null(strstr(rig->e.message, "limit 65536"));
+    cover.origin = 650000;
+    rig_commit(rig, &b);
+    rig_commit_samples(rig, 3, 6);
+    rig_expect_samples(rig, 6);
 }
 
 /* ---- schema versions ---- */
@@ -445,6 +470,62 @@ static void notices_that_another_has_signed(void **state)
     assert_int_equal(store_head_get(rig->store, &rig->arena, &empty, &rig->e), ERR_CORRUPT); /* check value */
 }
 
+/* The lock says whose it is; where that cannot be written (the disk is full), the folder is not opened, and is free. */
+static void lock_that_cannot_be_written(void **state)
+{
+    struct store_rig *rig = *state;
+    struct rlimit before, none;
+    rig_ok(rig, store_open(rig->dir, STORE_SAMPLE_SELF, &rig->store, &rig->e));
+    rig_commit_samples(rig, 0, 2);
+    rig_close(rig);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    int rc = store_open(rig->dir, STORE_SAMPLE_SELF, &rig->store, &rig->e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, handler);
+    assert_int_equal(rc, ERR_IO);
+    assert_string_equal(rig->e.id, "store.lock");
+    assert_non_null(strstr(rig->e.message, rig->dir));
+    assert_null(rig->store);
+    rig_open(rig);
+    rig_expect_samples(rig, 2);
+}
+
+static void no_fts5(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    (void)values;
+    sqlite3_result_null(context);
+}
+
+/* Every connection gets it: the function that gives FTS5's interface gives none. */
+static int hide_fts5(sqlite3 *db, const char **ret_text, const struct sqlite3_api_routines *api)
+{
+    (void)ret_text;
+    (void)api;
+    return sqlite3_create_function(db, "fts5", 1, SQLITE_UTF8, NULL, no_fts5, NULL, NULL);
+}
+
+/* A SQLite that was built without full-text search is found when the folder is opened, not when somebody searches. */
+static void needs_full_text_search(void **state)
+{
+    struct store_rig *rig = *state;
+    rig_open(rig);
+    rig_commit_samples(rig, 0, 2);
+    rig_close(rig);
+    assert_int_equal(sqlite3_auto_extension((void (*)(void))hide_fts5), SQLITE_OK);
+    int rc = store_open(rig->dir, STORE_SAMPLE_SELF, &rig->store, &rig->e);
+    sqlite3_reset_auto_extension();
+    assert_int_equal(rc, ERR_UNSUPPORTED);
+    assert_string_equal(rig->e.id, "store.no-fts");
+    assert_null(rig->store);
+    rig_open(rig);
+    rig_expect_samples(rig, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +535,7 @@ int main(void)
         TEST(lets_one_writer_in),
         TEST(refuses_the_folder_of_another_node),
         TEST(names_what_is_absent),
+        TEST(refuses_one_peer_too_many),
         TEST(refuses_other_schemas),
         TEST(refuses_what_is_no_database),
         TEST(walks_the_migrations_in_order),
@@ -462,6 +544,8 @@ int main(void)
         TEST(moves_the_head_only_forward),
         TEST(notices_that_another_has_signed),
         TEST(reserves_room_for_the_log),
+        TEST(lock_that_cannot_be_written),
+        TEST(needs_full_text_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

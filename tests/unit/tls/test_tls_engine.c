@@ -344,7 +344,8 @@ static void test_revocation_ends_a_standing_pipe(void **state)
     assert_int_equal(rig_ask(s, 100), 0); /* nothing happens before the reload */
     assert_int_equal(tls_engine_reload(a.engine, &e), 0);
     assert_int_equal(tls_engine_check_peer(a.engine, &peer, &e), ERR_AUTH);
-    assert_non_null(strstr(e.message, "revoked"));
+    assert_string_equal(e.id, "tls.revoked");
+    assert_non_null(strstr(e.message, peer.serial));
 
     /* Not one message more: the request is refused with its pipe, and no new pipe comes. */
     nng_socket_set_ms(s, NNG_OPT_RECVTIMEO, 1500);
@@ -375,6 +376,7 @@ static void test_dismissal_ends_a_standing_pipe(void **state)
     rig_set_members(&b, (const uint32_t[]){650000}, 1);
     tls_engine_members_changed(b.engine);
     assert_int_equal(tls_engine_check_peer(b.engine, &b.last_peer, &e), ERR_DENIED);
+    assert_string_equal(e.id, "tls.not-member");
     nng_socket_set_ms(s, NNG_OPT_RECVTIMEO, 1500);
     assert_int_not_equal(rig_ask(s, 100), 0);
     assert_true(rig_wait_failure(&b, TLS_ENGINE_NOT_MEMBER, &failure));
@@ -429,6 +431,9 @@ static void test_unsecured_endpoint(void **state)
     assert_false(tls_raw_client((uint16_t)port, &o));
     struct err e = {0};
     assert_int_equal(tls_engine_secure_dialer(a.engine, 4711, 510000, &e), ERR_IO); /* no such dialer */
+    assert_string_equal(e.id, "tls.dialer");
+    assert_int_equal(tls_engine_secure_listener(a.engine, 4711, &e), ERR_IO);
+    assert_string_equal(e.id, "tls.listener");
     nng_close(s);
     rig_node_close(&a);
 }
@@ -448,6 +453,12 @@ static void test_load_errors(void **state)
     assert_int_equal(file_write(garbage,
                                 bytes_of_string("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), 0600,
                                 false, &e),
+                     0);
+
+    char broken_crl[PKI_FIXTURE_PATH_SIZE];
+    pki_fixture_path(&fixture, "broken.crl", broken_crl);
+    assert_int_equal(file_write(broken_crl, bytes_of_string("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"),
+                                0600, false, &e),
                      0);
 
     char empty[PKI_FIXTURE_PATH_SIZE];
@@ -470,6 +481,7 @@ static void test_load_errors(void **state)
         {NULL, missing, NULL, NULL, NULL, ERR_NOT_FOUND, "file.open", missing},
         {NULL, fixture.ca_path, NULL, NULL, NULL, ERR_INVALID, "trust.empty", fixture.ca_path},
         {NULL, other.crl_path, NULL, NULL, NULL, ERR_VERIFY, "trust.crl-signature", other.crl_path},
+        {NULL, broken_crl, NULL, NULL, NULL, ERR_INVALID, "trust.crl", broken_crl},
         {NULL, NULL, missing, NULL, NULL, ERR_NOT_FOUND, "file.open", missing},
         {NULL, NULL, garbage, NULL, NULL, ERR_INVALID, "pki.no-certificate", garbage},
         {NULL, NULL, fixture.ca_path, NULL, NULL, ERR_INVALID, "pki.uri", fixture.ca_path},
@@ -536,6 +548,31 @@ static void test_stale_crl(void **state)
     pki_fixture_close(&f);
 }
 
+/* What the link asks before it takes a pipe, and again for those that stand. */
+static void test_peer_of_a_pipe(void **state)
+{
+    (void)state;
+    static struct rig_node a;
+    struct tls_engine_peer peer = {.code = 1};
+    struct err e = {0};
+    nng_socket s;
+    rig_node_open(&a, &fixture, &sichuan);
+    assert_int_equal(nng_rep0_open(&s), 0); /* NNG is awake */
+    assert_int_equal(tls_engine_pipe_peer(4711, &peer, &e), ERR_AUTH);
+    assert_string_equal(e.id, "tls.no-peer");
+    assert_int_equal(peer.code, 1); /* untouched */
+    uint64_t now_s = clock_wall_ms() / 1000;
+    peer = (struct tls_engine_peer){.code = 650000, .not_after_s = now_s + DAY};
+    memcpy(peer.serial, xinjiang.serial, sizeof peer.serial);
+    assert_int_equal(tls_engine_check_peer(a.engine, &peer, &e), 0);
+    peer.not_after_s = now_s - 2;
+    assert_int_equal(tls_engine_check_peer(a.engine, &peer, &e), ERR_AUTH);
+    assert_string_equal(e.id, "tls.expired");
+    assert_non_null(strstr(e.message, xinjiang.serial));
+    nng_close(s);
+    rig_node_close(&a);
+}
+
 /* An argument picks the tests whose names match it. */
 int main(int argc, char **argv)
 {
@@ -554,6 +591,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_expiry_ends_a_standing_pipe),
         cmocka_unit_test(test_unsecured_endpoint),
         cmocka_unit_test(test_load_errors),
+        cmocka_unit_test(test_peer_of_a_pipe),
         cmocka_unit_test(test_stale_crl),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

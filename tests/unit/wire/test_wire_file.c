@@ -66,21 +66,25 @@ static void test_limits(void **state)
     const struct {
         struct wire_msg m;
         int code;
+        const char *id;
     } rows[] = {
-        {{.type = WIRE_FILE_PULL, .u.file_pull.chunk = FILE_CHUNKS_MAX}, ERR_LIMIT},
-        {{.type = WIRE_FILE_HEAD, .u.file_head = {.size = 0}}, ERR_LIMIT},
-        {{.type = WIRE_FILE_HEAD, .u.file_head = {.size = FILE_BYTES_MAX + 1}}, ERR_LIMIT},
-        {{.type = WIRE_FILE_HEAD, .u.file_head = {.size = 1, .hashes = bytes_of(bytes, 31)}}, ERR_INVALID},
-        {{.type = WIRE_FILE_HEAD, .u.file_head = {.size = 1, .hashes = bytes_of(bytes, 64)}}, ERR_LIMIT},
+        {{.type = WIRE_FILE_PULL, .u.file_pull.chunk = FILE_CHUNKS_MAX}, ERR_LIMIT, "wire.size"},
+        {{.type = WIRE_FILE_HEAD, .u.file_head = {.size = 0}}, ERR_LIMIT, "wire.file-size"},
+        {{.type = WIRE_FILE_HEAD, .u.file_head = {.size = FILE_BYTES_MAX + 1}}, ERR_LIMIT, "wire.file-size"},
+        {{.type = WIRE_FILE_HEAD, .u.file_head = {.size = 1, .hashes = bytes_of(bytes, 31)}}, ERR_INVALID, "wire.size"},
+        {{.type = WIRE_FILE_HEAD, .u.file_head = {.size = 1, .hashes = bytes_of(bytes, 64)}}, ERR_LIMIT, "wire.size"},
         {{.type = WIRE_FILE_HEAD, .u.file_head = {.size = FILE_CHUNK_BYTES + 1, .hashes = bytes_of(bytes, 32)}},
-         ERR_INVALID},
-        {{.type = WIRE_FILE_CHUNK, .u.file_chunk.data = bytes_of(bytes, 32)}, ERR_INVALID},
-        {{.type = WIRE_FILE_CHUNK, .u.file_chunk.data = bytes_of(bytes, FILE_CHUNK_BYTES + 33)}, ERR_LIMIT},
-        {{.type = WIRE_FILE_HAVE, .u.file_have.held = FILE_CHUNKS_MAX + 1}, ERR_LIMIT},
+         ERR_INVALID,
+         "wire.size"},
+        {{.type = WIRE_FILE_CHUNK, .u.file_chunk.data = bytes_of(bytes, 32)}, ERR_INVALID, "wire.size"},
+        {{.type = WIRE_FILE_CHUNK, .u.file_chunk.data = bytes_of(bytes, FILE_CHUNK_BYTES + 33)},
+         ERR_LIMIT,
+         "wire.size"},
+        {{.type = WIRE_FILE_HAVE, .u.file_have.held = FILE_CHUNKS_MAX + 1}, ERR_LIMIT, "wire.size"},
     };
     for (size_t i = 0; i < array_count(rows); i++) {
         struct err e = {0};
-        if (wire_encode(&rows[i].m, &out, &e) != rows[i].code)
+        if (wire_encode(&rows[i].m, &out, &e) != rows[i].code || strcmp(e.id, rows[i].id) != 0)
             fail_msg("row %zu: %s", i, e.message);
     }
     buf_close(&out);

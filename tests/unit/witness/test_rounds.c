@@ -462,7 +462,7 @@ static void test_longer_text(void **state)
     assert_int_equal(note_sign_line(&r->signers[0], buf_bytes(&text), r->wall_s, &body, NULL), 0);
     answer_with(r, 0, 200, buf_cstr(&body));
     assert_null(find(r, COLLECTOR_ACTION_COSIGNED));
-    assert_non_null(find(r, COLLECTOR_ACTION_ALARM));
+    assert_non_null(strstr(find(r, COLLECTOR_ACTION_ALARM)->text, "(witness.no-line)"));
     assert_int_equal(final_size(r), 0);
     buf_close(&text);
     buf_close(&body);
@@ -475,25 +475,25 @@ static void test_garbage(void **state)
     static const struct {
         unsigned status;
         const char *body;
-        const char *alarm;
+        const char *alarm, *cause; /* @cause: the id in its text */
     } rows[] = {
-        {200, "", "witness.bad-answer"},
-        {200, "\n", "witness.bad-answer"},
-        {200, "garbage", "witness.bad-answer"},
-        {200, "\xe2\x80\x94 0.tongban.example/witness AAAA\n", "witness.bad-answer"},
-        {409, "", NULL},
-        {409, "1", NULL},
-        {409, "-1\n", NULL},
-        {409, "1 \n", NULL},
-        {409, "99999999999999999999\n", NULL},
-        {409, "4611686018427387905\n", NULL},
-        {400, "bad request\n", NULL},
-        {404, "", NULL},
-        {429, "busy\n", NULL},
-        {503, "\xff\xfe\n", NULL},
-        {0, "", NULL},
-        {403, "no signature\n", "witness.refused"},
-        {422, "proof\nsecond line\n", "witness.refused"},
+        {200, "", "witness.bad-answer", "(witness.no-line)"},
+        {200, "\n", "witness.bad-answer", "(note.no-signatures)"},
+        {200, "garbage", "witness.bad-answer", "(note.no-signatures)"},
+        {200, "\xe2\x80\x94 0.tongban.example/witness AAAA\n", "witness.bad-answer", "(note.signature-line)"},
+        {409, "", NULL, NULL},
+        {409, "1", NULL, NULL},
+        {409, "-1\n", NULL, NULL},
+        {409, "1 \n", NULL, NULL},
+        {409, "99999999999999999999\n", NULL, NULL},
+        {409, "4611686018427387905\n", NULL, NULL},
+        {400, "bad request\n", NULL, NULL},
+        {404, "", NULL, NULL},
+        {429, "busy\n", NULL, NULL},
+        {503, "\xff\xfe\n", NULL, NULL},
+        {0, "", NULL, NULL},
+        {403, "no signature\n", "witness.refused", NULL},
+        {422, "proof\nsecond line\n", "witness.refused", NULL},
     };
     for (size_t i = 0; i < array_count(rows); i++) {
         struct rig *r = rig_open(2, 1, NULL);
@@ -504,6 +504,8 @@ static void test_garbage(void **state)
         if ((alarm == NULL) != (rows[i].alarm == NULL) ||
             (alarm != NULL && strcmp(alarm->alarm_id, rows[i].alarm) != 0))
             fail_msg("row %zu: %s", i, alarm == NULL ? "no alarm" : alarm->text);
+        if (rows[i].cause != NULL)
+            assert_non_null(strstr(alarm->text, rows[i].cause));
         assert_int_equal(r->update.count, rows[i].alarm != NULL);
         collector_witness_info(r->collector, 0, &info);
         assert_true(info.last_error[0] != '\0' && info.size == 0 && strchr(info.last_error, '\n') == NULL);

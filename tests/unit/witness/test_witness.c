@@ -147,41 +147,47 @@ static void test_answers(void **state)
 static void test_malformed(void **state)
 {
     struct rig *r = *state;
-    static const char *const bodies[] = {
-        "",
-        "\n",
-        "old",
-        "old 0",
-        "old 0\n",
-        "old 0\n\n",
-        "old 0\n\nlog.example\n1\n",
-        "old" NOTE_TAIL,
-        "old " NOTE_TAIL,
-        "Old 0" NOTE_TAIL,
-        "old  0" NOTE_TAIL,
-        "old 0 " NOTE_TAIL,
-        "old 00" NOTE_TAIL,
-        "old 01" NOTE_TAIL,
-        "old -1" NOTE_TAIL,
-        "old 0x1" NOTE_TAIL,
-        "old 0\r" NOTE_TAIL,
-        "old 4611686018427387905" NOTE_TAIL,  /* 2^62 + 1 */
-        "old 18446744073709551616" NOTE_TAIL, /* 2^64 */
-        "0" NOTE_TAIL,
-        "old 1\nAAAA" NOTE_TAIL,
-        "old 1\nLXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE" NOTE_TAIL,    /* no padding */
-        "old 1\nLXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIF=" NOTE_TAIL,   /* bits behind the end */
-        "old 1\nLXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=\r" NOTE_TAIL, /* CR LF */
-        "old 1\nLXEWQrcmsEQBYnyp-6wy9chTD7GQPMTbAiWHF5IaSIE=" NOTE_TAIL,   /* the other alphabet */
-        "old 0\n\nlog.example\n01\nLXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=\n\n\xe2\x80\x94 log.example AAAAAAAA\n",
-        "old 0\n\n\n1\nLXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=\n\n\xe2\x80\x94 log.example AAAAAAAA\n",
+    static const struct {
+        const char *body, *id;
+    } rows[] = {
+        {"", "witness.form"},
+        {"\n", "witness.old"},
+        {"old", "witness.form"},
+        {"old 0", "witness.form"},
+        {"old 0\n", "witness.form"},
+        {"old 0\n\n", "witness.form"},
+        {"old 0\n\nlog.example\n1\n", "witness.form"},
+        {"old" NOTE_TAIL, "witness.old"},
+        {"old " NOTE_TAIL, "witness.old"},
+        {"Old 0" NOTE_TAIL, "witness.old"},
+        {"old  0" NOTE_TAIL, "witness.old"},
+        {"old 0 " NOTE_TAIL, "witness.old"},
+        {"old 00" NOTE_TAIL, "witness.old"},
+        {"old 01" NOTE_TAIL, "witness.old"},
+        {"old -1" NOTE_TAIL, "witness.old"},
+        {"old 0x1" NOTE_TAIL, "witness.old"},
+        {"old 0\r" NOTE_TAIL, "witness.old"},
+        {"old 4611686018427387905" NOTE_TAIL, "witness.old"},  /* 2^62 + 1 */
+        {"old 18446744073709551616" NOTE_TAIL, "witness.old"}, /* 2^64 */
+        {"0" NOTE_TAIL, "witness.old"},
+        {"old 1\nAAAA" NOTE_TAIL, "witness.proof"},
+        {"old 1\nLXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE" NOTE_TAIL, "witness.proof"},    /* no padding */
+        {"old 1\nLXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIF=" NOTE_TAIL, "witness.proof"},   /* bits behind the end */
+        {"old 1\nLXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=\r" NOTE_TAIL, "witness.proof"}, /* CR LF */
+        {"old 1\nLXEWQrcmsEQBYnyp-6wy9chTD7GQPMTbAiWHF5IaSIE=" NOTE_TAIL, "witness.proof"},   /* the other alphabet */
+        {"old 0\n\nlog.example\n01\nLXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=\n\n\xe2\x80\x94 log.example "
+         "AAAAAAAA\n",
+         "checkpoint.size"},
+        {"old 0\n\n\n1\nLXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=\n\n\xe2\x80\x94 log.example AAAAAAAA\n",
+         "note.name"},
     };
     char origin[ORIGIN_NAME_BYTES_MAX + 1];
     struct witness_verdict v;
     struct err e = {0};
-    for (size_t i = 0; i < array_count(bodies); i++) {
-        if (witness_peek(bytes_of_string(bodies[i]), origin, &e) == 0 ||
-            judge(r, bytes_of_string(bodies[i]), &v) != WITNESS_MALFORMED)
+    for (size_t i = 0; i < array_count(rows); i++) {
+        if (witness_peek(bytes_of_string(rows[i].body), origin, &e) != ERR_INVALID || strcmp(e.id, rows[i].id) != 0)
+            fail_msg("body %zu: %s", i, e.id);
+        if (judge(r, bytes_of_string(rows[i].body), &v) != WITNESS_MALFORMED)
             fail_msg("body %zu: %u", i, v.status);
     }
     assert_int_equal(witness_peek(bytes_of_string("old 0" NOTE_TAIL), origin, &e), 0);
@@ -202,8 +208,12 @@ static void test_limits(void **state)
     assert_int_equal(judge(r, body, &v), WITNESS_UNPROVEN); /* 63 lines are a form, if a wrong proof */
     buf_put_string(&more, "old 3\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
     buf_put(&more, body.data + 6, body.size - 6);
+    char origin[ORIGIN_NAME_BYTES_MAX + 1];
+    struct err e = {0};
     assert_int_equal(judge(r, buf_bytes(&more), &v), WITNESS_MALFORMED);
     assert_non_null(strstr(v.why, "more than 63"));
+    assert_int_equal(witness_peek(buf_bytes(&more), origin, &e), ERR_INVALID);
+    assert_string_equal(e.id, "witness.proof");
 
     buf_reset(&more);
     body = good_request(r, 0, 3, 7);
@@ -212,6 +222,8 @@ static void test_limits(void **state)
         buf_put_string(&more, "\xe2\x80\x94 somebody.example AAAAAAAAAAAA\n");
     assert_int_equal(judge(r, buf_bytes(&more), &v), WITNESS_MALFORMED);
     assert_non_null(strstr(v.why, "the limit is"));
+    assert_int_equal(witness_peek(buf_bytes(&more), origin, &e), ERR_LIMIT);
+    assert_string_equal(e.id, "witness.size");
     buf_close(&more);
 }
 

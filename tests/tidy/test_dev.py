@@ -143,6 +143,54 @@ def test_an_engine_that_cannot_be_had(tree, docker, said):
     assert not (tree / "installed").exists()
 
 
+def stand_in(tree, name, text):
+    path = tree / "bin" / name
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_an_engine_elsewhere_that_does_not_answer(tree):
+    """None is started on this machine in its place."""
+    for name, text in (("docker", "exit 1"), ("dockerd", "touch started"), ("systemctl", "touch started"), ("apt-get", "touch started")):
+        stand_in(tree, name, text)
+    done = run(tree, "./dev", "--yes", "cluster", DOCKER_HOST="tcp://192.0.2.1:2376")
+    assert done.returncode == 1 and "dev: the Docker engine at tcp://192.0.2.1:2376 does not answer\n" in done.stderr, done
+    assert not (tree / "started").exists()
+
+
+def sourced(tree, command, **env):
+    """@command among the functions of dev."""
+    script = f"""source <(sed -e '/^# ---- Dispatch/,$d' -e "s,^TREE=.*,TREE=$PWD," dev); {command}"""
+    return run(tree, "bash", "-c", script, "dev", **env)
+
+
+@pytest.mark.parametrize("socket", ["", "/run/other.sock"])
+def test_images_are_made_where_the_tests_look_for_them(tree, socket):
+    """Whatever engine the user's own settings name: tests/cluster use one of this machine."""
+    stand_in(tree, "docker", 'echo "$1 at $DOCKER_HOST $DOCKER_TLS_VERIFY$DOCKER_CONTEXT" >>docker-calls')
+    done = sourced(tree, "cluster_images() { docker build; }; prepare_cluster_tests", DOCKER_HOST="ssh://office", DOCKER_TLS_VERIFY="1",
+                   DOCKER_CONTEXT="office", TONGBAN_TEST_DOCKER=socket)
+    here = f"unix://{socket or '/run/docker.sock'}"
+    assert done.returncode == 0 and f"the Docker engine at {here}, not that of DOCKER_HOST" in done.stdout, done
+    assert (tree / "docker-calls").read_text() == f"info at {here} \nbuild at {here} \n"
+
+
+def test_an_engine_that_says_nothing_is_none(tree):
+    stand_in(tree, "docker", "exec tail -f /dev/null")
+    done = sourced(tree, "ENGINE_ANSWER_SECONDS=0.1; prepare_cluster_tests")
+    assert done.returncode == 0 and "no Docker engine answers: tests/cluster will be skipped" in done.stdout, done
+
+
+def test_half_a_base_image_gets_no_name(tree):
+    """mmdebstrap fails in the middle: what docker imported of it must not be taken for the image at the next run."""
+    stand_in(tree, "docker", "echo $1 >>docker-calls; case $1 in info) ;; import) cat >/dev/null; echo sha256:1 ;; tag) ;; *) exit 1 ;; esac")
+    for status, calls in ((1, "info image pull import"), (0, "info image pull import tag")):
+        stand_in(tree, "mmdebstrap", f"echo half; exit {status}")
+        done = run(tree, TREE / "docker/base-image")
+        assert done.returncode == status and (tree / "docker-calls").read_text().split() == calls.split(), done
+        (tree / "docker-calls").unlink()
+
+
 @pytest.mark.parametrize("ci, status", [("", 77), ("true", 1)])
 def test_no_engine_for_tests_in_containers(ci, status):
     """Skipped, and ctest is told so; a failure in CI, where nobody would read it."""

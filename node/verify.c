@@ -506,7 +506,8 @@ int verify_store(const struct verify_input *in, struct verify_result *ret, struc
     struct verify v = {.in = in, .out = ret};
     int rc = store_reader_open(in->dir, &v.reader, e);
     if (rc != 0)
-        return rc;           /* the arena is empty */
+        return rc; /* the arena is empty */
+    store_reader_cancel_by(v.reader, in->cancel);
     map_init(&v.streams, 0); /* node codes, from our own leaves */
     v.tree = tiles_create(&(struct tiles_store){.save = compare_tile, .load = load_tile, .ctx = &v});
     rc = load_forks(&v, &a, e);
@@ -523,9 +524,9 @@ int verify_store(const struct verify_input *in, struct verify_result *ret, struc
     if (rc == 0)
         rc = check_floors(&v, e);
     if (rc == 0)
-        rc = check_cancel(&v, e);
-    if (rc == 0)
         rc = store_check(v.reader, e);
+    if (rc == ERR_CLOSED)
+        rc = check_cancel(&v, e); /* of a statement that was cancelled, too */
     tiles_destroy(v.tree);
     close_streams(&v);
     store_reader_close(v.reader);

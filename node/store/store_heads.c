@@ -98,6 +98,8 @@ int store_heads_open_reader(struct store_reader *r, struct err *e)
     rc = store_schema_open_reader(&r->heads, &store_schema_heads, e);
     if (rc != 0)
         store_sql_close(&r->heads, false);
+    else if (r->cancel != NULL)
+        store_sql_cancel_by(&r->heads, r->cancel);
     return rc;
 }
 

@@ -73,6 +73,8 @@ int store_keys_open_reader(struct store_reader *r, struct err *e)
     rc = store_schema_open_reader(&r->keys, &store_schema_keys, e);
     if (rc != 0)
         store_sql_close(&r->keys, false);
+    else if (r->cancel != NULL)
+        store_sql_cancel_by(&r->keys, r->cancel);
     return rc;
 }
 

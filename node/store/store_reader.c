@@ -130,6 +130,15 @@ void store_reader_close(struct store_reader *r)
     free(r);
 }
 
+void store_reader_cancel_by(struct store_reader *r, const atomic_bool *cancel)
+{
+    struct store_sql *all[] = {&r->sql, &r->keys, &r->heads};
+    r->cancel = cancel; /* for those that are opened later */
+    for (size_t i = 0; i < array_count(all); i++)
+        if (all[i]->db != NULL)
+            store_sql_cancel_by(all[i], cancel);
+}
+
 int store_reader_get(struct store_reader *r, enum store_read_stmt id, sqlite3_stmt **ret, struct err *e)
 {
     return store_sql_get(&r->sql, id, ret, e);
@@ -158,7 +167,7 @@ void store_reader_end(struct store_reader *r)
     int rc = store_reader_get(r, STORE_READ_END, &stmt, NULL);
     if (rc == 0)
         rc = store_sql_run(&r->sql, stmt, NULL);
-    (void)rc; /* fails only after an error that ended the transaction by itself */
+    (void)rc; /* fails only after an error that ended the transaction by itself, or when cancelled, before the close */
 }
 
 int store_read_begin(struct store_reader *r, struct err *e)

@@ -70,11 +70,12 @@ enum store_read_stmt {
 
 struct store_reader {
     struct store_sql sql;
-    struct store_sql keys;  /* closed until a key is read (store_keys.c) */
-    struct store_sql heads; /* closed until a witness row is read (store_heads.c) */
-    char *dir;              /* owned */
-    unsigned depth;         /* of store_reader_begin() */
-    bool keys_begun;        /* store_keys_read_begin() */
+    struct store_sql keys;     /* closed until a key is read (store_keys.c) */
+    struct store_sql heads;    /* closed until a witness row is read (store_heads.c) */
+    char *dir;                 /* owned */
+    unsigned depth;            /* of store_reader_begin() */
+    bool keys_begun;           /* store_keys_read_begin() */
+    const atomic_bool *cancel; /* store_reader_cancel_by(); borrowed, may be NULL */
 };
 
 /* Statement @id, ready to bind. */

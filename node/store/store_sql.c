@@ -15,6 +15,8 @@
 #include "node/base/xassert.h"
 #include "node/store/store_tokenizer.h"
 
+#define CANCEL_STEPS 1000 /* of SQLite's machine, or pages of its check, between two looks: well under a millisecond */
+
 int store_sql_open(struct store_sql *c, const char *dir, const char *name, int flags, const char *const *texts,
                    size_t count, struct err *e)
 {
@@ -58,6 +60,16 @@ void store_sql_close(struct store_sql *c, bool with_checkpoint)
     *c = (struct store_sql){0};
 }
 
+static int is_cancelled(void *ctx)
+{
+    return atomic_load((const atomic_bool *)ctx);
+}
+
+void store_sql_cancel_by(struct store_sql *c, const atomic_bool *cancel)
+{
+    sqlite3_progress_handler(c->db, CANCEL_STEPS, cancel == NULL ? NULL : is_cancelled, (void *)cancel);
+}
+
 static int code_of(const struct store_sql *c, int rc)
 {
     int errnum = c->db != NULL ? sqlite3_system_errno(c->db) : 0;
@@ -78,6 +90,8 @@ static int code_of(const struct store_sql *c, int rc)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return ERR_BUSY;
+    case SQLITE_INTERRUPT:
+        return ERR_CLOSED;
     default:
         return ERR_INTERNAL;
     }
@@ -88,8 +102,11 @@ int store_sql_error(const struct store_sql *c, int rc, const char *doing, struct
     static const struct {
         int code;
         const char *id;
-    } ids[] = {
-        {ERR_FULL, "store.full"}, {ERR_IO, "store.io"}, {ERR_CORRUPT, "store.corrupt"}, {ERR_BUSY, "store.busy"}};
+    } ids[] = {{ERR_FULL, "store.full"},
+               {ERR_IO, "store.io"},
+               {ERR_CORRUPT, "store.corrupt"},
+               {ERR_BUSY, "store.busy"},
+               {ERR_CLOSED, "store.cancelled"}};
     int code = code_of(c, rc);
     const char *id = "store.internal";
     for (size_t i = 0; i < array_count(ids); i++) {

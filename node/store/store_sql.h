@@ -11,6 +11,7 @@
 #define TB_STORE_STORE_SQL_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,7 +33,10 @@ int store_sql_open(struct store_sql *c, const char *dir, const char *name, int f
 /* Finalizes everything. Without @with_checkpoint the WAL is left to the next opener. A closed one is fine. */
 void store_sql_close(struct store_sql *c, bool with_checkpoint);
 
-/* Sets @e from SQLite's result @rc: ERR_FULL, ERR_IO, ERR_CORRUPT, ERR_BUSY, ERR_INTERNAL. */
+/* From here on a statement that takes long ends with ERR_CLOSED once *@cancel is true; any thread may set it. NULL: none does. */
+void store_sql_cancel_by(struct store_sql *c, const atomic_bool *cancel);
+
+/* Sets @e from SQLite's result @rc: ERR_FULL, ERR_IO, ERR_CORRUPT, ERR_BUSY, ERR_CLOSED (cancelled), ERR_INTERNAL. */
 int store_sql_error(const struct store_sql *c, int rc, const char *doing, struct err *e);
 
 /* One or more statements without results. */

@@ -330,6 +330,27 @@ static void notices_a_ledger_behind_its_head(void **state)
     rig_ok(rig, store_check(rig->reader, &rig->e));
 }
 
+/* Whoever stops a node does not wait until gigabytes are read. */
+static void ends_when_cancelled(void **state)
+{
+    struct store_rig *rig = *state;
+    atomic_bool cancel = false;
+    fill_and_close(rig);
+    rig_ok(rig, store_reader_open(rig->dir, &rig->reader, &rig->e));
+    store_reader_cancel_by(rig->reader, &cancel);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+    atomic_store(&cancel, true);
+    assert_int_equal(store_check(rig->reader, &rig->e), ERR_CLOSED);
+    assert_string_equal(rig->e.id, "store.cancelled");
+    store_reader_close(rig->reader);
+
+    rig_ok(rig, store_reader_open(rig->dir, &rig->reader, &rig->e));
+    store_reader_cancel_by(rig->reader, &cancel); /* before the other databases are open */
+    assert_int_equal(store_check(rig->reader, &rig->e), ERR_CLOSED);
+    store_reader_cancel_by(rig->reader, NULL);
+    rig_ok(rig, store_check(rig->reader, &rig->e));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +363,7 @@ int main(void)
         TEST(reads_never_give_changed_bytes),
         TEST(finds_what_sql_changed),
         TEST(notices_a_ledger_behind_its_head),
+        TEST(ends_when_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,11 +104,14 @@ static void run(struct fixture *f)
     assert_int_equal(f->done, f->wanted);
 }
 
+/* For the first time. It may be so already: the turn that has ended run() was long, and the ledger tries again after a second. */
 static void run_until_resumed(struct fixture *f)
 {
     f->until_resumed = true;
-    loop_run(f->base.loop);
+    if (f->resumes == 0)
+        loop_run(f->base.loop);
     f->until_resumed = false;
+    assert_int_equal(f->resumes, 1);
 }
 
 static void check_head(struct fixture *f, uint64_t size)
@@ -157,7 +160,6 @@ static void test_stops_reads_and_goes_on(void **state)
 
     set_file_limit(RLIM_INFINITY);
     run_until_resumed(f);
-    assert_int_equal(f->resumes, 1);
     assert_int_equal(f->reloads, 2);
     assert_int_equal(ledger_check_writable(f->base.ledger, NULL), 0);
     check_head(f, FIRST_COUNT);

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "node/base/xassert.h"
 
 #define SP_HEADER_SIZE 8
+#define LIMIT_S 120 /* a hung test fails instead of hanging */
 /* SP over a stream: NUL, "SP", version 0, protocol (REQ0 = 0x30, REP0 = 0x31), reserved. */
 static const uint8_t req_header[SP_HEADER_SIZE] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
 static const uint8_t rep_header[SP_HEADER_SIZE] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
@@ -41,15 +43,27 @@ static struct sockaddr_in loopback(uint16_t port)
     return a;
 }
 
+/* With a time limit, connect() ends with EINTR when the process was stopped meanwhile; the attempt goes on. */
+static bool connect_all(int fd, const struct sockaddr_in *to)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    if (connect(fd, (const struct sockaddr *)to, sizeof *to) == 0)
+        return true;
+    return errno == EINTR && poll(&p, 1, LIMIT_S * 1000) == 1 &&
+           getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+}
+
 int tls_raw_connect(uint16_t port)
 {
     struct sockaddr_in a = loopback(port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval limit = {.tv_sec = 20}; /* a hung test fails instead of hanging */
+    struct timeval limit = {.tv_sec = LIMIT_S};
     xassert(fd >= 0);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (connect(fd, (struct sockaddr *)&a, sizeof a) != 0) {
+    if (!connect_all(fd, &a)) {
         close(fd);
         return -1;
     }
@@ -103,7 +117,7 @@ static void *serve(void *arg)
                 close(fd);
             return NULL;
         }
-        struct timeval limit = {.tv_sec = 20};
+        struct timeval limit = {.tv_sec = LIMIT_S};
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         s->accepted += talk(s->ctx, fd, true);
         close(fd);

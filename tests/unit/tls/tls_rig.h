@@ -20,8 +20,8 @@
 #include "node/base/xassert.h"
 #include "tests/lib/pki_fixture.h"
 
-#define RIG_WAIT_MS 15000 /* a condition that does not come in this time has failed */
-#define RIG_FAILURES_MAX 64
+#define RIG_WAIT_MS 120000    /* a condition that does not come in this time has failed */
+#define RIG_FAILURES_MAX 1024 /* of dialers that go on trying while a busy machine has no time for the test */
 
 struct rig_node {
     struct tls_engine *engine;

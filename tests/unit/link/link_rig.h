@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,7 +25,9 @@
 #include "node/base/xassert.h"
 #include "tests/lib/pki_fixture.h"
 
-#define RIG_WAIT_MS 20000 /* a condition that does not come in this time has failed */
+#define RIG_WAIT_MS 120000 /* a condition that does not come in this time has failed */
+#define RIG_LONG_MS 300000 /* a time that is over in no test */
+#define RIG_LATE_MS 100    /* lateness below this is usual */
 #define RIG_EVENTS_MAX 2048
 #define RIG_NODES 4
 
@@ -50,6 +53,9 @@ struct rig {
     struct rig_node nodes[RIG_NODES];
     struct pki_fixture pki;
     struct pki_fixture_node certs[RIG_NODES];
+    pthread_t watch; /* looks how much of its time the machine has for this process */
+    atomic_bool is_ending;
+    atomic_uint_fast64_t looked_ms, lost_ms;
 };
 
 static struct rig rig;
@@ -107,9 +113,10 @@ static struct timespec rig_deadline(uint32_t ms)
 static bool rig_take(struct rig_node *n, enum link_event_type type, uint64_t token, uint32_t ms, struct link_event *ret)
 {
     struct timespec deadline = rig_deadline(ms);
-    bool is_found = false, in_time = true;
+    bool is_found = false, in_time = true, is_last = false;
     pthread_mutex_lock(&n->lock);
-    while (!is_found && in_time) {
+    while (!is_found && !is_last) {
+        is_last = !in_time; /* what came while the machine stood still counts */
         for (size_t i = 0; i < n->event_count && !is_found; i++) {
             is_found = n->events[i].type == type && (token == 0 || n->events[i].token == token);
             if (is_found) {
@@ -118,7 +125,7 @@ static bool rig_take(struct rig_node *n, enum link_event_type type, uint64_t tok
                 n->event_count--;
             }
         }
-        if (!is_found)
+        if (!is_found && !is_last)
             in_time = pthread_cond_timedwait(&n->changed, &n->lock, &deadline) == 0;
     }
     pthread_mutex_unlock(&n->lock);
@@ -184,7 +191,8 @@ static void rig_engine_open(size_t i)
         fail_msg("engine: %s", e.message);
 }
 
-/* Opens node @i at @port (0 = any) with the quick times of the tests; @change may alter the config. */
+/* Opens node @i at @port (0 = any) with quick pauses, and pings so seldom that no line is dead because the machine stands still for a
+ * while; @change may alter the config. */
 static void rig_open(size_t i, uint16_t port, const struct link_nng_peer *peers, size_t count,
                      void (*change)(struct link_nng_config *))
 {
@@ -205,7 +213,7 @@ static void rig_open(size_t i, uint16_t port, const struct link_nng_peer *peers,
                                      .tls = n->tls,
                                      .event_cb = rig_event,
                                      .ctx = n,
-                                     .ping_ms = 1000,
+                                     .ping_ms = RIG_LONG_MS,
                                      .backoff_min_ms = 20,
                                      .backoff_max_ms = 200,
                                      .plain_loopback = !rig.is_tls};
@@ -298,33 +306,66 @@ static int rig_teardown(void **state)
     return 0;
 }
 
+/* ---- a machine that has no time ---- */
+
+static void *rig_watch(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&rig.is_ending)) {
+        uint64_t now = clock_mono_ms(), late = now - atomic_load(&rig.looked_ms);
+        if (late > RIG_LATE_MS)
+            atomic_fetch_add(&rig.lost_ms, late);
+        atomic_store(&rig.looked_ms, now);
+        (void)poll(NULL, 0, RIG_LATE_MS / 10);
+    }
+    return NULL;
+}
+
+/* How long, since the begin, the machine had no time for this process. */
+static uint64_t rig_lost_ms(void)
+{
+    uint64_t late = clock_mono_ms() - atomic_load(&rig.looked_ms);
+    return atomic_load(&rig.lost_ms) + (late > RIG_LATE_MS ? late : 0);
+}
+
+static int rig_start_watch(bool is_tls)
+{
+    link_nng_limit_threads(3);
+    rig.is_tls = is_tls;
+    atomic_store(&rig.is_ending, false);
+    atomic_store(&rig.looked_ms, clock_mono_ms());
+    return pthread_create(&rig.watch, NULL, rig_watch, NULL);
+}
+
+static int rig_end_watch(void **state)
+{
+    (void)state;
+    atomic_store(&rig.is_ending, true);
+    return pthread_join(rig.watch, NULL);
+}
+
 static int rig_setup_plain(void **state)
 {
     (void)state;
-    link_nng_limit_threads(3);
-    rig.is_tls = false;
-    return 0;
+    return rig_start_watch(false);
 }
 
 static int rig_setup_tls(void **state)
 {
     (void)state;
-    link_nng_limit_threads(3);
-    rig.is_tls = true;
     pki_fixture_open(&rig.pki);
     for (size_t i = 0; i < RIG_NODES; i++) {
         char label[16];
         (void)snprintf(label, sizeof label, "n%zu", i);
         pki_fixture_issue(&rig.pki, label, rig_codes[i], "测试省", -3600, 3600, &rig.certs[i]);
     }
-    return 0;
+    return rig_start_watch(true);
 }
 
 static int rig_teardown_tls(void **state)
 {
-    (void)state;
     pki_fixture_close(&rig.pki);
-    return 0;
+    return rig_end_watch(state);
 }
 
 #endif

@@ -99,11 +99,11 @@ static void test_not_from_here(void **state)
     assert_int_equal(nng_pipe_notify(rep, NNG_PIPE_EV_ADD_PRE, identify, &found), 0);
     assert_int_equal(nng_listen(rep, "inproc://tongban-link-fault", NULL, 0), 0);
     assert_int_equal(nng_dial(req, "inproc://tongban-link-fault", NULL, 0), 0); /* returns when both have a pipe */
-    assert_int_equal(nng_socket_set_ms(req, NNG_OPT_SENDTIMEO, 10000), 0);
+    assert_int_equal(nng_socket_set_ms(req, NNG_OPT_SENDTIMEO, 120000), 0);
     assert_int_equal(nng_send(req, (char[]){"x"}, 1, 0), 0);
     char *got = NULL;
     size_t size = 0;
-    assert_int_equal(nng_socket_set_ms(rep, NNG_OPT_RECVTIMEO, 10000), 0);
+    assert_int_equal(nng_socket_set_ms(rep, NNG_OPT_RECVTIMEO, 120000), 0);
     assert_int_equal(nng_recv(rep, &got, &size, NNG_FLAG_ALLOC), 0); /* behind ADD_PRE */
     nng_free(got, size);
     nng_close(req);

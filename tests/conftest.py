@@ -25,3 +25,11 @@ def cluster():
 
     with Cluster() as made:
         yield made
+
+
+@pytest.fixture
+def one_day():
+    """For tests that compute with the day: it stays the same to their end."""
+    from provinces import wait_long_day
+
+    wait_long_day()

@@ -4,6 +4,7 @@
     line.cut("stall")                   # bytes wait; nothing is lost; connections stay open
     line.cut("drop")                    # bytes vanish, as behind a dead router; connections look alive
     line.cut("reset")                   # connections break with RST, new ones too
+    line.cut_after(4 << 20, "stall")    # by itself, when so many more bytes have been carried
     line.heal()                         # bytes flow again; connections that lost bytes are reset
 
 A cut can be for one way only: cut(how, way="in") touches what the dialler sends, "out" what it gets; a new connection needs both.
@@ -45,6 +46,7 @@ class Line:
         self.dropped_bytes = 0
         self._identify = identify or (lambda port: None)
         self._routes = {}  # source -> port, where it is not target_port
+        self._limit = None  # (forwarded_bytes at which it is cut by itself, how)
         self._cuts = {}  # source (None: everybody) -> ("stall" | "drop" | "reset", "in" | "out" | None: both ways)
         self._connections = set()
         self._tasks = set()
@@ -62,6 +64,12 @@ class Line:
         if way is not None and (way not in WAYS or how == "reset"):
             raise ValueError(f"no such way: {way!r}; one of {WAYS}, and a reset goes both ways")
         self._call(self._set(source, (how, way)))
+
+    def cut_after(self, count, how="stall"):
+        """cut(@how) for everybody as soon as @count more bytes have been carried, however late its caller would look."""
+        if how not in CUTS:
+            raise ValueError(f"no such cut: {how!r}; one of {CUTS}")
+        self._call(self._arm(count, how))
 
     def heal(self, source=None):
         """Mends the cut of one dialler, or all cuts when none is named."""
@@ -81,7 +89,7 @@ class Line:
             return
         self._call(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
     def __enter__(self):
@@ -97,7 +105,7 @@ class Line:
         self._loop.run_forever()
 
     def _call(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
     async def _listen(self):
         self._changed = asyncio.Event()
@@ -112,11 +120,15 @@ class Line:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _arm(self, count, how):
+        self._limit = (self.forwarded_bytes + count, how)
+
     async def _set(self, source, how):
         if how is not None:
             self._cuts[source] = how
         elif source is None:
             self._cuts.clear()
+            self._limit = None
         else:
             self._cuts.pop(source, None)
         for connection in list(self._connections):
@@ -183,6 +195,9 @@ class Line:
                 continue
             writer.write(data)
             self.forwarded_bytes += len(data)
+            if self._limit is not None and self.forwarded_bytes >= self._limit[0]:
+                (_, how), self._limit = self._limit, None
+                await self._set(None, (how, None))
             await writer.drain()
         if writer is not None and await self._pass(connection, way) is None and writer.can_write_eof():
             writer.write_eof()

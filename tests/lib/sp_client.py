@@ -87,7 +87,7 @@ def pull(origin, start, root, wait_ms=0, max_bytes=1 << 20):
 
 
 class SpClient:
-    def __init__(self, host, port, folder, timeout=20, receive_buffer=None):
+    def __init__(self, host, port, folder, timeout=90, receive_buffer=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False

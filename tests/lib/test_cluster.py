@@ -54,7 +54,7 @@ TONGBAND = """
             elif act == "stubborn":
                 stubborn.append(True)
             elif act.startswith("dial/"):
-                peers.append(socket.create_connection(("127.0.0.1", int(act[5:])), 5))
+                peers.append(socket.create_connection(("127.0.0.1", int(act[5:])), 60))
                 peers[-1].sendall(b"hi")
                 return self.answer(peers[-1].recv(2))
             self.answer((self.headers.get("Authorization") or "").encode())
@@ -138,6 +138,15 @@ def test_misbehaviour_fails_the_test(pair, act, said):
     lib.shutil.rmtree(pair.dir)
 
 
+def test_a_line_that_is_being_written_is_no_line_yet(pair):
+    node = pair.nodes[0]
+    log = node.log_path.read_text()
+    node.log_path.write_text(log + "2026-11-24T01:02:03.456Z warn peer[510000] peer.lost connection lo")
+    assert node.log_lines("peer.lost") == []
+    node.log_path.write_text(log + "2026-11-24T01:02:03.456Z warn peer[510000] peer.lost connection lost\n")
+    assert [x.text for x in node.log_lines("peer.lost")] == ["connection lost"]
+
+
 def test_announced_error_is_no_problem(pair):
     pair.nodes[1].expect_error("store.broken")
     pair.nodes[1].get("/error")
@@ -176,11 +185,14 @@ def test_kill_pause_and_restart(pair):
         node.get("/healthz")
     node.start()
     assert node.pid != first
-    node.pause()
-    with pytest.raises(TimeoutError):
-        node.get("/healthz", timeout=0.2)
-    node.resume()
-    assert node.get("/healthz").status == 200
+    for _ in range(2):
+        node.pause()
+        states = [Path(f"/proc/{node.pid}/task/{x}/stat").read_text().rsplit(")", 1)[1].split()[0] for x in os.listdir(f"/proc/{node.pid}/task")]
+        assert len(states) > 2 and set(states) == {"T"}, "every thread stands still when pause() returns"
+        with pytest.raises(TimeoutError):
+            node.get("/healthz", timeout=0.2)
+        node.resume()
+        assert node.get("/healthz").status == 200
     pair.check()
 
 

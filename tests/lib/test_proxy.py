@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cluster import wait_for
+from cluster import free_port, wait_for
 from proxy import Line
 
 
@@ -49,8 +49,7 @@ def line(echo):
 
 
 def dial(line):
-    sock = socket.create_connection(("127.0.0.1", line.port), timeout=10)
-    return sock
+    return socket.create_connection(("127.0.0.1", line.port), timeout=60)
 
 
 def ask(sock, text):
@@ -75,7 +74,7 @@ def is_silent(sock, seconds=0.2):
     except TimeoutError:
         return True
     finally:
-        sock.settimeout(10)
+        sock.settimeout(60)
 
 
 def assert_dialling_fails(line):
@@ -164,6 +163,29 @@ def test_drop_swallows_bytes_and_heal_resets(line, echo):
         assert ask(sock, b"again") == b"again"
 
 
+@pytest.mark.parametrize("how", ["stall", "reset"])
+def test_cut_after_so_many_bytes(line, echo, how):
+    """By itself, however fast what comes next is sent; once, and not after heal()."""
+    with dial(line) as sock:
+        line.cut_after(20, how)
+        assert ask(sock, b"123456789") == b"123456789"  # 18 of them
+        sock.sendall(b"xy")
+        wait_for(lambda: line.forwarded_bytes == 20, what="the bytes")
+        if how == "stall":
+            assert is_silent(sock)
+            line.heal()
+            assert receive(sock, 2) == b"xy"
+        else:
+            with pytest.raises(ConnectionError):
+                sock.recv(1)
+    line.heal()
+    with dial(line) as sock:
+        assert ask(sock, bytes(100)) == bytes(100)
+        line.cut_after(20, how)
+        line.heal()
+        assert ask(sock, bytes(100)) == bytes(100)
+
+
 def test_drop_without_traffic_keeps_the_connection(line):
     with dial(line) as sock:
         assert ask(sock, b"one") == b"one"
@@ -190,7 +212,7 @@ def test_cut_of_one_dialler_spares_the_others(echo):
         socks = {}
         for name in ("a", "b"):
             sock = socket.socket()
-            sock.settimeout(10)
+            sock.settimeout(60)
             sock.bind(("127.0.0.1", 0))
             names[sock.getsockname()[1]] = name
             sock.connect(("127.0.0.1", line.port))
@@ -209,8 +231,7 @@ def test_cut_of_one_dialler_spares_the_others(echo):
 def test_target_away_resets_the_dialler(echo):
     with Line(echo.port) as line:
         echo.server.close()
-        with socket.create_server(("127.0.0.1", 0)) as spare:
-            line.target_port = spare.getsockname()[1]
+        line.target_port = free_port()  # nobody else gets it meanwhile
         assert_dialling_fails(line)
 
 
@@ -221,5 +242,6 @@ def test_unknown_way_is_refused(line, how, way):
 
 
 def test_unknown_cut_is_refused(line):
-    with pytest.raises(ValueError, match="no such cut: 'snip'"):
-        line.cut("snip")
+    for cut in (lambda: line.cut("snip"), lambda: line.cut_after(1, "snip")):
+        with pytest.raises(ValueError, match="no such cut: 'snip'"):
+            cut()

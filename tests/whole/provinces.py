@@ -3,6 +3,7 @@
 The people are synthetic: born in 1905 (nobody alive has such a number), with a check digit that is right. Items are those
 of catalog/data, or of a catalog that a test has written itself.
 """
+import datetime
 import json
 import unicodedata
 from pathlib import Path
@@ -13,6 +14,7 @@ CATALOGS = TREE / "catalog" / "data"
 PROVINCES = {"510000": ("四川省", "sichuan"), "440000": ("广东省", "guangdong"), "330000": ("浙江省", "zhejiang")}
 ORPHAN = "11510000TEMP00021820007KSTB0066"  # 孤儿认定申请受理, Sichuan
 ORPHAN_MATERIALS = [{"code": f"M0{n}", "name": f"{n}.pdf", "sha256": f"{n}" * 64, "size": n} for n in range(2, 6)]  # those it requires
+CHINA = datetime.timezone(datetime.timedelta(hours=8))
 WRONG_CREDIT_CODE = "91510100MA0000000Y"  # well formed, both check characters wrong
 
 
@@ -42,6 +44,23 @@ def item_of(province, name):
     """The code of the first item of catalog/data with @name in its name."""
     items = json.loads((CATALOGS / f"{PROVINCES[province][1]}.json").read_text())["items"]
     return next(i["code"] for i in items if name in i["name"])
+
+
+# ---- days ------------------------------------------------------------------------------------------------------------
+
+
+def today():
+    return datetime.datetime.now(CHINA).date()
+
+
+def left_of_today():
+    now = datetime.datetime.now(CHINA)
+    return (datetime.datetime.combine(now.date() + datetime.timedelta(days=1), datetime.time(), CHINA) - now).total_seconds()
+
+
+def wait_long_day(seconds=240):
+    """Until midnight in China is so far away that a test which computes with the day ends before it: it waits for the next day when it is not."""
+    wait_for(lambda: left_of_today() > seconds, seconds + 60, what="a day that lasts")
 
 
 # ---- nodes -----------------------------------------------------------------------------------------------------------
@@ -126,7 +145,7 @@ def wait_status(case, status, *nodes):
         return views[-1] if same and all(v["status"] == status for v in views) else None
 
     try:
-        return wait_for(agree, seconds=30, what=f"case …{case[-8:]} to be {status} with one digest")
+        return wait_for(agree, what=f"case …{case[-8:]} to be {status} with one digest")
     except TimeoutError as e:
         raise TimeoutError(f"{e}; the nodes say {last}") from None
 
@@ -148,6 +167,29 @@ def bring_to(case, window, office, status):
 
 def ledger_size(node):
     return node.get("/v1/ledger").ok().json()["size"]
+
+
+def entries_from(node, index=0):
+    """Own entries of @node from @index on, as the API gives them."""
+    rows = []
+    while page := node.get(f"/v1/ledger/entries?from={index + len(rows)}&limit=100").ok().json()["entries"]:
+        rows += page
+    return rows
+
+
+def written_since(node, size=0):
+    """entries_from(), without heads entries: these come by themselves when their time has come."""
+    return [x for x in entries_from(node, size) if x["leaf"]["kind"] != "heads"]
+
+
+def hashes_of(node):
+    """Of its own entries: who shows the same list later, or a longer one, has gone on with the same history."""
+    return [x["hash"] for x in entries_from(node)]
+
+
+def assert_same_history(node, hashes):
+    """@node has all of @hashes again, and has written nothing behind it."""
+    assert hashes_of(node)[: len(hashes)] == hashes and not written_since(node, len(hashes)), node
 
 
 def assert_whole(*nodes):

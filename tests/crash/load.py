@@ -17,7 +17,7 @@ import random
 import threading
 import time
 
-from cluster import wait_for
+from cluster import PATIENCE_SECONDS, wait_for
 
 # A synthetic person (born 1905, so no living holder) whose home is 成都市锦江区.
 APPLICANT = {"kind": "person", "name": "李小满", "id_type": "citizen_id", "id_number": "510104190507290029"}
@@ -78,8 +78,8 @@ class Load:
     def count(self):
         return len(self.answers)
 
-    def wait_answers(self, more, seconds=30, node=None):
-        """Waits for @more answers (of @node) from now on; False when there are none that fast."""
+    def wait_answers(self, more, seconds=PATIENCE_SECONDS, node=None):
+        """Waits for @more answers (of @node) from now on; False when there are not so many in @seconds."""
         def have():
             return sum(1 for x in self.answers if node is None or x.node is node)
 
@@ -87,7 +87,7 @@ class Load:
             goal = have() + more
             return self._changed.wait_for(lambda: have() >= goal or self.problems, seconds)
 
-    def finish(self, seconds=60):
+    def finish(self, seconds=PATIENCE_SECONDS):
         """Lets everything begun come to its end; AssertionError when something was answered as it must not be."""
         self._no_new_cases.set()
         deadline = time.monotonic() + seconds
@@ -184,7 +184,7 @@ def find_item(window, desk):
         rows = window.get(f"/v1/catalog?node={desk.region}&text=%E5%AD%A4%E5%84%BF%E8%AE%A4%E5%AE%9A").ok().json()["items"]
         return rows[0] if rows else None
 
-    item = wait_for(known, 30, what=f"{window} to hold the catalog of {desk}")
+    item = wait_for(known, what=f"{window} to hold the catalog of {desk}")
     return {"code": item["code"], "node": int(desk.region)}
 
 
@@ -246,7 +246,7 @@ def view(node, case):
     return node.get(f"/v1/cases/{case}").ok().json()
 
 
-def wait_same(a, b, case, seconds=60):
+def wait_same(a, b, case, seconds=PATIENCE_SECONDS):
     """Both nodes' views of @case, once they are equal and complete."""
     def same():
         left, right = view(a, case), view(b, case)

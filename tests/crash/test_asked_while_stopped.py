@@ -48,7 +48,7 @@ def stop_disk(node, faults, case):
 
 def mend_disk(node, faults):
     faults.set("none", "x", 0)
-    wait_for(lambda: node.get("/healthz").status == 200, 60, what=f"{node} to write again")
+    wait_for(lambda: node.get("/healthz").status == 200, what=f"{node} to write again")
 
 
 def test_whatever_is_asked(provinces):

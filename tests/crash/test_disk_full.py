@@ -17,7 +17,6 @@ from cluster import CommandFailed, wait_for
 from load import Load, check_ledgers, find_item, three_provinces, verify_all, view
 
 DISK_BYTES = 128 << 20
-RESUME_SECONDS = 10  # the store is tried once a second
 MS_RDONLY, MS_REMOUNT = 1, 32
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -98,7 +97,7 @@ def check_degraded(node, pid, case, word):
     assert node.get("/v1/peers").ok().json()["peers"]
 
 
-def fill_and_free(desk, windows, victim, fill, free, statuses, word, seconds):
+def fill_and_free(desk, windows, victim, fill, free, statuses, word):
     """Load all the time; @victim cannot write for a while. Returns the load, finished and checked."""
     load = Load(windows, desk, find_item(windows[0], desk), pace_s=0.02)
     find_item(windows[1], desk)
@@ -123,7 +122,7 @@ def fill_and_free(desk, windows, victim, fill, free, statuses, word, seconds):
     assert refusals <= {(status, victim) for status in statuses}, load.refused[-5:]
 
     free()
-    wait_for(lambda: health(victim)[0] == 200, seconds, what=f"{victim} to go on")
+    wait_for(lambda: health(victim)[0] == 200, what=f"{victim} to go on")  # the store is tried once a second
     assert victim.pid == pid
     assert load.wait_answers(5, node=victim)
     load.finish()
@@ -137,7 +136,7 @@ def test_full_disk_under_load(three, who):
     desk, windows, disks = three
     victim = desk if who == "desk" else windows[0]
     victim.expect_error("store.full")
-    fill_and_free(desk, windows, victim, disks[victim].fill, disks[victim].free, {507}, "full", RESUME_SECONDS)
+    fill_and_free(desk, windows, victim, disks[victim].fill, disks[victim].free, {507}, "full")
 
 
 def test_full_disk_at_start(three):
@@ -208,4 +207,4 @@ def test_files_may_not_grow(cluster):
     def fill():
         set_file_limit(victim, 65536)  # room for the -shm of a reader, not for another commit
 
-    fill_and_free(desk, windows, victim, fill, lambda: set_file_limit(victim, None), {500}, "I/O error", RESUME_SECONDS)
+    fill_and_free(desk, windows, victim, fill, lambda: set_file_limit(victim, None), {500}, "I/O error")

@@ -67,7 +67,7 @@ def test_a_member_that_cannot_write_says_what_it_has_seen(cluster):
     third.expect_error("store.io")
     third.expect_error("store.stopped")
     faults.set("sync_io", "ledger.db", 0)
-    wait_for(faults.has_fired, 60, what="the third's disk to refuse")
+    wait_for(faults.has_fired, what="the third's disk to refuse")
     for _ in range(3):
         submit(author, item)
     size, root = ledger(author)
@@ -76,7 +76,7 @@ def test_a_member_that_cannot_write_says_what_it_has_seen(cluster):
     author.stop()
 
     # nothing of it is at the third's disk, and it says so truthfully: it has seen it
-    wait_for(lambda: told(author, third) == (size, size), 60, what="the third to have seen the last checkpoint")
+    wait_for(lambda: told(author, third) == (size, size), what="the third to have seen the last checkpoint")
     desk.stop()
 
     for file in author.dir.glob("*.db*"):
@@ -89,14 +89,14 @@ def test_a_member_that_cannot_write_says_what_it_has_seen(cluster):
     for id in LOST:
         author.expect_error(id)
     author.start(wait=False)
-    wait_for(lambda: author.log_lines(id="ledger.behind"), 60, what="the author to notice that it is an older copy")
+    wait_for(lambda: author.log_lines(id="ledger.behind"), what="the author to notice that it is an older copy")
     assert f"of {size}" in wait_for(lambda: writer(author) if "recovering" in writer(author) else None, what="the author to recover")
     assert author.get("/healthz").status == 503
     assert author.get("/v1/ledger").status == 404, "no checkpoint is shown"
 
     faults.set("none", "x", 0)
     desk.start()
-    wait_for(lambda: writer(author) == "ok", 60, "the entries to come back")
+    wait_for(lambda: writer(author) == "ok", what="the entries to come back")
     assert ledger(author) == (size, root), "no second history"
     submit(author, item)
     wait_for(lambda: told_all(desk, author) and ledger(author)[0] > size, what="the desk to hold what is new")

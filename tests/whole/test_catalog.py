@@ -64,7 +64,7 @@ def test_import(cluster, tmp_path):
     assert (again["unchanged_count"], again["added_count"], again["version"], again["published"]) == (1, 0, 2, True)
 
     # a change is a new version; the older one stays readable on both sides, and the case under it is warned of
-    csv_text = b.get("/v1/catalog/export?format=csv", timeout=60).ok().body.decode()
+    csv_text = b.get("/v1/catalog/export?format=csv", timeout=180).ok().body.decode()
     changed = imports(b, edited(csv_text, 事项名称="孤儿认定"), publish=True).ok().json()
     assert changed["changed_count"] == 1, changed
     # materials were not in the table, so they are gone with this version
@@ -110,7 +110,7 @@ def test_import(cluster, tmp_path):
 def test_report_of_changes(cluster, tmp_path):
     """What is in force and what would be, place by place, before anything is published; of much, a part, and how much there is."""
     _, b = start_provinces(cluster, A, B)
-    whole = b.get("/v1/catalog/export?format=json", timeout=60).ok().json()
+    whole = b.get("/v1/catalog/export?format=json", timeout=180).ok().json()
     item = next(i for i in whole["items"] if len(i.get("limits", {}).get("stages", [])) > 1 and len(i.get("materials", [])) > 1)
     stages, conditions = item["limits"]["stages"], "一" * 300 + "十五日" + "二" * 300
     stages[1] |= {"days": 15, "unit": "working"}

@@ -57,7 +57,7 @@ def test_two_copies_of_one_node(cluster, tmp_path):
         wait_status(applied, "arrived", window, b)
         act(b, applied, "accept").ok()
         wait_status(applied, "accepted", window, b)
-    proof = wait_for(lambda: final_receipt(a, case), 60, "a receipt of 受理 that a quorum has cosigned")
+    proof = wait_for(lambda: final_receipt(a, case), what="a receipt of 受理 that a quorum has cosigned")
 
     twin = run_twice(cluster, a, b, c, s)
     act(b, case, "process").ok()
@@ -65,14 +65,14 @@ def test_two_copies_of_one_node(cluster, tmp_path):
     act(twin, case, "decide", decision="deny", reason="另一份账").ok()
     wait_status(case, "processing", a, b)
     wait_status(other, "denied", c, twin)
-    wait_for(lambda: acked(b, a) and acked(twin, c) and acked(twin, s), 30, "both histories to be held by somebody")
+    wait_for(lambda: acked(b, a) and acked(twin, c) and acked(twin, s), what="both histories to be held by somebody")
     expect_a_fork(a, b, c, s, twin)
     b.stop()  # found out by its own operators, or not: the twin goes on
     b.line.route(a.dialler, twin.federation_port)
     cluster.heal()
 
     for node in (a, c, s):
-        wait_for(lambda n=node: peer_of(n, B)["state"] == "frozen", 90, f"{node} to hold evidence")
+        wait_for(lambda n=node: peer_of(n, B)["state"] == "frozen", what=f"{node} to hold evidence")
         told = node.wait_log("ledger.what-to-do")[0].text
         assert "case supervise" in told and B in node.log_lines("ledger.what-to-do")[0].line
     wait_status(case, "frozen", a)
@@ -83,11 +83,11 @@ def test_two_copies_of_one_node(cluster, tmp_path):
     assert refused.status == 409 and refused.json()["id"] == "case.frozen"
 
     for node, other_node in ((s, a), (c, a), (s, c)):
-        wait_for(lambda n=node, o=other_node: peer_of(n, o.region)["state"] == "connected", 60, f"{node} to reach {other_node}")
+        wait_for(lambda n=node, o=other_node: peer_of(n, o.region)["state"] == "connected", what=f"{node} to reach {other_node}")
     # the superior names another deciding node; the case goes on there from the last entry that counts
     s.cli("case", "supervise", case, "--lead", C, "--reason-code", "lead.forked")
     wait_for(lambda: not view(a, case)["frozen"], what="the case to thaw")
-    wait_for(lambda: len({view(n, case)["digest"] for n in (a, c, s)}) == 1, 60, "the three to agree on the case")
+    wait_for(lambda: len({view(n, case)["digest"] for n in (a, c, s)}) == 1, what="the three to agree on the case")
     assert view(a, case)["lead"] == int(C)
     # (the common size is a whole subtree: entries just before the fork may have to be done again)
     for type in ("accept", "process", "decide", "close"):
@@ -125,7 +125,7 @@ def test_parts_that_end_while_their_whole_is_frozen(cluster):
     wait_for(lambda: shown_parts(b, whole) == {gone: ("grant", "grant"), granted: (None, None)}, what="the first part to be noted")
     # what the lead has seen of it stands behind the freeze, as far as both histories agree for certain: whole subtrees
     b.post(f"/v1/cases/{whole}/events", {"events": [{"type": "note", "note": "已阅"}] * 100}).ok()
-    wait_for(lambda: len({view(n, whole)["digest"] for n in (a, b)}) == 1 and acked(b, c) and acked(b, s), 30, "all to hold it")
+    wait_for(lambda: len({view(n, whole)["digest"] for n in (a, b)}) == 1 and acked(b, c) and acked(b, s), what="all to hold it")
 
     twin = run_twice(cluster, a, b, c, s)
     act(b, whole, "accept").ok()
@@ -133,14 +133,14 @@ def test_parts_that_end_while_their_whole_is_frozen(cluster):
     act(twin, whole, "refuse", reason_code="not-here", reason="另一份账").ok()
     wait_status(whole, "accepted", a, b)
     wait_status(other, "accepted", c, twin)
-    wait_for(lambda: acked(b, a) and acked(twin, c) and acked(twin, s), 30, "both histories to be held by somebody")
+    wait_for(lambda: acked(b, a) and acked(twin, c) and acked(twin, s), what="both histories to be held by somebody")
     expect_a_fork(a, b, c, s, twin)
     b.stop()
     b.line.route(a.dialler, twin.federation_port)
     cluster.heal()
     for node, peer in ((s, a), (c, a), (s, c)):
-        wait_for(lambda n=node, o=peer: peer_of(n, o.region)["state"] == "connected", 60, f"{node} to reach {peer}")
-    wait_for(lambda: view(a, whole)["frozen"], 90, "the whole to freeze")
+        wait_for(lambda n=node, o=peer: peer_of(n, o.region)["state"] == "connected", what=f"{node} to reach {peer}")
+    wait_for(lambda: view(a, whole)["frozen"], what="the whole to freeze")
 
     act(c, gone, "revoke", reason_code="false.material", reason="材料不实").ok()
     close(c, granted)
@@ -153,9 +153,9 @@ def test_parts_that_end_while_their_whole_is_frozen(cluster):
     s.cli("case", "supervise", whole, "--lead", C, "--reason-code", "lead.forked")
     for node in (a, c):
         wait_for(lambda: node.get(f"/v1/cases/{whole}").status == 200 and not view(node, whole)["frozen"] and shown_parts(node, whole) == {
-            gone: ("lapsed", "lapsed"), granted: ("grant", "grant")}, 60, f"{node} to know of both parts")
+            gone: ("lapsed", "lapsed"), granted: ("grant", "grant")}, what=f"{node} to know of both parts")
     assert "part_lapsed" in view(c, whole)["flags"]
-    wait_for(lambda: len({view(n, whole)["digest"] for n in (a, c, s)}) == 1, 60, "the three to agree on the whole")
+    wait_for(lambda: len({view(n, whole)["digest"] for n in (a, c, s)}) == 1, what="the three to agree on the whole")
 
 
 def close(office, part):

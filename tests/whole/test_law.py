@@ -176,7 +176,7 @@ def test_what_is_lacking_may_not_lack_longer_than_the_item_says(sides, tmp_path)
 
 
 def document(node, case, type):
-    return node.get(f"/v1/cases/{case}/document?act={type}&purpose=print&wait_ms=20000").ok().body.decode()
+    return node.get(f"/v1/cases/{case}/document?act={type}&purpose=print&wait_ms=60000").ok().body.decode()
 
 
 def test_what_is_lacking_is_named(sides, tmp_path):
@@ -372,9 +372,9 @@ def test_legal_review_takes_a_second_official(sides, tmp_path):
     decider, = {x["official"] for x in attributes(a, case, "decide")}
     assert reviewer != decider
     for node in sides:
-        page = node.get(f"/v1/cases/{case}/document?act=decide&purpose=print&wait_ms=20000").ok().body.decode()
+        page = node.get(f"/v1/cases/{case}/document?act=decide&purpose=print&wait_ms=60000").ok().body.decode()
         assert "法制审核：" in page and "日通过" in page and "1002" not in page and "<svg" in page
-        receipt = node.get(f"/v1/cases/{case}/receipt?act=review&wait_ms=20000").ok().json()
+        receipt = node.get(f"/v1/cases/{case}/receipt?act=review&wait_ms=60000").ok().json()
         assert receipt["act"] == "review" and receipt["proof"].startswith("c2sp.org/tlog-proof@v1")
     plain = submit(a, serial=3)
     bring_to(plain, a, b, "granted")

@@ -36,7 +36,7 @@ def test_each_act_has_its_document(cluster):
     }
     for type, (title, words) in expected.items():
         for node in (a, b):
-            reply = node.get(f"/v1/cases/{case}/document?act={type}&purpose=print&wait_ms=20000").ok()
+            reply = node.get(f"/v1/cases/{case}/document?act={type}&purpose=print&wait_ms=60000").ok()
             page = reply.body.decode()
             assert reply.headers["Content-Type"].startswith("text/html")
             assert f"<h1>{title}</h1>" in page and words in page and number in page and "李小满" in page, (node, type)
@@ -84,11 +84,11 @@ def walk_every_document(a, b):
              (granted, "deliver"): "送达回证", (denied, "correct"): "补正材料一次性告知书", (denied, "pause"): "特别程序告知书",
              (denied, "extend"): "延长办理期限告知书", (denied, "decide"): "不予决定书", (refused, "refuse"): "不予受理决定书",
              (unneeded, "not_required"): "不受理告知书"}
-    read = {key: b.get(f"/v1/cases/{key[0]}/document?act={key[1]}&purpose=print&wait_ms=20000").ok().body for key in pages}
+    read = {key: b.get(f"/v1/cases/{key[0]}/document?act={key[1]}&purpose=print&wait_ms=60000").ok().body for key in pages}
     act(b, granted, "revoke", reason_code="false", reason="以欺骗手段取得").ok()
     wait_status(granted, "revoked", a, b)
     pages[granted, "revoke"] = "撤销决定书"
-    read[granted, "revoke"] = b.get(f"/v1/cases/{granted}/document?act=revoke&purpose=print&wait_ms=20000").ok().body
+    read[granted, "revoke"] = b.get(f"/v1/cases/{granted}/document?act=revoke&purpose=print&wait_ms=60000").ok().body
     return pages, read
 
 

@@ -14,8 +14,8 @@ A, B, C = "440000", "510000", "330000"
 FORMS = {"text": "text/plain", "compact": "application/octet-stream", "qr": "text/plain", "html": "text/html"}
 
 
-def receipt(node, case, act, form, wait_ms=30000):
-    return node.get(f"/v1/cases/{case}/receipt?act={act}&form={form}&wait_ms={wait_ms}", timeout=60)
+def receipt(node, case, act, form, wait_ms=60000):
+    return node.get(f"/v1/cases/{case}/receipt?act={act}&form={form}&wait_ms={wait_ms}", timeout=180)
 
 
 class Counter:
@@ -129,5 +129,5 @@ def test_before_the_quorum(cluster, tmp_path):
     away = receipt(a, case, "accept", "text", wait_ms=0)
     assert away.status == 503 and away.json()["id"] == "receipt.author-away", away.body
     b.start()
-    wait_for(lambda: receipt(a, case, "accept", "json").ok().json()["final"], 60, "the receipt to be final")
+    wait_for(lambda: receipt(a, case, "accept", "json").ok().json()["final"], what="the receipt to be final")
     assert counter.verify(receipt(a, case, "submit", "html").ok().body).returncode == 0

@@ -25,7 +25,7 @@ def world():
 
 
 def tongban(cluster, *words, program=None, cwd=None, **options):
-    return subprocess.run([program or cluster.program("tongban"), *words], capture_output=True, cwd=cwd, timeout=60,
+    return subprocess.run([program or cluster.program("tongban"), *words], capture_output=True, cwd=cwd, timeout=180,
                           env={**os.environ, "TONGBAN_DIR": str(cluster.a.dir), **options})
 
 

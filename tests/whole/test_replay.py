@@ -9,7 +9,7 @@ def test_repeated_request_waits_for_the_peers(cluster):
     key = {"Idempotency-Key": "repeat"}
     first = guangdong.post("/v1/cases", application(), headers=key).ok().json()
 
-    again = guangdong.post("/v1/cases?durable=peers", application(), headers=key).ok().json()
+    again = guangdong.post("/v1/cases?durable=peers&timeout_ms=60000", application(), headers=key).ok().json()
     assert again["replayed"] and again["case"] == first["case"]
     assert again["peers_durable"] is True
 

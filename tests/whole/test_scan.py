@@ -76,7 +76,7 @@ def own_scan(node, case, file):
     return None
 
 
-def wait_scan(node, case, file, want, seconds=60):
+def wait_scan(node, case, file, want, seconds=120):
     wait_for(lambda: own_scan(node, case, file) == want, seconds, f"{node}'s scanner to say {want}")
 
 
@@ -308,7 +308,7 @@ def test_the_key_comes_late(cluster, tmp_path):
     b.start()
     assert materials(b, case)[0]["content"] == "no_key" and own_scan(b, case, file) == "pending"
     cluster.heal()
-    wait_scan(b, case, file, "clean", seconds=90)
+    wait_scan(b, case, file, "clean")
     assert s.seen(content) == 1 and fetch(b, case, file).body == content
 
 
@@ -321,7 +321,7 @@ def test_an_erased_case_is_not_scanned_on(cluster, tmp_path):
     wait_for(lambda: s.seen(content), what="the scanner to read it")
     bring_to(case, a, b, "closed_granted")
     a.post(f"/v1/cases/{case}/erase", {"basis": "retention_expired"}).ok()
-    wait_for(lambda: not [x for x in (b.dir / "files").iterdir() if x.is_file()], 30, "b's copy to go")
+    wait_for(lambda: not [x for x in (b.dir / "files").iterdir() if x.is_file()], what="b's copy to go")
     wait_for(lambda: b.metric("tongban_files_to_scan") == 0, what="the scan to end")
     s.hold(False)
     newest = add(a, next_case, content_of(MIB, seed=2))

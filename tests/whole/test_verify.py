@@ -41,7 +41,7 @@ class Healthy:
 
     def verify(self):
         command = [str(self.cluster.program("tongband")), "--config", str(self.node.dir / "node.json"), "--verify"]
-        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=180)
 
     def put_back(self):
         for name in ("ledger.db-wal", "ledger.db-shm"):
@@ -249,7 +249,7 @@ def test_one_at_a_time(healthy):
     node = healthy.node
     try:
         node.start()
-        ask = lambda _: node.post("/v1/ledger/verify", timeout=60)
+        ask = lambda _: node.post("/v1/ledger/verify", timeout=180)
 
         def refused():
             with ThreadPoolExecutor(4) as pool:
@@ -257,7 +257,7 @@ def test_one_at_a_time(healthy):
             assert any(r.status == 200 for r in replies), [r.body for r in replies]
             return [r for r in replies if r.status != 200]
 
-        for reply in wait_for(refused, 60, what="two verifications to meet"):
+        for reply in wait_for(refused, what="two verifications to meet"):
             assert (reply.status, reply.json()["id"]) == (503, "ledger.verify-running"), reply.body
         assert ask(0).ok().json()["result"] == "ok"
     finally:

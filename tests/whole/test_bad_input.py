@@ -18,7 +18,7 @@ from cluster import Cluster, Reply, UnixConnection, free_port, http_request, wai
 from provinces import (
     number_warnings,
     ORPHAN, WRONG_CREDIT_CODE, act, add_provinces, application, assert_whole, bring_to, citizen_number, copy_catalogs,
-    edit_json, ledger_size, start_provinces, submit, view, wait_status,
+    edit_json, ledger_size, start_provinces, submit, view, wait_status, written_since,
 )
 
 A, B, C = "440000", "510000", "330000"
@@ -55,7 +55,7 @@ def world(shared_world):
     before = [ledger_size(node) for node in nodes]
     yield shared_world
     assert [node.get("/healthz").status for node in nodes] == [200] * 3
-    assert [ledger_size(node) for node in nodes] == before, "something was written"
+    assert [written_since(node, size) for node, size in zip(nodes, before)] == [[], [], []], "something was written"
 
 
 def assert_refused(reply, status, id, *words):
@@ -375,7 +375,7 @@ def test_tcp_door(world):
     host = f"127.0.0.1:{node.http_port}"
 
     def ask(path="/v1/status", **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", node.http_port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", node.http_port, timeout=90)
         headers = {k.replace("_", "-"): v for k, v in headers.items()}
         return http_request(connection, "GET", path, headers=headers)
 
@@ -437,7 +437,7 @@ def broken(folder, tmp_path_factory):
     return dir
 
 
-def daemon(cluster, dir, *arguments, seconds=30):
+def daemon(cluster, dir, *arguments, seconds=180):
     command = [str(cluster.program("tongband")), "--config", str(dir / "node.json"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=seconds)
 
@@ -684,7 +684,7 @@ def test_expired_certificate(cluster):
     cluster.cli("ca", "issue", "--dir", cluster.ca_dir, "--node", b.dir)
     cluster.publish()
     b.reload()
-    wait_for(lambda: state_of(a, b) == state_of(c, b) == "connected", 40, "B with its new certificate")
+    wait_for(lambda: state_of(a, b) == state_of(c, b) == "connected", what="B with its new certificate")
 
 
 def test_revoked_peer(cluster):
@@ -697,8 +697,8 @@ def test_revoked_peer(cluster):
         node.reload()
     wait_for(lambda: state_of(a, b) != "connected" and state_of(c, b) != "connected", what="the connections to B to end")
     assert state_of(a, c) == state_of(c, a) == "connected"
-    for node in (a, c):
-        assert len(node.log_lines("peer.connected")) == 2, "the others stayed connected all the time"
+    for node, other in ((a, c), (c, a)):
+        assert [x.subject for x in node.log_lines("peer.connected")].count(other.region) == 1, "the others stayed connected all the time"
         assert any("revoked" in line.text for line in node.wait_log("peer.refused") + node.log_lines("peer.lost"))
     act(b, case, "accept").ok()
     new = submit(a, serial=3)

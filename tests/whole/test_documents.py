@@ -85,16 +85,17 @@ def assert_case_as_shown(books, case_id):
 
 
 def wait_one_digest(case_id, *nodes):
-    wait_for(lambda: len({view(node, case_id)["digest"] for node in nodes}) == 1, 30, "one digest")
+    wait_for(lambda: len({view(node, case_id)["digest"] for node in nodes}) == 1, what="one digest")
 
 
 def assert_same_ledger(holder, author):
     """What @holder has of @author's ledger is the author's own: each leaf by its hash, and the checkpoint's root."""
     origin = int(author.node.region)
+    own = dict(author._read(origin))  # now: a heads entry may have come since, and the holder may have it
     for index, leaf in holder.leaves[origin].items():
-        assert leaf.id == author.own[index].id
+        assert leaf.id == own[index].id
     size, root = holder.checkpoints[origin]
-    assert size > 0 and reader.merkle_root([author.own[i].id for i in range(size)]) == root
+    assert size > 0 and reader.merkle_root([own[i].id for i in range(size)]) == root
 
 
 def test_a_case_and_a_race_by_the_documents(cluster):
@@ -171,7 +172,7 @@ def test_what_a_submission_writes(cluster):
 
     id = bytes.fromhex(case_id)
     assert int.from_bytes(id[:4], "big") == int(A)
-    assert abs(int.from_bytes(id[4:8], "big") - (mine[0].hlc >> 16) / 1000) < 5
+    assert abs(int.from_bytes(id[4:8], "big") - (mine[0].hlc >> 16) / 1000) < 60  # seconds: the node made it right before
     root = reader.Event.of_leaf(mine[0])
     working = bytes([1, 0, 3, 0, 0, 0, 1, 0, 15, 1, 0, 30, 1, 0, 3, 0, 0, 0])  # the item's stages: 3, 15 + 15, 3
     assert root.attributes == {"lead": int(B), "item_code": ORPHAN, "item_version": 1, "mode": 2, "division": 510104,
@@ -202,8 +203,9 @@ def test_changed_and_withdrawn_items(cluster, tmp_path):
     catalogs = copy_catalogs(tmp_path / "catalogs", keep=3)
     b, = add_provinces(cluster, B, catalog=catalogs)
     cluster.start()
-    wait_for(lambda: len(Books(b).own) == 4, what="the three items and the orphan one to be published")
-    before = Books(b).own
+    items = lambda: {index: leaf for index, leaf in Books(b).own.items() if leaf.kind == 1}  # heads entries come by themselves
+    wait_for(lambda: len(items()) == 4, what="the three items and the orphan one to be published")
+    before = items()
     names = {}
 
     def change(catalog):
@@ -216,8 +218,8 @@ def test_changed_and_withdrawn_items(cluster, tmp_path):
     b.stop()
     edit_json(catalogs / "sichuan.json", change)
     b.start()
-    wait_for(lambda: len(Books(b).own) > len(before), what="the changed catalog to be published")
-    own = Books(b).own
+    wait_for(lambda: len(items()) > len(before), what="the changed catalog to be published")
+    own = items()
     added = [leaf for index, leaf in sorted(own.items()) if index not in before]
     told = [(leaf.event_type, reader.Event.of_leaf(leaf).attributes) for leaf in added]
     assert told == [(ITEM_WITHDRAWN, {"item_code": names["gone"], "item_version": 1}),

@@ -9,7 +9,7 @@ import subprocess
 import sp_client as sp
 from cluster import wait_for
 from provinces import (
-    act, add_provinces, assert_whole, bring_to, ledger_size, start_provinces, submit, view, wait_met, wait_status,
+    act, add_provinces, assert_same_history, assert_whole, bring_to, hashes_of, ledger_size, start_provinces, submit, view, wait_met, wait_status,
 )
 
 A, B, C = "440000", "510000", "330000"
@@ -33,6 +33,18 @@ def put_back(node, path, heads_too=False):
         shutil.copy(path.with_suffix(".heads"), node.dir / "heads.db")
 
 
+def stopped_size(node):
+    """How many own entries a stopped node's ledger.db holds."""
+    db = sqlite3.connect(f"file:{node.dir / 'ledger.db'}?mode=ro", uri=True)
+    (last,) = db.execute("SELECT max(id) & ((1 << 40) - 1) FROM entry WHERE id >> 40 = (SELECT slot FROM node WHERE node = ?)", [int(node.region)]).fetchone()
+    db.close()
+    return last + 1
+
+
+def held_of(node, region):
+    return next(p["held_size"] for p in node.get("/v1/peers").ok().json()["peers"] if p["code"] == int(region))
+
+
 def writer(node):
     return node.get("/v1/status").ok().json()["writer"]
 
@@ -49,14 +61,14 @@ def test_entries_come_back(cluster, tmp_path):
         bring_to(case, a, b, "closed_granted")
     act(a, cases[0], "deliver", channel="window").ok()
     wait_status(cases[0], "delivered", a, b)
-    size, root = ledger_size(a), a.get("/v1/ledger").ok().json()["root"]
+    hashes = hashes_of(a)
     digests = {case: view(a, case)["digest"] for case in [old, *cases]}
     a.stop()
 
     put_back(a, tmp_path / "old.db")
     a.start()
-    wait_for(lambda: writer(a) == "ok", 30, "the entries to come back")
-    assert (ledger_size(a), a.get("/v1/ledger").ok().json()["root"]) == (size, root)
+    wait_for(lambda: writer(a) == "ok", what="the entries to come back")
+    assert_same_history(a, hashes)
     wait_met(a, b, c)
     for case, digest in digests.items():
         wait_for(lambda case=case, digest=digest: view(a, case)["digest"] == digest, what=f"case {case} as before")
@@ -86,7 +98,7 @@ def test_a_heads_entry_comes_back_without_its_vector(cluster, tmp_path):
     cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
     a.expect_error("ledger.behind")
     a.start()
-    wait_for(lambda: writer(a) == "ok", 30, "the entries to come back")
+    wait_for(lambda: writer(a) == "ok", what="the entries to come back")
     act(a, case, "note", note="y").ok()
     wait_for(lambda: held()["confirmed_size"] == ledger_size(a), what="a new heads entry to confirm all")
     assert_whole(a, b)
@@ -105,7 +117,7 @@ def test_an_old_disk_as_a_whole(cluster, tmp_path):
     a.stop()
     put_back(a, tmp_path / "old.db", heads_too=True)
     a.start()
-    wait_for(lambda: writer(a) == "ok" and ledger_size(a) == size, 30, "the entries to come back")
+    wait_for(lambda: writer(a) == "ok" and ledger_size(a) >= size, what="the entries to come back")
     act(b, case, "accept").ok()
     wait_status(case, "accepted", a, b)
     assert_whole(a, b)
@@ -123,12 +135,12 @@ def test_what_nobody_holds(cluster, tmp_path):
     wait_met(a, b)
     cluster.cut(a, b, "reset")
     lost = submit(a, serial=3)
-    size = ledger_size(a)
     a.stop()
+    size = stopped_size(a)
     put_back(a, tmp_path / "old.db")
     cluster.heal(a, b)
     a.start(wait=False)  # /healthz goes on saying no
-    wait_for(lambda: a.socket_path.exists() and "held by none" in writer(a), 30, "the node to say what is missing")
+    wait_for(lambda: a.socket_path.exists() and "held by none" in writer(a), what="the node to say what is missing")
     assert a.get("/healthz").status == 503
     said = writer(a)
     assert f"of {size}" in said and "recovering" in said, said
@@ -150,17 +162,18 @@ def test_the_missing_are_named_and_the_way_on(cluster, tmp_path):
     bring_to(case, a, b, "accepted")
     cluster.cli("backup", "--out", tmp_path / "old.db", env={"TONGBAN_DIR": str(a.dir)})
     wait_met(a, b)
-    first = ledger_size(a)
+    wait_for(lambda: held_of(b, A) == ledger_size(a), what="the office to hold everything")
     cluster.cut(a, b, "reset")
+    first = held_of(b, A)
     submit(a, serial=3)
-    size = ledger_size(a)
     a.stop()
+    size = stopped_size(a)
     cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
     cluster.heal(a, b)
     a.expect_error("ledger.behind")
     a.expect_error("ledger.missing")
     a.start(wait=False)
-    wait_for(lambda: a.socket_path.exists() and "held by none" in writer(a), 60, "the node to say what is missing")
+    wait_for(lambda: a.socket_path.exists() and "held by none" in writer(a), what="the node to say what is missing")
     assert f"entries {first} to {size - 1} are held by none of the 1 nodes that answered" in writer(a)
     status = cluster.cli("status", env={"TONGBAN_DIR": str(a.dir)}).stdout
     assert f"entries {first} to {size - 1} are held by none" in status
@@ -171,8 +184,7 @@ def test_the_missing_are_named_and_the_way_on(cluster, tmp_path):
         refused = a.post(path, body)
         assert (refused.status, refused.json()["id"]) == (503, "ledger.behind"), refused.body
     assert ledger_size(b) == b.get("/v1/ledger").json()["size"]
-    held = [p for p in b.get("/v1/peers").ok().json()["peers"] if p["code"] == int(A)][0]
-    assert held["held_size"] <= first, "nothing of a second history was sent"
+    assert held_of(b, A) <= first, "nothing of a second history was sent"
 
     # what the operator does next
     a.stop()
@@ -200,22 +212,21 @@ def test_nobody_is_reached(cluster, tmp_path):
     wait_status(case, "processing", a, b)
     submit(a, serial=3)
     size = ledger_size(a)
-    wait_for(lambda: [p["held_size"] for p in b.get("/v1/peers").json()["peers"] if p["code"] == int(A)] == [size],
-             what="the office to hold everything")
+    wait_for(lambda: held_of(b, A) >= size, what="the office to hold everything")
     for node in (a, b, c):
         node.stop()
     cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
     a.expect_error("ledger.behind")
     a.start(wait=False)
-    wait_for(lambda: a.socket_path.exists() and writer(a) != "ok", 30, "the node to notice")
+    wait_for(lambda: a.socket_path.exists() and writer(a) != "ok", what="the node to notice")
     refused = a.post(f"/v1/cases/{case}/events", {"type": "note", "note": "x"})
     assert (refused.status, refused.json()["id"]) == (503, "ledger.behind"), refused.body
     c.start()  # holds none of it: hashes only
     wait_for(lambda: any(p["state"] == "connected" for p in a.get("/v1/peers").json()["peers"]), what="a line to the third node")
     assert writer(a) != "ok" and a.get("/healthz").status == 503
     b.start()
-    wait_for(lambda: writer(a) == "ok", 60, "the entries to come back")
-    assert ledger_size(a) == size
+    wait_for(lambda: writer(a) == "ok", what="the entries to come back")
+    assert ledger_size(a) >= size
     act(a, case, "note", note="weiter").ok()
     wait_met(a, b, c)
     assert_whole(a, b, c)
@@ -230,17 +241,17 @@ def test_heads_lost_too(cluster, tmp_path):
     cluster.cli("backup", "--out", tmp_path / "old.db", env={"TONGBAN_DIR": str(a.dir)})
     later = submit(a, serial=3)
     wait_status(later, "arrived", a, b)
-    size, root = ledger_size(a), a.get("/v1/ledger").ok().json()["root"]
+    hashes = hashes_of(a)
     a.stop()
     cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
     for file in a.dir.glob("heads.db*"):
         file.unlink()
     program = [cluster.program("tongband"), "--config", a.dir / "node.json"]
-    refused = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    refused = subprocess.run(program, capture_output=True, text=True, timeout=180)
     assert refused.returncode != 0 and "--adopt-head" in refused.stderr + refused.stdout, refused
     a.start(wait=False, arguments=["--adopt-head"])
-    wait_for(lambda: a.socket_path.exists() and writer(a) == "ok" and ledger_size(a) == size, 60, "the entries to come back")
-    assert a.get("/v1/ledger").ok().json()["root"] == root, "no second history"
+    wait_for(lambda: a.socket_path.exists() and writer(a) == "ok" and ledger_size(a) >= len(hashes), what="the entries to come back")
+    assert_same_history(a, hashes)
     act(b, case, "process").ok()
     wait_status(case, "processing", a, b)
     assert_whole(a, b)

@@ -5,12 +5,17 @@ A is the window elsewhere (广东), B decides (四川), C is 浙江, and 510104 
 """
 import datetime
 
+import pytest
+
 from cluster import wait_for
-from provinces import act, add_provinces, assert_table, item_of, start_provinces, submit, view, wait_met, wait_status
-from test_deadlines import add_working_days, today
+from provinces import act, add_provinces, assert_table, item_of, start_provinces, submit, today, view, wait_met, wait_status
+from test_deadlines import add_working_days
 from test_path import Shell
 
 A, B, C, COUNTY = "440000", "510000", "330000", "510104"
+
+pytestmark = pytest.mark.usefixtures("one_day")
+
 
 def rows(node, case):
     return {d["kind"]: d for d in view(node, case)["deadlines"]}

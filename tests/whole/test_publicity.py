@@ -7,8 +7,8 @@ import json
 import pytest
 
 from cluster import CommandFailed, wait_for
-from provinces import act, application, bring_to, item_of, start_provinces, submit, view, wait_status
-from test_deadlines import add_working_days, restart_later, today
+from provinces import act, application, bring_to, item_of, start_provinces, submit, today, view, wait_status
+from test_deadlines import add_working_days, restart_later
 from test_path import Shell
 
 A, B = "440000", "510000"
@@ -39,6 +39,7 @@ def listed(node):
     return {row["case"]: row for row in node.get("/v1/publicity").ok().json()["rows"]}
 
 
+@pytest.mark.usefixtures("one_day")
 def test_licences_are_exported_once(cluster, tmp_path):
     a, b = start_provinces(cluster, A, B)
     person = submit(a, item=item_of(B, PERSON), mode=None)
@@ -125,7 +126,7 @@ def test_what_is_late_shows(cluster):
     grant(a, b, case)
     act(a, case, "deliver", channel="window").ok()
     wait_status(case, "delivered", a, b)
-    restart_later(20, a, b)
+    restart_later(40, a, b)  # seven working days are over then, also over the longest holidays
     wait_for(lambda: listed(b)[case]["late"], what="the day to have passed")
     for node in (a, b):
         late, = node.get("/v1/cases?overdue=true").ok().json()["cases"]

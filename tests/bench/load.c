@@ -233,16 +233,22 @@ static void run_closed(struct load *l, struct client *clients, uint64_t start)
 {
     do {
         uint64_t now = clock_mono_us();
-        for (size_t i = 0; i < l->o.clients && now - start < l->o.run_us; i++)
+        for (size_t i = 0; i < l->o.clients && (now - start < l->o.run_us || l->sent < l->o.clients); i++)
             if (!clients[i].busy)
                 begin(l, &clients[i], now);
         collect(l, 30000);
     } while (l->answered < l->sent || clock_mono_us() - start < l->o.run_us);
 }
 
+/* Requests of an open loop: one at the least, however low the rate and short the time. */
+static size_t total_of(const struct options *o)
+{
+    return max_of((size_t)(o->rate * (double)o->run_us / 1e6), (size_t)1);
+}
+
 static void run_open(struct load *l, struct client *clients, uint64_t start)
 {
-    size_t total = (size_t)(l->o.rate * (double)l->o.run_us / 1e6);
+    size_t total = total_of(&l->o);
     size_t at = 0; /* where a free connection was found last */
     while (l->answered < total) {
         uint64_t now = clock_mono_us() - start;
@@ -338,7 +344,7 @@ static void report(struct load *l, uint64_t elapsed_us)
            l->samples[n * 99 / 100], l->samples[n * 999 / 1000], l->samples[n - 1]);
     if (l->o.rate > 0)
         printf("asked_rate %.0f\nunanswered %zu\nwaited_max %zu\n", l->o.rate * (double)l->o.events,
-               (size_t)(l->o.rate * (double)l->o.run_us / 1e6) - l->answered, l->waited_max);
+               total_of(&l->o) - l->answered, l->waited_max);
 }
 
 static void parse(int argc, char **argv, struct options *o)

@@ -53,12 +53,12 @@ class Asking(threading.Thread):
 
     def run(self):
         try:
-            self.reply = http_request(UnixConnection(self.node.socket_path, 60), self.method, self.path)
+            self.reply = http_request(UnixConnection(self.node.socket_path), self.method, self.path)
         except OSError as e:
             self.error = e
 
     def end(self):
-        self.join(30)
+        self.join(120)
         assert not self.is_alive(), f"{self.path}: no answer and no end"
         return self.reply
 
@@ -69,8 +69,10 @@ def test_stop_while_verifying(cluster):
     cluster.start()
     item = find_item(node, node)
     in_parallel(lambda i: submit(node, item), range(600))  # so that there is something to verify
-    caught = 0
-    for _ in range(5):
+    caught = rounds = 0
+    while caught == 0 or rounds < 5:  # on a busy machine it may be over before this process sees it
+        rounds += 1
+        assert rounds < 50, "each verification had ended before: nothing was tried"
         two = [Asking(node, "POST", "/v1/ledger/verify") for _ in range(2)]
         wait_for(lambda t=two: not all(x.is_alive() for x in t), what="one to be refused because the other runs")
         node.stop()
@@ -78,7 +80,6 @@ def test_stop_while_verifying(cluster):
         assert all(x is not None and x.status in (200, 503) for x in replies), replies
         caught += any(x.status == 503 and x.json()["id"] == "http.closing" for x in replies)
         node.start()
-    assert caught > 0, "each verification had ended before: nothing was tried"
 
 
 def test_stop_while_requests_wait(cluster):
@@ -92,7 +93,7 @@ def test_stop_while_requests_wait(cluster):
     check_ledgers(load, [desk, *windows])  # nothing more is on its way
     case = load.answers[0].case
     version = windows[0].get(f"/v1/cases/{case}").ok().json()["version"]
-    waiting = [Asking(windows[0], "GET", f"/v1/cases/{case}?wait={version}&timeout_ms=30000") for _ in range(5)]
+    waiting = [Asking(windows[0], "GET", f"/v1/cases/{case}?wait={version}&timeout_ms=60000") for _ in range(5)]
     wait_for(lambda: open_connections(windows[0]) >= 5, what="five long polls to hang")
     windows[0].stop()
     for one in waiting:

@@ -15,6 +15,7 @@ import pytest
 
 from cluster import CommandFailed, wait_for
 from provinces import act, assert_whole, bring_to, start_provinces, submit, view, wait_status
+from test_files import wait_whole
 from test_idle import has_sanitizer
 from test_path import Shell
 
@@ -187,10 +188,13 @@ def test_memory_is_flat_and_who_leaves_is_let_go(world, tmp_path):
         f.write(b"%PDF-1.4\n")
         for _ in range(96):
             f.write(os.urandom(1 << 20))
-    case = submit(a, serial=4)
-    Shell(a).json("material", "add", case, str(scan))
+    earlier, case = case, submit(a, serial=4)
+    added = Shell(a).json("material", "add", case, str(scan))
     act(a, case, "withdraw").ok()
     wait_status(case, "withdrawn", a, b)
+    first, = a.get(f"/v1/cases/{earlier}/materials").ok().json()["materials"]
+    for of, file in ((earlier, first["file"]), (case, added["file"])):
+        wait_whole(of, file, b)  # a keeps a file open that it has given
     stream_size = scan.stat().st_size
 
     def rss():

@@ -5,10 +5,11 @@ import os
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from cluster import TREE, UnixConnection, http_request, wait_for
+from cluster import STOP_SECONDS, TREE, UnixConnection, children_of, http_request, wait_for
 from provinces import ORPHAN, act, application, citizen_number
 
 PEER, OWN = 510000, 440000
@@ -33,8 +34,8 @@ class Folder:
         command = ["setpriv", "--pdeathsig", "KILL", str(self.cluster.program("tongband"))]
         with open(self.path.with_suffix(".own"), "ab") as log:
             self.own = subprocess.Popen(command + ["--config", str(self.path / "own/node.json")], stdout=log, stderr=log)
-        wait_for(lambda: self.get("/healthz").status == 200, seconds=30, what="the own node to answer")
-        wait_for(lambda: self.get(f"/v1/catalog/{PEER}/{ORPHAN}").status == 200, seconds=30, what="the peer's catalog")
+        wait_for(lambda: self.get("/healthz").status == 200, what="the own node to answer")
+        wait_for(lambda: self.get(f"/v1/catalog/{PEER}/{ORPHAN}").status == 200, what="the peer's catalog")
 
     def said(self):
         path = self.path.with_suffix(".out")
@@ -45,7 +46,7 @@ class Folder:
             assert self.process.poll() is None, self.said()
             return self.said().count(text) >= count
 
-        wait_for(there, seconds=60, what=f"'{text}' {count} times")
+        wait_for(there, what=f"'{text}' {count} times")
 
     def daemon_pid(self):
         return int(re.findall(r"pid (\d+)", self.said())[-1])
@@ -68,15 +69,22 @@ class Folder:
                 if e["origin"] == PEER and e["effect"] == "ok" and e["type"] not in ("ack", "receipt")]
 
     def wait_status(self, case, status):
-        wait_for(lambda: self.get(f"/v1/cases/{case}").ok().json()["status"] == status, seconds=60,
+        wait_for(lambda: self.get(f"/v1/cases/{case}").ok().json()["status"] == status,
                  what=f"{case} to be {status}; it says {self.said()[-600:]}")
 
     def stop(self):
         for process in (self.process, self.own):
             if process is not None and process.poll() is None:
                 process.terminate()
-                assert process.wait(30) == 0
+                assert process.wait(STOP_SECONDS) == 0
         self.process = self.own = None
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.fixture
@@ -118,8 +126,10 @@ def test_killed_and_started_again(folder, tmp_path):
     os.kill(folder.daemon_pid(), signal.SIGKILL)
     folder.wait_said("restarted")
     # the command is killed: its daemon goes with it
+    daemons = wait_for(lambda: children_of(folder.process.pid), what="the daemon to be there again")
     folder.process.kill()
     folder.process.wait()
+    wait_for(lambda: not any(map(is_alive, daemons)), what="the daemon to go")
     act(folder, case, "note", note="请办理").ok()
     folder.start("--script", script)
     folder.wait_status(case, "closed_granted")

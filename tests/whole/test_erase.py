@@ -1,5 +1,6 @@
 """Erasure of a case's content: ordered with a legal basis, kept by a hold, acknowledged by every participant, and after it no
 byte of the applicant's is left in any file of either node, while every proof, receipt and state holds."""
+import http.client
 import json
 import sqlite3
 
@@ -27,7 +28,7 @@ def states(node, case):
 def wait_erased(case, *nodes, parties=None):
     want = {n.region: "done" for n in parties or nodes}
     for node in nodes:
-        wait_for(lambda node=node: states(node, case) == want, 30, f"{node} to show the erasure as done")
+        wait_for(lambda node=node: states(node, case) == want, what=f"{node} to show the erasure as done")
 
 
 def keys_of(node, case):
@@ -56,7 +57,10 @@ def found(node, *needles):
     assert any(f.name == "ledger.db" for f in files) and any(f.name == "keys.db" for f in files)
     hits = []
     for file in files:
-        data = file.read_bytes()
+        try:
+            data = file.read_bytes()
+        except FileNotFoundError:
+            continue  # it was there for a moment only
         hits += [(file.name, needle) for needle in needles if needle in data]
     return hits
 
@@ -80,7 +84,7 @@ def test_erased_everywhere(cluster):
     keys = keys_of(a, case) + keys_of(b, case)
     assert len(keys) == 2 and keys[0] == keys[1] and found(a, keys[0]) and found(b, keys[0])
     policy = a.get("/v1/policy").ok().body
-    text = a.get(f"/v1/cases/{case}/receipt?act=decide&form=text&wait_ms=30000", timeout=60).ok().body
+    text = a.get(f"/v1/cases/{case}/receipt?act=decide&form=text&wait_ms=60000", timeout=180).ok().body
     before = {n.region: (view(n, case)["digest"], view(n, case)["status"]) for n in (a, b)}
 
     reply = erase(a, case)
@@ -94,7 +98,7 @@ def test_erased_everywhere(cluster):
 
     # the keys are gone from every file at once, not at the next restart
     for node in (a, b):
-        wait_for(lambda node=node: not found(node, keys[0]), 30, f"{node}: the key to be gone from every file")
+        wait_for(lambda node=node: not found(node, keys[0]), what=f"{node}: the key to be gone from every file")
         assert not found(node, *plain())
         assert keys_of(node, kept), "another case's stays"
         events = view(node, case)["events"]
@@ -110,7 +114,7 @@ def test_erased_everywhere(cluster):
     # proofs and receipts hold, older ones and new ones
     assert c2sp_verify.verify(text, c2sp_verify.Policy(policy))["case"] == case
     for name in ("submit", "accept", "decide"):
-        fresh = a.get(f"/v1/cases/{case}/receipt?act={name}&form=html&wait_ms=30000", timeout=60).ok().body
+        fresh = a.get(f"/v1/cases/{case}/receipt?act={name}&form=html&wait_ms=60000", timeout=180).ok().body
         assert c2sp_verify.verify(fresh, c2sp_verify.Policy(policy))["act"] == name
     assert_whole(a, b, c)
     note = act(a, case, "note", note="新的内容")
@@ -134,7 +138,7 @@ def test_payload_bytes_go_too(cluster):
     erase(a, case).ok()
     wait_erased(case, a, b)
     for node in (a, b):
-        wait_for(lambda node=node: not found(node, *sealed), 30, f"{node}: the sealed bytes to be gone")
+        wait_for(lambda node=node: not found(node, *sealed), what=f"{node}: the sealed bytes to be gone")
 
 
 def test_kill_in_the_middle(cluster):
@@ -147,7 +151,7 @@ def test_kill_in_the_middle(cluster):
         with pytest.MonkeyPatch.context():
             try:
                 a.request("POST", f"/v1/cases/{case}/erase", {"basis": "retention_expired"}, timeout=0.001 * (serial - 1))
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 pass
         a.kill()
         a.start()
@@ -155,7 +159,7 @@ def test_kill_in_the_middle(cluster):
             erase(a, case).ok()
         wait_erased(case, a, b)
         for node in (a, b):
-            wait_for(lambda node=node: not found(node, key, *plain(serial)), 30, f"{node}: the key to be gone")
+            wait_for(lambda node=node: not found(node, key, *plain(serial)), what=f"{node}: the key to be gone")
     assert_whole(a, b)
 
 

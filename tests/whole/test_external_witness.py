@@ -74,9 +74,10 @@ def test_a_witness_of_another_federation(cluster, abroad, quorum):
         size = a.get("/v1/ledger").ok().json()["size"]
         return size > 0 and witnesses(a)[1][name]["size"] >= size - 1
 
-    wait_for(cosigned, seconds=60, what="the witness abroad to cosign")
-    row = witnesses(a)[1][name]
-    assert row["code"] is None and row["up"] and row["url"].startswith("http://127.0.0.1:") and row["last_error"] == ""
+    wait_for(cosigned, what="the witness abroad to cosign")
+    # (an answer that came too late is told until the next one)
+    row = wait_for(lambda: (r := witnesses(a)[1][name])["up"] and r["last_error"] == "" and r, what="the witness to be shown as reached")
+    assert row["code"] is None and row["url"].startswith("http://127.0.0.1:")
     shown = cluster.cli("ledger", "witnesses", env={"TONGBAN_DIR": str(a.dir)}).stdout
     assert name in shown and "四川省" in shown
 
@@ -84,30 +85,35 @@ def test_a_witness_of_another_federation(cluster, abroad, quorum):
     place = [w.name for w in policy.witnesses].index(name)
     assert (place in policy.below()) == (quorum != "none")
     log = Log(fetch_of(a), policy)
-    wait_for(lambda: place in log.checkpoint()[3], what="its line in the served checkpoint")
-    _, (_, size, _, times) = log.read()
-    assert size > 0 and place in times and policy.is_satisfied(times.keys())
+
+    def read_with_its_line():
+        """Every second there is a newer checkpoint, which a quorum of the others may have cosigned before it."""
+        _, (_, size, _, times) = log.read()
+        assert size > 0 and policy.is_satisfied(times.keys())
+        return place in times
+
+    wait_for(read_with_its_line, what="its line in the served checkpoint")
 
     # it goes away: the windows are served, only what wants its word waits
     before = witnesses(a)[0]
     x.stop()
     end = a.get("/v1/ledger").ok().json()["size"] + 3
-    wait_for(lambda: a.get("/v1/ledger").ok().json()["size"] >= end, seconds=60, what="the ledger to grow by itself")
+    wait_for(lambda: a.get("/v1/ledger").ok().json()["size"] >= end, what="the ledger to grow by itself")
     assert a.get("/healthz").status == 200
     if quorum == "none":
-        wait_for(lambda: witnesses(a)[0] >= end - 1, seconds=60, what="the members' quorum to be enough")
+        wait_for(lambda: witnesses(a)[0] >= end - 1, what="the members' quorum to be enough")
     else:
         assert witnesses(a)[0] < end
         wait_for(lambda: not witnesses(a)[1][name]["up"], what="the witness to be shown as away")
     x.start()
-    wait_for(lambda: witnesses(a)[0] >= end - 1, seconds=60, what="the quorum to come back")
+    wait_for(lambda: witnesses(a)[0] >= end - 1, what="the quorum to come back")
     assert witnesses(a)[0] > before
 
     # policies that cannot be right
     a.stop()
     (a.dir / "witnesses.txt").write_text(f"witness beijing {key} ftp://x\nquorum none\n")
     done = subprocess.run([cluster.program("tongband"), "--config", a.dir / "node.json", "--check"], capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=180)
     assert done.returncode != 0 and "(config.witness-url)" in done.stderr
 
 
@@ -138,10 +144,10 @@ def test_a_witness_that_claims_to_have_seen_more(cluster):
     a.expect_error("witness.ahead")
     try:
         cluster.start()
-        line = a.wait_log("witness.ahead", seconds=60)[0]
+        line = a.wait_log("witness.ahead")[0]
         assert "witness.example/w" in line.text and "1000000" in line.text
         size = a.get("/v1/ledger").ok().json()["size"]
-        wait_for(lambda: a.get("/v1/ledger").ok().json()["size"] > size, seconds=60, what="the ledger to grow by itself")
+        wait_for(lambda: a.get("/v1/ledger").ok().json()["size"] > size, what="the ledger to grow by itself")
         assert a.get("/healthz").status == 200 and witnesses(a)[0] <= a.get("/v1/ledger").ok().json()["size"]
     finally:
         server.shutdown()

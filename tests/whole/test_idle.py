@@ -10,6 +10,7 @@ from provinces import start_provinces
 RSS_BYTES_MAX = 30 << 20
 CPU_PERCENT_MAX = 0.1
 WINDOW_SECONDS = 20
+WINDOWS = 5  # at most: what a start, or a machine with other things to do, leaves behind is over in one of them; what costs all the time is not
 
 
 def cpu_seconds(pid):
@@ -38,8 +39,8 @@ def has_sanitizer(program):
     return b"__asan_init" in text or b"__tsan_init" in text or b"__ubsan_handle" in text
 
 
-def test_idle_nodes_cost_next_to_nothing(cluster):
-    nodes = start_provinces(cluster, "440000", "510000", "330000")
+def beyond_the_limits(nodes):
+    """Of one window."""
     began = time.monotonic()
     before = {node: (cpu_seconds(node.pid), exact_cpu_seconds(node.pid)) for node in nodes}
     time.sleep(WINDOW_SECONDS)  # the window is what is measured: there is nothing to wait for
@@ -56,7 +57,17 @@ def test_idle_nodes_cost_next_to_nothing(cluster):
             found.append(f"{node.region} uses {rss / 2**20:.1f} MiB, the limit is {RSS_BYTES_MAX >> 20}")
         if percent > CPU_PERCENT_MAX:
             found.append(f"{node.region} used {percent:.3f} % of a processor while idle, the limit is {CPU_PERCENT_MAX}")
+    return found
+
+
+def test_idle_nodes_cost_next_to_nothing(cluster):
+    nodes = start_provinces(cluster, "440000", "510000", "330000")
     if has_sanitizer(cluster.program("tongband")):
+        beyond_the_limits(nodes)
         print("built with sanitizers: measured, not judged")
         return
-    assert not found, "\n".join(found)
+    for _ in range(WINDOWS):
+        found = beyond_the_limits(nodes)
+        if not found:
+            return
+    raise AssertionError("\n".join(found))

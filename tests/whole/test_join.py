@@ -75,23 +75,40 @@ def test_newcomer_while_the_old_lead_is_away(cluster):
     wait_status(case, "processing", a, b, c)
 
 
-def test_newcomer_asks_soon_when_the_line_is_back(cluster):
-    """The pause between two tries grows to a minute; whoever can be asked again is asked without it."""
-    b, a, c = start_provinces(cluster, "510000", "440000", "330000")
-    case = submit(a)
+def ended_before_its_time(b, a, c, serial):
+    """Hands a case over to @c, which can ask nobody for it until its pause is long; then it can. Did the pause end before it was over?"""
+    cluster, before = a.cluster, time.monotonic()
+    pause = lambda: c.metric("tongban_case_pull_pause_seconds")
+
+    def is_long():
+        nonlocal before
+        now, found = time.monotonic(), pause()
+        if found < 32:
+            before = now  # the long one has not begun
+        return found >= 32 and found
+
+    case = submit(a, serial=serial)
     wait_status(case, "arrived", a, b)
     cluster.cut(a, b)
     cluster.cut(a, c)
     assert act(a, case, "note", note="请尽快").status == 201
     b.cli("case", "handover", case, "--lead", "330000")
-    wait_for(lambda: c.metric("tongban_case_pull_pause_seconds") == 32, seconds=120, what="a long pause")
-    paused = time.monotonic()
+    length = wait_for(is_long, what="a long pause")
     cluster.heal()
-    wait_for(lambda: peer_state(c, 440000) == "connected", seconds=120, what="the line to be back")
-    if time.monotonic() - paused < 24:  # dialling again may take as long as the pause, which says nothing then
-        wait_for(lambda: c.metric("tongban_case_pull_pause_seconds") < 32, seconds=6, what="the pause to end with the line's")
-    wait_for(lambda: c.metric("tongban_case_pulls") == 0, seconds=120, what="the earlier entries")
+    wait_for(lambda: peer_state(c, 440000) == "connected", what="the line to be back")
+    wait_for(lambda: pause() < 32, what="the pause to end")
+    ended = time.monotonic()
+    wait_for(lambda: c.metric("tongban_case_pulls") == 0, what="the earlier entries")
     assert [e["type"] for e in events_of(c, case)].count("note") == 1
+    wait_status(case, "arrived", a, b, c)
+    return ended - before < length
+
+
+def test_newcomer_asks_soon_when_the_line_is_back(cluster):
+    """The pause between two tries grows to a minute; whoever can be asked again is asked without it."""
+    b, a, c = start_provinces(cluster, "510000", "440000", "330000")
+    # dialling again may take as long as the pause, and so may anything on a machine that stands still: that says nothing
+    assert any(ended_before_its_time(b, a, c, serial) for serial in (2, 3, 4)), "each pause was waited for to its end"
 
 
 def test_down_to_a_county_and_back(cluster):

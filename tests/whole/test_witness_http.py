@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from c2sp_verify import Key, open_note, parse_checkpoint, sha256
 from cluster import TREE, free_port, http_request, wait_for
@@ -30,7 +31,7 @@ def add_witness(cluster, *vkeys, region="440000"):
     return node
 
 
-def ask_once(node, method, path, body=None, timeout=30):
+def ask_once(node, method, path, body=None, timeout=90):
     connection = http.client.HTTPConnection("127.0.0.1", node.witness_port, timeout=timeout)
     return http_request(connection, method, path, body)
 
@@ -41,7 +42,7 @@ def ask(node, method, path, body=None):
         reply = ask_once(node, method, path, body)
         return reply if reply.status != 429 else None
 
-    return wait_for(passed, seconds=60, what="a witness that is not asked too often")
+    return wait_for(passed, what="a witness that is not asked too often")
 
 
 def add(node, body):
@@ -191,9 +192,14 @@ def test_limits(cluster):
     assert add(node, b"").status == 400 and add(node, b"\xff" * 9).status == 400
 
     # whoever asks too often is told to wait, and served again afterwards
-    replies = [ask_once(node, "GET", f"/{log.hash}/checkpoint") for _ in range(60)]
-    assert {reply.status for reply in replies} == {404, 429}
-    assert {reply.json()["id"] for reply in replies if reply.status == 429} == {"http.rate"}
+    def too_often():
+        """What more than a second's allowance gets, when it is asked for within a second: on a slow machine, not at the first try."""
+        with ThreadPoolExecutor(4) as pool:  # not so many that there is no connection for one
+            replies = list(pool.map(lambda _: ask_once(node, "GET", f"/{log.hash}/checkpoint"), range(60)))
+        assert {reply.status for reply in replies} <= {404, 429}
+        return [reply for reply in replies if reply.status == 429]
+
+    assert {reply.json()["id"] for reply in wait_for(too_often, what="being told to wait")} == {"http.rate"}
     reply = add(node, log.request(0))
     assert reply.status == 200
     assert_cosigned(node, log.request(0), reply.body, log.vkey)
@@ -202,13 +208,15 @@ def test_limits(cluster):
     held = []
 
     def hold():
-        held.append(socket.create_connection(("127.0.0.1", node.witness_port), timeout=60))
+        held.append(socket.create_connection(("127.0.0.1", node.witness_port), timeout=180))
         with contextlib.suppress(ConnectionError):  # refused already
             held[-1].sendall(b"POST /add-checkpoint HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
 
     def is_refused():
         try:
-            ask_once(node, "GET", f"/{log.hash}/checkpoint", timeout=5)
+            ask_once(node, "GET", f"/{log.hash}/checkpoint")
+        except TimeoutError:
+            raise AssertionError("one connection too many is not refused, it hangs") from None
         except (OSError, http.client.HTTPException):
             return True
         hold()  # a connection that was ending was still counted when one of those came
@@ -250,7 +258,7 @@ def test_there_is_no_door_unless_asked_for(cluster):
     for value, id in (("wit.example:8520", "http.address"), ("127.0.0.1", "config.value"), ("0.0.0.0:0", "config.value")):
         (a.dir / "node.json").write_text(json.dumps(config | {"witness_http": value}))
         done = subprocess.run([cluster.program("tongband"), "--config", a.dir / "node.json", "--check"],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=180)
         assert done.returncode != 0 and f"({id})" in done.stderr, done.stderr
     (a.dir / "node.json").write_text(json.dumps(config))
     a.start()

@@ -5,6 +5,7 @@ of catalog/data, or of a catalog that a test has written itself.
 """
 import datetime
 import json
+import sqlite3
 import unicodedata
 from pathlib import Path
 
@@ -190,6 +191,30 @@ def hashes_of(node):
 def assert_same_history(node, hashes):
     """@node has all of @hashes again, and has written nothing behind it."""
     assert hashes_of(node)[: len(hashes)] == hashes and not written_since(node, len(hashes)), node
+
+
+def stopped_size(node):
+    """How many own entries a stopped node's ledger.db holds."""
+    db = sqlite3.connect(f"file:{node.dir / 'ledger.db'}?mode=ro", uri=True)
+    sql = "SELECT max(id) & ((1 << 40) - 1) FROM entry WHERE id >> 40 = (SELECT slot FROM node WHERE node = ?)"
+    (last,) = db.execute(sql, [int(node.region)]).fetchone()
+    db.close()
+    return last + 1
+
+
+def held_of(node, region):
+    """How many entries of @region's ledger @node has."""
+    return next(p["held_size"] for p in node.get("/v1/peers").ok().json()["peers"] if p["code"] == int(region))
+
+
+def stop_held(node, holder):
+    """Stops @node when @holder has all its entries, also what it wrote in its last moment: who loses its disk has them back from there."""
+    while True:
+        node.stop()
+        if held_of(holder, node.region) >= stopped_size(node):
+            return
+        node.start()
+        wait_for(lambda: held_of(holder, node.region) >= ledger_size(node), what=f"{holder} to hold everything of {node}")
 
 
 def assert_whole(*nodes):

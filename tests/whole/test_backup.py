@@ -10,7 +10,8 @@ import pytest
 
 from cluster import CommandFailed, wait_for
 from provinces import (
-    act, assert_same_history, assert_whole, bring_to, citizen_number, hashes_of, start_provinces, submit, view, wait_met, wait_status,
+    act, assert_same_history, assert_whole, bring_to, citizen_number, hashes_of, start_provinces, stop_held, submit, view, wait_met,
+    wait_status,
 )
 from test_erase import erase, found, keys_of, wait_erased
 
@@ -129,7 +130,7 @@ def test_restore(cluster, tmp_path):
     hashes = hashes_of(a)
     stderr = fails(8, "store.locked", restore, cluster, a, tmp_path / "ledger.db")
     assert "stop that process first" in stderr
-    a.stop()
+    stop_held(a, b)
     heads = {f.name: f.read_bytes() for f in a.dir.glob("heads.db*")}
     done = restore(cluster, a, tmp_path / "ledger.db")
     assert "own entries:" in done.stdout and "取回" in done.stdout
@@ -195,7 +196,7 @@ def test_what_was_erased_does_not_come_back(cluster, tmp_path):
     erase(a, case).ok()
     wait_erased(case, a, b)
     for what in (["keys.db"], ["ledger.db"], ["keys.db", "ledger.db"], ["ledger.db", "keys.db"]):
-        a.stop()
+        stop_held(a, b)
         replaced = []
         for name in what:
             done = restore(cluster, a, tmp_path / name, *["--keys"] * (name == "keys.db"))

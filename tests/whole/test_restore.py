@@ -9,7 +9,8 @@ import subprocess
 import sp_client as sp
 from cluster import wait_for
 from provinces import (
-    act, add_provinces, assert_same_history, assert_whole, bring_to, hashes_of, ledger_size, start_provinces, submit, view, wait_met, wait_status,
+    act, add_provinces, assert_same_history, assert_whole, bring_to, hashes_of, held_of, ledger_size, start_provinces, stop_held, stopped_size, submit, view,
+    wait_met, wait_status,
 )
 
 A, B, C = "440000", "510000", "330000"
@@ -33,18 +34,6 @@ def put_back(node, path, heads_too=False):
         shutil.copy(path.with_suffix(".heads"), node.dir / "heads.db")
 
 
-def stopped_size(node):
-    """How many own entries a stopped node's ledger.db holds."""
-    db = sqlite3.connect(f"file:{node.dir / 'ledger.db'}?mode=ro", uri=True)
-    (last,) = db.execute("SELECT max(id) & ((1 << 40) - 1) FROM entry WHERE id >> 40 = (SELECT slot FROM node WHERE node = ?)", [int(node.region)]).fetchone()
-    db.close()
-    return last + 1
-
-
-def held_of(node, region):
-    return next(p["held_size"] for p in node.get("/v1/peers").ok().json()["peers"] if p["code"] == int(region))
-
-
 def writer(node):
     return node.get("/v1/status").ok().json()["writer"]
 
@@ -63,7 +52,7 @@ def test_entries_come_back(cluster, tmp_path):
     wait_status(cases[0], "delivered", a, b)
     hashes = hashes_of(a)
     digests = {case: view(a, case)["digest"] for case in [old, *cases]}
-    a.stop()
+    stop_held(a, b)
 
     put_back(a, tmp_path / "old.db")
     a.start()
@@ -94,7 +83,7 @@ def test_a_heads_entry_comes_back_without_its_vector(cluster, tmp_path):
     held = lambda: next(p for p in b.get("/v1/peers").ok().json()["peers"] if p["code"] == int(A))
     kinds = lambda: [e["leaf"]["kind"] for e in a.get(f"/v1/ledger/entries?origin={A}&from={before}&limit=100").ok().json()["entries"]]
     wait_for(lambda: "heads" in kinds() and held()["held_size"] == ledger_size(a), what="a heads entry that the other holds")
-    a.stop()
+    stop_held(a, b)
     cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
     a.expect_error("ledger.behind")
     a.start()
@@ -114,7 +103,7 @@ def test_an_old_disk_as_a_whole(cluster, tmp_path):
     case = submit(a)
     wait_status(case, "arrived", a, b)
     size = ledger_size(a)
-    a.stop()
+    stop_held(a, b)
     put_back(a, tmp_path / "old.db", heads_too=True)
     a.start()
     wait_for(lambda: writer(a) == "ok" and ledger_size(a) >= size, what="the entries to come back")
@@ -213,7 +202,8 @@ def test_nobody_is_reached(cluster, tmp_path):
     submit(a, serial=3)
     size = ledger_size(a)
     wait_for(lambda: held_of(b, A) >= size, what="the office to hold everything")
-    for node in (a, b, c):
+    stop_held(a, b)
+    for node in (b, c):
         node.stop()
     cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
     a.expect_error("ledger.behind")
@@ -242,7 +232,7 @@ def test_heads_lost_too(cluster, tmp_path):
     later = submit(a, serial=3)
     wait_status(later, "arrived", a, b)
     hashes = hashes_of(a)
-    a.stop()
+    stop_held(a, b)
     cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
     for file in a.dir.glob("heads.db*"):
         file.unlink()

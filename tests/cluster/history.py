@@ -16,6 +16,7 @@ import threading
 import time
 
 from load import RETRY_SECONDS, Load, check_ledgers, verify_all, view
+from stalls import Stalls
 
 DURABLE = "?durable=peers&timeout_ms=15000"
 OTHERS_SECONDS = 0.3  # so long a window's client looks for what another node has written, before it writes a note
@@ -39,9 +40,20 @@ class RecordedLoad(Load):
         self.operations = {}
         self.lists = []  # (case, node, its events) as check_order() read them
         self.timeline = timeline
+        self.stalls = None
         self._record = threading.Lock()
         if timeline:
             timeline.loads.append(self)
+
+    def start(self):
+        self.stalls = Stalls(self.windows[0].dir.parent)
+        self.stalls.start()
+        return super().start()
+
+    def abandon(self):
+        super().abandon()
+        if self.stalls:
+            self.stalls.end()
 
     def _ask(self, node, path, body, key, not_yet=()):
         operation = Operation(node, key, time.monotonic())
@@ -51,8 +63,9 @@ class RecordedLoad(Load):
             operation.seen, operation.idle = self._look(node, path.removesuffix("/events"))
             operation.asked = time.monotonic()
         answer = super()._ask(node, path + DURABLE if self.durable_at_peers else path, body, key, not_yet)
+        while self.durable_at_peers and answer is not None and not answer["peers_durable"]:  # the same request waits again
+            answer = super()._ask(node, path + DURABLE, body, key, not_yet)
         operation.end = time.monotonic()
-        assert not self.durable_at_peers or answer is None or answer["peers_durable"], f"{key}: {answer}"
         if self.timeline and answer is not None:
             self.timeline.operation(node.region, operation.begin + operation.idle, operation.end)
         return answer
@@ -76,8 +89,10 @@ class RecordedLoad(Load):
         return frozenset(), 0.0
 
     def longest_wait(self, node):
-        """The longest time, in seconds, that a client of @node waited for an answer (with all its repetitions)."""
-        return max((x.end - x.begin - x.idle for x in self.operations.values() if x.node is node and x.end), default=0.0)
+        """The longest time, in seconds, that a client of @node waited for an answer (with all its repetitions), but for what the machine stood
+        still."""
+        done = [x for x in self.operations.values() if x.node is node and x.end]
+        return max((x.end - x.begin - x.idle - self.stalls.within(x.begin, x.end) for x in done), default=0.0)
 
     def records(self):
         """Rows for JSON: each request, then each list that a node showed at the end. Seconds are those of time.monotonic()."""

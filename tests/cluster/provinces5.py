@@ -3,6 +3,7 @@ from cluster import wait_for
 from history import RecordedLoad, check
 from load import find_item
 
+SECONDS = 180  # for what a node does within a few, where nothing else is to be shown: this machine may be busy, or stand still for a while
 WINDOWS = [("440000", "广东省"), ("330000", "浙江省"), ("500000", "重庆市"), ("520000", "贵州省")]
 
 
@@ -10,7 +11,13 @@ def connected(node, count):
     return node.get("/v1/status").ok().json()["peers_connected"] == count
 
 
-def wait_whole(nodes, seconds=90):
+def lost(node, other):
+    """Whether @node is without @other."""
+    rows = node.get("/v1/peers").ok().json()["peers"]
+    return next(x["state"] for x in rows if x["code"] == int(other.region)) != "connected"
+
+
+def wait_whole(nodes, seconds=SECONDS):
     for node in nodes:
         wait_for(lambda n=node: connected(n, len(nodes) - 1), seconds, what=f"{node} to be connected to all others")
 
@@ -33,15 +40,15 @@ def start_load(federation, desk, windows, **options):
     options = {"threads_per_window": 1, "desk_threads": 3, "pace_s": 0.1} | options
     load = RecordedLoad(windows, desk, item, timeline=federation.timeline, **options)
     load.start()
-    assert load.wait_answers(5 * len(windows), 60), "nobody answers"
+    assert load.wait_answers(5 * len(windows), SECONDS), "nobody answers"
     return load
 
 
-def finish(federation, load, nodes, seconds=120, other_cases=()):
+def finish(federation, load, nodes, other_cases=()):
     """Heals, waits until all have met, lets the load end, checks everything."""
     federation.heal()
     wait_whole(nodes)
-    assert load.wait_answers(10, 60), "no answers after the lines were mended"
-    load.finish(seconds)
+    assert load.wait_answers(10, SECONDS), "no answers after the lines were mended"
+    load.finish(SECONDS)
     federation.timeline.results = check(load, nodes, other_cases)
     return federation.timeline.results

@@ -3,18 +3,25 @@ back all have the same."""
 import pytest
 from cluster import wait_for
 from load import find_item, submit
-from provinces5 import WINDOWS, finish, five_provinces, start_load
+from provinces5 import SECONDS, WINDOWS, finish, five_provinces, lost, start_load
 
-SERVED_SECONDS = 10  # a window's answer may take this long, whatever the lines do (a busy machine, not the node, needs it)
+SERVED_SECONDS = 10  # a window's answer may take this long, whatever the lines do, beside what the machine stood still for
+HERE_MS, THERE_MS = 25, 1000  # a round trip on this machine takes less than the one; over a line of 30 ms more than that, but a cut one's more than the other
 
 
 def test_lines_are_as_slow_as_said(federation):
     """Otherwise the other tests of this folder would show less than they say."""
     a, b = (federation.add_node(*x) for x in WINDOWS[:2])
-    before = a.round_trip_ms(b)
+    wait_for(lambda: a.round_trip_ms(b) < HERE_MS, SECONDS, what="a round trip as this machine can do it")
     federation.wan(delay_ms=15)
-    after = a.round_trip_ms(b), b.round_trip_ms(a)
-    assert before < 25 <= min(after), f"{before} ms, then {after} ms"
+
+    def as_said(a, b):
+        ms = a.round_trip_ms(b)
+        assert ms >= HERE_MS, f"{ms} ms from {a} to {b}"
+        return ms < THERE_MS
+
+    for pair in ((a, b), (b, a)):
+        wait_for(lambda p=pair: as_said(*p), SECONDS, what="a packet to get through")
 
 
 @pytest.fixture
@@ -24,13 +31,13 @@ def loaded(federation):
     return federation, desk, windows, load
 
 
-def lost(node, other):
-    rows = node.get("/v1/peers").ok().json()["peers"]
-    return next(x["state"] for x in rows if x["code"] == int(other.region)) != "connected"
-
-
 def wait_lost(node, other):
-    wait_for(lambda: lost(node, other), 60, what=f"{node} to notice that {other} is away")
+    wait_for(lambda: lost(node, other), SECONDS, what=f"{node} to notice that {other} is away")
+
+
+def wait_have(node, other):
+    """At once, where the line was never cut; but a machine that stood still for some seconds makes them dial anew."""
+    wait_for(lambda: not lost(node, other), SECONDS, what=f"{node} to have {other}")
 
 
 def wait_lost_both_ways(node, others):
@@ -41,7 +48,7 @@ def wait_lost_both_ways(node, others):
 
 def assert_served(load, nodes):
     for node in nodes:
-        assert load.wait_answers(3, 60, node=node), f"{node} does not serve while it is cut off"
+        assert load.wait_answers(3, SECONDS, node=node), f"{node} does not serve while it is cut off"
 
 
 def test_desk_alone(loaded):
@@ -50,14 +57,16 @@ def test_desk_alone(loaded):
     wait_lost(windows[0], desk)
     assert_served(load, windows)
     finish(federation, load, [desk, *windows])
-    assert all(load.longest_wait(w) < SERVED_SECONDS for w in windows)
+    waits = {w: load.longest_wait(w) for w in windows}
+    assert max(waits.values()) < SERVED_SECONDS, waits
 
 
 def test_halves(loaded):
     federation, desk, windows, load = loaded
     federation.split([desk, windows[0]], windows[1:])
     wait_lost(windows[3], desk)
-    assert not lost(windows[0], desk) and not lost(windows[3], windows[1])
+    wait_have(windows[0], desk)
+    wait_have(windows[3], windows[1])
     assert_served(load, windows)
     finish(federation, load, [desk, *windows])
 
@@ -68,7 +77,8 @@ def test_bridge(loaded):
     bridge, left, right = windows[0], [desk, windows[1]], windows[2:]
     federation.split(left, right)
     wait_lost(right[0], desk)
-    assert not lost(bridge, desk) and not lost(bridge, right[0])
+    wait_have(bridge, desk)
+    wait_have(bridge, right[0])
     assert_served(load, windows)
     finish(federation, load, [desk, *windows])
 
@@ -95,7 +105,7 @@ def test_ring_of_majorities(loaded):
         wait_lost(node, ring[(i + 3) % 5])
     for i, node in enumerate(ring):
         for near in (ring[(i + 1) % 5], ring[(i + 4) % 5]):
-            wait_for(lambda n=node, x=near: not lost(n, x), what=f"{node} to have {near}")
+            wait_have(node, near)
     assert_served(load, windows)
     finish(federation, load, ring)
 
@@ -110,7 +120,7 @@ def test_deaf_and_unheard(loaded):
         federation.cut_one_way(unheard, other)
     wait_lost_both_ways(desk, windows)
     wait_lost_both_ways(unheard, others)
-    wait_for(lambda: not lost(others[0], others[1]), what="the others to have each other")
+    wait_have(others[0], others[1])
     assert_served(load, windows)
     finish(federation, load, [desk, *windows])
 
@@ -148,4 +158,4 @@ def test_while_cut_off_a_case_waits(federation):
     assert windows[0].get(f"/v1/cases/{case}").ok().json()["status"] == "forwarded"
     assert desk.get(f"/v1/cases/{case}").status == 404
     federation.heal()
-    wait_for(lambda: desk.get(f"/v1/cases/{case}").json().get("status") == "arrived", 60, what="the case to arrive")
+    wait_for(lambda: desk.get(f"/v1/cases/{case}").json().get("status") == "arrived", SECONDS, what="the case to arrive")

@@ -88,19 +88,26 @@ class Load:
             return self._changed.wait_for(lambda: have() >= goal or self.problems, seconds)
 
     def finish(self, seconds=PATIENCE_SECONDS):
-        """Lets everything begun come to its end; AssertionError when something was answered as it must not be."""
+        """Lets everything begun come to its end; AssertionError when something was answered as it must not be, and when nothing was for
+        @seconds. What is waiting may be much: how long all of it takes is the machine's business."""
         self._no_new_cases.set()
-        deadline = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        self._join(self._threads, seconds)
         for _ in self._desk_threads:
             self._cases.put(None)
-        for thread in self._desk_threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        self._join(self._desk_threads, seconds)
         waiting = [x.name for x in self._threads + self._desk_threads if x.is_alive()]
         self._give_up.set()
         assert not self.problems, "\n".join(self.problems)
-        assert not waiting, f"{len(waiting)} clients still wait for an answer after {seconds} s"
+        assert not waiting, f"{len(waiting)} clients wait for an answer, and none has got any for {seconds} s"
+
+    def _join(self, threads, seconds):
+        """Until all have ended, or none of them got an answer for @seconds."""
+        before = -1
+        while any(x.is_alive() for x in threads) and self.count > before:
+            before = self.count
+            deadline = time.monotonic() + seconds
+            for thread in threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def abandon(self):
         """The test is over, however: nobody asks any more. After finish() it changes nothing."""

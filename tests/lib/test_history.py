@@ -1,7 +1,10 @@
 """The check of tests/cluster must find what is wrong: histories with one fault each, on nodes that are only tables; and a good one passes.
 The end of a run, too: what is found then is written down as failed."""
 import json
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,10 @@ for folder in ("cluster", "crash"):
     sys.path.insert(0, str(HERE.parent / folder))
 
 import history  # noqa: E402
+import stalls  # noqa: E402
 import load as loads  # noqa: E402
 import timeline  # noqa: E402
-from cluster import Reply  # noqa: E402
+from cluster import Reply, wait_for  # noqa: E402
 
 A, B, CASE = 440000, 510000, "00" * 16
 WRITTEN = [(A, 0, "submit"), (A, 1, "identity_check"), (A, 2, "form_check"), (A, 3, "forward"), (B, 0, "receipt"), (B, 1, "accept"),
@@ -227,6 +231,30 @@ def test_order_is_what_finds_them(mutant):
     loads.check_ledgers(h.load, [h.a, h.b])
     with pytest.raises(AssertionError, match="stands before"):
         history.check_order(h.load)
+
+
+# ---- how long clients waited ----------------------------------------------------------------------------------------
+
+
+def test_what_the_machine_stood_still_for_is_no_wait(tmp_path):
+    h = History()
+    h.load.stalls = stalls.Stalls(tmp_path)
+    operation = h.load.operations["w-1-n0"]
+    operation.begin, operation.idle, operation.end = 100.0, 0.5, 120.0
+    assert h.load.longest_wait(h.a) == 19.5
+    h.load.stalls.found += [(90, 101), (105, 115), (119, 130), (200, 300)]
+    assert h.load.longest_wait(h.a) == 7.5
+
+
+def test_a_machine_that_stands_still_is_seen(tmp_path):
+    """This process is stopped for a second and a half by another."""
+    looked = stalls.Stalls(tmp_path)
+    looked.start()
+    wait_for(lambda: list(tmp_path.iterdir()), what="the first write")
+    begin = time.monotonic()
+    subprocess.run(["sh", "-c", f"kill -STOP {os.getpid()}; sleep 1.5; kill -CONT {os.getpid()}"], check=True)
+    wait_for(lambda: looked.within(begin, time.monotonic()) > 1, what="the pause to be noticed")
+    looked.end()
 
 
 # ---- the end of a run ------------------------------------------------------------------------------------------------

@@ -20,8 +20,9 @@ import re
 import shutil
 from pathlib import Path
 
-from cluster import Cluster, ClusterProblem, Node, Reply, free_port, wait_for
-from engine import Engine
+from cluster import REQUEST_SECONDS, Cluster, ClusterProblem, Node, Reply, free_port, wait_for
+from engine import PATIENCE, Engine
+from leftovers import OWNER, owner, remove_leftovers
 from shifted_clock import Clock
 
 SHARE = "/usr/local/share/tongban"  # catalogs, divisions, calendars in the image
@@ -29,16 +30,9 @@ PORT = 7510
 USER = 7510
 QUEUE = 7
 MEMORY_LIMIT = 256 << 20
-LABEL = "tongban.test"
-LABEL_PID = "tongban.test.pid"
-
-
-def remove_leftovers(engine):
-    """Containers and networks of test processes that were killed."""
-    for row in engine.labelled(LABEL):
-        if not os.path.exists(f"/proc/{row['Labels'][LABEL_PID]}"):
-            engine.remove(row["Id"])
-            engine.request("DELETE", f"/networks/{row['Labels'][LABEL]}")  # refused until its last container is gone
+STOP_SECONDS = 60  # how fast a node stops is tried in tests/whole; here the machine may be busy with other things
+READY_SECONDS = 180
+LOGS = {"Type": "json-file", "Config": {"max-size": "1g"}}  # read by the tests, to the first line, however the engine is set up
 
 
 def image():
@@ -63,6 +57,7 @@ class ContainerNode(Node):
         self.line_container = self.container = self.address = self.volume = None
         self._old_logs = ""  # of containers that use_image() replaced
         self._has_run = False
+        self.iptables = "iptables"
         self.line = self  # what Cluster asks for before it cuts
 
     # -- containers
@@ -77,6 +72,8 @@ class ContainerNode(Node):
         self.engine.start(self.line_container)
         networks = self.engine.inspect(self.line_container)["NetworkSettings"]["Networks"]
         self.address = networks[self.cluster.network]["IPAddress"]
+        if self.engine.execute(self.line_container, [self.iptables, "-w", "-L"])[0] != 0:
+            self.iptables = "iptables-legacy"  # a kernel without nftables
         for chain in ("CUT", "WAN"):
             self.rule("-N", chain)
             self.rule("-A", "OUTPUT", "-j", chain)
@@ -86,15 +83,15 @@ class ContainerNode(Node):
         name = f"{self.cluster.tag}-{self.region}"
         binds, env = [f"{self.dir}:/var/lib/tongban"], ["LANG=C.UTF-8"]
         if self.volume_bytes:
-            self.volume = self.engine.create_volume(name, {"type": "tmpfs", "device": "tmpfs",
-                                                           "o": f"size={self.volume_bytes},uid={USER},mode=0750"})
+            options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={self.volume_bytes},uid={USER},mode=0750"}
+            self.volume = self.engine.create_volume(name, options, self.cluster.labels)
             binds = [f"{self.dir}:/seed:ro", f"{self.volume}:/var/lib/tongban"]
         if self.clock:
             binds.append(f"{self.clock.path}:/clock:ro")
             env += ["LD_PRELOAD=/usr/local/lib/clockshift.so", "TONGBAN_TEST_CLOCK=/clock"]
         body = {"Image": self.image, "Labels": self.cluster.labels, "Env": env, "User": str(USER),
                 "HostConfig": {"NetworkMode": f"container:{self.line_container}", "Binds": binds, "ReadonlyRootfs": True,
-                               "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges:true"], "PidsLimit": 64,
+                               "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges:true"], "PidsLimit": 64, "LogConfig": LOGS,
                                "Memory": MEMORY_LIMIT, "MemorySwap": MEMORY_LIMIT}}  # as in docker/compose.yml
         if arguments:
             body["Cmd"] = list(arguments)
@@ -154,7 +151,7 @@ class ContainerNode(Node):
             self.wait_ready()
         return self
 
-    def wait_ready(self, seconds=60):
+    def wait_ready(self, seconds=READY_SECONDS):
         def ready():
             if not self.is_running:
                 raise ClusterProblem(f"{self} ended at start, status {self.state['ExitCode']}\n{self.log_tail()}")
@@ -162,7 +159,7 @@ class ContainerNode(Node):
 
         wait_for(ready, seconds, what=f"{self} to answer /healthz")
 
-    def stop(self, seconds=20):
+    def stop(self, seconds=STOP_SECONDS):
         if not self.is_running:
             return
         self.say(f"stop {self.region}")
@@ -178,7 +175,7 @@ class ContainerNode(Node):
     def kill(self):
         self.say(f"kill {self.region}")
         self.engine.kill(self.container)
-        wait_for(lambda: not self.is_running, what=f"{self} to be gone")
+        wait_for(lambda: not self.is_running, PATIENCE, what=f"{self} to be gone")
 
     def pause(self):
         self.say(f"pause {self.region}")
@@ -192,7 +189,7 @@ class ContainerNode(Node):
         self.own_files()
         self.engine.kill(self.container, "HUP")
 
-    def request(self, method, path, body=None, headers=None, timeout=30, over="unix"):
+    def request(self, method, path, body=None, headers=None, timeout=REQUEST_SECONDS, over="unix"):
         if not self.volume:
             return super().request(method, path, body, headers, timeout, over)
         # its folder is not on this machine's disk: curl goes there
@@ -226,7 +223,7 @@ class ContainerNode(Node):
 
     # -- inside
 
-    def execute(self, *command, user="", timeout=60):
+    def execute(self, *command, user="", timeout=PATIENCE):
         """Runs @command in the daemon's container; its output (bytes). AssertionError when it fails."""
         status, out = self.engine.execute(self.container, command, user, timeout=timeout)
         assert status == 0, f"{self}: {command}: {status} {out.decode(errors='replace')}"
@@ -238,7 +235,7 @@ class ContainerNode(Node):
         return out.decode()
 
     def rule(self, *arguments):
-        self.on_line("iptables", "-w", *arguments)
+        self.on_line(self.iptables, "-w", *arguments)
 
     def round_trip_ms(self, other):
         """To @other and back, the fastest of five: until the answer to the first packet of a connection. No daemon needs to run."""
@@ -270,13 +267,27 @@ class ContainerCluster(Cluster):
     def __init__(self, timeline=None):
         self.engine = Engine()
         self.timeline = timeline
+        self._office_clock = None
         super().__init__()
         self.tag = self.dir.name  # names of containers, network and volumes begin so
-        self.labels = {LABEL: self.tag, LABEL_PID: str(os.getpid())}
+        self.labels = {OWNER: owner()}
         remove_leftovers(self.engine)
-        self.network = self.engine.create_network(self.tag) and self.tag
+        self.network = self.engine.create_network(self.tag, self.labels) and self.tag
         self.gateway = self.engine.gateway(self.network)  # this machine, as the containers see it
         os.chmod(self.dir, 0o755)
+
+    def cli(self, *arguments, env=None, **options):
+        if self._office_clock and arguments[0] == "ca":
+            env = {**self._office_clock.environment(), **(env or {})}
+        return super().cli(*arguments, env=env, **options)
+
+    def set_office_clock(self, seconds):
+        """Of who issues the certificates, from the first one on: a clock behind makes certificates that hold for nodes behind it."""
+        assert not self.nodes
+        self._office_clock = Clock(self.dir / "office.clock")
+        self._office_clock.set(seconds)
+        shutil.rmtree(self.ca_dir)
+        self.cli("ca", "init", "--dir", self.ca_dir, "--name", self.name)
 
     def add_node(self, region, name, catalog=None, clock=False, volume_bytes=0, ledger=None, days=None):
         """@catalog: file of the image's share folder. @clock: set_clock() works. @volume_bytes: a disk of that size instead
@@ -365,11 +376,13 @@ class ContainerCluster(Cluster):
             self.failed = True
             raise
         finally:
-            if self.failed:
+            try:
+                if self.failed:
+                    for node in self.nodes:
+                        Path(f"{node.dir}.log").write_text(node.log_text())
+            finally:
                 for node in self.nodes:
-                    Path(f"{node.dir}.log").write_text(node.log_text())
-            for node in self.nodes:
-                node.remove()
-            self.engine.remove_network(self.network)
+                    node.remove()
+                self.engine.remove_network(self.network)
             if not self.failed and os.environ.get("TONGBAN_TEST_KEEP") != "1":
                 shutil.rmtree(self.dir, ignore_errors=True)

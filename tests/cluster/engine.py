@@ -5,7 +5,7 @@
     engine.start(id)
     status, text = engine.execute(id, ["tc", "qdisc", …], privileged=True)
 
-Engine API 1.41. One connection a request; any thread.
+Engine API 1.41, or the oldest that a newer engine still has. One connection a request; any thread.
 """
 import http.client
 import json
@@ -13,10 +13,12 @@ import os
 import struct
 from urllib.parse import quote, urlencode
 
-from cluster import UnixConnection
+from cluster import UnixConnection, wait_for
 
-API = "/v1.41"
+API = (1, 41)
 SOCKET = os.environ.get("TONGBAN_TEST_DOCKER", "/run/docker.sock")
+PATIENCE = 300  # seconds: an engine beside other work, on a slow disk
+REMOVE_SECONDS = 60  # for one that says it cannot yet
 
 
 class EngineError(AssertionError):
@@ -25,7 +27,7 @@ class EngineError(AssertionError):
 
 def is_there():
     try:
-        return Engine().request("GET", "/_ping", timeout=5)[0] == 200
+        return Engine()._request("GET", "/_ping", timeout=60)[0] == 200
     except (OSError, http.client.HTTPException):
         return False
 
@@ -33,13 +35,26 @@ def is_there():
 class Engine:
     def __init__(self, socket_path=SOCKET):
         self.socket_path = socket_path
+        self._api = None
 
-    def request(self, method, path, body=None, timeout=60):
+    @property
+    def api(self):
+        """What paths begin with."""
+        if self._api is None:
+            oldest = json.loads(self._request("GET", "/version")[1]).get("MinAPIVersion", "1.12")
+            major, minor = max(API, tuple(map(int, oldest.split("."))))
+            self._api = f"/v{major}.{minor}"
+        return self._api
+
+    def request(self, method, path, body=None, timeout=PATIENCE):
         """(status, bytes)"""
+        return self._request(method, self.api + path, body, timeout)
+
+    def _request(self, method, path, body=None, timeout=PATIENCE):
         connection = UnixConnection(self.socket_path, timeout)
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
-            connection.request(method, API + path, None if body is None else json.dumps(body).encode(), headers)
+            connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -50,6 +65,17 @@ class Engine:
         if status >= 300 and status not in allow:
             raise EngineError(f"{method} {path}: {status} {text.decode(errors='replace')}")
         return json.loads(text) if text.strip().startswith((b"{", b"[")) else None
+
+    def _delete(self, path):
+        """Until it is gone. Refused for a while where a container has not ended yet, or is being taken off a network."""
+
+        def gone():
+            status, text = self.request("DELETE", path)
+            if status not in (204, 404):
+                raise OSError(f"{status} {text.decode(errors='replace')}")
+            return True
+
+        wait_for(gone, REMOVE_SECONDS, what=f"the engine to remove {path}")
 
     # -- containers
 
@@ -63,7 +89,7 @@ class Engine:
         self.call("POST", f"/containers/{container}/kill?signal={signal}")
 
     def stop(self, container, seconds):
-        self.call("POST", f"/containers/{container}/stop?t={seconds}", allow=(304,), timeout=seconds + 30)
+        self.call("POST", f"/containers/{container}/stop?t={seconds}", allow=(304,), timeout=seconds + PATIENCE)
 
     def pause(self, container):
         self.call("POST", f"/containers/{container}/pause")
@@ -72,7 +98,7 @@ class Engine:
         self.call("POST", f"/containers/{container}/unpause")
 
     def remove(self, container):
-        self.call("DELETE", f"/containers/{container}?force=true&v=true", allow=(404,))
+        self._delete(f"/containers/{container}?force=true&v=true")
 
     def inspect(self, container):
         return self.call("GET", f"/containers/{container}/json")
@@ -81,7 +107,7 @@ class Engine:
         _, raw = self.request("GET", f"/containers/{container}/logs?stdout=1&stderr=1")
         return _unframe(raw).decode(errors="replace")
 
-    def execute(self, container, command, user="", privileged=False, timeout=60):
+    def execute(self, container, command, user="", privileged=False, timeout=PATIENCE):
         """Runs @command inside: (exit status, its output)."""
         body = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(map(str, command)), "User": user,
                 "Privileged": privileged}
@@ -89,7 +115,8 @@ class Engine:
         status, raw = self.request("POST", f"/exec/{job}/start", {"Detach": False, "Tty": False}, timeout=timeout)
         if status >= 300:
             raise EngineError(f"exec {command}: {status} {raw.decode(errors='replace')}")
-        return self.call("GET", f"/exec/{job}/json")["ExitCode"], _unframe(raw)
+        ended = lambda: not (told := self.call("GET", f"/exec/{job}/json"))["Running"] and told  # noqa: E731
+        return wait_for(ended, 60, what=f"the end of {command}")["ExitCode"], _unframe(raw)
 
     def execute_detached(self, container, command, user="", privileged=False):
         body = {"Cmd": list(map(str, command)), "User": user, "Privileged": privileged}
@@ -98,22 +125,23 @@ class Engine:
 
     # -- networks, volumes, images
 
-    def create_network(self, name):
-        return self.call("POST", "/networks/create", {"Name": name, "CheckDuplicate": True})["Id"]
+    def create_network(self, name, labels=None):
+        return self.call("POST", "/networks/create", {"Name": name, "CheckDuplicate": True, "Labels": labels or {}})["Id"]
 
     def gateway(self, network):
-        """The address of this machine in @network."""
-        return self.call("GET", f"/networks/{network}")["IPAM"]["Config"][0]["Gateway"]
+        """The IPv4 address of this machine in @network."""
+        return next(x["Gateway"] for x in self.call("GET", f"/networks/{network}")["IPAM"]["Config"] if "." in x.get("Gateway", ""))
 
     def remove_network(self, network):
-        self.call("DELETE", f"/networks/{network}", allow=(404,))
+        self._delete(f"/networks/{network}")
 
-    def create_volume(self, name, options=None):
-        self.call("POST", "/volumes/create", {"Name": name, "Driver": "local", "DriverOpts": options or {}})
+    def create_volume(self, name, options=None, labels=None):
+        body = {"Name": name, "Driver": "local", "DriverOpts": options or {}, "Labels": labels or {}}
+        self.call("POST", "/volumes/create", body)
         return name
 
     def remove_volume(self, name):
-        self.call("DELETE", f"/volumes/{name}?force=true", allow=(404,))
+        self._delete(f"/volumes/{name}?force=true")
 
     def has_image(self, name):
         return self.request("GET", f"/images/{name}/json")[0] == 200
@@ -122,6 +150,15 @@ class Engine:
         """All containers with @label, running or not."""
         query = urlencode({"all": "true", "filters": json.dumps({"label": [label]})})
         return self.call("GET", f"/containers/json?{query}")
+
+    def labels(self):
+        """(path, labels) of every container, network and volume, in the order in which they can be removed."""
+        for row in self.call("GET", "/containers/json?all=true"):
+            yield f"/containers/{row['Id']}", row["Labels"] or {}
+        for row in self.call("GET", "/networks"):
+            yield f"/networks/{row['Id']}", row["Labels"] or {}
+        for row in self.call("GET", "/volumes")["Volumes"] or []:
+            yield f"/volumes/{row['Name']}", row["Labels"] or {}
 
 
 def _unframe(raw):

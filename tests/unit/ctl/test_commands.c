@@ -776,7 +776,7 @@ static void an_answer_may_be_too_large(void **state)
     plan(&d, 200, large);
     d.plan[0].size = (size_t)CLIENT_REPLY_BYTES_MAX + 1;
     start(&d);
-    const struct client_request r = {.dir = d.dir, .method = "GET", .path = "/v1/status"};
+    const struct client_request r = {.dir = d.dir, .method = "GET", .path = "/v1/status", .timeout_ms = 600000};
     assert_int_equal(client_ask(&r, &reply, &e), ERR_LIMIT);
     assert_string_equal(e.id, "ctl.reply-size");
     client_reply_close(&reply);

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -20,6 +21,7 @@
 #define FEDERATION "demo-peer.tongban.example"
 #define PATH_BYTES_MAX 4096
 #define READY_MS 60000u
+#define ENDING_MS 20000u /* longer than a daemon takes to end */
 #define LOOK_MS 50u
 
 /* ---- set-up ---- */
@@ -175,6 +177,31 @@ static void become_daemon(const char *program, char *config, pid_t parent, int n
     _exit(127);
 }
 
+/* Whether no daemon has the peer's folder. */
+static bool is_free(struct demo_node *n)
+{
+    int fd = open(setup_path(&n->ctl->mem, n->peer_dir, "writer.lock"), O_RDONLY | O_CLOEXEC);
+    bool is_held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        (void)close(fd); /* gives the lock back */
+    return !is_held;
+}
+
+/* The daemon of a demo peer that was killed ends by itself, but a moment later. */
+static int wait_for_predecessor(struct demo_node *n, struct err *e)
+{
+    uint64_t start = clock_mono_ms();
+    for (bool is_told = false; !is_free(n); is_told = true) {
+        if (clock_mono_ms() - start > ENDING_MS)
+            return err_set(e, ERR_BUSY, "demo.running", "another demo peer, or its daemon, runs in '%.200s'",
+                           n->peer_dir);
+        if (!is_told)
+            (void)fprintf(stderr, "the daemon that ran here before has not ended yet; waiting\n");
+        cmd_pause(LOOK_MS);
+    }
+    return 0;
+}
+
 static int spawn(struct demo_node *n, struct err *e)
 {
     char *config = arena_strdup(&n->ctl->mem, setup_path(&n->ctl->mem, n->peer_dir, "node.json"));
@@ -209,7 +236,9 @@ bool demo_node_has_ended(struct demo_node *n)
 
 int demo_node_start(struct demo_node *n, struct err *e)
 {
-    int rc = spawn(n, e);
+    int rc = wait_for_predecessor(n, e);
+    if (rc == 0)
+        rc = spawn(n, e);
     while (rc == 0) {
         const struct client_request r = {.dir = n->peer_dir, .method = "GET", .path = "/healthz", .timeout_ms = 5000};
         struct client_reply reply = {0};

@@ -23,7 +23,7 @@ struct demo_node {
 
 /* Makes what is missing of the folder c->dir; a second time changes nothing but the revocation list. */
 int demo_node_setup(struct ctl *c, struct demo_node *ret, struct err *e) WARN_UNUSED;
-/* Starts the daemon and waits until its API answers. */
+/* Starts the daemon, once none from before has the folder any more, and waits until its API answers. */
 int demo_node_start(struct demo_node *n, struct err *e) WARN_UNUSED;
 /* SIGTERM, and waits for its end. */
 void demo_node_stop(struct demo_node *n);

@@ -400,8 +400,8 @@ int store_head_sync(struct store *s, struct err *e);
 /* ERR_NOT_FOUND when no store was ever made in @dir; ERR_UNSUPPORTED when its schema is not this program's. */
 int store_reader_open(const char *dir, struct store_reader **ret, struct err *e) WARN_UNUSED;
 void store_reader_close(struct store_reader *r);
-/* From here on what takes long, store_check() above all, ends with ERR_CLOSED store.cancelled once *@cancel is true: then there is
- * nothing to do with the handle but to close it. @cancel is borrowed until then, any thread may set it. */
+/* From here on what takes long, store_check() above all, ends with ERR_CLOSED store.cancelled while *@cancel is true. Borrowed until
+ * the handle is closed; any thread may set it. NULL: nothing does any more. */
 void store_reader_cancel_by(struct store_reader *r, const atomic_bool *cancel);
 
 /* One snapshot for all reads until the end, instead of one each with its file locks: for many small reads in one turn of a

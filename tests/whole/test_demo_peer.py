@@ -22,12 +22,16 @@ class Folder:
         self.cluster, self.path = cluster, path
         self.process = self.own = None
 
-    def start(self, *options):
+    def launch(self, *options):
         command = ["setpriv", "--pdeathsig", "KILL", str(self.cluster.program("tongban")), "demo-peer", "--dir", str(self.path)]
         command += ["--data", str(TREE / "catalog/data"), *map(str, options)]
         self.log = open(self.path.with_suffix(".out"), "ab")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.wait_said("ready;", self.said().count("ready;") + 1)
+
+    def start(self, *options):
+        count = self.said().count("ready;")
+        self.launch(*options)
+        self.wait_said("ready;", count + 1)
         return self
 
     def start_own(self):
@@ -99,6 +103,8 @@ def test_default_script(folder):
     said = folder.said()
     for part in ("demo peer", "API for your platform", "http://127.0.0.1:", "own/api.token", "own/node.json"):
         assert part in said, said
+    command = [str(folder.cluster.program("tongban")), "demo-peer", "--dir", str(folder.path), "--data", str(TREE / "catalog/data")]
+    second = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     folder.start_own()
     granted, denied, refused, corrected, silent = (
         folder.submit(name, serial) for serial, name in
@@ -112,6 +118,8 @@ def test_default_script(folder):
     folder.wait_status(corrected, "delivered")
     assert folder.events(corrected) == ["correct", "accept", "process", "decide", "close", "deliver"]
     assert folder.events(silent) == []
+    assert "demo.running" in second.communicate(timeout=120)[1]
+    assert second.returncode == 8  # busy
     folder.stop()
 
 
@@ -125,13 +133,21 @@ def test_killed_and_started_again(folder, tmp_path):
     # the daemon alone is killed: started again, and nothing is done twice
     os.kill(folder.daemon_pid(), signal.SIGKILL)
     folder.wait_said("restarted")
-    # the command is killed: its daemon goes with it
+    # the command is killed: its daemon goes with it, and the next command waits for that
     daemons = wait_for(lambda: children_of(folder.process.pid), what="the daemon to be there again")
+    wait_for(lambda: http_request(UnixConnection(folder.path / "peer/api.sock"), "GET", "/healthz").status == 200, what="it to serve")
+    for pid in daemons:
+        os.kill(int(pid), signal.SIGSTOP)
     folder.process.kill()
     folder.process.wait()
-    wait_for(lambda: not any(map(is_alive, daemons)), what="the daemon to go")
+    count = folder.said().count("ready;")
+    folder.launch("--script", script)
+    folder.wait_said("the daemon that ran here before has not ended yet")
+    for pid in daemons:
+        os.kill(int(pid), signal.SIGCONT)
+    folder.wait_said("ready;", count + 1)
+    assert not any(map(is_alive, daemons))
     act(folder, case, "note", note="请办理").ok()
-    folder.start("--script", script)
     folder.wait_status(case, "closed_granted")
     assert folder.events(case) == ["accept", "process", "decide", "close"]
 

@@ -52,11 +52,16 @@ def test_what_is_there_stays(set_up):
     assert before == files(set_up.root) and len(before) > 10
 
 
-@pytest.mark.parametrize("killed, last", [("ca init", "federation.pub"), ("ca init", "*"), ("node init", "node.json"), ("ca issue", "tls.crt")])
+@pytest.mark.parametrize(
+    "killed, last",
+    [("ca init", "federation.pub"), ("ca init", "*"), ("node init", "node.json"), ("ca issue", "tls.crt"), ("ca issue", "members.note")],
+)
 def test_one_that_was_killed(set_up, killed, last):
     status, said = set_up(killed, last)
     assert status == -9, said
     status, said = set_up()
     assert status == 0 and said.count("made ") == 2, said
     assert {p.parent.name for p in files(set_up.root) if p.name in ("tls.crt", "node.json")} == {"510000", "440000"}
-    assert all((set_up.root / code / "members.note").exists() for code in ("510000", "440000"))
+    for place in ("ca", "510000", "440000"):
+        note = (set_up.root / place / "members.note").read_text()
+        assert "\n510000 四川省 " in note and "\n440000 广东省 " in note, f"{place}: {note}"

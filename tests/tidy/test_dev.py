@@ -1,13 +1,16 @@
 """./dev and .ci/run, with stand-ins for cmake, ninja and ctest: what is built and run, how results are summed up, and
 that a failure anywhere ends in a failing last line and exit status."""
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cluster import wait_for
 
 TREE = Path(__file__).resolve().parents[2]
 
@@ -155,6 +158,16 @@ def test_an_engine_elsewhere_that_does_not_answer(tree):
         stand_in(tree, name, text)
     done = run(tree, "./dev", "--yes", "cluster", DOCKER_HOST="tcp://192.0.2.1:2376")
     assert done.returncode == 1 and "dev: the Docker engine at tcp://192.0.2.1:2376 does not answer\n" in done.stderr, done
+    assert "     start it, or unset what names it: DOCKER_HOST, TONGBAN_TEST_DOCKER\n" in done.stderr, done
+    assert not (tree / "started").exists()
+
+
+def test_an_engine_elsewhere_without_a_client(tree):
+    for name in ("dockerd", "systemctl", "apt-get"):
+        stand_in(tree, name, "touch started")
+    without = '[ "$1" != docker ] && command -v "$1" >/dev/null'
+    done = sourced(tree, f"""have() {{ {without}; }}; YES=1; need_engine || echo "$? ${{ENGINE_LACK[*]}}" """, DOCKER_HOST="tcp://192.0.2.1:2376")
+    assert done.stdout.startswith("1 there is no docker client here to talk to tcp://192.0.2.1:2376 install one"), done
     assert not (tree / "started").exists()
 
 
@@ -175,6 +188,35 @@ def test_images_are_made_where_the_tests_look_for_them(tree, socket):
     assert (tree / "docker-calls").read_text() == f"info at {here} \nbuild at {here} \n"
 
 
+@pytest.mark.parametrize(
+    "docker, said", [("exit 9", "could not be made\n"), ("exec tail -f /dev/null", "was not made within 0.1 s\n")], ids=["fails", "too slow"])
+def test_an_image_that_cannot_be_made(tree, docker, said):
+    stand_in(tree, "docker", f"echo step 1; {docker}")
+    done = sourced(tree, "IMAGE_SECONDS=0.1; docker_build x; echo made")
+    assert done.returncode == 1 and f"dev: the image x {said}     log: " in done.stderr and "made" not in done.stdout, done
+    assert "      | step 1\n" in done.stderr, done
+
+
+@pytest.mark.parametrize("command", ["docker_build x", "engine_info", str(TREE / "docker/base-image")], ids=["build", "info", "base"])
+def test_the_users_interrupt_ends_it(tree, command):
+    """It goes to the processes of the terminal's foreground."""
+    stand_in(tree, "docker", "echo $$ >pid.new; mv pid.new pid; exec tail -f /dev/null")
+    script = f"""source <(sed -e '/^# ---- Dispatch/,$d' -e "s,^TREE=.*,TREE=$PWD," dev); {command}"""
+    default = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 # a shell's job in the background ignores it
+    env = {"PATH": f"{tree}/bin:/usr/bin:/bin"}
+    job = subprocess.Popen(["bash", "-c", script, "dev"], cwd=tree, env=env, start_new_session=True, preexec_fn=default,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for((tree / "pid").exists, what="docker to run")
+        os.killpg(job.pid, signal.SIGINT)
+        job.wait(30)
+    finally:
+        job.kill()
+        job.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int((tree / "pid").read_text()), signal.SIGKILL)
+
+
 def test_an_engine_that_says_nothing_is_none(tree):
     stand_in(tree, "docker", "exec tail -f /dev/null")
     done = sourced(tree, "ENGINE_ANSWER_SECONDS=0.1; prepare_cluster_tests")
@@ -182,12 +224,14 @@ def test_an_engine_that_says_nothing_is_none(tree):
 
 
 def test_half_a_base_image_gets_no_name(tree):
-    """mmdebstrap fails in the middle: what docker imported of it must not be taken for the image at the next run."""
-    stand_in(tree, "docker", "echo $1 >>docker-calls; case $1 in info) ;; import) cat >/dev/null; echo sha256:1 ;; tag) ;; *) exit 1 ;; esac")
-    for status, calls in ((1, "info image pull import"), (0, "info image pull import tag")):
+    """mmdebstrap fails in the middle: what docker imported of it must not be taken for the image at the next run, nor stay."""
+    stand_in(tree, "docker", "echo $1 >>docker-calls; [ $1-$2 = image-rm ] && echo $3 >>docker-calls\n"
+             "case $1 in info) ;; import) cat >/dev/null; echo sha256:1 ;; tag) ;; *) exit 1 ;; esac")
+    for status, calls in ((1, "info image pull import image sha256:1"), (0, "info image pull import tag")):
         stand_in(tree, "mmdebstrap", f"echo half; exit {status}")
         done = run(tree, TREE / "docker/base-image")
         assert done.returncode == status and (tree / "docker-calls").read_text().split() == calls.split(), done
+        assert status == 0 or "the image could not be made" in done.stderr, done
         (tree / "docker-calls").unlink()
 
 

@@ -21,7 +21,7 @@ import shutil
 from pathlib import Path
 
 from cluster import REQUEST_SECONDS, Cluster, ClusterProblem, Node, Reply, free_port, wait_for
-from engine import PATIENCE, Engine
+from engine import ENGINE_SECONDS, Engine
 from leftovers import OWNER, owner, remove_leftovers
 from shifted_clock import Clock
 
@@ -175,7 +175,7 @@ class ContainerNode(Node):
     def kill(self):
         self.say(f"kill {self.region}")
         self.engine.kill(self.container)
-        wait_for(lambda: not self.is_running, PATIENCE, what=f"{self} to be gone")
+        wait_for(lambda: not self.is_running, ENGINE_SECONDS, what=f"{self} to be gone")
 
     def pause(self):
         self.say(f"pause {self.region}")
@@ -223,7 +223,7 @@ class ContainerNode(Node):
 
     # -- inside
 
-    def execute(self, *command, user="", timeout=PATIENCE):
+    def execute(self, *command, user="", timeout=ENGINE_SECONDS):
         """Runs @command in the daemon's container; its output (bytes). AssertionError when it fails."""
         status, out = self.engine.execute(self.container, command, user, timeout=timeout)
         assert status == 0, f"{self}: {command}: {status} {out.decode(errors='replace')}"

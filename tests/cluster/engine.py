@@ -17,7 +17,7 @@ from cluster import UnixConnection, wait_for
 
 API = (1, 41)
 SOCKET = os.environ.get("TONGBAN_TEST_DOCKER", "/run/docker.sock")
-PATIENCE = 300  # seconds: an engine beside other work, on a slow disk
+ENGINE_SECONDS = 300  # seconds: an engine beside other work, on a slow disk
 REMOVE_SECONDS = 60  # for one that says it cannot yet
 
 
@@ -46,11 +46,11 @@ class Engine:
             self._api = f"/v{major}.{minor}"
         return self._api
 
-    def request(self, method, path, body=None, timeout=PATIENCE):
+    def request(self, method, path, body=None, timeout=ENGINE_SECONDS):
         """(status, bytes)"""
         return self._request(method, self.api + path, body, timeout)
 
-    def _request(self, method, path, body=None, timeout=PATIENCE):
+    def _request(self, method, path, body=None, timeout=ENGINE_SECONDS):
         connection = UnixConnection(self.socket_path, timeout)
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
@@ -89,7 +89,7 @@ class Engine:
         self.call("POST", f"/containers/{container}/kill?signal={signal}")
 
     def stop(self, container, seconds):
-        self.call("POST", f"/containers/{container}/stop?t={seconds}", allow=(304,), timeout=seconds + PATIENCE)
+        self.call("POST", f"/containers/{container}/stop?t={seconds}", allow=(304,), timeout=seconds + ENGINE_SECONDS)
 
     def pause(self, container):
         self.call("POST", f"/containers/{container}/pause")
@@ -107,7 +107,7 @@ class Engine:
         _, raw = self.request("GET", f"/containers/{container}/logs?stdout=1&stderr=1")
         return _unframe(raw).decode(errors="replace")
 
-    def execute(self, container, command, user="", privileged=False, timeout=PATIENCE):
+    def execute(self, container, command, user="", privileged=False, timeout=ENGINE_SECONDS):
         """Runs @command inside: (exit status, its output)."""
         body = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(map(str, command)), "User": user,
                 "Privileged": privileged}

@@ -3,7 +3,7 @@ from cluster import wait_for
 from history import RecordedLoad, check
 from load import find_item
 
-SECONDS = 180  # for what a node does within a few, where nothing else is to be shown: this machine may be busy, or stand still for a while
+WAIT_SECONDS = 180  # for what a node does within a few, where nothing else is to be shown: this machine may be busy, or stand still for a while
 WINDOWS = [("440000", "广东省"), ("330000", "浙江省"), ("500000", "重庆市"), ("520000", "贵州省")]
 
 
@@ -17,7 +17,7 @@ def lost(node, other):
     return next(x["state"] for x in rows if x["code"] == int(other.region)) != "connected"
 
 
-def wait_whole(nodes, seconds=SECONDS):
+def wait_whole(nodes, seconds=WAIT_SECONDS):
     for node in nodes:
         wait_for(lambda n=node: connected(n, len(nodes) - 1), seconds, what=f"{node} to be connected to all others")
 
@@ -40,7 +40,7 @@ def start_load(federation, desk, windows, **options):
     options = {"threads_per_window": 1, "desk_threads": 3, "pace_s": 0.1} | options
     load = RecordedLoad(windows, desk, item, timeline=federation.timeline, **options)
     load.start()
-    assert load.wait_answers(5 * len(windows), SECONDS), "nobody answers"
+    assert load.wait_answers(5 * len(windows), WAIT_SECONDS), "nobody answers"
     return load
 
 
@@ -48,7 +48,7 @@ def finish(federation, load, nodes, other_cases=()):
     """Heals, waits until all have met, lets the load end, checks everything."""
     federation.heal()
     wait_whole(nodes)
-    assert load.wait_answers(10, SECONDS), "no answers after the lines were mended"
-    load.finish(SECONDS)
+    assert load.wait_answers(10, WAIT_SECONDS), "no answers after the lines were mended"
+    load.finish(WAIT_SECONDS)
     federation.timeline.results = check(load, nodes, other_cases)
     return federation.timeline.results

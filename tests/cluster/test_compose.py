@@ -11,7 +11,7 @@ from containers import image, node_image
 from engine import SOCKET
 from leftovers import OWNER, PROJECT, PROJECT_PREFIX, owner, remove_leftovers
 from load import find_item
-from provinces5 import SECONDS
+from provinces5 import WAIT_SECONDS
 from test_loss import back_up, hand_in, restore
 
 BASE_IMAGE = "debian:trixie-slim"
@@ -93,7 +93,7 @@ def wait_health(engine, container, status, said=""):
         h = health(engine, container)
         return h["Status"] == status and any(said in x["Output"] for x in h["Log"]) and h
 
-    return wait_for(found, SECONDS, what=f"{container} to be {status}: {said}")
+    return wait_for(found, WAIT_SECONDS, what=f"{container} to be {status}: {said}")
 
 
 def test_image(docker):
@@ -118,7 +118,7 @@ def test_federation_to_try(project):
             status, out = project.run(service, "tongban", "status", "--json")
             return status == 0 and json.loads(out)["peers_connected"] == len(NODES) - 1
 
-        wait_for(met, SECONDS, what=f"{service} to be connected to the five others")
+        wait_for(met, WAIT_SECONDS, what=f"{service} to be connected to the five others")
     for service in NODES:  # not root, nothing to write to but the one volume
         state = project.engine.inspect(containers[service])
         assert state["HostConfig"]["ReadonlyRootfs"] and state["HostConfig"]["CapDrop"] == ["ALL"]
@@ -129,13 +129,13 @@ def test_federation_to_try(project):
 
     submit = ["case", "submit", "--item", ORPHAN, "--name", "李小满", "--id", "510104190507290029", "--form", "guardian_relation=祖母"]
     wait_for(lambda: any(p["code"] == NODES["sichuan"] and p["items"] for p in project.cli("guangdong", "peer", "list")["peers"]),
-             SECONDS, what="the window to hold the catalog")
+             WAIT_SECONDS, what="the window to hold the catalog")
     case = project.cli("guangdong", *submit)["case"]
 
-    wait_for(lambda: project.status("sichuan", case) == "arrived", SECONDS, what="the case to arrive")
+    wait_for(lambda: project.status("sichuan", case) == "arrived", WAIT_SECONDS, what="the case to arrive")
     project.cli("sichuan", "case", "accept", case)
     project.cli("sichuan", "case", "decide", case, "--grant")
-    wait_for(lambda: project.status("guangdong", case) == "closed_granted", SECONDS, what="the decision to be known at the window")
+    wait_for(lambda: project.status("guangdong", case) == "closed_granted", WAIT_SECONDS, what="the decision to be known at the window")
     assert len({project.cli(x, "case", "show", case)["digest"] for x in ("guangdong", "sichuan")}) == 1
 
     for service, container in containers.items():
@@ -181,7 +181,7 @@ def test_health_while_entries_come_back(federation):
     hand_in(other, node, find_item(other, node), 1)  # the receipt is of the node's ledger
     size = lambda: node.get("/v1/ledger").ok().json()["size"]  # noqa: E731
     held = lambda: [p["held_size"] for p in other.get("/v1/peers").ok().json()["peers"]]  # noqa: E731
-    wait_for(lambda: held() == [size()], SECONDS, what="the other to hold everything")
+    wait_for(lambda: held() == [size()], WAIT_SECONDS, what="the other to hold everything")
     for stopped in (node, other):
         stopped.stop()
     restore(federation, node, backups)
@@ -194,7 +194,7 @@ def test_health_while_entries_come_back(federation):
         last = h["Log"][-QUICK["Retries"] - 1 :]
         return len(last) > QUICK["Retries"] and all(x["ExitCode"] == 8 and "recovering: " in x["Output"] for x in last) and h
 
-    found = wait_for(refused, SECONDS, what="checks enough")
+    found = wait_for(refused, WAIT_SECONDS, what="checks enough")
     assert found["Status"] == "starting", found
     other.start()
     wait_health(node.engine, node.container, "healthy")

@@ -4,7 +4,7 @@ import random
 from cluster import wait_for
 from containers import image
 from load import application, submit
-from provinces5 import SECONDS, finish, five_provinces, lost, start_load, wait_whole
+from provinces5 import WAIT_SECONDS, finish, five_provinces, lost, start_load, wait_whole
 
 KILLS = 12
 SEED = 1
@@ -20,7 +20,7 @@ def test_kill(federation):
         victim = dice.choice(everybody)
         victim.kill()
         others = [w for w in windows if w is not victim]
-        assert load.wait_answers(dice.choice([0, 3, 8]), SECONDS, node=dice.choice(others))
+        assert load.wait_answers(dice.choice([0, 3, 8]), WAIT_SECONDS, node=dice.choice(others))
         victim.start()
     finish(federation, load, everybody)
 
@@ -33,16 +33,16 @@ def test_pause_and_cut_together(federation):
     still, others = [desk, windows[3]], windows[:3]
     for node in still:
         node.pause()
-    assert load.wait_answers(8, SECONDS, node=windows[1])
+    assert load.wait_answers(8, WAIT_SECONDS, node=windows[1])
     for node in others:
         for other in still:
-            wait_for(lambda a=node, b=other: lost(a, b), SECONDS, what=f"{node} to take {other} for lost")
+            wait_for(lambda a=node, b=other: lost(a, b), WAIT_SECONDS, what=f"{node} to take {other} for lost")
     federation.cut(windows[0], windows[1])
     windows[2].kill()
     windows[3].resume()
-    assert load.wait_answers(3, SECONDS, node=windows[3])
+    assert load.wait_answers(3, WAIT_SECONDS, node=windows[3])
     desk.resume()
-    assert load.wait_answers(8, SECONDS, node=windows[3])
+    assert load.wait_answers(8, WAIT_SECONDS, node=windows[3])
     windows[2].start()
     finish(federation, load, [desk, *windows])
 
@@ -57,7 +57,7 @@ def test_full_disk(federation):
     federation.say("disk full")
     desk.expect_error("store.full")
     desk.engine.execute(desk.container, ["dd", "if=/dev/zero", f"of={FILL}", "bs=64k"])
-    wait_for(lambda: "disk" in desk.get("/v1/status").ok().json()["writer"], SECONDS, what="the desk to notice the full disk")
+    wait_for(lambda: "disk" in desk.get("/v1/status").ok().json()["writer"], WAIT_SECONDS, what="the desk to notice the full disk")
     taken = []  # what still found room
 
     def is_refused():
@@ -66,11 +66,11 @@ def test_full_disk(federation):
             taken.append(reply.json()["case"])
         return reply.status == 507
 
-    wait_for(is_refused, SECONDS, what="the desk to refuse a case")
-    assert load.wait_answers(5, SECONDS, node=window), "a window must go on when the desk's disk is full"
+    wait_for(is_refused, WAIT_SECONDS, what="the desk to refuse a case")
+    assert load.wait_answers(5, WAIT_SECONDS, node=window), "a window must go on when the desk's disk is full"
     federation.say("room again")
     desk.execute("rm", FILL)
-    wait_for(lambda: desk.get("/v1/status").ok().json()["writer"] == "ok", SECONDS, what="the desk to write again")
+    wait_for(lambda: desk.get("/v1/status").ok().json()["writer"] == "ok", WAIT_SECONDS, what="the desk to write again")
     finish(federation, load, [desk, window], other_cases=taken)
 
 
@@ -85,7 +85,7 @@ def test_rolling_upgrade(federation):
         node.stop()
         node.use_image(new)
         node.start()
-        assert load.wait_answers(4, SECONDS, node=windows[3] if node is not windows[3] else windows[2])
+        assert load.wait_answers(4, WAIT_SECONDS, node=windows[3] if node is not windows[3] else windows[2])
     finish(federation, load, [desk, *windows])
     versions = {n.get("/v1/status").ok().json()["version"] for n in (desk, *windows)}
     assert len(versions) == 2, versions
@@ -99,5 +99,5 @@ def test_new_case_while_the_desk_is_dead(federation):
     windows[0].kill()
     windows[0].start()
     desk.start()
-    wait_for(lambda: desk.get(f"/v1/cases/{case}").json().get("status") == "arrived", SECONDS, what="the case to arrive")
-    load.finish(SECONDS)
+    wait_for(lambda: desk.get(f"/v1/cases/{case}").json().get("status") == "arrived", WAIT_SECONDS, what="the case to arrive")
+    load.finish(WAIT_SECONDS)

@@ -16,7 +16,7 @@ from cluster import wait_for
 from containers import PORT
 from forged_member import ForgedMember
 from history import check
-from provinces5 import SECONDS, start_load
+from provinces5 import WAIT_SECONDS, start_load
 from sp_client import ADD_CHECKPOINT, BATCH, COSIG, GOSSIP, HINT, OK, PULL, SpClient, envelope, hello, message, pull
 from tlog_maker import consistency
 from tlog_reader import tree_root
@@ -67,7 +67,7 @@ def attacked(federation, request):
     federation.cli("ca", "publish", "--dir", federation.ca_dir, hostile.dir)
     federation.start()
     for node in (desk, *windows):
-        wait_for(lambda n=node: n.get("/v1/status").ok().json()["peers_connected"] == 2, SECONDS, what=f"{node} to meet the others")
+        wait_for(lambda n=node: n.get("/v1/status").ok().json()["peers_connected"] == 2, WAIT_SECONDS, what=f"{node} to meet the others")
     load = start_load(federation, desk, windows)
     federation.watch = Watch([desk, *windows])
     yield federation, desk, windows, load, hostile
@@ -75,8 +75,8 @@ def attacked(federation, request):
 
 def end(federation, desk, windows, load, connections=0):
     """@connections: how many the attack has had open at once, at most."""
-    assert load.wait_answers(10, SECONDS)
-    load.finish(SECONDS)
+    assert load.wait_answers(10, WAIT_SECONDS)
+    load.finish(WAIT_SECONDS)
     watch = federation.watch
     watch.end()
     figures = {}
@@ -86,13 +86,13 @@ def end(federation, desk, windows, load, connections=0):
         assert peak < PEAK_BYTES_MAX, f"{node}: {peak} bytes at most"
         assert most <= watch.before[node] + connections + DESCRIPTORS_FREE, f"{node}: {most} descriptors, before it {watch.before[node]}"
         assert node.memory_bytes() < MEMORY_BYTES_MAX, f"{node}: {node.memory_bytes()} bytes"
-        wait_for(lambda n=node: n.descriptor_count() <= watch.before[n] + DESCRIPTORS_FREE, SECONDS, what=f"{node} to have given descriptors back")
+        wait_for(lambda n=node: n.descriptor_count() <= watch.before[n] + DESCRIPTORS_FREE, WAIT_SECONDS, what=f"{node} to have given descriptors back")
     federation.timeline.results = check(load, [desk, *windows]) | figures
 
 
 def connect(desk, hostile, **options):
     """Again, where the machine stood still for so long in the middle of it that the desk gave it up."""
-    return wait_for(lambda: SpClient(desk.address, PORT, hostile.dir, timeout=CONNECT_SECONDS, **options), SECONDS, what=f"{desk} to take a connection")
+    return wait_for(lambda: SpClient(desk.address, PORT, hostile.dir, timeout=CONNECT_SECONDS, **options), WAIT_SECONDS, what=f"{desk} to take a connection")
 
 
 def in_threads(work, count):
@@ -108,7 +108,7 @@ def in_threads(work, count):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(SECONDS)
+        thread.join(WAIT_SECONDS)
     assert not failures, failures
 
 
@@ -144,7 +144,7 @@ def test_flood(attacked):
 
     in_threads(flood, 12)
     assert answered
-    assert load.wait_answers(10, SECONDS, node=windows[0]) and load.wait_answers(3, SECONDS, node=desk)
+    assert load.wait_answers(10, WAIT_SECONDS, node=windows[0]) and load.wait_answers(3, WAIT_SECONDS, node=desk)
     end(federation, desk, windows, load, connections=12)
 
 
@@ -187,7 +187,7 @@ def test_another_ones_name(attacked):
     assert kind == sp_client.ERROR and content[1] == [404], content
     kind, content = peer.ask(pull(510000, 1, os.urandom(32)))
     assert kind == sp_client.ERROR and content[1] == [409], content
-    desk.wait_log("ledger.contradicted", seconds=SECONDS)
+    desk.wait_log("ledger.contradicted", seconds=WAIT_SECONDS)
     desk.expect_error("ledger.contradicted")
     peer.close()
     end(federation, desk, windows, load)
@@ -219,7 +219,7 @@ def test_slow_reader_and_slow_greeting(attacked):
             raw.sendall(b"\x16\x03\x01")
         except OSError:
             pass  # closed by the desk while this machine stood still
-    assert load.wait_answers(10, SECONDS, node=windows[0]), "the others are served"
+    assert load.wait_answers(10, WAIT_SECONDS, node=windows[0]), "the others are served"
 
     def stands(raw):
         try:
@@ -231,11 +231,11 @@ def test_slow_reader_and_slow_greeting(attacked):
 
     for raw in loris:
         raw.setblocking(False)
-    wait_for(lambda: not any(map(stands, loris)), SECONDS, what="the desk to close all handshakes that do not end")
+    wait_for(lambda: not any(map(stands, loris)), WAIT_SECONDS, what="the desk to close all handshakes that do not end")
     for peer in (*slow, *loris):
         peer.close()
     end(federation, desk, windows, load, connections=len(slow) + len(loris))
-    wait_for(lambda: desk.get("/v1/status").ok().json()["peers_connected"] == 2, SECONDS, what="the others to be connected")
+    wait_for(lambda: desk.get("/v1/status").ok().json()["peers_connected"] == 2, WAIT_SECONDS, what="the others to be connected")
 
 
 def peer_of(node):
@@ -244,7 +244,7 @@ def peer_of(node):
 
 def wait_held(nodes, size):
     for node in nodes:
-        wait_for(lambda n=node: peer_of(n)["held_size"] == size, SECONDS, what=f"{node} to hold {size} entries of the hostile member")
+        wait_for(lambda n=node: peer_of(n)["held_size"] == size, WAIT_SECONDS, what=f"{node} to hold {size} entries of the hostile member")
 
 
 def evidence_of(node):
@@ -273,12 +273,12 @@ def test_two_histories(attacked):
         for ledger in (member, other, member, other):
             ledger.add(to=[NOBODY], salt=os.urandom(32))
         for node in nodes:
-            wait_for(lambda n=node: peer_of(n)["state"] == "frozen" and peer_of(n)["disputed"], SECONDS, what=f"{node} to hold evidence")
-            rows = wait_for(lambda n=node: evidence_of(n), SECONDS, what=f"{node} to have written or got evidence")
+            wait_for(lambda n=node: peer_of(n)["state"] == "frozen" and peer_of(n)["disputed"], WAIT_SECONDS, what=f"{node} to hold evidence")
+            rows = wait_for(lambda n=node: evidence_of(n), WAIT_SECONDS, what=f"{node} to have written or got evidence")
             assert {(x["accused"], x["common_size"]) for x in rows} == {(HOSTILE, 4)}, rows  # 5, down to a whole subtree
-            told = node.wait_log("ledger.what-to-do", seconds=SECONDS)
+            told = node.wait_log("ledger.what-to-do", seconds=WAIT_SECONDS)
             assert all(str(HOSTILE) in x.line for x in told), told
-            wait_for(lambda n=node: alarms_about_it(n, "ledger.equivocation") or alarms_about_it(n, "ledger.accused"), SECONDS,
+            wait_for(lambda n=node: alarms_about_it(n, "ledger.equivocation") or alarms_about_it(n, "ledger.accused"), WAIT_SECONDS,
                      what=f"{node} to name it")
         for ledger in (member, other):
             ledger.add(to=[NOBODY])
@@ -287,7 +287,7 @@ def test_two_histories(attacked):
         kind, answer = peer.ask(add_checkpoint(member, 0, len(member.hashes)))
         assert kind == COSIG and answer[1] != [200], "no cosignature for who is disputed"
         peer.close()
-        assert load.wait_answers(10, SECONDS, node=windows[0]) and load.wait_answers(3, SECONDS, node=desk)
+        assert load.wait_answers(10, WAIT_SECONDS, node=windows[0]) and load.wait_answers(3, WAIT_SECONDS, node=desk)
         assert all(peer_of(n)["held_size"] < len(member.entries) for n in nodes), "what came after that is not taken"
     end(federation, desk, windows, load, connections=1)
 
@@ -338,7 +338,7 @@ def test_replays(attacked):
         new_checkpoint = add_checkpoint(member, 4, 8)
         kind, answer = peer.ask(new_checkpoint)
         assert kind == COSIG and answer[1] == [200], answer
-        wait_for(lambda: len(gossip) > 3, SECONDS, what="the desk to gossip")
+        wait_for(lambda: len(gossip) > 3, WAIT_SECONDS, what="the desk to gossip")
 
         federation.say("replays")
         peer.close()
@@ -354,11 +354,11 @@ def test_replays(attacked):
                 assert kind == OK, (kind, answer)
         member.answers[PULL] = lambda asked, code: old_batch if code == int(desk.region) else member._pull(code, asked)
         member.add(to=[NOBODY])
-        wait_for(lambda: alarms_about_it(desk, "ledger.rolled-back"), SECONDS, what="the desk to refuse the old batch")
+        wait_for(lambda: alarms_about_it(desk, "ledger.rolled-back"), WAIT_SECONDS, what="the desk to refuse the old batch")
         for node in nodes:
-            wait_for(lambda n=node: alarms_about_it(n, "witness.bad-answer"), SECONDS, what=f"{node} to refuse the old cosignature")
+            wait_for(lambda n=node: alarms_about_it(n, "witness.bad-answer"), WAIT_SECONDS, what=f"{node} to refuse the old cosignature")
         wait_held(windows, 9)
-        assert load.wait_answers(10, SECONDS, node=windows[0]) and load.wait_answers(3, SECONDS, node=desk)
+        assert load.wait_answers(10, WAIT_SECONDS, node=windows[0]) and load.wait_answers(3, WAIT_SECONDS, node=desk)
         state = peer_of(desk)
         assert state["held_size"] in (8, 9) and state["state"] != "frozen" and not state["disputed"], state
         assert all(evidence_of(node) == [] for node in nodes)

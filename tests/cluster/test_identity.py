@@ -1,6 +1,6 @@
 """Certificates end and are taken back while connections stand."""
 from cluster import wait_for
-from provinces5 import SECONDS, connected, finish, five_provinces, start_load, wait_whole
+from provinces5 import WAIT_SECONDS, connected, finish, five_provinces, start_load, wait_whole
 
 DAY = 24 * 3600
 
@@ -20,9 +20,9 @@ def test_revocation_in_flight(federation):
     federation.cli("ca", "revoke", "--dir", federation.ca_dir, "--code", revoked.region, "--reason", "key-compromise")
     reload_all(federation, nodes)
     for node in (desk, *windows[1:]):
-        wait_for(lambda n=node: connected(n, 2), SECONDS, what=f"{node} to close the revoked one's connections")
-    assert load.wait_answers(3, SECONDS, node=revoked), "it still serves its own people"
-    assert load.wait_answers(3, SECONDS, node=windows[1])
+        wait_for(lambda n=node: connected(n, 2), WAIT_SECONDS, what=f"{node} to close the revoked one's connections")
+    assert load.wait_answers(3, WAIT_SECONDS, node=revoked), "it still serves its own people"
+    assert load.wait_answers(3, WAIT_SECONDS, node=windows[1])
     federation.say("new certificate")
     federation.cli("ca", "issue", "--dir", federation.ca_dir, "--node", revoked.dir)
     reload_all(federation, nodes)
@@ -39,8 +39,8 @@ def test_expiry_in_flight(federation):
         node.set_clock(400 * DAY)
         node.expect_error("certs.expired")
     for node in nodes:
-        wait_for(lambda n=node: connected(n, 0), SECONDS, what=f"{node} to close connections of ended certificates")
-    assert load.wait_answers(3, SECONDS, node=windows[0]), "it still serves its own people"
+        wait_for(lambda n=node: connected(n, 0), WAIT_SECONDS, what=f"{node} to close connections of ended certificates")
+    assert load.wait_answers(3, WAIT_SECONDS, node=windows[0]), "it still serves its own people"
     federation.say("new certificates")
     for node in nodes:
         federation.cli("ca", "issue", "--dir", federation.ca_dir, "--node", node.dir, "--days", 1000)

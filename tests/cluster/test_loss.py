@@ -8,15 +8,15 @@ import shutil
 from cluster import wait_for
 from history import check
 from load import submit, view, wait_same
-from provinces5 import SECONDS, finish, five_provinces, start_load, wait_whole
+from provinces5 import WAIT_SECONDS, finish, five_provinces, start_load, wait_whole
 
 
 def hand_in(node, desk, item, count):
     """@count cases, which the desk then has; their digests."""
     cases = [submit(node, item) for _ in range(count)]
     for case in cases:
-        wait_for(lambda c=case: view(node, c)["status"] == "arrived", SECONDS, what=f"case {case} to arrive")
-        wait_same(node, desk, case, SECONDS)
+        wait_for(lambda c=case: view(node, c)["status"] == "arrived", WAIT_SECONDS, what=f"case {case} to arrive")
+        wait_same(node, desk, case, WAIT_SECONDS)
     return {case: view(node, case)["digest"] for case in cases}
 
 
@@ -38,7 +38,7 @@ def restore(federation, node, backups):
 
 
 def wait_writes(node):
-    wait_for(lambda: node.get("/v1/status").ok().json()["writer"] == "ok", SECONDS, what="its entries to come back")
+    wait_for(lambda: node.get("/v1/status").ok().json()["writer"] == "ok", WAIT_SECONDS, what="its entries to come back")
 
 
 def test_restore_from_backup(federation):
@@ -53,13 +53,13 @@ def test_restore_from_backup(federation):
     for name in ("ledger.db", "keys.db"):
         for file in lost.dir.glob(f"{name}*"):
             file.unlink()
-    assert load.wait_answers(10, SECONDS, node=others[0]), "the others go on"
+    assert load.wait_answers(10, WAIT_SECONDS, node=others[0]), "the others go on"
     restore(federation, lost, backups)
     lost.expect_error("ledger.behind")
     lost.start()
     wait_writes(lost)
     for case, digest in digests.items():
-        wait_for(lambda c=case, d=digest: view(lost, c)["digest"] == d, SECONDS, what=f"case {case} as before")
+        wait_for(lambda c=case, d=digest: view(lost, c)["digest"] == d, WAIT_SECONDS, what=f"case {case} as before")
     digests |= hand_in(lost, desk, load.item, 1)
     finish(federation, load, [desk, *windows], other_cases=digests)
 
@@ -76,13 +76,13 @@ def test_whole_volume_gone(federation):
     office = federation.dir / "office"
     shutil.copytree(lost.dir, office, ignore=DATABASES)
     shutil.copytree(back_up(federation, lost), office / "backups")
-    assert acknowledged.wait_answers(30, SECONDS, node=lost)
-    acknowledged.finish(SECONDS)
+    assert acknowledged.wait_answers(30, WAIT_SECONDS, node=lost)
+    acknowledged.finish(WAIT_SECONDS)
     lost.kill()
     federation.say(f"{lost.region} loses its disk")
     for path in lost.dir.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert load.wait_answers(10, SECONDS, node=other), "the others go on"
+    assert load.wait_answers(10, WAIT_SECONDS, node=other), "the others go on"
 
     shutil.copytree(office, lost.dir, dirs_exist_ok=True)
     restore(federation, lost, lost.dir / "backups")

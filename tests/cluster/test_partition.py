@@ -3,7 +3,7 @@ back all have the same."""
 import pytest
 from cluster import wait_for
 from load import find_item, submit
-from provinces5 import SECONDS, WINDOWS, finish, five_provinces, lost, start_load
+from provinces5 import WAIT_SECONDS, WINDOWS, finish, five_provinces, lost, start_load
 
 SERVED_SECONDS = 10  # a window's answer may take this long, whatever the lines do, beside what the machine stood still for
 HERE_MS, THERE_MS = 25, 1000  # a round trip on this machine takes less than the one; over a line of 30 ms more than that, but a cut one's more than the other
@@ -12,7 +12,7 @@ HERE_MS, THERE_MS = 25, 1000  # a round trip on this machine takes less than the
 def test_lines_are_as_slow_as_said(federation):
     """Otherwise the other tests of this folder would show less than they say."""
     a, b = (federation.add_node(*x) for x in WINDOWS[:2])
-    wait_for(lambda: a.round_trip_ms(b) < HERE_MS, SECONDS, what="a round trip as this machine can do it")
+    wait_for(lambda: a.round_trip_ms(b) < HERE_MS, WAIT_SECONDS, what="a round trip as this machine can do it")
     federation.wan(delay_ms=15)
 
     def as_said(a, b):
@@ -21,7 +21,7 @@ def test_lines_are_as_slow_as_said(federation):
         return ms < THERE_MS
 
     for pair in ((a, b), (b, a)):
-        wait_for(lambda p=pair: as_said(*p), SECONDS, what="a packet to get through")
+        wait_for(lambda p=pair: as_said(*p), WAIT_SECONDS, what="a packet to get through")
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def loaded(federation):
 
 
 def wait_lost(node, other):
-    wait_for(lambda: lost(node, other), SECONDS, what=f"{node} to notice that {other} is away")
+    wait_for(lambda: lost(node, other), WAIT_SECONDS, what=f"{node} to notice that {other} is away")
 
 
 def wait_have(node, other):
     """At once, where the line was never cut; but a machine that stood still for some seconds makes them dial anew."""
-    wait_for(lambda: not lost(node, other), SECONDS, what=f"{node} to have {other}")
+    wait_for(lambda: not lost(node, other), WAIT_SECONDS, what=f"{node} to have {other}")
 
 
 def wait_lost_both_ways(node, others):
@@ -48,7 +48,7 @@ def wait_lost_both_ways(node, others):
 
 def assert_served(load, nodes):
     for node in nodes:
-        assert load.wait_answers(3, SECONDS, node=node), f"{node} does not serve while it is cut off"
+        assert load.wait_answers(3, WAIT_SECONDS, node=node), f"{node} does not serve while it is cut off"
 
 
 def test_desk_alone(loaded):
@@ -158,4 +158,4 @@ def test_while_cut_off_a_case_waits(federation):
     assert windows[0].get(f"/v1/cases/{case}").ok().json()["status"] == "forwarded"
     assert desk.get(f"/v1/cases/{case}").status == 404
     federation.heal()
-    wait_for(lambda: desk.get(f"/v1/cases/{case}").json().get("status") == "arrived", SECONDS, what="the case to arrive")
+    wait_for(lambda: desk.get(f"/v1/cases/{case}").json().get("status") == "arrived", WAIT_SECONDS, what="the case to arrive")

@@ -107,12 +107,10 @@ class ContainerNode(Node):
             for path in (self.dir, *self.dir.rglob("*")):
                 os.chown(path, USER, USER, follow_symlinks=False)
 
-    def remove(self):
-        for container in (self.container, self.line_container):
-            if container:
-                self.engine.remove(container)
-        if self.volume:
-            self.engine.remove_volume(self.volume)
+    def removals(self):
+        """What takes it away, in this order."""
+        containers = [lambda id=id: self.engine.remove(id) for id in (self.container, self.line_container) if id]
+        return containers + ([lambda: self.engine.remove_volume(self.volume)] if self.volume else [])
 
     def use_image(self, name, arguments=()):
         """The next start() is of the image @name, with @arguments of tongband."""
@@ -364,6 +362,17 @@ class ContainerCluster(Cluster):
 
     # -- end
 
+    def _remove_all(self):
+        """What cannot be removed keeps nothing else here."""
+        problems = []
+        for remove in [x for node in self.nodes for x in node.removals()] + [lambda: self.engine.remove_network(self.network)]:
+            try:
+                remove()
+            except Exception as e:
+                problems.append(f"{type(e).__name__}: {e}")
+        if problems:
+            raise ClusterProblem("\n".join(problems))
+
     def close(self):
         if self.is_closed:
             return
@@ -381,8 +390,6 @@ class ContainerCluster(Cluster):
                     for node in self.nodes:
                         Path(f"{node.dir}.log").write_text(node.log_text())
             finally:
-                for node in self.nodes:
-                    node.remove()
-                self.engine.remove_network(self.network)
+                self._remove_all()
             if not self.failed and os.environ.get("TONGBAN_TEST_KEEP") != "1":
                 shutil.rmtree(self.dir, ignore_errors=True)

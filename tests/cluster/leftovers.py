@@ -9,6 +9,7 @@ for: what is its is left alone for as long as a run may take.
 """
 import functools
 import os
+import re
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ RUN_SECONDS_MAX = 6 * 3600
 
 
 def started(pid):
-    """When the process @pid began, in ticks since the machine did; None when there is none."""
+    """When the process @pid began, in ticks since the machine did; None when there is none, or it is not shown."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -36,15 +37,27 @@ def owner():
     return f"{namespace()}-{os.getpid()}-{started(os.getpid())}-{int(time.time())}"
 
 
-def is_gone(name):
-    """Whether the process that owner() named so has ended."""
+def exists(pid):
+    """Also one of another user, which /proc may hide (hidepid)."""
     try:
-        space, pid, start, seconds = name.split("-")
-        if space != namespace():
-            return time.time() - int(seconds) > RUN_SECONDS_MAX
-        return started(pid) != start
-    except ValueError:
-        return True  # a name of something older
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def is_gone(name):
+    """Whether the process that owner() named so has ended. A name that it did not make is somebody else's, who may use what he has."""
+    parts = re.fullmatch(r"(\d+)-(\d+)-(\d+)-(\d+)", name)
+    if not parts:
+        return False
+    space, pid, start, seconds = parts.groups()
+    if space != namespace():
+        return time.time() - int(seconds) > RUN_SECONDS_MAX
+    began = started(pid)
+    return not exists(pid) if began is None else began != start
 
 
 def owner_of(labels):

@@ -20,6 +20,7 @@ NODES = {"sichuan": 510000, "guangdong": 440000, "zhejiang": 330000, "chongqing"
 ORPHAN = "11510000TEMP00021820007KSTB0066"  # 孤儿认定申请受理, Sichuan
 UP_SECONDS = 600  # this machine may be busy
 QUICK = {"Interval": 10**9, "Retries": 1}
+TRIES = 3
 FILL = "/var/lib/tongban/ballast"
 
 
@@ -171,6 +172,31 @@ def test_health_of_a_full_disk(federation):
     wait_health(node.engine, node.container, "healthy")
 
 
+def refused(node, reason):
+    """Its health, once so many of its last checks failed with @reason that it would be unhealthy if they counted; None before."""
+    h = health(node.engine, node.container)
+    last = h["Log"][-QUICK["Retries"] - 1 :]
+    return len(last) > QUICK["Retries"] and all(x["ExitCode"] == 8 and reason in x["Output"] for x in last) and h
+
+
+def test_health_while_others_are_asked(federation):
+    """A node that starts while another is away asks for a minute; where this machine needed it for one check, it starts anew."""
+    node = federation.add_node("510000", "四川省", ledger={"start_ask_ms": 60_000})
+    federation.add_node("440000", "广东省")  # away
+    federation.publish()
+    node.health_check = QUICK
+    for _ in range(TRIES):
+        node.start(wait=False)
+        asked = lambda: refused(node, "no node answers") or health(node.engine, node.container)["Status"] == "healthy"  # noqa: E731
+        found = wait_for(asked, WAIT_SECONDS, what="checks enough")
+        if found is not True:
+            assert found["Status"] == "starting" and node.is_running, found
+            return
+        node.stop()
+        node.use_image(node.image)
+    pytest.fail("healthy before it was checked twice")
+
+
 def test_health_while_entries_come_back(federation):
     """A node that waits for what the others hold of its ledger fails its checks and is "starting", however many there were."""
     node = federation.add_node("510000", "四川省", catalog="sichuan.json")
@@ -188,13 +214,7 @@ def test_health_while_entries_come_back(federation):
     node.expect_error("ledger.behind")
     node.use_image(node.image)  # a container without checks of its time before
     node.start(wait=False)
-
-    def refused():
-        h = health(node.engine, node.container)
-        last = h["Log"][-QUICK["Retries"] - 1 :]
-        return len(last) > QUICK["Retries"] and all(x["ExitCode"] == 8 and "recovering: " in x["Output"] for x in last) and h
-
-    found = wait_for(refused, WAIT_SECONDS, what="checks enough")
+    found = wait_for(lambda: refused(node, "recovering: "), WAIT_SECONDS, what="checks enough")
     assert found["Status"] == "starting", found
     other.start()
     wait_health(node.engine, node.container, "healthy")

@@ -80,7 +80,21 @@ def test_who_is_gone(dead, monkeypatch):
     assert leftovers.is_gone(dead) and not leftovers.is_gone(owner())
     space, pid, start, seconds = owner().split("-")
     assert leftovers.is_gone(f"{space}-{pid}-{int(start) - 1}-{seconds}"), "another had this number"
-    assert leftovers.is_gone(str(os.getpid())), "not a name of ours"
+    for other in ("demo", "", str(2**22), f"{owner()}-1", owner().replace(start, "x")):
+        assert not leftovers.is_gone(other), "no name of ours, as of docker compose -p tongban-compose-demo"
     elsewhere = f"{int(space) + 1}-{pid}-{start}-"
     assert not leftovers.is_gone(f"{elsewhere}{seconds}"), "it may run, where it cannot be looked for"
     assert leftovers.is_gone(f"{elsewhere}{int(seconds) - leftovers.RUN_SECONDS_MAX - 60}")
+
+
+def test_a_process_that_is_not_shown(dead, monkeypatch):
+    """Of another user, where /proc hides those."""
+    monkeypatch.setattr(leftovers, "started", lambda pid: None)
+    own = f"{leftovers.namespace()}-{os.getpid()}-1-1"
+    assert leftovers.is_gone(dead) and not leftovers.is_gone(own)
+
+    def refuse(pid, signal):
+        raise PermissionError(pid)
+
+    monkeypatch.setattr(os, "kill", refuse)
+    assert not leftovers.is_gone(own)

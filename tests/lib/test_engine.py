@@ -10,7 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "cluster"))
 
+import containers  # noqa: E402
 import engine as lib  # noqa: E402
+from cluster import ClusterProblem  # noqa: E402
 from engine import Engine  # noqa: E402
 
 
@@ -90,6 +92,25 @@ def test_what_is_being_removed_is_removed(start, monkeypatch):
     monkeypatch.setattr(lib, "REMOVE_SECONDS", 0.2)
     with pytest.raises(TimeoutError, match="active endpoints"):
         engine.remove_network("stays")
+
+
+def test_one_that_stays_keeps_nothing_else(start, monkeypatch):
+    """At the end of a federation in containers."""
+    of = lambda kind, name: ("DELETE", f"/v1.41/{kind}/{name}?force=true" + ("&v=true" if kind == "containers" else ""))  # noqa: E731
+    busy, gone = (409, {"message": "no answer from the disk"}), (204, b"")
+    network = ("DELETE", "/v1.41/networks/tag")
+    wanted = [of("containers", "a"), of("containers", "a-line"), of("volumes", "a-volume"), of("containers", "b-line"), network]
+    server, engine = start({x: [busy if x == wanted[0] else gone] for x in wanted})
+    monkeypatch.setattr(lib, "REMOVE_SECONDS", 0.2)
+    federation = object.__new__(containers.ContainerCluster)
+    federation.engine, federation.network, federation.nodes = engine, "tag", []
+    for ids in (("a", "a-line", "a-volume"), (None, "b-line", None)):
+        node = object.__new__(containers.ContainerNode)
+        node.engine, (node.container, node.line_container, node.volume) = engine, ids
+        federation.nodes.append(node)
+    with pytest.raises(ClusterProblem, match="no answer from the disk"):
+        federation._remove_all()
+    assert [x for x in dict.fromkeys(server.asked) if x != "/version"] == [path for _, path in wanted]
 
 
 def test_the_gateway_that_is_of_ipv4(start):

@@ -10,7 +10,9 @@ from cluster import wait_for
 from load import Load, check_ledgers, find_item, three_provinces, verify_all
 
 DEAD_LINE_SECONDS = 10
-TRIES = 10  # a machine that stands still is silent, too: what happens then says nothing
+LATE_SECONDS = 8  # after the dead line; a look a second is allowed, the rest is the machine's
+TRIES = 5  # a machine that stands still is silent, too, and sees late: what happens then says nothing
+SHORT_TRIES = 3
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_silent_peer_is_noticed_and_comes_back(loaded, who):
     others = [node for node in (desk, *windows) if node is not silent]
     pid = silent.pid
     lost = lambda node: [x for x in node.log_lines("peer.lost") if x.subject == silent.region]
-    noticed = 0.0
+    tries = []  # seconds until all had noticed
     for _ in range(TRIES):
         lost_before = {node: len(lost(node)) for node in others}
         silent.pause()
@@ -58,13 +60,13 @@ def test_silent_peer_is_noticed_and_comes_back(loaded, who):
             wait_for(lambda n=node: len(lost(n)) > lost_before[n], what=f"{node} to notice the silence")
             assert "no answer" in lost(node)[-1].text, lost(node)[-1]
             assert peer_state(node, silent) == "lost"
-        noticed = time.monotonic() - began
-        if noticed > DEAD_LINE_SECONDS - 6:
+        tries.append(time.monotonic() - began)
+        if DEAD_LINE_SECONDS - 6 < tries[-1] < DEAD_LINE_SECONDS + LATE_SECONDS:
             break
         silent.resume()
         wait_connected([desk, *windows])
     else:
-        raise AssertionError(f"lost after {noticed:.1f} s: a busy peer would be lost too")
+        raise AssertionError(f"lost after {', '.join(f'{x:.1f}' for x in tries)} s, each time: too soon for a busy peer, or too late")
     assert load.wait_answers(10, node=windows[1]), "a window must go on when a peer is silent"
     for node in others:
         wait_for(lambda n=node: all(peer_state(n, other) == "connected" for other in others if other is not n), what="the others to stand together")
@@ -79,7 +81,7 @@ def test_short_silence_is_no_loss(loaded):
     nodes = [desk, *windows]
     lost = lambda: [len(node.log_lines("peer.lost")) for node in nodes]
     for silent in (desk, windows[0], desk):
-        for _ in range(TRIES):
+        for _ in range(SHORT_TRIES):
             before, began = lost(), time.monotonic()
             silent.pause()
             assert load.wait_answers(5, node=windows[1]), "a window must go on when a peer is silent"

@@ -26,7 +26,7 @@ DESCRIPTORS_NEEDED = {
 }
 THREADS_NEEDED = 17
 FLOOR = 0.1  # the quantile by which dead connections are judged
-JUDGED_FROM_S = 600  # shorter runs have no growth to speak of, and of their few lags the machine's worst moment would decide: shown, not judged
+JUDGED_FROM_S = 600  # shorter runs have no growth to speak of: shown, not judged; of their few lags the median is, as the machine's worst moment decides on p99
 WARM_UP_PART = 1 / 6  # of the run: caches fill, every node is killed at least once
 
 # Error lines that a fault explains; any other one fails the run.

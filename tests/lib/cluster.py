@@ -303,7 +303,13 @@ class Node:
         """SIGSTOP: alive for the kernel and for TCP, but silent; returns when every thread stands still."""
         self.process.send_signal(signal.SIGSTOP)
         self.is_paused = True
-        wait_for(lambda: os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG), what=f"{self} to stand still")
+
+        def stands():
+            if not self.is_running:
+                raise ClusterProblem(f"{self} ended before it could be paused, status {self.process.returncode}\n{self.log_tail()}")
+            return os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG)
+
+        wait_for(stands, what=f"{self} to stand still")
 
     def resume(self):
         """Ends a pause. No SIGCONT to who runs: it takes away each SIGSTOP that is still under way to a thread, as that of

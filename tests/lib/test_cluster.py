@@ -200,6 +200,8 @@ def test_death_is_told_at_once(pair):
     node = pair.nodes[0]
     os.kill(node.pid, signal.SIGKILL)
     wait_for(lambda: not node.is_running, what="the daemon to end")
+    with pytest.raises(ClusterProblem, match="ended before it could be paused, status -9"):
+        node.pause()
     with pytest.raises(ClusterProblem, match="510000: ended of itself, status -9"):
         pair.check()
 

@@ -2,6 +2,7 @@
 The end of a run, too: what is found then is written down as failed."""
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -246,15 +247,36 @@ def test_what_the_machine_stood_still_for_is_no_wait(tmp_path):
     assert h.load.longest_wait(h.a) == 7.5
 
 
+LOOKS = """
+import pathlib, sys, time
+import stalls
+from cluster import wait_for
+
+folder = pathlib.Path(sys.argv[1])
+looked = stalls.Stalls(folder)
+looked.start()
+wait_for(lambda: list(folder.iterdir()), what="the first write")
+begin = time.monotonic()
+print("looking", flush=True)
+print(wait_for(lambda: max(0, looked.within(begin, time.monotonic()) - 1), what="the pause to be noticed") + 1, flush=True)
+"""
+
+
 def test_a_machine_that_stands_still_is_seen(tmp_path):
-    """This process is stopped for a second and a half by another."""
-    looked = stalls.Stalls(tmp_path)
-    looked.start()
-    wait_for(lambda: list(tmp_path.iterdir()), what="the first write")
-    begin = time.monotonic()
-    subprocess.run(["sh", "-c", f"kill -STOP {os.getpid()}; sleep 1.5; kill -CONT {os.getpid()}"], check=True)
-    wait_for(lambda: looked.within(begin, time.monotonic()) > 1, what="the pause to be noticed")
-    looked.end()
+    """A process that looks is stopped for a second and a half."""
+    paths = os.pathsep.join(str(HERE.parent / folder) for folder in ("lib", "cluster"))
+    looks = subprocess.Popen([sys.executable, "-c", LOOKS, tmp_path], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths})
+    try:
+        assert looks.stdout.readline() == "looking\n"
+        looks.send_signal(signal.SIGSTOP)
+        wait_for(lambda: os.waitid(os.P_PID, looks.pid, os.WSTOPPED | os.WNOHANG), what="it to stand still")
+        time.sleep(1.5)  # the pause is what is looked for
+        looks.send_signal(signal.SIGCONT)
+        said = looks.stdout.readline()
+        assert said and float(said) > 1, said
+    finally:
+        looks.kill()
+        looks.communicate()
 
 
 # ---- the end of a run ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE / "tests" / "lib"))
 
-from cluster import Cluster, wait_for  # noqa: E402, F401
+from cluster import Cluster, cpu_s, wait_for  # noqa: E402, F401
 
 PERSON = {"kind": "person", "name": "李小满", "id_type": "citizen_id", "id_number": "510104190507290029"}
 
@@ -73,11 +73,6 @@ def held(node, author):
 
 
 # ---- what a run costs --------------------------------------------------------------------------------------------------
-
-
-def cpu_s(pid):
-    """Processor seconds of a process so far, all threads: from the scheduler's clock, because of the ticks in /proc a short run gets none."""
-    return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3)
 
 
 def memory_mib(pid, what="VmRSS"):

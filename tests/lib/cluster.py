@@ -116,6 +116,11 @@ def threads_of(pid):
     return "; ".join(told)
 
 
+def cpu_s(pid):
+    """Processor seconds of a process so far, all threads: from the scheduler's clock, because of the ticks in /proc a short run gets none."""
+    return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3)
+
+
 def children_of(pid):
     try:
         return [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]

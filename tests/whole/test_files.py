@@ -160,6 +160,7 @@ def test_giving_is_bounded_and_events_go_first(cluster):
     wait_status(other, "arrived", a, b)
     quiet(a), quiet(b)
     base = rss(a), rss(b)
+
     def note():
         reply = a.post(f"/v1/cases/{other}/events?durable=peers&timeout_ms=20000", {"type": "note", "note": "x"}).ok()
         assert reply.json()["peers_durable"]

@@ -7,7 +7,7 @@ import time
 import pytest
 from cluster import CommandFailed, wait_for
 from faulty_disk import Faults
-from provinces import act, add_provinces, bring_to, start_provinces, stop_held, submit, wait_status
+from provinces import act, add_provinces, bring_to, held_of, start_provinces, stop_held, submit, wait_status
 
 WINDOW, OFFICE = "440000", "510000"
 SUPERVISOR_SECONDS = 10  # HEALTHCHECK --timeout of docker/Dockerfile
@@ -64,8 +64,7 @@ def test_entries_that_come_back(cluster, tmp_path):
     cluster.cli("backup", "--out", tmp_path / "old.db", env={"TONGBAN_DIR": str(window.dir)})
     act(window, case, "note", note="x").ok()
     size = window.get("/v1/ledger").ok().json()["size"]
-    held = lambda: [p["held_size"] for p in office.get("/v1/peers").ok().json()["peers"]]  # noqa: E731
-    wait_for(lambda: held()[0] >= size, what="the office to hold everything")
+    wait_for(lambda: held_of(office, WINDOW) >= size, what="the office to hold everything")
     stop_held(window, office)
     office.stop()
     cluster.cli("restore", "--dir", window.dir, "--from", tmp_path / "old.db")

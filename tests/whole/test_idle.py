@@ -5,6 +5,7 @@ The limits hold for builds as they are shipped; a build with sanitizers is measu
 import os
 import time
 
+from cluster import cpu_s
 from provinces import start_provinces
 
 RSS_BYTES_MAX = 30 << 20
@@ -13,20 +14,11 @@ WINDOW_SECONDS = 20
 WINDOWS = 5  # at most: what a start, or a machine with other things to do, leaves behind is over in one of them; what costs all the time is not
 
 
-def cpu_seconds(pid):
+def ticks_s(pid):
     """User and system time of all threads of @pid so far; the clock ticks are 10 ms."""
     with open(f"/proc/{pid}/stat") as stat:
         fields = stat.read().rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def exact_cpu_seconds(pid):
-    """The same from the scheduler, in nanoseconds, of every thread."""
-    total = 0
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/schedstat") as stat:
-            total += int(stat.read().split()[0])
-    return total / 1e9
 
 
 def rss_bytes(pid):
@@ -42,13 +34,13 @@ def has_sanitizer(program):
 def beyond_the_limits(nodes):
     """Of one window."""
     began = time.monotonic()
-    before = {node: (cpu_seconds(node.pid), exact_cpu_seconds(node.pid)) for node in nodes}
+    before = {node: (ticks_s(node.pid), cpu_s(node.pid)) for node in nodes}
     time.sleep(WINDOW_SECONDS)  # the window is what is measured: there is nothing to wait for
     seconds = time.monotonic() - began
     found = []
     for node in nodes:
-        ticks = cpu_seconds(node.pid) - before[node][0]
-        exact = exact_cpu_seconds(node.pid) - before[node][1]
+        ticks = ticks_s(node.pid) - before[node][0]
+        exact = cpu_s(node.pid) - before[node][1]
         rss = rss_bytes(node.pid)
         percent = 100 * exact / seconds
         print(f"{node.region}: {rss / 2**20:.1f} MiB, {percent:.3f} % of a processor in {seconds:.1f} s ({ticks:.2f} s in ticks)")

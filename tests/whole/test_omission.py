@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from cluster import wait_for
-from provinces import assert_whole, ledger_size, start_provinces, submit, view, wait_status
+from provinces import assert_whole, entries_from, ledger_size, start_provinces, submit, view, wait_status
 
 A, B = "440000", "510000"
 QUICK = {"heads_busy_s": 1, "heads_idle_s": 3600, "heads_stale_s": 86400, "witness_round_ms": 100}
@@ -16,16 +16,8 @@ def peer_of(node, code):
     return next(p for p in node.get("/v1/peers").ok().json()["peers"] if p["code"] == int(code))
 
 
-def entries_of(node, first=0):
-    rows, found = [None], []
-    while rows:
-        rows = node.get(f"/v1/ledger/entries?from={first + len(found)}&limit=100").ok().json()["entries"]
-        found += rows
-    return found
-
-
 def heads_of(node):
-    return [x for x in entries_of(node) if x["leaf"]["kind"] == "heads"]
+    return [x for x in entries_from(node) if x["leaf"]["kind"] == "heads"]
 
 
 def alarms_of(node):
@@ -66,7 +58,7 @@ def test_what_is_left_out_is_noticed(cluster, id, which):
     wait_for(lambda: peer_of(b, A)["confirmed_size"] >= before, what="everything so far to be confirmed")
     cluster.cut(a, b, "reset")
     case = submit(a)
-    wait_for(lambda: entries_of(a)[-1]["leaf"]["kind"] == "heads", what="a heads entry behind the case")
+    wait_for(lambda: entries_from(a)[-1]["leaf"]["kind"] == "heads", what="a heads entry behind the case")
     a.stop()
     addressed = Addressed(a, B)
     left_out = addressed.rows()[which]
@@ -95,7 +87,7 @@ def test_what_is_left_out_is_noticed(cluster, id, which):
     addressed.put_back(left_out)
     a.start()
     wait_status(case, "arrived", a, b)
-    size = len(entries_of(a))
+    size = len(entries_from(a))
     wait_for(lambda: peer_of(b, A)["confirmed_size"] >= size - 1, what="everything to be confirmed")
     assert_whole(a, b)
 
@@ -121,7 +113,7 @@ def test_heads_entries_are_no_more_often_than_said(cluster):
     submit(a)
     count = len(heads_of(a))
     wait_for(lambda: len(heads_of(a)) >= count + 2, what="one for the case, and one more")
-    entries = entries_of(a)
+    entries = entries_from(a)
     heads = [x["index"] for x in entries if x["leaf"]["kind"] == "heads"]
     for before, after in zip(heads, heads[1:]):
         between = entries[before + 1 : after]

@@ -80,16 +80,16 @@ def test_a_heads_entry_comes_back_without_its_vector(cluster, tmp_path):
     cluster.cli("backup", "--out", tmp_path / "old.db", env={"TONGBAN_DIR": str(a.dir)})
     before = ledger_size(a)
     act(a, case, "note", note="x").ok()
-    held = lambda: next(p for p in b.get("/v1/peers").ok().json()["peers"] if p["code"] == int(A))
     kinds = lambda: [e["leaf"]["kind"] for e in a.get(f"/v1/ledger/entries?origin={A}&from={before}&limit=100").ok().json()["entries"]]
-    wait_for(lambda: "heads" in kinds() and held()["held_size"] == ledger_size(a), what="a heads entry that the other holds")
+    wait_for(lambda: "heads" in kinds() and held_of(b, A) == ledger_size(a), what="a heads entry that the other holds")
     stop_held(a, b)
     cluster.cli("restore", "--dir", a.dir, "--from", tmp_path / "old.db")
     a.expect_error("ledger.behind")
     a.start()
     wait_for(lambda: writer(a) == "ok", what="the entries to come back")
     act(a, case, "note", note="y").ok()
-    wait_for(lambda: held()["confirmed_size"] == ledger_size(a), what="a new heads entry to confirm all")
+    confirmed = lambda: next(p["confirmed_size"] for p in b.get("/v1/peers").ok().json()["peers"] if p["code"] == int(A))
+    wait_for(lambda: confirmed() == ledger_size(a), what="a new heads entry to confirm all")
     assert_whole(a, b)
 
 

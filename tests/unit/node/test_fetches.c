@@ -521,8 +521,8 @@ static void test_lost(void **state)
     teardown(&r);
 
     setup(&r, REFUSING);
-    while (
-        link_mem_step(r.hub)) { /* up: a busy machine may take one that is not up yet for one that cannot be reached */
+    /* up: a busy machine may take one that is not up yet for one that cannot be reached */
+    while (link_mem_step(r.hub)) {
     }
     loop_drain(r.loop);
     fetches_add_lost(r.fetches, r.blob->id, sources + 1, 1);

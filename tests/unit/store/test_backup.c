@@ -139,9 +139,8 @@ static void is_one_moment_while_others_write(void **state)
             fail_msg("%s", e.message);
         uint64_t after = atomic_load(&w.acked), found = expect_whole_copy(&p, &r);
         assert_in_range(found, acked, after + 1);
-        between += found > 0 && found < BATCHES;
-        if (between == 1)
-            (void)sem_post(&w.copied); /* once would do */
+        if (found > 0 && found < BATCHES && between++ == 0)
+            (void)sem_post(&w.copied);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
     (void)sem_destroy(&w.copied);

@@ -177,14 +177,29 @@ static void become_daemon(const char *program, char *config, pid_t parent, int n
     _exit(127);
 }
 
-/* Whether no daemon has the peer's folder. */
+/* Whether the process @pid (digits) is a daemon; not when it has ended, or its number is another program's by now. */
+static bool is_daemon(const char *pid)
+{
+    char link[48], program[PATH_BYTES_MAX];
+    (void)snprintf(link, sizeof link, "/proc/%.16s/exe", pid);
+    ssize_t size = readlink(link, program, sizeof program - 1);
+    program[size > 0 ? size : 0] = '\0';
+    return strstr(program, "/tongband") != NULL;
+}
+
+/* Whether no daemon has the peer's folder, or still has its ports: those it gives back last. The lock's file names its last owner. */
 static bool is_free(struct demo_node *n)
 {
+    char pid[17];
     int fd = open(setup_path(&n->ctl->mem, n->peer_dir, "writer.lock"), O_RDONLY | O_CLOEXEC);
-    bool is_held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    if (fd >= 0)
-        (void)close(fd); /* gives the lock back */
-    return !is_held;
+    if (fd < 0)
+        return true; /* none has run here */
+    bool is_held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    ssize_t size = pread(fd, pid, sizeof pid - 1, 0);
+    (void)close(fd); /* gives the lock back */
+    pid[size > 0 ? size : 0] = '\0';
+    pid[strspn(pid, "0123456789")] = '\0';
+    return !is_held && (pid[0] == '\0' || !is_daemon(pid));
 }
 
 /* The daemon of a demo peer that was killed ends by itself, but a moment later. */

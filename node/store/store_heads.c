@@ -90,17 +90,7 @@ int store_heads_open(struct store_sql *c, const char *dir, uint32_t self, struct
 
 int store_heads_open_reader(struct store_reader *r, struct err *e)
 {
-    if (r->heads.db != NULL)
-        return 0;
-    int rc = store_sql_open(&r->heads, r->dir, "heads.db", SQLITE_OPEN_READWRITE, texts, HEADS_STMT_COUNT, e);
-    if (rc != 0)
-        return rc;
-    rc = store_schema_open_reader(&r->heads, &store_schema_heads, e);
-    if (rc != 0)
-        store_sql_close(&r->heads, false);
-    else if (r->cancel != NULL)
-        store_sql_cancel_by(&r->heads, r->cancel);
-    return rc;
+    return store_reader_open_beside(r, &r->heads, "heads.db", texts, HEADS_STMT_COUNT, &store_schema_heads, e);
 }
 
 int store_heads_read_size(struct store_reader *r, uint64_t *ret, struct err *e)

@@ -65,17 +65,7 @@ int store_keys_open(struct store_sql *c, const char *dir, struct err *e)
 
 int store_keys_open_reader(struct store_reader *r, struct err *e)
 {
-    if (r->keys.db != NULL)
-        return 0;
-    int rc = store_sql_open(&r->keys, r->dir, "keys.db", SQLITE_OPEN_READWRITE, texts, KEYS_STMT_COUNT, e);
-    if (rc != 0)
-        return rc;
-    rc = store_schema_open_reader(&r->keys, &store_schema_keys, e);
-    if (rc != 0)
-        store_sql_close(&r->keys, false);
-    else if (r->cancel != NULL)
-        store_sql_cancel_by(&r->keys, r->cancel);
-    return rc;
+    return store_reader_open_beside(r, &r->keys, "keys.db", texts, KEYS_STMT_COUNT, &store_schema_keys, e);
 }
 
 static uint64_t key_ck(const struct store_key *k, uint64_t no)

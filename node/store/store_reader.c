@@ -139,6 +139,23 @@ void store_reader_cancel_by(struct store_reader *r, const atomic_bool *cancel)
             store_sql_cancel_by(all[i], cancel);
 }
 
+int store_reader_open_beside(struct store_reader *r, struct store_sql *c, const char *name,
+                             const char *const *statements, size_t count, const struct store_schema *schema,
+                             struct err *e)
+{
+    if (c->db != NULL)
+        return 0;
+    int rc = store_sql_open(c, r->dir, name, SQLITE_OPEN_READWRITE, statements, count, e);
+    if (rc != 0)
+        return rc;
+    rc = store_schema_open_reader(c, schema, e);
+    if (rc != 0)
+        store_sql_close(c, false);
+    else if (r->cancel != NULL)
+        store_sql_cancel_by(c, r->cancel);
+    return rc;
+}
+
 int store_reader_get(struct store_reader *r, enum store_read_stmt id, sqlite3_stmt **ret, struct err *e)
 {
     return store_sql_get(&r->sql, id, ret, e);

@@ -78,6 +78,11 @@ struct store_reader {
     const atomic_bool *cancel; /* store_reader_cancel_by(); borrowed, may be NULL */
 };
 
+/* Opens one of the databases beside ledger.db into @c, a member of @r; nothing when it is open. After an error it is closed. */
+int store_reader_open_beside(struct store_reader *r, struct store_sql *c, const char *name,
+                             const char *const *statements, size_t count, const struct store_schema *schema,
+                             struct err *e) WARN_UNUSED;
+
 /* Statement @id, ready to bind. */
 int store_reader_get(struct store_reader *r, enum store_read_stmt id, sqlite3_stmt **ret, struct err *e) WARN_UNUSED;
 

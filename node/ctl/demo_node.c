@@ -177,14 +177,17 @@ static void become_daemon(const char *program, char *config, pid_t parent, int n
     _exit(127);
 }
 
-/* Whether the process @pid (digits) is a daemon; not when it has ended, or its number is another program's by now. */
-static bool is_daemon(const char *pid)
+/* Whether the process @pid (digits) is a daemon of the peer's folder, by its command line; not when it has ended, or its number is
+ * another program's by now, or that of another node's daemon. */
+static bool is_daemon(struct demo_node *n, const char *pid)
 {
-    char link[48], program[PATH_BYTES_MAX];
-    (void)snprintf(link, sizeof link, "/proc/%.16s/exe", pid);
-    ssize_t size = readlink(link, program, sizeof program - 1);
-    program[size > 0 ? size : 0] = '\0';
-    return strstr(program, "/tongband") != NULL;
+    char line[PATH_BYTES_MAX];
+    const char *config = setup_path(&n->ctl->mem, n->peer_dir, "node.json");
+    int fd = open(arena_printf(&n->ctl->mem, "/proc/%s/cmdline", pid), O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? 0 : read(fd, line, sizeof line);
+    if (fd >= 0)
+        (void)close(fd);
+    return size > 0 && memmem(line, (size_t)size, config, strlen(config) + 1) != NULL;
 }
 
 /* Whether no daemon has the peer's folder, or still has its ports: those it gives back last. The lock's file names its last owner. */
@@ -199,7 +202,7 @@ static bool is_free(struct demo_node *n)
     (void)close(fd); /* gives the lock back */
     pid[size > 0 ? size : 0] = '\0';
     pid[strspn(pid, "0123456789")] = '\0';
-    return !is_held && (pid[0] == '\0' || !is_daemon(pid));
+    return !is_held && (pid[0] == '\0' || !is_daemon(n, pid));
 }
 
 /* The daemon of a demo peer that was killed ends by itself, but a moment later. */

@@ -34,8 +34,7 @@ struct app *app_create(const struct app_parts *parts)
     crypto_random(&seed, sizeof seed);
     map_init(&a->requests, seed);
     map_init(&a->serials, seed);
-    list_init(&a->peer_waits);
-    list_init(&a->watches);
+    app_waits_open(a);
     list_init(&a->receipts);
     list_init(&a->pulls);
     app_make_timers(a);

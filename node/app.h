@@ -111,6 +111,12 @@ struct app_request {
 
 #define APP_WARNINGS_MAX 40u /* one for each part of the largest bundle, and some */
 
+struct app_warnings {
+    uint32_t count;
+    uint32_t left_out; /* that found no room; the last line says how many */
+    char lines[APP_WARNINGS_MAX][320];
+};
+
 struct app_command_result {
     uint8_t case_id[CASE_ID_SIZE];
     uint32_t origin;      /* this node */
@@ -124,9 +130,8 @@ struct app_command_result {
     uint32_t
         route_node; /* of an application that named no node: who decides, and why; 0 = it named one, or came again */
     char route_why[256];
-    uint32_t warning_count;     /* e.g. GB 32100 check digit */
-    uint32_t warnings_left_out; /* that found no room; the last one of the list says how many */
-    char warnings[APP_WARNINGS_MAX][320];
+    struct app_warnings
+        *warnings; /* e.g. GB 32100 check digit; NULL = none. The command's own: most have none, and they are large */
 };
 
 /* @e has code 0 on success. Called exactly once, on the loop thread. */

@@ -330,6 +330,7 @@ int app_plan_bundle(struct app *a, const struct app_bundle_request *q, bool is_f
     int rc = app_get_bundle(a, &q->which, mem, &ret->bundle, e);
     if (rc == 0 && q->persons != NULL && q->division == 0)
         rc = app_check_persons(a, q->persons, &p->division, &ignored, e);
+    free(ignored.warnings);
     app_follow_succession(
         a, &p->division); /* before it is seen whether it lies in the area of a node that a member names */
     if (rc == 0)

@@ -53,6 +53,7 @@ struct command {
 static void command_end(struct command *c)
 {
     c->cb(c->ctx, &c->result, &c->error);
+    free(c->result.warnings);
     free(c);
 }
 
@@ -207,6 +208,14 @@ static bool settle_by_key(struct command *c, const char *key)
     return true;
 }
 
+static struct app_warnings *copy_warnings(const struct app_warnings *from)
+{
+    struct app_warnings *ret = from == NULL ? NULL : xmalloc(sizeof *ret);
+    if (ret != NULL)
+        *ret = *from;
+    return ret;
+}
+
 /* The leader of a flight has ended: so have those who asked the same meanwhile. */
 static void flight_end(struct command *c)
 {
@@ -220,6 +229,7 @@ static void flight_end(struct command *c)
         struct command *waiter = container_of(at, struct command, link);
         waiter->result = c->result;
         waiter->result.replayed = true;
+        waiter->result.warnings = copy_warnings(c->result.warnings);
         memcpy(waiter->peers, c->peers, sizeof waiter->peers);
         waiter->peer_count = c->peer_count;
         waiter->error = c->error;
@@ -322,6 +332,42 @@ static int rehearse(struct casefile *file, const uint8_t case_id[CASE_ID_SIZE], 
     return rc;
 }
 
+/* Appends @event, which case_command_check() made of @d for the case as it is, and takes it into the case file. It gets its place and id. */
+static int append_event(struct app *a, struct case_slot *slot, const struct app_draft *d, struct case_event *event,
+                        const struct payload_key *key, const uint32_t *peers, size_t peer_count, struct ledger_txn *txn,
+                        uint64_t *ret_index, struct err *e)
+{
+    struct buf storage = {0};
+    struct case_attr attrs[CASE_EVENT_ATTRS_MAX];
+    unsigned attr_count;
+    case_event_encode_attrs(event, &storage, attrs, array_count(attrs), &attr_count);
+    const struct case_state *state = casefile_state(slot->file);
+    const char *item_code = event->type == CASE_EVENT_SUBMIT ? event->item_code : state->item_code;
+    struct leaf leaf = {.kind = LEAF_KIND_EVENT,
+                        .event_type = event->type,
+                        .role = event->role,
+                        .rules_version = event->rules_version,
+                        .service = service_code(item_code),
+                        .parent_count = event->parent_count,
+                        .attr_count = (uint16_t)attr_count};
+    memcpy(leaf.case_id, slot->id, sizeof leaf.case_id);
+    for (unsigned i = 0; i < event->parent_count; i++) {
+        leaf.parents[i] = (struct leaf_parent){.node = event->parents[i].origin, .index = event->parents[i].index};
+        memcpy(leaf.parents[i].hash.b, event->parents[i].id, sizeof leaf.parents[i].hash.b);
+    }
+    for (unsigned i = 0; i < attr_count; i++)
+        leaf.attrs[i] = (struct leaf_attr){.tag = attrs[i].tag, .value = attrs[i].value};
+
+    struct merkle_hash hash;
+    ledger_txn_append(txn, &leaf, state->updated_hlc, peers, peer_count, d->payload, key, &hash);
+    case_event_of_leaf(&leaf, &hash, event);
+    if (event->has_file)
+        app_material_entry(a, slot->id, leaf.origin, leaf.index, event->file, txn);
+    buf_close(&storage);
+    *ret_index = leaf.index;
+    return casefile_add(slot->file, event, e);
+}
+
 /* Checks, appends, and takes one draft into the case file. */
 static int append_draft(struct app *a, struct case_slot *slot, const struct app_draft *d, const struct payload_key *key,
                         const uint32_t *peers, size_t peer_count, struct ledger_txn *txn, uint64_t *ret_index,
@@ -329,39 +375,7 @@ static int append_draft(struct app *a, struct case_slot *slot, const struct app_
 {
     struct case_event event;
     int rc = case_command_check(slot->file, &d->command, &event, e);
-    if (rc != 0)
-        return rc;
-
-    struct buf storage = {0};
-    struct case_attr attrs[CASE_EVENT_ATTRS_MAX];
-    unsigned attr_count;
-    case_event_encode_attrs(&event, &storage, attrs, array_count(attrs), &attr_count);
-    const struct case_state *state = casefile_state(slot->file);
-    const char *item_code = event.type == CASE_EVENT_SUBMIT ? event.item_code : state->item_code;
-    struct leaf leaf = {.kind = LEAF_KIND_EVENT,
-                        .event_type = event.type,
-                        .role = event.role,
-                        .rules_version = event.rules_version,
-                        .service = service_code(item_code),
-                        .parent_count = event.parent_count,
-                        .attr_count = (uint16_t)attr_count};
-    memcpy(leaf.case_id, slot->id, sizeof leaf.case_id);
-    for (unsigned i = 0; i < event.parent_count; i++) {
-        leaf.parents[i] = (struct leaf_parent){.node = event.parents[i].origin, .index = event.parents[i].index};
-        memcpy(leaf.parents[i].hash.b, event.parents[i].id, sizeof leaf.parents[i].hash.b);
-    }
-    for (unsigned i = 0; i < attr_count; i++)
-        leaf.attrs[i] = (struct leaf_attr){.tag = attrs[i].tag, .value = attrs[i].value};
-
-    struct merkle_hash hash;
-    ledger_txn_append(txn, &leaf, state->updated_hlc, peers, peer_count, d->payload, key, &hash);
-    case_event_of_leaf(&leaf, &hash, &event);
-    if (event.has_file)
-        app_material_entry(a, slot->id, leaf.origin, leaf.index, event.file, txn);
-    buf_close(&storage);
-    rc = casefile_add(slot->file, &event, e);
-    *ret_index = leaf.index;
-    return rc;
+    return rc != 0 ? rc : append_event(a, slot, d, &event, key, peers, peer_count, txn, ret_index, e);
 }
 
 static int check_room(struct app *a, const struct app_draft *drafts, size_t count, struct casefile *file, struct err *e)
@@ -384,30 +398,30 @@ static bool has_content(const struct app_draft *drafts, size_t count)
     return false;
 }
 
-/* Whether all of @drafts may be written on @slot's case, one after the other. */
+/* Whether all of @drafts may be written on @slot's case, one after the other. One alone becomes @ret_only. */
 static int check_drafts(struct app *a, struct case_slot *slot, const struct app_draft *drafts, size_t count,
-                        struct err *e)
+                        struct case_event *ret_only, struct err *e)
 {
-    struct case_event first;
     int rc = check_room(a, drafts, count, slot->file, e);
     if (rc == 0) /* one alone is judged where it is; several need a copy, each builds on the one before */
-        rc = count == 1 ? case_command_check(slot->file, &drafts[0].command, &first, e)
+        rc = count == 1 ? case_command_check(slot->file, &drafts[0].command, ret_only, e)
                         : rehearse(slot->file, slot->id, drafts, count, e);
     return rc;
 }
 
-/* Writes what check_drafts() has passed, and what follows from it here. Returns the first one's index. */
+/* Writes what check_drafts() has passed for @peers, and what follows from it here. @only: what check_drafts() made of one alone,
+ * in this turn of the loop; NULL: each is judged again. Returns the first one's index. */
 static uint64_t put_drafts(struct app *a, struct case_slot *slot, const struct app_draft *drafts, size_t count,
-                           const struct payload_key *key, struct ledger_txn *txn)
+                           struct case_event *only, const struct payload_key *key, const uint32_t *peers,
+                           size_t peer_count, struct ledger_txn *txn)
 {
-    uint32_t peers[LEAF_RECIPIENTS_MAX];
-    size_t peer_count = participants(a, slot->file, drafts, count, peers);
     uint64_t first = 0;
     case_cache_touch(slot, txn); /* it stays in the cache while others are read */
     for (size_t i = 0; i < count; i++) {
         uint64_t index;
         struct err e;
-        int rc = append_draft(a, slot, &drafts[i], key, peers, peer_count, txn, &index, &e);
+        int rc = only != NULL ? append_event(a, slot, &drafts[i], only, key, peers, peer_count, txn, &index, &e)
+                              : append_draft(a, slot, &drafts[i], key, peers, peer_count, txn, &index, &e);
         xassert(rc == 0); /* it was judged, and there is room */
         first = i == 0 ? index : first;
     }
@@ -435,7 +449,8 @@ static int write_drafts(struct command *c, struct case_slot *slot, const struct 
                         const struct store_counter *counter, struct err *e)
 {
     struct app *a = c->app;
-    int rc = check_drafts(a, slot, drafts, count, e);
+    struct case_event only;
+    int rc = check_drafts(a, slot, drafts, count, &only, e);
     struct payload_key key = {0};
     bool may_read = app_may_read(slot->file, a->config->region);
     if (rc == 0 && has_content(drafts, count) && !may_read) {
@@ -456,7 +471,8 @@ static int write_drafts(struct command *c, struct case_slot *slot, const struct 
         app_pull_join(a, slot->id, txn);
     memcpy(c->result.case_id, slot->id, sizeof c->result.case_id);
     c->result.count = (uint32_t)count;
-    c->result.first_index = put_drafts(a, slot, drafts, count, &key, txn);
+    c->result.first_index =
+        put_drafts(a, slot, drafts, count, count == 1 ? &only : NULL, &key, c->peers, c->peer_count, txn);
     crypto_wipe(&key, sizeof key);
     if (counter != NULL)
         ledger_txn_counter(txn, counter);
@@ -478,7 +494,7 @@ bool app_add_event(struct app *a, struct case_slot *slot, const struct app_draft
     if (rc == 0 && d->payload.size > 0)
         rc = app_case_key(a, slot, &key, &e);
     if (rc == 0)
-        rc = append_draft(a, slot, d, &key, peers, participants(a, slot->file, d, 1, peers), txn, &index, &e);
+        rc = append_event(a, slot, d, &event, &key, peers, participants(a, slot->file, d, 1, peers), txn, &index, &e);
     crypto_wipe(&key, sizeof key);
     return rc == 0;
 }
@@ -504,7 +520,8 @@ int app_write_cases(struct command *c, const struct app_new_case *cases, size_t 
         if (rc != 0)
             break;
         case_cache_touch(slots[i], txn); /* so that all of them stay in the cache */
-        rc = check_drafts(a, slots[i], cases[i].drafts, cases[i].count, e);
+        struct case_event ignored;
+        rc = check_drafts(a, slots[i], cases[i].drafts, cases[i].count, &ignored, e);
         if (rc == 0 && cases[i].is_open)
             rc = app_case_key(a, slots[i], &keys[i], e);
         if (rc != 0 && cases[i].what != NULL)
@@ -522,10 +539,12 @@ int app_write_cases(struct command *c, const struct app_new_case *cases, size_t 
             (void)snprintf(slots[i]->item_name, sizeof slots[i]->item_name, "%s", cases[i].item_name);
             app_make_key(slots[i], txn, &keys[i]);
         }
-        uint64_t first = put_drafts(a, slots[i], cases[i].drafts, cases[i].count, &keys[i], txn);
+        size_t peer_count = participants(a, slots[i]->file, cases[i].drafts, cases[i].count, peers);
+        uint64_t first =
+            put_drafts(a, slots[i], cases[i].drafts, cases[i].count, NULL, &keys[i], peers, peer_count, txn);
         c->result.first_index = i == 0 ? first : c->result.first_index;
         c->result.count = (uint32_t)(first - c->result.first_index + cases[i].count);
-        size_t peer_count = app_participants(a, slots[i]->file, peers);
+        peer_count = app_participants(a, slots[i]->file, peers);
         for (size_t n = 0; n < peer_count; n++)
             add_peer(a, peers[n], c->peers, &c->peer_count, APP_WAIT_PEERS_MAX);
     }

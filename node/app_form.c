@@ -46,15 +46,18 @@ static bool is_empty(const struct names *n)
 void app_warn(struct app_command_result *result, const char *fmt, ...)
 {
     va_list args;
-    char *last = result->warnings[APP_WARNINGS_MAX - 1];
-    if (result->warning_count == APP_WARNINGS_MAX) { /* one more is left out than there are: this line's own */
-        result->warnings_left_out += result->warnings_left_out == 0 ? 2 : 1;
-        (void)snprintf(last, sizeof result->warnings[0], "%u more warnings found no room", result->warnings_left_out);
+    if (result->warnings == NULL)
+        result->warnings = xcalloc(1, sizeof *result->warnings);
+    struct app_warnings *w = result->warnings;
+    if (w->count == APP_WARNINGS_MAX) { /* one more is left out than there are: this line's own */
+        w->left_out += w->left_out == 0 ? 2 : 1;
+        (void)snprintf(w->lines[APP_WARNINGS_MAX - 1], sizeof w->lines[0], "%u more warnings found no room",
+                       w->left_out);
         return;
     }
-    char *line = result->warnings[result->warning_count++];
+    char *line = w->lines[w->count++];
     va_start(args, fmt);
-    (void)vsnprintf(line, sizeof result->warnings[0], fmt, args);
+    (void)vsnprintf(line, sizeof w->lines[0], fmt, args);
     va_end(args);
     utf8_trim_partial(line);
 }
@@ -62,7 +65,7 @@ void app_warn(struct app_command_result *result, const char *fmt, ...)
 static void warn_of(struct app_command_result *result, const struct app_submission *s, const char *before,
                     const struct names *n, const char *after)
 {
-    char more[32] = "", line[sizeof result->warnings[0]];
+    char more[32] = "", line[sizeof result->warnings->lines[0]];
     if (n->left_out > 0)
         (void)snprintf(more, sizeof more, " and %zu more", n->left_out);
     (void)snprintf(line, sizeof line, "%s%s%s%s%s%s", s->what != NULL ? s->what : "", s->what != NULL ? ": " : "",

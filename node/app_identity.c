@@ -2,6 +2,7 @@
  * severities that this node's node.json gives to the faults that real numbers have.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node/app_internal.h"
@@ -147,7 +148,8 @@ int app_check_identity(struct app *a, const char *id_type, const char *number, s
     const struct region *region = document.division != 0 ? region_find(a->regions, document.division) : NULL;
     ret->division_name = region != NULL ? region->full_name : NULL;
     ret->birth_year = document.birth / 10000;
-    for (uint32_t i = 0; i < notes.warning_count; i++)
-        ret->warnings[ret->warning_count++] = arena_strdup(mem, notes.warnings[i]);
+    for (uint32_t i = 0; notes.warnings != NULL && i < notes.warnings->count; i++)
+        ret->warnings[ret->warning_count++] = arena_strdup(mem, notes.warnings->lines[i]);
+    free(notes.warnings);
     return 0;
 }

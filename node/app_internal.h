@@ -37,11 +37,13 @@ struct app {
     uint64_t certificate_not_after_s;
     uint64_t started_ms;
 
-    struct map requests;    /* key hash -> struct request_flight: idempotent requests not yet durable */
-    struct map serials;     /* counter name -> uint64_t: last serial given out */
-    struct list peer_waits; /* struct peer_wait */
-    size_t peer_wait_count; /* in it */
-    struct list watches;    /* struct watch */
+    struct map requests;       /* key hash -> struct request_flight: idempotent requests not yet durable */
+    struct map serials;        /* counter name -> uint64_t: last serial given out */
+    struct list peer_waits;    /* struct peer_wait */
+    size_t peer_wait_count;    /* in it */
+    uint64_t peer_wait_due_ms; /* the timer's, monotonic; UINT64_MAX = it is not set */
+    struct loop_timer *peer_wait_timer;
+    struct list watches; /* struct watch */
     uint64_t next_ticket;
     bool catalog_published;
     struct err stopped;             /* why the ledger takes nothing; code 0 = it works */
@@ -122,6 +124,7 @@ struct peer_wait_request {
     void *ctx;
 };
 void app_wait_peers(struct app *a, const struct peer_wait_request *w);
+void app_waits_open(struct app *a);
 void app_waits_close(struct app *a);
 
 /* app_query.c */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "node/app_internal.h"
+#include "node/base/clock.h"
 #include "node/base/xassert.h"
 
 struct watch {
@@ -82,7 +83,7 @@ struct peer_wait {
     struct list link;
     struct app *app;
     struct peer_wait_request request;
-    struct loop_timer *timer;
+    uint64_t end_ms; /* monotonic: answered then, reached or not */
 };
 
 static void peer_wait_end(struct peer_wait *w, bool reached)
@@ -91,14 +92,41 @@ static void peer_wait_end(struct peer_wait *w, bool reached)
     struct peer_wait_request request = w->request;
     list_remove(&w->link);
     a->peer_wait_count--;
-    loop_timer_destroy(w->timer);
     free(w);
     request.done(request.ctx, reached);
 }
 
+/* One timer for all of them, due with the first: nearly every wait ends long before its time, and a timer each costs more than the wait. */
+static void set_timer(struct app *a, uint64_t due_ms)
+{
+    if (due_ms >= a->peer_wait_due_ms)
+        return;
+    uint64_t now_ms = clock_mono_ms();
+    a->peer_wait_due_ms = due_ms;
+    loop_timer_set(a->peer_wait_timer, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
 static void peer_wait_timer_cb(void *ctx)
 {
-    peer_wait_end(ctx, false);
+    struct app *a = ctx;
+    uint64_t now_ms = clock_mono_ms(), next_ms = UINT64_MAX;
+    a->peer_wait_due_ms = UINT64_MAX;
+    list_for_each_safe (at, &a->peer_waits) {
+        struct peer_wait *w = container_of(at, struct peer_wait, link);
+        if (w->end_ms <= now_ms)
+            peer_wait_end(w, false);
+        else
+            next_ms = min_of(next_ms, w->end_ms);
+    }
+    set_timer(a, next_ms);
+}
+
+void app_waits_open(struct app *a)
+{
+    list_init(&a->peer_waits);
+    list_init(&a->watches);
+    a->peer_wait_due_ms = UINT64_MAX;
+    a->peer_wait_timer = loop_timer_create(a->loop, peer_wait_timer_cb, a);
 }
 
 /* Takes @peer off the list of those still awaited. */
@@ -114,7 +142,7 @@ void app_wait_peers(struct app *a, const struct peer_wait_request *request)
     struct peer_wait *w = xcalloc(1, sizeof *w);
     w->app = a;
     w->request = *request;
-    w->timer = loop_timer_create(a->loop, peer_wait_timer_cb, w);
+    w->end_ms = clock_mono_ms() + request->timeout_ms;
     list_append(&a->peer_waits, &w->link);
     a->peer_wait_count++;
     for (size_t i = w->request.peer_count; i-- > 0;) {
@@ -126,7 +154,7 @@ void app_wait_peers(struct app *a, const struct peer_wait_request *request)
     if (w->request.peer_count == 0)
         peer_wait_end(w, true);
     else
-        loop_timer_set(w->timer, request->timeout_ms);
+        set_timer(a, w->end_ms);
 }
 
 size_t app_peer_waits(const struct app *a)
@@ -154,4 +182,5 @@ void app_waits_close(struct app *a)
         peer_wait_end(container_of(at, struct peer_wait, link), false);
     while ((at = list_pop_first(&a->watches)) != NULL)
         watch_fire(container_of(at, struct watch, link), false);
+    loop_timer_destroy(a->peer_wait_timer);
 }

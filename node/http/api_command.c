@@ -65,8 +65,8 @@ void api_put_result(struct request *r, struct json_out *out, const struct app_co
     json_put_u64(out, out->root, "count", result->count);
     json_put_bool(out, out->root, "replayed", result->replayed);
     yyjson_mut_val *warnings = json_put_array(out, out->root, "warnings");
-    for (uint32_t i = 0; i < result->warning_count && i < array_count(result->warnings); i++)
-        json_put_string(out, warnings, NULL, arena_strdup(&r->mem, result->warnings[i]));
+    for (uint32_t i = 0; result->warnings != NULL && i < result->warnings->count; i++)
+        json_put_string(out, warnings, NULL, arena_strdup(&r->mem, result->warnings->lines[i]));
     if (result->route_node != 0) {
         yyjson_mut_val *route = json_put_object(out, out->root, "route");
         json_put_u64(out, route, "node", result->route_node);

@@ -221,8 +221,8 @@ static void submits_a_case(void **state)
 {
     (void)state;
     struct app a = fresh();
-    a.result.warning_count = 1;
-    (void)snprintf(a.result.warnings[0], sizeof a.result.warnings[0], "check digit");
+    struct app_warnings warnings = {.count = 1, .lines = {"check digit"}};
+    a.result.warnings = &warnings;
     struct answer answer =
         ask_key(&a, "POST", "/v1/cases",
                 "{\"mode\":\"collect\", \"item\":\"000105001000\",\"node\":510000,\"division\":\"510104\","

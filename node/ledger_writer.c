@@ -17,6 +17,7 @@
 #include "node/base/log.h"
 #include "node/base/signals.h"
 #include "node/base/xassert.h"
+#include "node/log_copier.h"
 
 /* Larger batches are signed after the commit: they come when the processors have more to do than to wait for the disk. */
 #define SIGN_BESIDE_ENTRIES_MAX 2u
@@ -133,6 +134,7 @@ static void *writer_main(void *arg)
 {
     struct ledger_writer *w = arg;
     store_reserve_log(w->store);
+    struct log_copier *copier = log_copier_start(w->store);
     note_head(w);
     pthread_mutex_lock(&w->lock);
     while (w->job != NULL || !w->closing) {
@@ -151,10 +153,12 @@ static void *writer_main(void *arg)
             run_job(w, job);
             loop_post(w->loop, &job->done);
             note_head(w);
+            log_copier_look(copier);
         }
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
+    log_copier_stop(copier);
     return NULL;
 }
 

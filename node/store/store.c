@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "node/base/xassert.h"
@@ -24,9 +23,7 @@
 #include "node/store/store_row.h"
 #include "node/store/store_writer.h"
 
-#define SLOT_CHUNK 16u            /* slots that the list grows by */
-#define RESERVE_BYTES (16u << 20) /* the 2,000 pages after which the log begins anew (store_schema.c) */
-#define RESERVE_FREE_MIN (UINT64_C(1) << 30)
+#define SLOT_CHUNK 16u /* slots that the list grows by */
 
 static int open_private(const char *dir, const char *name, int *ret_fd, struct err *e)
 {
@@ -213,34 +210,6 @@ int store_open(const char *dir, uint32_t self, struct store **ret, struct err *e
     }
     *ret = s;
     return 0;
-}
-
-/* A log whose zeros are read as frames ends there: their salt is not its header's. */
-static bool fill_with_zeros(int fd, uint64_t from, uint64_t to)
-{
-    static const uint8_t zeros[1u << 16];
-    while (from < to) {
-        ssize_t n = pwrite(fd, zeros, (size_t)min_of(to - from, (uint64_t)sizeof zeros), (off_t)from);
-        if (n <= 0)
-            return false;
-        from += (uint64_t)n;
-    }
-    return fdatasync(fd) == 0;
-}
-
-void store_reserve_log(struct store *s)
-{
-    const char *path = sqlite3_filename_wal(sqlite3_db_filename(s->ledger.db, "main"));
-    int fd = open(path, O_WRONLY | O_CLOEXEC); /* not locked by anybody: SQLite's locks are on the two other files */
-    struct stat file;
-    struct statvfs fs;
-    if (fd < 0)
-        return;
-    if (fstat(fd, &file) == 0 && (uint64_t)file.st_size < RESERVE_BYTES && fstatvfs(fd, &fs) == 0 &&
-        (uint64_t)fs.f_bavail * fs.f_frsize >= RESERVE_FREE_MIN &&
-        !fill_with_zeros(fd, (uint64_t)file.st_size, RESERVE_BYTES) && ftruncate(fd, file.st_size) != 0)
-        (void)file; /* it stays longer: nothing but space */
-    close(fd);
 }
 
 uint64_t store_memory_bytes(void)

@@ -370,9 +370,24 @@ void store_close(struct store *s); /* NULL is fine; checkpoints the WAL */
 int store_commit(struct store *s, const struct store_batch *b, struct err *e) WARN_UNUSED;
 
 /* Writes zeros behind the end of ledger.db's write-ahead log, up to the length that it reaches by itself: an fdatasync that makes
- * a file longer waits for the file system's journal as well as for the data. Some 16 MiB, nothing when less than 1 GiB is free;
+ * a file longer waits for the file system's journal as well as for the data. 12 MiB, nothing when less than 1 GiB is free;
  * what fails only leaves the log shorter. The writer's thread, between commits. */
 void store_reserve_log(struct store *s);
+
+/* Copies ledger.db's write-ahead log back into it beside the commits. From store_log_open() on no commit of @s does it any more:
+ * when the log has STORE_LOG_PAGES, somebody has to. Open it on the writer's thread, close it before the store. */
+#define STORE_LOG_PAGES 1000u /* of 8 KiB; also when nobody does it beside */
+struct store_log;
+int store_log_open(struct store *s, struct store_log **ret, struct err *e) WARN_UNUSED;
+void store_log_close(struct store_log *l); /* NULL is fine */
+/* The writer's thread: how long the log was after the last commit. It begins anew with the first commit after all of it was copied,
+ * unless somebody is reading from it then. */
+uint32_t store_log_pages(const struct store *s);
+/* Another thread, one at a time: copies what is committed when it is called and makes that durable; commits go on meanwhile. *ret_pages: how many
+ * pages the log had more than at the call before, 0 when it has begun anew or the writer is in the way. Any error leaves the log as it is. */
+int store_log_copy(struct store_log *l, uint32_t *ret_pages, struct err *e) WARN_UNUSED;
+/* The writer's thread, while store_log_copy() is not at work: the rest. */
+int store_log_finish(struct store *s, struct err *e) WARN_UNUSED;
 
 /* Head of the own ledger. Empty store: size 0, root of the empty tree (SHA-256 of nothing), note empty. The note is
  * copied into @a. */

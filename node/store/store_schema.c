@@ -189,7 +189,7 @@ int store_schema_open_writer(struct store_sql *c, const struct store_schema *s, 
     if (rc != 0)
         return rc;
 
-    /* Pages of 8 KiB hold five entries with 1 KiB of payload, where 4 KiB would hold two. 2,000 of them (16 MB) make
+    /* Pages of 8 KiB hold five entries with 1 KiB of payload, where 4 KiB would hold two. 1,000 of them (8 MB) make
      * the WAL long enough that pages changed again and again are written back once; the limit gives the disk space
      * back after a reader held it up. */
     rc = store_sql_exec(c,
@@ -199,7 +199,7 @@ int store_schema_open_writer(struct store_sql *c, const struct store_schema *s, 
                         "PRAGMA foreign_keys=OFF;"
                         "PRAGMA temp_store=MEMORY;"
                         "PRAGMA mmap_size=0;"
-                        "PRAGMA wal_autocheckpoint=2000;"
+                        "PRAGMA wal_autocheckpoint=1000;" /* STORE_LOG_PAGES */
                         "PRAGMA journal_size_limit=67108864;"
                         "PRAGMA cell_size_check=ON;"
                         "PRAGMA secure_delete=ON;"

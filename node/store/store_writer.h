@@ -109,6 +109,7 @@ struct store {
     bool ledger_failed; /* a commit failed in the engine: refuse more until opened again */
     bool heads_failed;
     bool heads_unsynced;    /* a swap of the head is not durable yet */
+    uint32_t log_pages;     /* of ledger.db's log after the last commit, while there is a store_log */
     unsigned destroy_tries; /* of emptying the logs since something was noted last */
     bool erased_any;        /* false: no case has an erasure row, so none needs to be looked for */
 

@@ -12,6 +12,7 @@
 
 #include "node/base/xassert.h"
 #include "node/ledger_writer.h"
+#include "node/log_copier.h"
 
 struct store {
     bool is_unsynced, fails;
@@ -23,7 +24,8 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct store store;
 static const struct store_batch small = {.entry_count = 1}, large = {.entry_count = 100};
 static unsigned syncs, done, syncs_when_done, signs, signs_in_commit, swaps;
-static bool commit_fails, commit_waits; /* waits: for the signature */
+static bool commit_fails, commit_waits;    /* waits: for the signature */
+static unsigned looks, looks_when_stopped; /* of the log copier, on the writer's thread */
 
 bool store_head_is_unsynced(const struct store *s)
 {
@@ -52,6 +54,24 @@ void store_reserve_log(struct store *s)
 void store_close(struct store *s)
 {
     s->is_closed = true;
+}
+
+struct log_copier *log_copier_start(struct store *s)
+{
+    looks_when_stopped = 0;
+    return (struct log_copier *)s;
+}
+
+void log_copier_look(struct log_copier *c)
+{
+    assert_ptr_equal(c, &store);
+    looks++;
+}
+
+void log_copier_stop(struct log_copier *c)
+{
+    assert_false(((struct store *)c)->is_closed); /* it works on it */
+    looks_when_stopped = looks;
 }
 
 void ledger_job_commit(struct store *s, struct ledger_writer_job *job)
@@ -101,6 +121,7 @@ static int setup(void **state)
     store = (struct store){0};
     syncs = done = signs = signs_in_commit = swaps = 0;
     commit_fails = commit_waits = false;
+    looks = looks_when_stopped = 0;
     return 0;
 }
 
@@ -131,7 +152,8 @@ static void run_one(const struct store_batch *batch, bool seal)
     struct ledger_writer_job job = {.batch = batch, .seal = seal};
     run_job(w, &job);
     ledger_writer_stop(w);
-    assert_int_equal(job.note.size, 0); /* swapped in, or thrown away */
+    assert_int_equal(job.note.size, 0);      /* swapped in, or thrown away */
+    assert_int_equal(looks_when_stopped, 1); /* after the job, and the copier ended before the store */
     buf_close(&job.note);
 }
 

@@ -428,12 +428,12 @@ static void reserves_room_for_the_log(void **state)
     rig_commit_samples(rig, 0, 2);
     store_reserve_log(rig->store);
     assert_int_equal(stat(rig_path(rig, "ledger.db-wal"), &file), 0);
-    assert_int_equal(file.st_size, 16 << 20);
+    assert_int_equal(file.st_size, 12 << 20);
     rig_commit_samples(rig, 2, 4);
     store_reserve_log(rig->store); /* long enough */
     rig_expect_samples(rig, 4);
     assert_int_equal(stat(rig_path(rig, "ledger.db-wal"), &file), 0);
-    assert_int_equal(file.st_size, 16 << 20);
+    assert_int_equal(file.st_size, 12 << 20);
 
     rig_ok(rig, file_make_dir(rig_path(rig, "copy"), 0700, &rig->e)); /* as a power failure leaves it */
     static const char *const names[] = {"ledger.db",    "ledger.db-wal", "heads.db",

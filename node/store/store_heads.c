@@ -6,7 +6,6 @@
  * that its fsync covers the swaps before it. */
 #include "node/store/store_heads.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -175,35 +174,17 @@ bool store_head_is_unsynced(const struct store *s)
     return s->heads_unsynced && !s->heads_failed;
 }
 
-/* The WAL's own fsync. A write transaction with synchronous=FULL would do the same and append a page; a checkpoint would copy
- * pages back and fsync twice. */
-static int sync_wal(sqlite3 *db)
-{
-    sqlite3_file *wal = NULL;
-    sqlite3_vfs *vfs = NULL;
-    int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
-    if (rc != SQLITE_OK || wal == NULL || wal->pMethods == NULL)
-        return rc != SQLITE_OK ? rc : SQLITE_INTERNAL;
-    rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
-    int errnum = rc == SQLITE_OK ? 0 : vfs->xGetLastError(vfs, 0, NULL);
-    return errnum == ENOSPC || errnum == EDQUOT ? SQLITE_FULL : rc; /* SQLite itself does not look here */
-}
-
 int store_head_sync(struct store *s, struct err *e)
 {
     if (!s->heads_unsynced)
         return 0;
     if (s->heads_failed)
         return err_set(e, ERR_IO, "store.stopped", "heads.db: an earlier swap failed; open the store again");
-    int rc = sync_wal(s->heads.db);
-    if (rc != SQLITE_OK) {
-        s->heads_failed = true; /* the next fsync would say nothing of what this one lost */
-        return store_sql_error(&s->heads, rc, "sync", e);
-    }
-    s->heads_unsynced = false;
-    return 0;
+    /* A write transaction with synchronous=FULL would do the same and append a page; a checkpoint would copy pages back and fsync twice. */
+    int rc = store_sql_sync_log(&s->heads, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY, e);
+    s->heads_failed = rc != 0; /* the next fsync would say nothing of what this one lost */
+    s->heads_unsynced = rc != 0;
+    return rc;
 }
 
 /* ---- what was cosigned of other ledgers ---- */

@@ -374,14 +374,17 @@ static int destroy_keys(struct store_sql *c, const struct buf *ids, struct err *
 #define WAIT_FIRST_MS 100
 #define WAIT_EVERY 64u /* tries */
 
-/* 1: the log is empty now, 0: somebody still reads from it. */
+/* 1: the log is empty now, 0: somebody still reads from it. Empty after a power failure, too: SQLite does not wait for the disk when it
+ * cuts a log, and what was destroyed would stand in it again when nobody remembers any more that it has to go. */
 static int empty_log(struct store_sql *c, unsigned tries, struct err *e)
 {
     (void)sqlite3_busy_timeout(c->db, tries % WAIT_EVERY == 0 ? WAIT_FIRST_MS : 0);
     int rc = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     (void)sqlite3_busy_timeout(c->db, STORE_SQL_BUSY_MS);
-    if (rc == SQLITE_OK)
-        return 1;
+    if (rc == SQLITE_OK) {
+        int failed = store_sql_sync_log(c, SQLITE_SYNC_NORMAL, e);
+        return failed != 0 ? failed : 1;
+    }
     return (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED ? 0 : store_sql_error(c, rc, "checkpoint", e);
 }
 

@@ -60,6 +60,26 @@ void store_sql_close(struct store_sql *c, bool with_checkpoint)
     *c = (struct store_sql){0};
 }
 
+static int sync_log(sqlite3 *db, int flags)
+{
+    sqlite3_file *log = NULL;
+    sqlite3_vfs *vfs = NULL;
+    int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+    if (rc != SQLITE_OK || log == NULL || log->pMethods == NULL)
+        return rc != SQLITE_OK ? rc : SQLITE_INTERNAL;
+    rc = log->pMethods->xSync(log, flags);
+    int errnum = rc == SQLITE_OK ? 0 : vfs->xGetLastError(vfs, 0, NULL);
+    return errnum == ENOSPC || errnum == EDQUOT ? SQLITE_FULL : rc; /* SQLite itself does not look here */
+}
+
+int store_sql_sync_log(struct store_sql *c, int flags, struct err *e)
+{
+    int rc = sync_log(c->db, flags);
+    return rc == SQLITE_OK ? 0 : store_sql_error(c, rc, "sync", e);
+}
+
 static int is_cancelled(void *ctx)
 {
     return atomic_load((const atomic_bool *)ctx);

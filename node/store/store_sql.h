@@ -32,6 +32,8 @@ int store_sql_open(struct store_sql *c, const char *dir, const char *name, int f
                    size_t count, struct err *e) WARN_UNUSED;
 /* Finalizes everything. Without @with_checkpoint the WAL is left to the next opener. A closed one is fine. */
 void store_sql_close(struct store_sql *c, bool with_checkpoint);
+/* The write-ahead log's own fsync, with SQLite's @flags for it. */
+int store_sql_sync_log(struct store_sql *c, int flags, struct err *e) WARN_UNUSED;
 
 /* From here on a statement that takes long ends with ERR_CLOSED once *@cancel is true; any thread may set it. NULL: none does. */
 void store_sql_cancel_by(struct store_sql *c, const atomic_bool *cancel);

@@ -21,6 +21,7 @@ struct life {
     uint64_t head_tried;
     uint64_t head_synced; /* … and that a power cut must leave */
     int code;             /* of the first failure */
+    bool copies;          /* the log after each batch, with a store_log */
 };
 
 /* A failed handle refuses without touching the disk, whatever the disk would do now. */
@@ -63,13 +64,31 @@ static int live_batch(struct store_rig *rig, uint64_t n, struct arena *a, struct
     return rc;
 }
 
+/* What fails there fails no batch: the log has it all. */
+static void copy_log(struct store_rig *rig, struct store_log *log, bool finishes)
+{
+    uint32_t pages;
+    struct err e;
+    int rc = store_log_copy(log, &pages, &e);
+    if (finishes)
+        rc = store_log_finish(rig->store, &e);
+    (void)rc;
+}
+
 /* From opening to closing; stops at the first failure. */
 static void live(struct store_rig *rig, uint64_t end, struct life *life)
 {
     struct arena a = ARENA_INIT;
+    struct store_log *log = NULL;
     life->code = store_open(rig->dir, STORE_SAMPLE_SELF, &rig->store, &rig->e);
-    for (uint64_t n = life->acked; life->code == 0 && n < end; n++)
+    if (life->code == 0 && life->copies)
+        life->code = store_log_open(rig->store, &log, &rig->e);
+    for (uint64_t n = life->acked; life->code == 0 && n < end; n++) {
         life->code = live_batch(rig, n, &a, life);
+        if (life->code == 0 && log != NULL)
+            copy_log(rig, log, n % 2 == 1);
+    }
+    store_log_close(log);
     store_close(rig->store);
     rig->store = NULL;
     arena_close(&a);
@@ -179,7 +198,7 @@ static void image_close(struct image *image)
 }
 
 /* One kind of fault at every operation of a life that begins with @start batches on the disk and goes on to @end. */
-static void sweep(struct store_rig *rig, enum faultvfs_kind kind, uint64_t start, uint64_t end)
+static void sweep(struct store_rig *rig, enum faultvfs_kind kind, uint64_t start, uint64_t end, bool copies)
 {
     bool fired = true;
     uint64_t k;
@@ -187,7 +206,7 @@ static void sweep(struct store_rig *rig, enum faultvfs_kind kind, uint64_t start
     struct image image = {0};
     image_take(&image, rig, start);
     for (k = 1; fired; k++) {
-        struct life life = {.acked = start, .tried = start};
+        struct life life = {.acked = start, .tried = start, .copies = copies};
         if (start > 0)
             image_put(&image, rig);
         else
@@ -215,8 +234,8 @@ static void sweep(struct store_rig *rig, enum faultvfs_kind kind, uint64_t start
 static void survives(void **state, enum faultvfs_kind kind)
 {
     struct store_rig *rig = *state;
-    sweep(rig, kind, 0, 2);
-    sweep(rig, kind, 3, 5);
+    sweep(rig, kind, 0, 2, false);
+    sweep(rig, kind, 3, 5, false);
 }
 
 static void survives_a_full_disk_at_any_write(void **state)
@@ -242,6 +261,15 @@ static void survives_an_error_at_any_sync(void **state)
 static void survives_a_power_cut_at_any_moment(void **state)
 {
     survives(state, FAULTVFS_CRASH);
+    sweep(*state, FAULTVFS_CRASH, 2, 5, false); /* the logs hold what is to be destroyed */
+}
+
+static void survives_all_of_it_while_the_log_is_copied(void **state)
+{
+    static const enum faultvfs_kind kinds[] = {FAULTVFS_WRITE_FULL, FAULTVFS_WRITE_IO, FAULTVFS_SYNC_FULL,
+                                               FAULTVFS_SYNC_IO, FAULTVFS_CRASH};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        sweep(*state, kinds[i], 2, 5, true);
 }
 
 /* Power cuts one after the other, each in the recovery or the life after the one before. */
@@ -253,6 +281,7 @@ static void survives_power_cuts_in_a_row(void **state)
         rig_empty_folder(rig);
         for (uint64_t round = 0; round < 4; round++) {
             struct store_head head;
+            life.copies = round % 2 == 1;
             faultvfs_arm(FAULTVFS_CRASH, 1 + (seed * 7 + round * 13) % 90);
             live(rig, BATCHES, &life);
             (void)faultvfs_disarm();
@@ -342,10 +371,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fault_setup, fault_teardown)
-        TEST(survives_a_full_disk_at_any_write),  TEST(survives_an_error_at_any_write),
-        TEST(survives_a_full_disk_at_any_sync),   TEST(survives_an_error_at_any_sync),
-        TEST(survives_a_power_cut_at_any_moment), TEST(survives_power_cuts_in_a_row),
-        TEST(refuses_a_file_system_without_wal),  TEST(loses_what_nobody_synced),
+        TEST(survives_a_full_disk_at_any_write),
+        TEST(survives_an_error_at_any_write),
+        TEST(survives_a_full_disk_at_any_sync),
+        TEST(survives_an_error_at_any_sync),
+        TEST(survives_a_power_cut_at_any_moment),
+        TEST(survives_power_cuts_in_a_row),
+        TEST(survives_all_of_it_while_the_log_is_copied),
+        TEST(refuses_a_file_system_without_wal),
+        TEST(loses_what_nobody_synced),
         TEST(loses_at_most_the_unsynced_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

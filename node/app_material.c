@@ -452,6 +452,7 @@ static void finishing_end(struct finishing *x, const struct app_command_result *
     }
     list_remove(&x->link);
     x->cb(x->ctx, &r, e);
+    free(x->result.warnings);
     free(x->idempotency_key);
     free(x);
 }

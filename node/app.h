@@ -130,8 +130,7 @@ struct app_command_result {
     uint32_t
         route_node; /* of an application that named no node: who decides, and why; 0 = it named one, or came again */
     char route_why[256];
-    struct app_warnings
-        *warnings; /* e.g. GB 32100 check digit; NULL = none. The command's own: most have none, and they are large */
+    struct app_warnings *warnings; /* e.g. GB 32100 check digit; NULL = none. Whoever made the result frees them */
 };
 
 /* @e has code 0 on success. Called exactly once, on the loop thread. */

@@ -208,14 +208,6 @@ static bool settle_by_key(struct command *c, const char *key)
     return true;
 }
 
-static struct app_warnings *copy_warnings(const struct app_warnings *from)
-{
-    struct app_warnings *ret = from == NULL ? NULL : xmalloc(sizeof *ret);
-    if (ret != NULL)
-        *ret = *from;
-    return ret;
-}
-
 /* The leader of a flight has ended: so have those who asked the same meanwhile. */
 static void flight_end(struct command *c)
 {
@@ -229,7 +221,8 @@ static void flight_end(struct command *c)
         struct command *waiter = container_of(at, struct command, link);
         waiter->result = c->result;
         waiter->result.replayed = true;
-        waiter->result.warnings = copy_warnings(c->result.warnings);
+        if (c->result.warnings != NULL)
+            waiter->result.warnings = xmemdup(c->result.warnings, sizeof *c->result.warnings);
         memcpy(waiter->peers, c->peers, sizeof waiter->peers);
         waiter->peer_count = c->peer_count;
         waiter->error = c->error;

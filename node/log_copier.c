@@ -19,7 +19,7 @@
 #define LITTLE_PAGES 100u /* a millisecond's work */
 #define ROUNDS_MAX 4u     /* each has less to do than the one before, unless the disk is slower than the writer */
 
-enum copier_state { COPIER_RESTS, COPIER_WANTED, COPIER_WORKS, COPIER_DONE };
+enum copier_state { COPIER_RESTS, COPIER_WANTED, COPIER_DONE };
 
 struct log_copier {
     struct store *store;   /* the writer's, with the two below */
@@ -40,13 +40,18 @@ static bool is_closing(struct log_copier *c)
     return closing;
 }
 
+static void warn(const struct err *e)
+{
+    log_warn("store", NULL, e->id, "the log of ledger.db grows, it cannot be copied now: %s", e->message);
+}
+
 static void copy(struct log_copier *c)
 {
     struct err e = {0};
     uint32_t pages = UINT32_MAX;
     for (unsigned i = 0; i < ROUNDS_MAX && pages > LITTLE_PAGES && !is_closing(c); i++) {
         if (store_log_copy(c->log, &pages, &e) != 0) {
-            log_warn("store", NULL, e.id, "the log of ledger.db grows, it cannot be copied now: %s", e.message);
+            warn(&e);
             return;
         }
     }
@@ -61,7 +66,6 @@ static void *copier_main(void *arg)
             pthread_cond_wait(&c->wake, &c->lock);
         if (c->closing)
             break;
-        c->state = COPIER_WORKS;
         pthread_mutex_unlock(&c->lock);
         copy(c);
         pthread_mutex_lock(&c->lock);
@@ -93,7 +97,7 @@ static void finish(struct log_copier *c)
 {
     struct err e = {0};
     if (store_log_finish(c->store, &e) != 0)
-        log_warn("store", NULL, e.id, "the log of ledger.db grows, it cannot be copied now: %s", e.message);
+        warn(&e);
     c->at = c->pages + AGAIN_PAGES; /* if the next commit does not begin it anew */
 }
 
@@ -107,13 +111,12 @@ void log_copier_look(struct log_copier *c)
     c->pages = pages;
     pthread_mutex_lock(&c->lock);
     bool is_done = c->state == COPIER_DONE;
-    if (is_done)
+    if (is_done) {
         c->state = COPIER_RESTS;
-    else if (c->state == COPIER_RESTS && pages >= c->at)
+    } else if (c->state == COPIER_RESTS && pages >= c->at) {
         c->state = COPIER_WANTED;
-    bool is_wanted = c->state == COPIER_WANTED;
-    if (is_wanted)
         pthread_cond_signal(&c->wake);
+    }
     pthread_mutex_unlock(&c->lock);
     if (is_done)
         finish(c);

@@ -66,14 +66,13 @@ static int pages_cb(void *ctx, sqlite3 *db, const char *name, int pages)
 
 int store_log_open(struct store *s, struct store_log **ret, struct err *e)
 {
-    static const char *const no_texts[1] = {0};
     static const char name[] = "ledger.db";
     struct buf dir = {0};
     uint64_t version;
     const char *path = sqlite3_db_filename(s->ledger.db, "main");
     buf_put(&dir, path, strlen(path) - sizeof name); /* without the slash */
     struct store_log *l = xcalloc(1, sizeof *l);
-    int rc = store_sql_open(&l->c, buf_cstr(&dir), name, SQLITE_OPEN_READWRITE, no_texts, 0, e);
+    int rc = store_sql_open(&l->c, buf_cstr(&dir), name, SQLITE_OPEN_READWRITE, NULL, 0, e);
     buf_close(&dir);
     if (rc == 0) /* synchronous: of the log before it is copied, of the database after it */
         rc = store_sql_exec(&l->c, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-64;", e);
@@ -103,11 +102,11 @@ uint32_t store_log_pages(const struct store *s)
 
 int store_log_copy(struct store_log *l, uint32_t *ret_pages, struct err *e)
 {
-    int pages = 0, copied = 0, rc;
+    int copied = 0, rc;
     unsigned tries = 0;
     *ret_pages = 0;
     do /* busy: a commit was changing the index of the log in this very moment, or the writer empties the log */
-        rc = sqlite3_wal_checkpoint_v2(l->c.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &copied);
+        rc = sqlite3_wal_checkpoint_v2(l->c.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, &copied);
     while ((rc & 0xff) == SQLITE_BUSY && ++tries < BUSY_TRIES);
     if ((rc & 0xff) == SQLITE_BUSY)
         return 0;

@@ -30,6 +30,7 @@
 #include <inttypes.h>
 
 #include "node/base/xassert.h"
+#include "node/store/store.h"
 
 static const char *const ledger_migrations[] = {
     /* 0 -> 1 */
@@ -199,12 +200,12 @@ int store_schema_open_writer(struct store_sql *c, const struct store_schema *s, 
                         "PRAGMA foreign_keys=OFF;"
                         "PRAGMA temp_store=MEMORY;"
                         "PRAGMA mmap_size=0;"
-                        "PRAGMA wal_autocheckpoint=1000;" /* STORE_LOG_PAGES */
                         "PRAGMA journal_size_limit=67108864;"
                         "PRAGMA cell_size_check=ON;"
                         "PRAGMA secure_delete=ON;"
                         "PRAGMA trusted_schema=OFF;",
                         e);
+    (void)sqlite3_wal_autocheckpoint(c->db, STORE_LOG_PAGES);
     if (rc == 0) /* what is written all the time gets the memory; the two others have few and short rows */
         rc = store_sql_exec(c, s == &store_schema_ledger ? "PRAGMA cache_size=-8000" : "PRAGMA cache_size=-1000", e);
     if (rc == 0)

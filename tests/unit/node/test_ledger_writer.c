@@ -58,7 +58,6 @@ void store_close(struct store *s)
 
 struct log_copier *log_copier_start(struct store *s)
 {
-    looks_when_stopped = 0;
     return (struct log_copier *)s;
 }
 

@@ -52,7 +52,6 @@ int store_log_copy(struct store_log *l, uint32_t *ret_pages, struct err *e)
     *ret_pages = copies < array_count(adds) ? adds[copies] : 0;
     copies++;
     int rc = copy_fails ? err_set(e, ERR_FULL, "store.full", "no space") : 0;
-    pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&lock);
     return rc;
 }

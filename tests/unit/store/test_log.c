@@ -2,7 +2,6 @@
  * and the log begins anew once all of it is in the database. */
 #include "tests/unit/store/store_rig.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
